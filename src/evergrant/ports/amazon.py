@@ -1,0 +1,94 @@
+"""Amazon's two sockets: Login with Amazon and the Selling Partner API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from evergrant.rules.secrecy import Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LwaClient:
+    """The application as LWA knows it, ready to be spoken for."""
+
+    application_id: str  # ours
+    lwa_client_id: str
+    lwa_client_secret: Secret
+    lwa_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenAnswer:
+    """LWA's 200. ``refresh_token`` is absent for grantless tokens."""
+
+    access_token: Secret
+    expires_in_s: int
+    refresh_token: Secret | None = None
+
+
+class LWA(Protocol):
+    """``POST /auth/o2/token``. Each verb is one request: no retry in here, the room decides.
+
+    Raises GrantRefused (refresh), CodeRefused (exchange), ApplicationRefused, AmazonUnavailable,
+    Throttled, UnreadableAnswer.
+    """
+
+    async def exchange_code(
+        self, client: LwaClient, code: Secret, redirect_uri: str
+    ) -> TokenAnswer: ...
+
+    async def refresh(self, client: LwaClient, refresh_token: Secret) -> TokenAnswer: ...
+
+    async def grantless(self, client: LwaClient, scope: str) -> TokenAnswer: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportedParticipation:
+    """One row of ``getMarketplaceParticipations``. Unknown marketplaces are kept as they come."""
+
+    marketplace_id: str
+    country_code: str
+    name: str
+    store_name: str = ""
+    domain_name: str = ""
+    currency: str = ""
+    participating: bool = False
+    suspended: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One SP-API request. ``path`` begins with a slash and is already encoded."""
+
+    endpoint: str
+    method: str
+    path: str
+    query: Sequence[tuple[str, str]] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class SellingPartnerApi(Protocol):
+    """Raises AmazonUnavailable, Throttled, CallDenied, UnreadableAnswer. ``send`` raises only
+    AmazonUnavailable: whatever Amazon answers is the answer."""
+
+    async def participations(
+        self, endpoint: str, access_token: Secret
+    ) -> list[ReportedParticipation]: ...
+
+    async def probe_vendor(self, endpoint: str, access_token: Secret, now: datetime) -> None:
+        """One cheap vendor call. CallDenied is no proof of a dead grant: a vendor without
+        purchase orders may be refused as well."""
+        ...
+
+    async def send(self, call: Call, access_token: Secret) -> Answer: ...
