@@ -10,7 +10,7 @@ UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generat
               --no-emit-index-url --no-emit-find-links --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo demo-serve test test-fast lint types bench docs locks clean
+.PHONY: help setup setup-dev demo demo-serve test test-fast chromium lint types imports bench docs locks clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -39,3 +39,43 @@ locks:  ## compile requirements/*.txt again from pyproject.toml (needs uv; UPGRA
 	$(UV_COMPILE) $(UPGRADE) pyproject.toml -o requirements/server.txt
 	$(UV_COMPILE) $(UPGRADE) -c requirements/server.txt $(PROJECTS) requirements/demo.in -o requirements/demo.txt
 	$(UV_COMPILE) $(UPGRADE) -c requirements/demo.txt $(PROJECTS) requirements/demo.in requirements/dev.in -o requirements/dev.txt
+
+demo: setup  ## run the main job before your eyes: connect a seller and a vendor, hand out access tokens
+	@$(BIN)/python -m demo
+
+demo-serve: setup  ## the same, and leave everything running, with the addresses printed
+	@$(BIN)/python -m demo --serve
+
+test: setup-dev chromium lint types imports  ## everything that must hold
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+test-fast: setup-dev  ## the shelves without processes and browser
+	@$(BIN)/python -m pytest -q tests/rules tests/rooms tests/edges tests/doors tests/client
+
+chromium:  # the browser tests use the system's Chromium; install one where we may
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "Installing Debian's Chromium for the browser tests ..."; \
+	    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } >/dev/null 2>&1 \
+	      || echo "Chromium could not be installed: the browser tests will be skipped (with CI=true they fail)."; \
+	  else \
+	    echo "No Chromium here and no right to install one: the browser tests will be skipped (with CI=true they fail)."; \
+	  fi
+
+lint: setup-dev  ## style and common mistakes
+	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
+
+types: setup-dev  ## mypy, strict
+	@$(BIN)/mypy src packages/client/src packages/emulator/src demo bench
+
+imports: setup-dev  ## the street runs one way
+	@$(BIN)/lint-imports --no-cache
+
+bench: setup-dev  ## ratios from one run on this machine
+	@$(BIN)/python -m bench
+
+docs: setup-dev  ## write the generated pages and pictures again
+	@$(BIN)/python docs/draw.py && $(BIN)/python docs/reference_pages.py
+
+clean:  ## remove the virtual environment and what demo and tests left
+	rm -rf $(VENV) .demo test-output .pytest_cache .mypy_cache .ruff_cache .hypothesis
