@@ -107,7 +107,8 @@ def new_amazon_application(emulator: Emulator, public_url: str, **wishes: Any) -
         "redirect_uris": [f"{public_url}/callback"],
         **wishes,
     }
-    return lever(emulator, "POST", "/world/applications", body)
+    issued: dict[str, Any] = lever(emulator, "POST", "/world/applications", body)
+    return issued
 
 
 def lever(emulator: Emulator, method: str, path: str, body: Any = None, **query: Any) -> Any:

@@ -1,0 +1,270 @@
+"""``make demo``: the main job, step by step. ``make demo-serve`` leaves everything running."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+
+from demo import sdks
+from demo.house import House, add_application, lever, link_in
+from demo.partner import Browser
+from demo.stage import Emulator, Evergrant, Stage, start_emulator, start_evergrant
+
+FOLDER = Path(__file__).parents[1] / ".demo"
+SERVE_PORT = 8080
+
+console = Console(highlight=False)
+
+
+@contextmanager
+def step(words: str) -> Iterator[list[str]]:
+    """One line per step: what happens, then what came of it and how long it took."""
+    began = time.monotonic()
+    said: list[str] = []
+    with console.status(f"[bold]{words}[/] …"):
+        yield said
+    took = time.monotonic() - began
+    console.print(f" [green]✓[/] [bold]{words}[/] [dim]{took:.1f} s[/]")
+    for line in said:
+        console.print(f"     [dim]{line}[/]")
+
+
+class Play:
+    """The demo: who connects, in which order."""
+
+    def __init__(self, stage: Stage, *, serve: bool) -> None:
+        self.stage = stage
+        self.serve = serve
+        self.began = time.monotonic()
+        self.emulator: Emulator
+        self.evergrant: Evergrant
+        self.house: House
+        self.accounts: dict[str, dict[str, Any]] = {}
+        self.rows: list[tuple[str, str, str, str]] = []
+
+    def perform(self) -> None:
+        self.raise_curtain()
+        self.register()
+        self.connect("Blue Heron Books", "seller", shape="always")
+        self.connect("Mill Lane Hardware", "vendor", shape="never")
+        self.hand_out()
+        self.use_sdks()
+        self.close()
+
+    def raise_curtain(self) -> None:
+        with step("Amazon in a box: consent pages, Login with Amazon, SP-API") as said:
+            self.emulator = start_emulator(self.stage, "--gentle")
+            said.append(f"Seller Central at {self.emulator.addresses['seller_central']}")
+        with step("Evergrant: embedded PostgreSQL, migrations, vault key, mailbox, server") as said:
+            # One fixed address when people are to visit it, else any free port.
+            port = SERVE_PORT if self.serve else None
+            self.evergrant = start_evergrant(self.stage, self.emulator, port=port)
+            said.append(f"{self.evergrant.url}, home {self.evergrant.env['EVERGRANT_HOME']}")
+        with step("An API key for the software house"):
+            self.house = House.open(self.evergrant)
+
+    def register(self) -> None:
+        with step("The house's SP-API application and its client instance") as said:
+            self.application = add_application(self.house, self.emulator)
+            self.instance = self.house.ask(
+                "POST",
+                "/v1/instances",
+                {"name": "ERP production", "base_url": "https://erp.northwind.example"},
+            )
+            said.append(f"{self.application['name']}: {self.application['application_id']}")
+
+    def connect(self, name: str, kind: str, *, shape: str) -> None:
+        """One selling partner from nothing to connected."""
+        partner = lever(
+            self.emulator,
+            "POST",
+            "/world/partners",
+            {"kind": kind, "name": name, "home": "DE"},
+        )
+        lever(self.emulator, "POST", "/login-leg", {"mode": shape})
+        with step(f"{name} ({kind}): account made, invitation on its way") as said:
+            account = self.house.ask("POST", "/v1/accounts", self.wanted(name, kind, partner))
+            self.house.ask("POST", f"/v1/accounts/{account['id']}/invitation")
+            letter = self.house.wait_for_letter(account["client_email"])
+            said.append(f"mail to {account['client_email']}: “{letter['subject']}”")
+        with step(f"{name}: opens the mail, gives consent on Amazon's pages") as said:
+            browser = Browser()
+            visit(browser, link_in(letter), partner)
+            leg = any("/amazon/login" in url for url in browser.visited)
+            said.append(f"callback {'after' if leg else 'without'} the log-in leg")
+            said.append(f"“{first_words(browser)}”")
+            browser.close()
+            if leg is (shape == "never"):
+                raise RuntimeError(f"the callback should have come in the other shape: {shape}")
+        account = self.house.ask("GET", f"/v1/accounts/{account['id']}")
+        self.accounts[kind] = account
+        authorization = account["authorization"]
+        self.rows.append(
+            (name, kind, authorization["state"], (authorization["term_ends_at"] or "unknown")[:10])
+        )
+
+    def wanted(self, name: str, kind: str, partner: dict[str, Any]) -> dict[str, Any]:
+        body = {
+            "name": name,
+            "partner_kind": kind,
+            "client_email": partner["email"],
+            "application_id": self.application["id"],
+            "client_instance_id": self.instance["id"],
+            "region": "eu",
+            "home_marketplace": "DE",
+        }
+        if kind == "vendor":
+            return {**body, "vendor_kind": "retail", "vendor_codes": partner["vendor_codes"]}
+        return {**body, "merchant_token": partner["selling_partner_id"]}
+
+    def hand_out(self) -> None:
+        for kind, account in self.accounts.items():
+            with step(f"Access token for the {kind}, good for at least ten minutes") as said:
+                answer = self.house.ask(
+                    "GET", f"/v1/accounts/{account['id']}/access-token", min_ttl=600
+                )
+                said.append(f"lives until {answer['expires_at']}")
+        seller = self.accounts["seller"]
+        with step("getMarketplaceParticipations with the seller's access token") as said:
+            path = "/sellers/v1/marketplaceParticipations"
+            answer = self.evergrant.cli_json("call", seller["id"], "GET", path)
+            rows = answer["body"]["payload"]
+            said.append(", ".join(row["marketplace"]["countryCode"] for row in rows))
+
+    def use_sdks(self) -> None:
+        seller = self.accounts["seller"]
+        key = self.house.ask(
+            "POST", f"/v1/accounts/{seller['id']}/connection-keys", {"name": "demo SDKs"}
+        )
+        access = sdks.Access(
+            evergrant_url=self.evergrant.url,
+            endpoint=self.emulator.addresses["eu"],
+            client_id="northwind-scripts",
+            api_key=self.house.api_key,
+            connection_key=key["secret"],
+        )
+        for name, read in (
+            ("amzn-sp-api, Amazon's own SDK", sdks.official_sdk),
+            ("python-amazon-sp-api", sdks.python_amazon_sp_api),
+        ):
+            with step(f"{name}: reads with two addresses changed, and no secret of Amazon") as said:
+                said.append(", ".join(read(access)))
+
+    def close(self) -> None:
+        asked = lever(self.emulator, "GET", "/history", kind="lwa")
+        table = Table(title="Connected", title_justify="left", expand=False)
+        for heading in ("account", "kind", "authorization", "lasts until"):
+            table.add_column(heading)
+        for row in self.rows:
+            table.add_row(*row)
+        console.print()
+        console.print(table)
+        console.print(
+            f"\nTwo accounts connected and five programs served in "
+            f"{time.monotonic() - self.began:.0f} s with {asked['count']} calls to Login with "
+            f"Amazon: one per consent; every access token after that came from the safe.\n"
+        )
+
+    def invite_guest(self) -> str:
+        """One open invitation, so that a person can give consent with their own hands."""
+        partner = lever(
+            self.emulator,
+            "POST",
+            "/world/partners",
+            {"kind": "seller", "name": "Your own shop", "home": "DE"},
+        )
+        account = self.house.ask(
+            "POST", "/v1/accounts", self.wanted("Your own shop", "seller", partner)
+        )
+        self.house.ask("POST", f"/v1/accounts/{account['id']}/invitation")
+        link = link_in(self.house.wait_for_letter(account["client_email"]))
+        return f"{link}\n  sign in as {partner['email']} with password {partner['password']}"
+
+
+def visit(browser: Browser, link: str, partner: dict[str, Any]) -> None:
+    """What a shop owner does: press the button, sign in, tick, confirm."""
+    browser.open(link)
+    browser.press("Amazon")
+    browser.press("Sign in", email=partner["email"], password=partner["password"])
+    browser.press("Confirm", permission="on")
+
+
+def first_words(browser: Browser) -> str:
+    return (browser.page.words if browser.page else "")[:110]
+
+
+def say_what_next(play: Play, guest: str | None) -> None:
+    if guest is None:
+        words = (
+            "make demo-serve    leaves all of this running, for you to click through\n"
+            "make test          everything that must hold, tried\n"
+            "make bench         how fast, as ratios\n"
+            f".venv/bin/evergrant --help\n\nThe logs of this run: {play.stage.folder / 'logs'}"
+        )
+    else:
+        home = play.evergrant.env["EVERGRANT_HOME"]
+        addresses = play.emulator.addresses
+        words = (
+            f"Connect a shop yourself:\n  {guest}\n\n"
+            f"Mailbox           {play.evergrant.url}/dev/mailbox\n"
+            f"API, described    {play.evergrant.url}/v1/docs\n"
+            f"Seller Central    {addresses['seller_central']}\n"
+            f"Vendor Central    {addresses['vendor_central']}\n"
+            f"Emulator levers   {addresses['levers']}\n\n"
+            f"On the command line, in another terminal:\n"
+            f"  export EVERGRANT_HOME={home} EVERGRANT_PUBLIC_URL={play.evergrant.url} \\\n"
+            f"    EVERGRANT_MARKETPLACES_FILE={play.evergrant.env['EVERGRANT_MARKETPLACES_FILE']}\n"
+            f"  .venv/bin/evergrant account list\n\n"
+            f"Ctrl-C ends all of it."
+        )
+    console.print(Panel(words, title="What to try next", title_align="left", expand=False))
+
+
+def wait_for_ctrl_c(play: Play) -> None:
+    """Until somebody ends it, or one of the processes falls over."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        while True:
+            for running in play.stage.running:
+                running.check()
+            time.sleep(1)
+    except KeyboardInterrupt:
+        console.print("\nEnding ...")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--serve", action="store_true", help="leave everything running")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where the demo lives")
+    options = parser.parse_args()
+    stage = Stage.clean(options.folder)
+    play = Play(stage, serve=options.serve)
+    try:
+        with stage.open():
+            play.perform()
+            guest = play.invite_guest() if options.serve else None
+            say_what_next(play, guest)
+            if options.serve:
+                wait_for_ctrl_c(play)
+    except KeyboardInterrupt:
+        console.print("\nInterrupted; everything that was started has been ended.")
+        return 130
+    except Exception as error:  # noqa: BLE001  # the last line of a demo is for a person
+        console.print(f"\n[red]The demo stopped:[/] {error}", markup=True)
+        console.print(f"The logs are in {stage.folder / 'logs'}.")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
