@@ -1,0 +1,170 @@
+"""From an account to its first access token, as people and programs walk it."""
+
+from __future__ import annotations
+
+import pytest
+
+from demo.partner import Browser
+from tests.journeys.conftest import Town
+
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("connect")]
+
+
+@pytest.mark.parametrize("kind", ["seller", "vendor"])
+@pytest.mark.parametrize("shape", ["always", "never"])
+def test_connects_in_both_shapes_of_the_callback(town: Town, kind: str, shape: str) -> None:
+    town.lever("POST", "/login-leg", {"mode": shape})
+    partner = town.partner(kind)
+    account = town.account(partner, kind)
+    assert account["authorization"]["state"] == "awaiting"
+    assert account["oauth_began"] is False
+
+    browser = Browser()
+    page = town.consent(town.invite(account), partner, browser)
+
+    assert any("/amazon/login" in url for url in browser.visited) is (shape == "always")
+    assert page.status == 200
+    assert partner["name"] in page.words
+    for secret in ("spapi_oauth_code", "state=", "amazon_state"):
+        assert secret not in page.url, "the address bar must not keep what Amazon sent"
+    account = town.house.ask("GET", f"/v1/accounts/{account['id']}")
+    assert account["oauth_began"] is True
+    assert account["authorization"]["state"] == "active"
+    assert account["authorization"]["selling_partner_id"] == partner["selling_partner_id"]
+    asked = town.lwa_calls(partner=partner["selling_partner_id"])
+    answer = town.house.ask("GET", f"/v1/accounts/{account['id']}/access-token", min_ttl=600)
+    assert 600 <= answer["expires_in"] <= 3600
+    assert town.lwa_calls(partner=partner["selling_partner_id"]) == asked == 1, (
+        "the access token of the code exchange is used, not a second one asked for"
+    )
+
+
+def test_what_amazon_says_of_the_seller_is_kept(town: Town) -> None:
+    account, partner = town.connected()
+    told = {row["country_code"]: row for row in account["participations"]}
+    assert set(partner["marketplaces"]) <= set(told)
+    assert told["DE"]["participating"] is True
+
+
+def test_the_year_begins_with_the_consent(town: Town) -> None:
+    account, _ = town.connected()
+    authorization = account["authorization"]
+    from datetime import datetime, timedelta
+
+    granted = datetime.fromisoformat(authorization["granted_at"])
+    ends = datetime.fromisoformat(authorization["term_ends_at"])
+    assert ends - granted == timedelta(days=365)
+
+
+def test_a_mail_scanner_that_opens_the_link_spends_nothing(town: Town) -> None:
+    partner = town.partner()
+    account = town.account(partner)
+    link = town.invite(account)
+    for _ in range(3):
+        scanner = Browser()
+        assert scanner.open(link).status == 200
+        scanner.close()
+    assert town.consent(link, partner).status == 200
+    account = town.house.ask("GET", f"/v1/accounts/{account['id']}")
+    assert account["authorization"]["state"] == "active"
+
+
+def test_reloading_the_callback_exchanges_nothing_again(town: Town) -> None:
+    town.lever("POST", "/login-leg", {"mode": "never"})
+    partner = town.partner()
+    account = town.account(partner)
+    browser = Browser()
+    town.consent(town.invite(account), partner, browser)
+    callback = next(url for url in browser.visited if "spapi_oauth_code=" in url)
+    asked = town.lwa_calls(partner=partner["selling_partner_id"])
+    again = browser.open(callback)
+    assert again.status == 200
+    assert town.lwa_calls(partner=partner["selling_partner_id"]) == asked
+    account = town.house.ask("GET", f"/v1/accounts/{account['id']}")
+    assert account["authorization"]["state"] == "active"
+
+
+def test_going_away_at_amazon_leaves_the_invitation_open(town: Town) -> None:
+    partner = town.partner()
+    account = town.account(partner)
+    link = town.invite(account)
+    browser = Browser()
+    browser.open(link)
+    browser.press("Amazon")
+    browser.press("Sign in", email=partner["email"], password=partner["password"])
+    browser.press("Cancel")
+    account = town.house.ask("GET", f"/v1/accounts/{account['id']}")
+    assert account["authorization"]["state"] == "awaiting"
+    assert town.consent(link, partner).status == 200
+
+
+def test_a_german_account_gets_german_words(town: Town) -> None:
+    partner = town.partner()
+    account = town.account(partner, language="de")
+    link = town.invite(account)
+    letter = town.house.wait_for_letter(account["client_email"])
+    assert "Amazon" in letter["subject"]
+    assert "Guten Tag" in letter["text"] or "Hallo" in letter["text"]
+    page = Browser().open(link)
+    assert 'lang="de"' in page.html
+
+
+def test_a_private_application_adopts_a_pasted_refresh_token(town: Town) -> None:
+    partner = town.partner()
+    account = town.account(partner)
+    refresh_token = town.refresh_token(partner)
+    adopted = town.house.ask(
+        "POST", f"/v1/accounts/{account['id']}/adopt", {"refresh_token": refresh_token}
+    )
+    assert adopted["authorization"]["state"] == "active"
+    assert refresh_token not in str(adopted)
+    other = town.account(town.partner())
+    refused = town.house.send(
+        "POST",
+        f"/v1/accounts/{other['id']}/adopt",
+        {"refresh_token": "Atzr|emulated" + "0" * 40},
+    )
+    assert refused.status_code in (409, 422)
+    assert refused.json()["code"] == "grant_refused"
+    other = town.house.ask("GET", f"/v1/accounts/{other['id']}")
+    assert other["authorization"]["state"] == "awaiting"
+
+
+def test_setting_oauth_began_sends_the_link(town: Town) -> None:
+    partner = town.partner()
+    account = town.account(partner)
+    changed = town.house.ask("PATCH", f"/v1/accounts/{account['id']}", {"oauth_began": True})
+    assert changed["oauth_began"] is True
+    assert town.house.wait_for_letter(partner["email"])
+    refused = town.house.send("PATCH", f"/v1/accounts/{account['id']}", {"oauth_began": False})
+    assert refused.status_code == 422
+    assert refused.json()["hint"]
+
+
+def test_renewing_keeps_the_account_and_starts_a_new_year(town: Town) -> None:
+    account, partner = town.connected()
+    before = account["authorization"]
+    town.move_clocks(100 * 86400)
+    assert town.consent(town.invite(account), partner).status == 200
+    after = town.house.ask("GET", f"/v1/accounts/{account['id']}")["authorization"]
+    assert after["state"] == "active"
+    assert after["term_ends_at"] > before["term_ends_at"]
+
+
+def test_consent_with_another_shop_than_before_is_refused(town: Town) -> None:
+    account, _ = town.connected()
+    other = town.partner()
+    page = town.consent(town.invite(account), other)
+    assert "EG-" in page.words, "the page carries a reference number"
+    view = town.house.ask("GET", f"/v1/accounts/{account['id']}")
+    assert view["authorization"] == {
+        **view["authorization"],
+        "selling_partner_id": account["authorization"]["selling_partner_id"],
+        "granted_at": account["authorization"]["granted_at"],
+    }
+    reference = next(word.strip(".,") for word in page.words.split() if word.startswith("EG-"))
+    report = town.house.ask("GET", f"/v1/reports/{reference}")
+    assert report["reason"] == "wrong_selling_partner"
+    assert report["account_id"] == account["id"]
+    support = town.house.wait_for_letter("dev-support@northwind.example", says=reference)
+    assert other["selling_partner_id"] in support["text"]

@@ -1,0 +1,85 @@
+"""A process that dies at the worst moment: between the code exchange and the commit."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+
+from demo.partner import Browser
+from demo.stage import Stage, wait_for
+from tests.journeys.conftest import Town, raise_town
+
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("interrupted")]
+
+
+@pytest.fixture
+def own_town(tmp_path: object) -> Iterator[Town]:
+    from pathlib import Path
+
+    stage = Stage.clean(Path(str(tmp_path)) / "stage")
+    with stage.open():
+        yield raise_town(stage)
+
+
+def test_killed_between_exchange_and_commit(own_town: Town) -> None:
+    town = own_town
+    town.lever("POST", "/login-leg", {"mode": "never"})
+    partner = town.partner()
+    account = town.account(partner)
+    link = town.invite(account)
+    browser = Browser()
+    browser.open(link)
+    browser.press("Amazon")
+    browser.press("Sign in", email=partner["email"], password=partner["password"])
+
+    # LWA does the work, then keeps its answer back: the code is spent, nothing is stored yet.
+    town.lever("POST", "/lwa/fail", {"mode": "hang_after", "times": 1})
+
+    def confirm() -> None:
+        with pytest.raises((httpx2.HTTPError, LookupError)):
+            browser.press("Confirm", permission="on")
+
+    shop_owner = threading.Thread(target=confirm)
+    shop_owner.start()
+    partner_id = partner["selling_partner_id"]
+    wait_for("the exchange", lambda: town.lwa_calls(partner=partner_id) == 1)
+    town.evergrant.running.kill()
+    town.lever("POST", "/lwa/clear")
+    shop_owner.join(30)
+    assert not shop_owner.is_alive()
+
+    town.evergrant.restart()
+    view = town.house.ask("GET", f"/v1/accounts/{account['id']}")
+    assert view["authorization"]["state"] == "awaiting", "nothing half-written"
+
+    # Nobody can know yet whether the process is merely slow; some minutes later it is plain.
+    town.move_clocks(10 * 60)
+    told = wait_for(
+        "the operator's letter",
+        lambda: next(
+            (
+                letter
+                for letter in town.house.letters()
+                if "dev-support@" in letter["to"] and partner["name"] in letter["text"]
+            ),
+            None,
+        ),
+        within_s=120,
+    )
+    assert "/connect/" in told["text"], "a fresh invitation, ready to be passed on"
+    from demo.house import link_in
+
+    assert town.lwa_calls(partner=partner_id) == 1, "no second exchange was tried"
+    assert town.consent(link_in(told), partner).status == 200
+    view = town.house.ask("GET", f"/v1/accounts/{account['id']}")
+    assert view["authorization"]["state"] == "active"
+    verbs = [
+        line["verb"]
+        for line in town.house.ask("GET", "/v1/journal", account_id=account["id"], limit=200)[
+            "items"
+        ]
+    ]
+    assert "handshake.lost" in verbs

@@ -1,0 +1,139 @@
+"""Access tokens under load and in bad weather, counted at the emulator."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx2
+import pytest
+
+from demo.stage import wait_for
+from tests.journeys.conftest import Town
+
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("mint")]
+
+HOUR = 3600
+
+
+@pytest.fixture(scope="module")
+def servers(town: Town) -> tuple[str, str]:
+    """Two server processes on one database."""
+    second = town.evergrant.another("second", "serve")
+    return town.evergrant.url, second.url
+
+
+def ask_all(urls: tuple[str, ...], paths: list[str], api_key: str) -> list[httpx2.Response]:
+    async def run() -> list[httpx2.Response]:
+        limits = httpx2.Limits(max_connections=64)
+        async with httpx2.AsyncClient(
+            headers={"authorization": f"Bearer {api_key}"},
+            limits=limits,
+            timeout=120,
+            trust_env=False,
+        ) as http:
+            return await asyncio.gather(
+                *(http.get(f"{urls[n % len(urls)]}{path}") for n, path in enumerate(paths))
+            )
+
+    return asyncio.run(run())
+
+
+def access_token_path(account: Any) -> str:
+    return f"/v1/accounts/{account['id']}/access-token"
+
+
+def test_fifty_callers_of_a_cold_account_over_two_processes_cost_one_call(
+    town: Town, servers: tuple[str, str]
+) -> None:
+    account, partner = town.connected()
+    town.move_clocks(2 * HOUR)
+    before = town.lwa_calls(partner=partner["selling_partner_id"])
+    answers = ask_all(servers, [access_token_path(account)] * 50, town.house.api_key)
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.json()["access_token"] for answer in answers}) == 1
+    assert town.lwa_calls(partner=partner["selling_partner_id"]) - before == 1
+
+
+def test_a_thousand_accounts_read_three_times_cost_a_thousand_calls(
+    town: Town, servers: tuple[str, str]
+) -> None:
+    # One grant for all would do for counting, but each account must get its own token.
+    accounts = [town.adopted(town.partner()) for _ in range(100)]
+    paths = [access_token_path(account) for account in accounts]
+    town.move_clocks(2 * HOUR)
+    before = town.lwa_calls()
+    tokens: dict[str, set[str]] = {}
+    for _ in range(3):
+        for path, answer in zip(paths, ask_all(servers, paths, town.house.api_key), strict=True):
+            assert answer.status_code == 200, answer.text
+            tokens.setdefault(path, set()).add(answer.json()["access_token"])
+    assert town.lwa_calls() - before == len(accounts)
+    assert all(len(own) == 1 for own in tokens.values())
+    assert len(set().union(*tokens.values())) == len(accounts), "no token serves two accounts"
+
+
+def test_a_revoked_grant_is_told_at_once_with_amazons_reason(town: Town) -> None:
+    account, partner = town.connected()
+    town.lever("POST", "/revoke", {"selling_partner_id": partner["selling_partner_id"]})
+    town.move_clocks(2 * HOUR)
+    before = town.lwa_calls(partner=partner["selling_partner_id"])
+    answer = town.house.send("GET", access_token_path(account))
+    problem = answer.json()
+    assert answer.status_code == 409, problem
+    assert problem["code"] == "grant_refused"
+    assert problem["blame"] == "partner"
+    assert "invalid grant parameter" in str(problem), "Amazon's own words"
+    assert town.lwa_calls(partner=partner["selling_partner_id"]) - before <= 2
+    view = town.house.ask("GET", f"/v1/accounts/{account['id']}")
+    assert view["authorization"]["state"] == "revoked"
+    # And it stays told, without asking Amazon again and again.
+    asked = town.lwa_calls(partner=partner["selling_partner_id"])
+    assert town.house.send("GET", access_token_path(account)).status_code == 409
+    assert town.lwa_calls(partner=partner["selling_partner_id"]) == asked
+
+
+def test_a_dead_client_secret_is_one_incident_and_marks_no_account(town: Town) -> None:
+    first, _ = town.connected()
+    second, _ = town.connected()
+    town.move_clocks(2 * HOUR)
+    town.lever("POST", "/lwa/fail", {"mode": "invalid_client"})
+    try:
+        for account in (first, second):
+            answer = town.house.send("GET", access_token_path(account))
+            assert answer.status_code == 502, answer.text
+            assert answer.json()["code"] == "application_refused"
+            assert answer.json()["blame"] == "application"
+    finally:
+        town.lever("POST", "/lwa/clear")
+    for account in (first, second):
+        view = town.house.ask("GET", f"/v1/accounts/{account['id']}")
+        assert view["authorization"]["state"] == "active"
+        assert town.house.send("GET", access_token_path(account)).status_code == 200
+    lines = town.house.ask("GET", "/v1/journal", subject=town.application["id"], limit=100)
+    troubles = [line["verb"] for line in lines["items"] if "trouble" in line["verb"]]
+    assert len(troubles) == 2, f"one line when it began and one when it ended: {troubles}"
+
+
+@pytest.mark.parametrize("mode", ["500", "503", "429", "drop", "garbage"])
+def test_living_tokens_are_served_while_login_with_amazon_is_down(town: Town, mode: str) -> None:
+    account, _ = town.connected()
+    town.lever("POST", "/lwa/fail", {"mode": mode})
+    try:
+        # Old enough that a refresh ahead is tried, young enough to live.
+        town.move_clocks(HOUR - 10 * 60)
+        served = town.house.send("GET", access_token_path(account))
+        assert served.status_code == 200, served.text
+        town.move_clocks(HOUR)
+        refused = town.house.send("GET", access_token_path(account))
+        assert refused.status_code == 503, refused.text
+        assert refused.json()["blame"] == "amazon"
+    finally:
+        town.lever("POST", "/lwa/clear")
+    answer = wait_for(
+        "the first token after the storm",
+        lambda: town.house.send("GET", access_token_path(account)).status_code == 200,
+    )
+    assert answer
+    view = town.house.ask("GET", f"/v1/accounts/{account['id']}")
+    assert view["authorization"]["state"] == "active", "weather marks nobody"
