@@ -1,0 +1,40 @@
+"""A webhook pipe for tests: keeps what it is given."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from evergrant.errors import NotDelivered
+from evergrant.ports import WebhookPost
+
+
+class MemoryWebhooks:
+    """``ports.Webhooks`` in memory. ``posts`` is what was delivered, in order."""
+
+    def __init__(self) -> None:
+        self.posts: list[WebhookPost] = []
+        self._failures: list[NotDelivered] = []
+
+    def fail_next(self, *, permanent: bool = False, times: int = 1) -> None:
+        """The next ``times`` attempts are refused."""
+        status = 410 if permanent else 503
+        for _ in range(times):
+            self._failures.append(
+                NotDelivered(
+                    f"The receiver answered {status}.",
+                    permanent=permanent,
+                    facts={"status": status},
+                )
+            )
+
+    async def deliver(self, post: WebhookPost) -> None:
+        if self._failures:
+            raise self._failures.pop(0)
+        if not post.url.startswith(("https://", "http://")):
+            raise NotDelivered("The webhook URL is no URL.", permanent=True)
+        self.posts.append(post)
+
+    def events(self) -> list[dict[str, Any]]:
+        """The delivered bodies, read."""
+        return [json.loads(post.body) for post in self.posts]
