@@ -1,0 +1,42 @@
+"""A desk with every room on it: what a door is given.
+
+Answers for: holding the rooms of one process together. Does not answer for: building them
+(``wiring``, or ``testing.desk`` on fakes); it has no methods of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from evergrant.accounts import Accounts
+from evergrant.calls import Calls
+from evergrant.consent import Consent
+from evergrant.people import People
+from evergrant.ports import Clock
+from evergrant.ports.store import Store
+from evergrant.post import Post
+from evergrant.registry import Registry
+from evergrant.rules.marketplaces import Marketplaces
+from evergrant.tokens import Tokens
+from evergrant.vault import Vault
+from evergrant.watch import Watch
+
+__all__ = ["Desk"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """One per process and event loop."""
+
+    clock: Clock
+    store: Store
+    marketplaces: Marketplaces
+    vault: Vault
+    people: People
+    registry: Registry
+    accounts: Accounts
+    consent: Consent
+    tokens: Tokens
+    calls: Calls
+    watch: Watch
+    post: Post
