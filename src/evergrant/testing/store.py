@@ -1,0 +1,457 @@
+"""A store in memory, with transactions that roll back and keys that refuse.
+
+Answers for: the whole contract of ``ports.store``: unique keys (partial ones too), references,
+conditional change, order, isolation. Does not answer for: speed with very many rows.
+
+One transaction runs at a time; others wait. Its rows are seen by nobody before it commits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import itertools
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from datetime import datetime
+from typing import Any, Generic, TypeVar, cast
+
+from evergrant.errors import StoreUnavailable
+from evergrant.ports import store as ports
+from evergrant.ports import things as t
+from evergrant.rules.lifecycle import State
+from evergrant.testing.settling import Settling
+
+Thing = TypeVar("Thing")
+
+
+@dataclasses.dataclass(frozen=True)
+class Unique:
+    """A unique key: equal ``fields`` may stand in one row only, among rows where ``where``."""
+
+    name: str
+    fields: tuple[str, ...]
+    where: Callable[[Any], bool] = lambda row: True
+
+    def of(self, row: Any) -> tuple[Any, ...] | None:
+        if not self.where(row):
+            return None
+        values = tuple(getattr(row, field) for field in self.fields)
+        return None if None in values else values
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """What the store knows of one shelf."""
+
+    thing: type[Any]
+    unique: tuple[Unique, ...] = ()
+    references: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+def _holds_its_partner(row: t.Authorization) -> bool:
+    return row.state in (State.ACTIVE, State.LAPSED) and row.selling_partner_id != ""
+
+
+KINDS: dict[str, Kind] = {
+    "applications": Kind(
+        t.Application,
+        (
+            Unique(ports.ONE_APPLICATION_PER_NAME, ("name",)),
+            Unique(ports.ONE_APPLICATION_PER_AMAZON_ID, ("application_id",)),
+        ),
+    ),
+    "credentials": Kind(t.IntegrationCredentials, (), {"id": "applications"}),
+    "instances": Kind(t.ClientInstance, (Unique(ports.ONE_INSTANCE_PER_NAME, ("name",)),)),
+    "accounts": Kind(
+        t.Account,
+        (Unique(ports.ONE_ACCOUNT_PER_NAME, ("name",)),),
+        {"application_id": "applications", "client_instance_id": "instances"},
+    ),
+    "authorizations": Kind(
+        t.Authorization,
+        (
+            Unique(ports.ONE_AUTHORIZATION_PER_ACCOUNT, ("account_id",)),
+            Unique(
+                ports.ONE_HOLDER_PER_SELLING_PARTNER,
+                ("application_id", "region", "selling_partner_id"),
+                _holds_its_partner,
+            ),
+        ),
+        {"account_id": "accounts", "application_id": "applications", "grant_id": "grants"},
+    ),
+    "grants": Kind(
+        t.Grant, (), {"authorization_id": "authorizations", "handshake_id": "handshakes"}
+    ),
+    "participations": Kind(
+        t.Participation,
+        (Unique("participations_account_id_marketplace_id_key", ("account_id", "marketplace_id")),),
+        {"account_id": "accounts"},
+    ),
+    "invitations": Kind(
+        t.Invitation,
+        (Unique("invitations_link_digest_key", ("link_digest",)),),
+        {"account_id": "accounts"},
+    ),
+    "handshakes": Kind(
+        t.Handshake,
+        (Unique("handshakes_state_digest_key", ("state_digest",)),),
+        {
+            "invitation_id": "invitations",
+            "account_id": "accounts",
+            "application_id": "applications",
+        },
+    ),
+    "outbox": Kind(t.OutboxItem, (), {"account_id": "accounts"}),
+    "reports": Kind(
+        t.SupportReport,
+        (Unique("reports_reference_key", ("reference",)),),
+        {"account_id": "accounts", "handshake_id": "handshakes"},
+    ),
+    "operators": Kind(t.Operator, (Unique(ports.ONE_OPERATOR_PER_EMAIL, ("email",)),)),
+    "api_keys": Kind(
+        t.ApiKey,
+        (Unique("api_keys_digest_key", ("digest",)),),
+        {"client_instance_id": "instances"},
+    ),
+    "connection_keys": Kind(
+        t.ConnectionKey,
+        (Unique("connection_keys_digest_key", ("digest",)),),
+        {"account_id": "accounts"},
+    ),
+    "safe": Kind(t.SealedSecret),
+}
+
+SETTLINGS = {name: Settling(kind.thing, name) for name, kind in KINDS.items()}
+_JOURNAL = Settling(t.JournalLine, "journal")
+
+_GONE = object()
+_Rows = dict[str, Any]
+
+
+class MemoryShelf(Generic[Thing]):
+    """``ports.Shelf`` over a dict, seen through one transaction."""
+
+    def __init__(self, name: str, tx: MemoryTransaction) -> None:
+        self._name = name
+        self._tx = tx
+        self._settling = SETTLINGS[name]
+
+    async def get(self, id: str) -> Thing | None:
+        self._tx.check()
+        return cast("Thing | None", self._tx.find(self._name, self._settling.text(id)))
+
+    async def one(self, **equal: Any) -> Thing | None:
+        found = await self.all(limit=2, **equal)
+        if len(found) > 1:
+            raise LookupError(f"More than one row of {self._name} matches.")
+        return found[0] if found else None
+
+    async def all(
+        self,
+        *,
+        after: str | None = None,
+        limit: int | None = None,
+        before: tuple[str, datetime] | None = None,
+        **equal: Any,
+    ) -> list[Thing]:
+        self._tx.check()
+        matches = self._settling.matcher(equal, before)
+        rows = self._tx.rows(self._name)
+        found = sorted(
+            (row for row in rows if (after is None or row.id > after) and matches(row)),
+            key=lambda row: cast(str, row.id),
+        )
+        return found if limit is None else found[:limit]
+
+    async def count(self, *, before: tuple[str, datetime] | None = None, **equal: Any) -> int:
+        self._tx.check()
+        matches = self._settling.matcher(equal, before)
+        return sum(1 for row in self._tx.rows(self._name) if matches(row))
+
+    async def add(self, thing: Thing) -> None:
+        self._tx.check()
+        row = self._settling.row(thing)
+        if self._tx.find(self._name, row.id) is not None:
+            raise ports.AlreadyThere(f"{self._name}_pkey")
+        self._write(row)
+
+    async def put(self, thing: Thing) -> None:
+        self._tx.check()
+        self._write(self._settling.row(thing))
+
+    async def change(
+        self, id: str, /, expecting: Mapping[str, Any] | None = None, **values: Any
+    ) -> Thing | None:
+        self._tx.check()
+        matches = self._settling.matcher(expecting or {}, None)
+        self._settling.check_changes(values)
+        row = self._tx.find(self._name, self._settling.text(id))
+        if row is None or not matches(row):
+            return None
+        changed = self._settling.row(dataclasses.replace(row, **values))
+        self._write(changed)
+        return cast(Thing, changed)
+
+    async def drop(self, id: str) -> bool:
+        self._tx.check()
+        id = self._settling.text(id)
+        if self._tx.find(self._name, id) is None:
+            return False
+        for other, kind in KINDS.items():
+            for field, target in kind.references.items():
+                if target == self._name and any(
+                    getattr(row, field) == id for row in self._tx.rows(other)
+                ):
+                    raise LookupError(f"{other}.{field} still names this row of {self._name}.")
+        self._tx.written[self._name][id] = _GONE
+        return True
+
+    def _write(self, row: Any) -> None:
+        kind = KINDS[self._name]
+        for key in kind.unique:
+            mine = key.of(row)
+            if mine is not None and any(
+                other.id != row.id and key.of(other) == mine for other in self._tx.rows(self._name)
+            ):
+                raise ports.AlreadyThere(key.name)
+        for field, target in kind.references.items():
+            wanted = getattr(row, field)
+            if wanted is not None and self._tx.find(target, wanted) is None:
+                raise LookupError(f"{self._name}.{field} names a row that {target} does not hold.")
+        self._tx.written[self._name][row.id] = row
+
+
+class MemoryDiary:
+    """``ports.Diary`` over a list."""
+
+    def __init__(self, tx: MemoryTransaction) -> None:
+        self._tx = tx
+
+    async def append(self, line: t.JournalLine) -> None:
+        self._tx.check()
+        settled = _JOURNAL.row(line)
+        self._tx.lines.append(dataclasses.replace(settled, id=self._tx.store.next_line_id()))
+
+    async def read(
+        self,
+        *,
+        after: int = 0,
+        limit: int = 100,
+        account_id: str | None = None,
+        subject: str | None = None,
+        verb: str | None = None,
+        newest_first: bool = False,
+    ) -> list[t.JournalLine]:
+        self._tx.check()
+        found = [
+            line
+            for line in (*self._tx.store.lines, *self._tx.lines)
+            if account_id in (None, line.account_id)
+            and subject in (None, line.subject)
+            and verb in (None, line.verb)
+            and (not after or (line.id < after if newest_first else line.id > after))
+        ]
+        found.sort(key=lambda line: line.id, reverse=newest_first)
+        return found[:limit]
+
+
+class MemoryTransaction:
+    """``ports.Transaction``: what is written shows at commit, or never."""
+
+    applications: ports.Shelf[t.Application]
+    credentials: ports.Shelf[t.IntegrationCredentials]
+    instances: ports.Shelf[t.ClientInstance]
+    accounts: ports.Shelf[t.Account]
+    authorizations: ports.Shelf[t.Authorization]
+    grants: ports.Shelf[t.Grant]
+    participations: ports.Shelf[t.Participation]
+    invitations: ports.Shelf[t.Invitation]
+    handshakes: ports.Shelf[t.Handshake]
+    outbox: ports.Shelf[t.OutboxItem]
+    reports: ports.Shelf[t.SupportReport]
+    operators: ports.Shelf[t.Operator]
+    api_keys: ports.Shelf[t.ApiKey]
+    connection_keys: ports.Shelf[t.ConnectionKey]
+    safe: ports.Shelf[t.SealedSecret]
+    journal: ports.Diary
+
+    def __init__(self, store: MemoryStore) -> None:
+        self.store = store
+        self.written: dict[str, _Rows] = defaultdict(dict)
+        self.lines: list[t.JournalLine] = []
+        self.over = False
+        for name in KINDS:
+            setattr(self, name, MemoryShelf(name, self))
+        self.journal = MemoryDiary(self)
+
+    def check(self) -> None:
+        if self.over:
+            raise RuntimeError("This transaction is over.")
+        self.store.check()
+
+    def find(self, name: str, id: str) -> Any | None:
+        row = self.written[name].get(id, _GONE)
+        if row is _GONE and id not in self.written[name]:
+            row = self.store.rows[name].get(id)
+        return None if row is _GONE else row
+
+    def rows(self, name: str) -> Iterator[Any]:
+        written = self.written[name]
+        for id, row in self.store.rows[name].items():
+            if id not in written:
+                yield row
+        for row in written.values():
+            if row is not _GONE:
+                yield row
+
+    def commit(self) -> None:
+        for name, written in self.written.items():
+            for id, row in written.items():
+                if row is _GONE:
+                    self.store.rows[name].pop(id, None)
+                else:
+                    self.store.rows[name][id] = row
+        self.store.lines.extend(self.lines)
+
+
+class MemoryQuickReads:
+    """``ports.QuickReads``: sees what is committed. ``asked`` counts, for tests of hot doors."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        self.asked = 0
+
+    async def standing(self, account_id: str) -> t.Standing | None:
+        self._ask()
+        account = self._store.rows["accounts"].get(account_id)
+        if account is None:
+            return None
+        authorization = next(
+            (
+                row
+                for row in self._store.rows["authorizations"].values()
+                if row.account_id == account_id
+            ),
+            None,
+        )
+        if authorization is None:
+            return None
+        return t.Standing(
+            account_id=account.id,
+            client_instance_id=account.client_instance_id,
+            authorization_id=authorization.id,
+            application_id=authorization.application_id,
+            partner_kind=account.partner_kind,
+            region=authorization.region,
+            state=authorization.state,
+            grant_id=authorization.grant_id,
+            term_ends_at=authorization.term_ends_at,
+            refused_reason=authorization.refused_reason,
+        )
+
+    async def sealed(self, name: str) -> t.SealedSecret | None:
+        self._ask()
+        return self._store.rows["safe"].get(name)
+
+    async def api_key(self, id: str) -> t.ApiKey | None:
+        self._ask()
+        return self._store.rows["api_keys"].get(id)
+
+    async def connection_key(self, digest: str) -> t.ConnectionKey | None:
+        self._ask()
+        rows = self._store.rows["connection_keys"].values()
+        return next((row for row in rows if row.digest == digest), None)
+
+    def _ask(self) -> None:
+        self._store.check()
+        self.asked += 1
+
+
+class MemoryStore:
+    """``ports.Store`` in memory. ``down = True`` is a database that does not answer."""
+
+    #: Seconds after which a wait for another transaction or lock is called a mistake of the test.
+    patience_s = 20.0
+
+    def __init__(self) -> None:
+        self.rows: dict[str, _Rows] = {name: {} for name in KINDS}
+        self.lines: list[t.JournalLine] = []
+        self.memory_quick = MemoryQuickReads(self)
+        self.quick: ports.QuickReads = self.memory_quick
+        self.down = False
+        self._line_ids = itertools.count(1)
+        self._turn = asyncio.Lock()
+        self._inside: set[asyncio.Task[Any] | None] = set()
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._waiting: dict[str, int] = defaultdict(int)
+
+    def check(self) -> None:
+        if self.down:
+            raise StoreUnavailable
+
+    def next_line_id(self) -> int:
+        return next(self._line_ids)
+
+    def transaction(self) -> AbstractAsyncContextManager[ports.Transaction]:
+        return self._transaction()
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[ports.Transaction]:
+        self.check()
+        with self._only_one_in_this_task():
+            await self._patiently(self._turn, "another transaction")
+            tx = MemoryTransaction(self)
+            try:
+                yield tx
+                self.check()
+                tx.commit()
+            finally:
+                tx.over = True
+                self._turn.release()
+
+    def exclusive(self, name: str) -> AbstractAsyncContextManager[None]:
+        return self._exclusive(name)
+
+    @asynccontextmanager
+    async def _exclusive(self, name: str) -> AsyncIterator[None]:
+        self.check()
+        if asyncio.current_task() in self._inside:
+            raise RuntimeError("Take the lock first, then begin the transaction.")
+        lock = self._locks.setdefault(name, asyncio.Lock())
+        self._waiting[name] += 1
+        try:
+            await self._patiently(lock, f"the lock {name!r}")
+            try:
+                yield
+            finally:
+                lock.release()
+        finally:
+            self._waiting[name] -= 1
+            if not self._waiting[name]:
+                del self._waiting[name], self._locks[name]
+
+    async def ping(self) -> None:
+        self.check()
+
+    async def close(self) -> None:
+        return None
+
+    @contextmanager
+    def _only_one_in_this_task(self) -> Iterator[None]:
+        task = asyncio.current_task()
+        if task in self._inside:
+            raise RuntimeError("This task is inside a transaction already: hand it down.")
+        self._inside.add(task)
+        try:
+            yield
+        finally:
+            self._inside.discard(task)
+
+    async def _patiently(self, lock: asyncio.Lock, what: str) -> None:
+        try:
+            async with asyncio.timeout(self.patience_s):
+                await lock.acquire()
+        except TimeoutError:
+            raise RuntimeError(f"Waited {self.patience_s:g} s for {what}.") from None
