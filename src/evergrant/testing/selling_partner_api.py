@@ -1,0 +1,167 @@
+"""The Selling Partner API in memory: who participates where, and what else it is told to answer.
+
+Answers for: believing only access tokens that the fake LWA gave and that still live, the right
+endpoint of a region, 403s with Amazon's own ``details``. Does not answer for: the API at large.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from evergrant.errors import AmazonUnavailable, CallDenied, EvergrantError
+from evergrant.ports import Clock
+from evergrant.ports.amazon import Answer, Call, ReportedParticipation
+from evergrant.rules.secrecy import Secret
+from evergrant.testing.lwa import FakeLWA
+
+#: ``details`` of a 403, the only thing that tells one cause from another.
+EXPIRED = "The access token you provided has expired."
+INVALID = "The access token you provided is revoked, malformed or invalid."
+WRONG_REGION = "The marketplaces you provided are not valid for region."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One call. ``about`` is the grant's name at the fake LWA, empty when it is unknown there."""
+
+    what: str  # "participations", "probe_vendor", or "GET /path"
+    endpoint: str
+    about: str
+    access_token: Secret
+
+
+class FakeSellingPartnerApi:
+    """``ports.amazon.SellingPartnerApi`` in memory.
+
+    ``participate`` says where a selling partner (the grant's name at the fake LWA) sells; a partner
+    with an ``endpoint`` is refused at any other.
+    """
+
+    def __init__(self, lwa: FakeLWA, clock: Clock) -> None:
+        self.calls: list[Asked] = []
+        self.sent: list[Call] = []
+        self._lwa = lwa
+        self._clock = clock
+        self._participations: dict[str, list[ReportedParticipation]] = {}
+        self._endpoints: dict[str, str] = {}
+        self._vendors: set[str] = set()
+        self._answers: dict[tuple[str, str], list[Answer]] = defaultdict(list)
+        self._disowned: set[str] = set()
+        self._failure: Callable[[], EvergrantError] | None = None
+        self._failures_left: int | None = None
+
+    # --- what exists at Amazon ---
+
+    def participate(
+        self, about: str, rows: Sequence[ReportedParticipation], *, endpoint: str | None = None
+    ) -> None:
+        """This selling partner is a seller in these marketplaces."""
+        self._participations[about] = list(rows)
+        if endpoint is not None:
+            self._endpoints[about] = endpoint
+
+    def vendor(self, about: str, *, endpoint: str | None = None) -> None:
+        """This selling partner is a vendor, with vendor orders to look at."""
+        self._vendors.add(about)
+        if endpoint is not None:
+            self._endpoints[about] = endpoint
+
+    def answer(self, method: str, path: str, *answers: Answer) -> None:
+        """What ``send`` answers; the last one again and again."""
+        self._answers[method.upper(), path] = list(answers)
+
+    def disown(self, access_token: Secret) -> None:
+        """Amazon calls this access token expired from now on, whatever its term said."""
+        self._disowned.add(access_token.reveal())
+
+    def fail(
+        self,
+        failure: Callable[[], EvergrantError] = AmazonUnavailable,
+        *,
+        times: int | None = None,
+    ) -> None:
+        """Every call (or the next ``times``) ends with ``failure()``."""
+        self._failure, self._failures_left = failure, times
+
+    def clear(self) -> None:
+        self._failure = self._failures_left = None
+
+    def count(self, what: str | None = None, about: str | None = None) -> int:
+        return sum(
+            1 for call in self.calls if what in (None, call.what) and about in (None, call.about)
+        )
+
+    # --- the port ---
+
+    async def participations(
+        self, endpoint: str, access_token: Secret
+    ) -> list[ReportedParticipation]:
+        about = self._asked("participations", endpoint, access_token)
+        self._check(about, endpoint, access_token)
+        if about not in self._participations:
+            raise _denied("Access to requested resource is denied.")
+        return list(self._participations[about])
+
+    async def probe_vendor(self, endpoint: str, access_token: Secret, now: datetime) -> None:
+        about = self._asked("probe_vendor", endpoint, access_token)
+        self._check(about, endpoint, access_token)
+        if about not in self._vendors:
+            raise _denied("Access to requested resource is denied.")
+
+    async def send(self, call: Call, access_token: Secret) -> Answer:
+        about = self._asked(f"{call.method} {call.path}", call.endpoint, access_token)
+        self.sent.append(call)
+        try:
+            self._check(about, call.endpoint, access_token)
+        except CallDenied as denied:
+            return error_answer(
+                denied.status,
+                denied.amazon_code,
+                "Access to requested resource is denied.",
+                denied.details,
+            )
+        answers = self._answers.get((call.method.upper(), call.path))
+        if not answers:
+            return error_answer(403, "Unauthorized", "Access to requested resource is denied.")
+        return answers.pop(0) if len(answers) > 1 else answers[0]
+
+    # --- inside ---
+
+    def _asked(self, what: str, endpoint: str, access_token: Secret) -> str:
+        issued = self._lwa.issued(access_token)
+        about = issued.about if issued else ""
+        self.calls.append(
+            Asked(what=what, endpoint=endpoint, about=about, access_token=access_token)
+        )
+        if self._failure is not None and self._failures_left != 0:
+            if self._failures_left is not None:
+                self._failures_left -= 1
+            raise self._failure()
+        return about
+
+    def _check(self, about: str, endpoint: str, access_token: Secret) -> None:
+        issued = self._lwa.issued(access_token)
+        if issued is None:
+            raise _denied("Access to requested resource is denied.", INVALID)
+        if issued.expires_at <= self._clock.now() or access_token.reveal() in self._disowned:
+            raise _denied("Access to requested resource is denied.", EXPIRED)
+        if self._endpoints.get(about, endpoint) != endpoint:
+            raise _denied("Access to requested resource is denied.", WRONG_REGION)
+
+
+def error_answer(status: int, code: str, message: str, details: str = "") -> Answer:
+    """An error as SP-API writes it: a list of code, message and details."""
+    body = {"errors": [{"code": code, "message": message, "details": details}]}
+    return Answer(
+        status=status,
+        headers={"content-type": "application/json", "x-amzn-requestid": "fake-request"},
+        body=json.dumps(body).encode(),
+    )
+
+
+def _denied(message: str, details: str = "") -> CallDenied:
+    return CallDenied(403, "Unauthorized", message, details, "fake-request")
