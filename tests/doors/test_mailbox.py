@@ -90,9 +90,9 @@ async def test_pages(mailbox: Mailbox, browser: httpx2.AsyncClient) -> None:
 async def test_letters_as_json(mailbox: Mailbox, browser: httpx2.AsyncClient) -> None:
     await send(mailbox, to="one@example.com")
     await send(mailbox, to="two@example.com", subject="Second")
-    letters = (await browser.get("/dev/mailbox/letters.json")).json()["letters"]
+    letters = (await browser.get("/dev/mailbox.json")).json()["letters"]
     assert [letter["number"] for letter in letters] == [2, 1]
-    only = (await browser.get("/dev/mailbox/letters.json?to=two@example.com")).json()["letters"]
+    only = (await browser.get("/dev/mailbox.json?to=two@example.com")).json()["letters"]
     assert [letter["subject"] for letter in only] == ["Second"]
 
 
@@ -129,5 +129,5 @@ async def test_a_hostile_letter_stays_in_its_box(
 async def test_answers_to_its_own_names_only(
     browser: httpx2.AsyncClient, host: str, status: int
 ) -> None:
-    answer = await browser.get("/dev/mailbox/letters.json", headers={"host": host})
+    answer = await browser.get("/dev/mailbox.json", headers={"host": host})
     assert answer.status_code == status

@@ -48,7 +48,7 @@ def build(mailbox: Mailbox, public_url: str = "") -> Starlette:
         routes=[
             Route("/dev/mailbox", pages.guarded(pages.inbox)),
             Route("/dev/mailbox/", pages.guarded(pages.inbox)),
-            Route("/dev/mailbox/letters.json", pages.guarded(pages.listing)),
+            Route("/dev/mailbox.json", pages.guarded(pages.listing)),
             Route("/dev/mailbox/style.css", pages.guarded(pages.style)),
             Route("/dev/mailbox/{number:int}", pages.guarded(pages.letter)),
             Route("/dev/mailbox/{number:int}/html", pages.guarded(pages.html)),
