@@ -1,0 +1,259 @@
+"""Errors become HTTP here and nowhere else in this door: RFC 9457 problem documents.
+
+Answers for: the status of every error of ours, the shape of the document, and that nothing which
+the caller sent comes back in it (a value may be a secret in the wrong field). Does not answer for:
+deciding what is wrong; the rooms and the shapes do that.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from evergrant import errors
+from evergrant.errors import Blame, EvergrantError, Flaw
+from evergrant.rules.secrecy import Secret, scrub
+
+__all__ = [
+    "DOOR_PROBLEMS",
+    "MEDIA_TYPE",
+    "STATUS",
+    "Problem",
+    "code_type",
+    "of_error",
+    "of_status",
+    "status_of",
+    "unexpected",
+]
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+#: One row per error class; a class that is not here takes the row of its nearest ancestor.
+STATUS: Final[Mapping[type[EvergrantError], int]] = {
+    errors.InvalidInput: 422,
+    errors.NotAuthenticated: 401,
+    errors.NotAllowed: 403,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.TooLarge: 413,
+    errors.CallerError: 400,
+    # The partner has to act: the wish is fine, what is stored does not allow it now.
+    errors.PartnerError: 409,
+    errors.ApplicationRefused: 502,
+    errors.ApplicationIncomplete: 409,
+    errors.ApplicationError: 502,
+    # The weather. Amazon's 429 is not the caller's 429: nobody here called too often.
+    errors.AmazonError: 503,
+    errors.CallDenied: 502,
+    errors.StoreUnavailable: 503,
+    errors.NotDelivered: 502,
+    errors.EvergrantError: 500,
+}
+
+_RETRY_AFTER_S: Final = 5
+_LONGEST_NAME: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class DoorProblem:
+    """A problem that only this door can have, before any room was asked."""
+
+    status: int
+    code: str
+    blame: Blame
+    detail: str
+    hint: str | None = None
+
+
+_ROWS = (
+    DoorProblem(
+        400,
+        "broken_json",
+        Blame.CALLER,
+        "The body is not JSON.",
+        "Send one JSON object in UTF-8, with double quotes around names and texts.",
+    ),
+    DoorProblem(400, "bad_request", Blame.CALLER, "The request cannot be read."),
+    DoorProblem(
+        404,
+        "not_found",
+        Blame.CALLER,
+        "There is no such thing here.",
+        "GET /v1/openapi.json lists every path; /v1/docs is the same for people.",
+    ),
+    DoorProblem(
+        405,
+        "method_not_allowed",
+        Blame.CALLER,
+        "This path does not know that method.",
+        "The header 'Allow' names the methods that it knows.",
+    ),
+    DoorProblem(
+        415,
+        "unsupported_media_type",
+        Blame.CALLER,
+        "The body is not sent as JSON.",
+        "Send 'Content-Type: application/json' (UTF-8, no Content-Encoding).",
+    ),
+    DoorProblem(
+        500,
+        "internal",
+        Blame.US,
+        "Something went wrong on our side.",
+        "Tell the people who run this Evergrant the request id.",
+    ),
+)
+#: Code to row. Documented together with the errors of the rooms.
+DOOR_PROBLEMS: Final[Mapping[str, DoorProblem]] = {row.code: row for row in _ROWS}
+_BY_STATUS: Final[Mapping[int, str]] = {
+    404: "not_found",
+    405: "method_not_allowed",
+    415: "unsupported_media_type",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One answer that is not a success, ready for the socket."""
+
+    status: int
+    code: str
+    blame: Blame
+    detail: str
+    hint: str | None = None
+    permanent: bool = True
+    flaws: Sequence[Flaw] = ()
+    facts: Mapping[str, object] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    in_query: bool = False  # flaws name query parameters, not members of the body
+
+    def document(self, request_id: str) -> dict[str, Any]:
+        document: dict[str, Any] = {
+            "type": code_type(self.code),
+            "title": title(self.code),
+            "status": self.status,
+            "detail": scrub(self.detail),
+            "code": self.code,
+            "blame": self.blame.value,
+            "permanent": self.permanent,
+            "request_id": request_id,
+        }
+        if self.hint:
+            document["hint"] = scrub(self.hint)
+        if self.flaws:
+            document["flaws"] = [self._flaw(flaw) for flaw in self.flaws]
+        if facts := {name: _plain(value) for name, value in self.facts.items() if value}:
+            document["facts"] = facts
+        return document
+
+    def body(self, request_id: str) -> bytes:
+        return json.dumps(self.document(request_id), ensure_ascii=False).encode()
+
+    def _flaw(self, flaw: Flaw) -> dict[str, str]:
+        told = {"code": flaw.code, "message": scrub(flaw.message)}
+        if flaw.field:
+            name = scrub(flaw.field)
+            told["field"] = name
+            if self.in_query:
+                told["parameter"] = name
+            else:
+                told["pointer"] = pointer(name.split("."))
+        if flaw.hint:
+            told["hint"] = scrub(flaw.hint)
+        return told
+
+
+def code_type(code: str) -> str:
+    """The ``type`` of a problem: a name that stays the same wherever this product runs."""
+    return f"urn:evergrant:problem:{code}"
+
+
+def title(code: str) -> str:
+    """The same for every problem of that code, as RFC 9457 wants it."""
+    return code.replace("_", " ").capitalize()
+
+
+def pointer(parts: Iterable[str]) -> str:
+    """JSON Pointer (RFC 6901) as a URI fragment."""
+    return "#" + "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def status_of(kind: type[EvergrantError]) -> int:
+    for ancestor in kind.__mro__:
+        if ancestor in STATUS:
+            return STATUS[ancestor]
+    return 500
+
+
+def of_error(error: EvergrantError) -> Problem:
+    """An error of a room."""
+    status = status_of(type(error))
+    headers: dict[str, str] = {}
+    if isinstance(error, errors.NotAuthenticated):
+        headers["www-authenticate"] = 'Bearer realm="evergrant"'
+    if status == 503:
+        wait = error.retry_after_s if isinstance(error, errors.Throttled) else None
+        headers["retry-after"] = str(max(1, round(wait or _RETRY_AFTER_S)))
+    return Problem(
+        status=status,
+        code=error.code,
+        blame=error.blame,
+        detail=error.message,
+        hint=error.hint,
+        permanent=error.permanent,
+        flaws=error.flaws if isinstance(error, errors.InvalidInput) else (),
+        facts=error.facts,
+        headers=headers,
+    )
+
+
+def of_status(
+    status: int, *, detail: str | None = None, headers: Mapping[str, str] | None = None
+) -> Problem:
+    """A refusal by the framework that knows only a status: no such path, no such method."""
+    row = DOOR_PROBLEMS[_BY_STATUS.get(status, "bad_request" if status < 500 else "internal")]
+    return of_row(row.code, detail=detail, headers=headers, status=status)
+
+
+def of_row(
+    code: str,
+    *,
+    detail: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    status: int | None = None,
+) -> Problem:
+    row = DOOR_PROBLEMS[code]
+    return Problem(
+        status=status or row.status,
+        code=row.code,
+        blame=row.blame,
+        detail=detail or row.detail,
+        hint=row.hint,
+        headers=headers or {},
+    )
+
+
+def unexpected() -> Problem:
+    """A mistake of ours. Says nothing of it but the request id: the log knows the rest."""
+    return of_row("internal")
+
+
+def shown_name(name: object) -> str:
+    """A field name that the caller made up, fit to be told back."""
+    text = "".join(mark if mark.isprintable() else "?" for mark in str(name))
+    short = text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}…"
+    return scrub(short)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Secret):
+        return str(value)
+    if isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {str(name): _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(inner) for inner in value]
+    return scrub(str(value))
