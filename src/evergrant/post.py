@@ -101,8 +101,9 @@ class Post:
                 raise NotFound(f"There is no outbox item {item_id}.")
             if item.state is not OutboxState.WAITING or item.next_at > now:
                 return False, item
-            earlier = _next_try(item.kind, item.attempts, now)
-            if item.attempts and isinstance(earlier, cadence.GiveUp):
+            if item.attempts and isinstance(
+                _next_try(item.kind, item.attempts, now), cadence.GiveUp
+            ):
                 # Its last attempt was claimed and never ended: the process died with it.
                 lost = NotDelivered("Its last attempt never came to an end.", permanent=True)
                 return False, await self._give_up(tx, item, lost, now)

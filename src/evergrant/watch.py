@@ -1,0 +1,167 @@
+"""THE CLOCK TOWER. Looks once a minute for what time alone brings about.
+
+Answers for: handshakes that a dead process left behind (the reception decides what becomes of
+them), terms that are over, sealed things whose content has expired. Does not answer for: reminders
+or probes, or for calling Amazon; nothing in here leaves the house.
+
+Every step is safe to run twice and at once in several processes: each change is conditional on
+what was seen, and a round that was cut short is continued by the next one.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from evergrant import journal, vault
+from evergrant.consent import Consent
+from evergrant.ports import Bell, Clock
+from evergrant.ports.store import Store, Transaction
+from evergrant.ports.things import Account, Authorization, OutboxItem, OutboxKind
+from evergrant.rules import ids, lifecycle
+from evergrant.rules.lifecycle import Event, State
+from evergrant.rules.rights import SYSTEM
+
+__all__ = ["Swept", "Watch"]
+
+#: Rows per round and kind. What is more waits a minute.
+ROUND = 500
+#: How long an expired sealed thing stays, so that a clock that is set back meets it again.
+KEPT_AFTER_EXPIRY = timedelta(hours=1)
+_INSTANT = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """What one round found: counts."""
+
+    handshakes_lost: int
+    terms_ended: int
+    secrets_swept: int
+
+
+class Watch:
+    """Called by the worker each minute."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        vault: vault.Vault,
+        consent: Consent,
+        bell: Bell,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._vault = vault
+        self._consent = consent
+        self._bell = bell
+
+    async def sweep(self) -> Swept:
+        """One round. Raises StoreUnavailable."""
+        now = self._clock.now()
+        return Swept(
+            handshakes_lost=await self._consent.sweep_lost(),
+            terms_ended=await self._end_terms(now),
+            secrets_swept=await self._empty_safe(now),
+        )
+
+    async def _end_terms(self, now: datetime) -> int:
+        async with self._store.transaction() as tx:
+            over = await tx.authorizations.all(
+                state=State.ACTIVE, before=("term_ends_at", now + _INSTANT), limit=ROUND
+            )
+        ended = 0
+        for authorization in over:
+            async with self._store.transaction() as tx:
+                lapsed = await self._lapse(tx, authorization, now)
+                told = None if lapsed is None else await _announce(tx, lapsed, now)
+            ended += lapsed is not None
+            if told is not None:
+                await self._bell.ring([told.id])
+        return ended
+
+    async def _lapse(
+        self, tx: Transaction, seen: Authorization, now: datetime
+    ) -> Authorization | None:
+        decision = lifecycle.advance(seen.state, Event.TERM_ENDED)
+        if not isinstance(decision, lifecycle.Moved):
+            return None
+        lapsed = await tx.authorizations.change(
+            seen.id,
+            # A renewal that came between moved the end of the term; then it is not over.
+            expecting={
+                "state": seen.state,
+                "term_ends_at": seen.term_ends_at,
+                "version": seen.version,
+            },
+            state=decision.to,
+            version=seen.version + 1,
+            changed_at=now,
+        )
+        if lapsed is None:
+            return None
+        await self._vault.drop(tx, vault.access_token(seen.id))
+        await journal.write(
+            tx,
+            now=now,
+            by=SYSTEM,
+            verb="authorization.lapsed",
+            subject=seen.id,
+            account_id=seen.account_id,
+            granted_at=seen.granted_at,
+            term_ends_at=seen.term_ends_at,
+            state_before=seen.state,
+            state=decision.to,
+        )
+        return lapsed
+
+    async def _empty_safe(self, now: datetime) -> int:
+        async with self._store.transaction() as tx:
+            expired = await tx.safe.all(
+                before=("expires_at", now - KEPT_AFTER_EXPIRY), limit=ROUND
+            )
+            swept = 0
+            for sealed in expired:
+                # Touching the row first holds it: a fresh secret put there meanwhile is not swept.
+                held = await tx.safe.change(
+                    sealed.id,
+                    expecting={"expires_at": sealed.expires_at, "sealed_at": sealed.sealed_at},
+                    expires_at=sealed.expires_at,
+                )
+                swept += held is not None and await tx.safe.drop(sealed.id)
+        return swept
+
+
+async def _announce(tx: Transaction, lapsed: Authorization, now: datetime) -> OutboxItem | None:
+    """The event for the client instance, where it wants to hear."""
+    account = await tx.accounts.get(lapsed.account_id)
+    instance = None if account is None else await tx.instances.get(account.client_instance_id)
+    if account is None or instance is None or not instance.webhook_url:
+        return None
+    item = OutboxItem(
+        id=ids.make(ids.Kind.OUTBOX, now, secrets.token_bytes(10)),
+        kind=OutboxKind.WEBHOOK,
+        topic="authorization.lapsed",
+        subject=lapsed.id,
+        to=instance.id,
+        account_id=account.id,
+        facts=_told(account, lapsed),
+        next_at=now,
+        created_at=now,
+    )
+    await tx.outbox.add(item)
+    return item
+
+
+def _told(account: Account, lapsed: Authorization) -> dict[str, str | None]:
+    return {
+        "account_id": account.id,
+        "account_name": account.name,
+        "selling_partner_id": lapsed.selling_partner_id,
+        "state": lapsed.state.value,
+        "granted_at": lapsed.granted_at.isoformat() if lapsed.granted_at else None,
+        "term_ends_at": lapsed.term_ends_at.isoformat() if lapsed.term_ends_at else None,
+    }
