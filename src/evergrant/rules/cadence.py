@@ -1,0 +1,67 @@
+"""When to try again, and when to stop.
+
+Answers for: the intervals. Does not answer for: trying.
+
+Ladders are written by hand because each rung has a reason; a formula would hide them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+__all__ = ["LWA_WEATHER_S", "MAIL", "WEBHOOK", "GiveUp", "TryAgain", "next_try"]
+
+#: A greylisting relay accepts after minutes, a full mailbox or a relay under repair after hours; a
+#: link that arrives after three days is still alive (letters live 14).
+MAIL: Sequence[timedelta] = (
+    timedelta(seconds=20),
+    timedelta(minutes=2),
+    timedelta(minutes=10),
+    timedelta(minutes=30),
+    timedelta(hours=2),
+    timedelta(hours=6),
+    timedelta(hours=12),
+    timedelta(hours=24),
+    timedelta(hours=27),
+)
+
+#: A receiver restarts within seconds, is redeployed within minutes, is repaired within a weekend.
+WEBHOOK: Sequence[timedelta] = (
+    timedelta(seconds=5),
+    timedelta(seconds=30),
+    timedelta(minutes=5),
+    timedelta(minutes=30),
+    timedelta(hours=2),
+    timedelta(hours=5),
+    timedelta(hours=10),
+    timedelta(hours=24),
+    timedelta(hours=30),
+)
+
+#: Somebody waits for this answer: seconds between the tries of one mint.
+LWA_WEATHER_S: Sequence[float] = (0.2, 0.8)
+
+
+@dataclass(frozen=True, slots=True)
+class TryAgain:
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    reason: str
+
+
+def next_try(
+    ladder: Sequence[timedelta], attempts: int, now: datetime, *, permanent: bool = False
+) -> TryAgain | GiveUp:
+    """What follows after ``attempts`` tries (at least one) have failed."""
+    if attempts < 1:
+        raise ValueError("next_try is asked after a try")
+    if permanent:
+        return GiveUp("refused for good")
+    if attempts > len(ladder):
+        return GiveUp(f"{attempts} tries failed")
+    return TryAgain(now + ladder[attempts - 1])

@@ -1,0 +1,118 @@
+"""Who may do what.
+
+Answers for: rights, roles and callers as values. Does not answer for: proving who somebody is
+(`people`) or for refusing (each room does).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from evergrant.rules.faults import Fault
+
+__all__ = [
+    "RIGHTS_OF_ROLE",
+    "SYSTEM",
+    "Caller",
+    "CallerKind",
+    "Right",
+    "Role",
+    "check_rights",
+    "command_line",
+    "partner",
+]
+
+
+class Right(StrEnum):
+    READ = "read"  # see applications, instances, accounts, reports, the journal
+    WRITE = "write"  # add and change accounts, send links, adopt refresh tokens
+    ACCESS_TOKENS = "access_tokens"  # receive access tokens of accounts within reach
+    MANAGE = "manage"  # applications and their credentials, instances, operators, API keys
+
+
+class Role(StrEnum):
+    ADMIN = "admin"
+    TEAM_LEAD = "team_lead"
+    SUPPORT = "support"
+    AUDITOR = "auditor"
+
+
+RIGHTS_OF_ROLE: Mapping[Role, frozenset[Right]] = MappingProxyType(
+    {
+        Role.ADMIN: frozenset(Right),
+        Role.TEAM_LEAD: frozenset({Right.READ, Right.WRITE, Right.ACCESS_TOKENS}),
+        Role.SUPPORT: frozenset({Right.READ, Right.WRITE}),
+        Role.AUDITOR: frozenset({Right.READ}),
+    }
+)
+
+
+class CallerKind(StrEnum):
+    OPERATOR = "operator"
+    API_KEY = "api_key"
+    PARTNER = "partner"  # somebody who holds an invitation link, and nothing more
+    SYSTEM = "system"  # our own background work
+    COMMAND_LINE = "command_line"  # somebody with a shell on the machine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who asks. ``client_instance_id`` None reaches every instance."""
+
+    kind: CallerKind
+    id: str = ""
+    name: str = ""
+    rights: frozenset[Right] = frozenset()
+    client_instance_id: str | None = None
+
+    def may(self, right: Right) -> bool:
+        return right in self.rights
+
+    def reaches(self, client_instance_id: str | None) -> bool:
+        """Whether a thing of this instance may be seen at all. Things of no instance
+        (applications, the journal as a whole) are reached by unbound callers only."""
+        return self.client_instance_id is None or self.client_instance_id == client_instance_id
+
+    def __str__(self) -> str:
+        """As the journal writes it: ``api_key:key_…``, ``command_line:root``, ``system``."""
+        return f"{self.kind}:{self.id}" if self.id else str(self.kind)
+
+
+SYSTEM = Caller(kind=CallerKind.SYSTEM, name="Evergrant", rights=frozenset(Right))
+
+
+def command_line(user: str) -> Caller:
+    """Somebody with a shell on the machine: whoever can read the key ring can do anything."""
+    return Caller(kind=CallerKind.COMMAND_LINE, id=user, name=user, rights=frozenset(Right))
+
+
+def partner() -> Caller:
+    """The selling partner's browser. No rights: the link in its hand is all that it has."""
+    return Caller(kind=CallerKind.PARTNER, name="selling partner")
+
+
+def check_rights(names: Iterable[str]) -> frozenset[Right]:
+    """Rights by their names; at least one. Raises Fault on an unknown name or none at all."""
+    known = {right.value: right for right in Right}
+    found = set()
+    for name in names:
+        right = known.get(name.strip().lower().replace("-", "_"))
+        if right is None:
+            raise Fault(
+                "unknown_right",
+                f"'{name}' is not a right.",
+                field="rights",
+                hint=f"Rights are: {', '.join(known)}.",
+            )
+        found.add(right)
+    if not found:
+        raise Fault(
+            "no_rights",
+            "At least one right is needed.",
+            field="rights",
+            hint=f"Rights are: {', '.join(known)}.",
+        )
+    return frozenset(found)

@@ -1,0 +1,122 @@
+"""How long things last.
+
+Answers for: the spans that Amazon sets and the margins that we keep. Does not answer for: what
+follows when a span is over (`lifecycle`) or for reminders.
+
+Sources: 365 days per consent of a public application: Amazon's page "renew-authorizations". 180
+days per client secret, first notice at 90, old secret good for 7 days after a rotation: page
+"rotating-your-apps-lwa-credentials" and the official credential-rotation sample. Access tokens of
+3600 s: developer guide, "connecting to the API".
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from evergrant.rules.applications import ApplicationKind
+
+__all__ = [
+    "ACCESS_TOKEN_LIFE",
+    "ACCESS_TOKEN_MARGIN",
+    "CODE_LIFE",
+    "GRANT_TERM",
+    "LONGEST_MIN_TTL_S",
+    "REFRESH_AHEAD",
+    "SECRET_NOTICE",
+    "SECRET_OVERLAP",
+    "SECRET_TERM",
+    "Phase",
+    "SecretPhase",
+    "grant_term_ends_at",
+    "phase",
+    "refresh_ahead",
+    "secret_ends_at",
+    "secret_phase",
+    "usable",
+]
+
+GRANT_TERM = timedelta(days=365)
+SECRET_TERM = timedelta(days=180)
+SECRET_NOTICE = timedelta(days=90)  # so long before the end Amazon begins to remind
+SECRET_OVERLAP = timedelta(days=7)
+CODE_LIFE = timedelta(minutes=5)
+ACCESS_TOKEN_LIFE = timedelta(seconds=3600)
+
+#: The last seconds of an access token are never handed out: clocks differ, requests travel.
+ACCESS_TOKEN_MARGIN = timedelta(seconds=60)
+
+#: With so much left we refresh in the background, before anybody has to wait.
+REFRESH_AHEAD = timedelta(seconds=600)
+
+#: More cannot be promised of a token that lives 3600 s.
+LONGEST_MIN_TTL_S = int((ACCESS_TOKEN_LIFE - ACCESS_TOKEN_MARGIN).total_seconds())
+
+_REMINDED = timedelta(days=30)
+_PRESSING = timedelta(days=9)
+
+
+class Phase(StrEnum):
+    """Where a grant stands in its term, in rising urgency."""
+
+    UNKNOWN = "unknown"  # no end is known
+    FRESH = "fresh"
+    DUE = "due"  # the weekly reminders run
+    URGENT = "urgent"  # nine days or less
+    OVER = "over"
+
+
+class SecretPhase(StrEnum):
+    """Where a client secret stands in its 180 days, in rising urgency."""
+
+    UNKNOWN = "unknown"
+    OK = "ok"
+    NOTICE = "notice"  # Amazon has begun to remind
+    URGENT = "urgent"  # two weeks or less
+    DEAD = "dead"
+
+
+def grant_term_ends_at(
+    granted_at: datetime | None, application_kind: ApplicationKind
+) -> datetime | None:
+    """The end of a grant's term, or None: no date known, or a self-authorization of a private
+    application, for which Amazon states no end."""
+    if granted_at is None or application_kind is ApplicationKind.PRIVATE:
+        return None
+    return granted_at + GRANT_TERM
+
+
+def phase(now: datetime, ends_at: datetime | None) -> Phase:
+    if ends_at is None:
+        return Phase.UNKNOWN
+    left = ends_at - now
+    if left <= timedelta(0):
+        return Phase.OVER
+    if left <= _PRESSING:
+        return Phase.URGENT
+    return Phase.DUE if left <= _REMINDED else Phase.FRESH
+
+
+def secret_ends_at(created_at: datetime | None) -> datetime | None:
+    return None if created_at is None else created_at + SECRET_TERM
+
+
+def secret_phase(now: datetime, expires_at: datetime | None) -> SecretPhase:
+    if expires_at is None:
+        return SecretPhase.UNKNOWN
+    left = expires_at - now
+    if left <= timedelta(0):
+        return SecretPhase.DEAD
+    if left <= timedelta(days=14):
+        return SecretPhase.URGENT
+    return SecretPhase.NOTICE if left <= SECRET_NOTICE else SecretPhase.OK
+
+
+def usable(now: datetime, expires_at: datetime, min_ttl_s: int = 0) -> bool:
+    """Whether an access token may be handed out to somebody who needs it for ``min_ttl_s`` s."""
+    return expires_at - now >= ACCESS_TOKEN_MARGIN + timedelta(seconds=min_ttl_s)
+
+
+def refresh_ahead(now: datetime, expires_at: datetime, min_ttl_s: int = 0) -> bool:
+    """Whether a usable access token is old enough to be replaced in the background."""
+    return expires_at - now < REFRESH_AHEAD + timedelta(seconds=min_ttl_s)
