@@ -1,0 +1,259 @@
+"""THE RECEPTION. Invites selling partners, receives them back from Amazon, keeps what they grant.
+
+Answers for: invitations, handshakes, the log-in leg, the callback, adopted refresh tokens, support
+reports. A grant never lands on an account that it was not given for; that is worth more here than
+any convenience. Does not answer for: pages and cookies (doors), words of letters (print shop),
+delivery (post room), access tokens after the first one (mint).
+
+Verbs that serve a partner's browser take no ``by``: the link, or the cookie with the OAuth state,
+is what they prove themselves with. When they refuse, they raise `errors.ConsentRefused`:
+
+- ``reason``: a value of ``rules.invitations.Refusal``, or the code of the error that was met
+  ("code_refused", "amazon_unavailable", "application_refused", ...)
+- ``reference``: number of the support report; the same one when the page is loaded again
+- ``facts``: ``blame`` (errors.Blame value), ``language`` of the account if known, ``account_id``,
+  ``handshake_id`` (only for the browser that began it: `Consent.way_back` gives its link)
+
+Outbox, all added in one commit with their fact:
+
+==========================  ========  ================================================  ============
+topic                       kind      subject                                           to
+==========================  ========  ================================================  ============
+invitation, renewal         mail      invitation id                                     client mail
+support_report              mail      report id                                         support mail
+authorization_interrupted   mail      invitation id (the fresh link)                    support mail
+authorization.granted       webhook   authorization id; facts = the event's ``data``    instance id
+==========================  ========  ================================================  ============
+
+For every mail above `Consent.letter_facts` gives what the template wants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from evergrant.consent.arrivals import Arrivals
+from evergrant.consent.grants import Grants
+from evergrant.consent.ground import COMMIT_PATIENCE_S, Ground
+from evergrant.consent.handshakes import Handshakes
+from evergrant.consent.invitations import Invitations
+from evergrant.consent.reports import Reports
+from evergrant.consent.values import (
+    Arrived,
+    Departure,
+    LetterFacts,
+    NeedsProof,
+    Onward,
+    Opened,
+    TroubleTold,
+)
+from evergrant.ports import Bell, Clock
+from evergrant.ports.amazon import LWA, SellingPartnerApi
+from evergrant.ports.store import Store
+from evergrant.ports.things import Grant, Handshake, Invitation, OutboxItem, SupportReport
+from evergrant.rules.marketplaces import Marketplaces
+from evergrant.rules.rights import Caller
+from evergrant.rules.secrecy import Secret
+
+if TYPE_CHECKING:
+    from evergrant.accounts import Accounts, AccountView
+    from evergrant.registry import Registry
+    from evergrant.settings import House
+    from evergrant.vault import Vault
+
+__all__ = [
+    "Arrived",
+    "Consent",
+    "Departure",
+    "LetterFacts",
+    "NeedsProof",
+    "Onward",
+    "Opened",
+    "TroubleTold",
+]
+
+
+class Consent:
+    """The reception's counter: every verb, each one carried out by the desk behind it.
+
+    ``login_uri`` and ``redirect_uri`` are this house's own; an application that was registered
+    with others at Amazon carries its own. ``invitation_life`` is how long a mailed link works.
+    ``commit_patience_s``: pauses between attempts to store a grant when the database is away.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        vault: Vault,
+        registry: Registry,
+        accounts: Accounts,
+        lwa: LWA,
+        selling_partner_api: SellingPartnerApi,
+        bell: Bell,
+        marketplaces: Marketplaces,
+        house: House,
+        login_uri: str,
+        redirect_uri: str,
+        invitation_life: timedelta,
+        commit_patience_s: Sequence[float] = COMMIT_PATIENCE_S,
+    ) -> None:
+        ground = Ground(
+            store=store,
+            clock=clock,
+            vault=vault,
+            registry=registry,
+            accounts=accounts,
+            lwa=lwa,
+            selling_partner_api=selling_partner_api,
+            bell=bell,
+            marketplaces=marketplaces,
+            house=house,
+            login_uri=login_uri,
+            redirect_uri=redirect_uri,
+            invitation_life=invitation_life,
+            commit_patience_s=tuple(commit_patience_s),
+        )
+        self._reports = Reports(ground)
+        self._invitations = Invitations(ground, self._reports)
+        self._grants = Grants(ground)
+        self._handshakes = Handshakes(ground, self._reports, self._invitations)
+        self._arrivals = Arrivals(ground, self._reports, self._invitations, self._grants)
+
+    # --- operators and programs --------------------------------------------------------------
+
+    async def invite(self, account_id: str, *, by: Caller) -> Invitation:
+        """Mails a fresh link to the account's client e-mail and sets ``oauth_began``. An older
+        link stops working. Right WRITE.
+
+        Raises NotAllowed, NotFound, AccountClosed, ApplicationIncomplete, Conflict (a private
+        application has no consent page: adopt its refresh token)."""
+        return await self._invitations.invite(account_id, by=by)
+
+    async def link(self, account_id: str, *, by: Caller) -> Secret:
+        """The whole link of the open invitation, for copying; makes an invitation without a mail
+        when there is none. Sets ``oauth_began``. Right WRITE; raises as `invite`."""
+        return await self._invitations.link(account_id, by=by)
+
+    async def invitations(self, account_id: str, *, by: Caller) -> list[Invitation]:
+        """All letters of the account, oldest first. Right READ."""
+        return await self._invitations.history(account_id, by=by)
+
+    async def adopt(
+        self,
+        account_id: str,
+        refresh_token: Secret,
+        *,
+        by: Caller,
+        selling_partner_id: str = "",
+        granted_at: datetime | None = None,
+    ) -> AccountView:
+        """Takes over a refresh token that somebody pasted: a self-authorization of a private
+        application, or one from an older system. Asks LWA for an access token first; nothing is
+        stored when that fails. Amazon does not tell whose token it is, so it is compared with
+        every other one that we hold for this application. Right WRITE.
+
+        ``granted_at`` unknown leaves the end of the term unknown.
+
+        Raises NotAllowed, NotFound, InvalidInput, AccountClosed, Conflict (another selling partner
+        than before or than the merchant token says; another account holds it), GrantRefused,
+        ApplicationIncomplete, ApplicationRefused, AmazonUnavailable, Throttled,
+        UnreadableAnswer."""
+        return await self._grants.adopt(
+            account_id,
+            refresh_token,
+            by=by,
+            selling_partner_id=selling_partner_id,
+            granted_at=granted_at,
+        )
+
+    async def grants(self, account_id: str, *, by: Caller) -> list[Grant]:
+        """Every grant of the account, oldest first; never a refresh token. Right READ."""
+        return await self._grants.history(account_id, by=by)
+
+    async def after_grant(self, account_id: str, access_token: Secret) -> str:
+        """Looks at what the account can do: marketplaces of a seller, one probe of a vendor. Gives
+        the finding, empty when all is well. Never undoes the grant, never raises for Amazon."""
+        return await self._grants.after_grant(account_id, access_token)
+
+    async def report(self, reference: str, *, by: Caller) -> SupportReport:
+        """By the number that a page showed, as people type it. Right READ. Raises NotFound,
+        InvalidInput (not such a number)."""
+        return await self._reports.report(reference, by=by)
+
+    async def reports(
+        self,
+        *,
+        by: Caller,
+        account_id: str | None = None,
+        after: str | None = None,
+        limit: int = 50,
+    ) -> list[SupportReport]:
+        """In order of their ids, which is that of their instants; ``after`` is the last id seen.
+        A caller bound to one client instance sees those of its accounts. Right READ."""
+        return await self._reports.reports(
+            by=by, account_id=account_id, after=after, limit=limit
+        )
+
+    async def resolve(self, reference: str, *, by: Caller) -> SupportReport:
+        """Somebody has seen to it. Right WRITE."""
+        return await self._reports.resolve(reference, by=by)
+
+    # --- the partner's browser ---------------------------------------------------------------
+
+    async def open(self, link_secret: str) -> Opened:
+        """GET of ``/connect/<link_secret>``. Spends nothing; notes the first time.
+        Raises ConsentRefused."""
+        return await self._invitations.open(link_secret)
+
+    async def begin(self, link_secret: str, browser: str | None) -> Departure:
+        """The button. ``browser`` is the value of our cookie, if there is one.
+        Raises ConsentRefused."""
+        return await self._handshakes.begin(link_secret, browser)
+
+    async def decline(self, link_secret: str) -> str:
+        """ "This is not for me": the link stops working, operators are told. Gives the
+        reference. Raises ConsentRefused."""
+        return await self._invitations.decline(link_secret)
+
+    async def tell_trouble(self, link_secret: str, code: str, words: str = "") -> TroubleTold:
+        """The partner says what Amazon's own page showed (it comes back to nobody otherwise): a
+        code like "MD1000", or words. Raises ConsentRefused for a link that is none."""
+        return await self._invitations.tell_trouble(link_secret, code, words)
+
+    async def log_in(self, query: str, browser: str | None) -> Onward | NeedsProof:
+        """The log-in URI. ``query`` is the raw query string, undecoded, because Amazon's
+        ``amazon_state`` has to go back byte for byte. Raises ConsentRefused."""
+        return await self._handshakes.log_in(query, browser)
+
+    async def accept(self, query: str, browser: str | None) -> Arrived:
+        """The callback. ``query`` is the raw query string. The code is exchanged at most once,
+        whatever the browser does; loading the callback again shows the outcome. Goes on when the
+        browser hangs up. Raises ConsentRefused, StoreUnavailable."""
+        return await self._arrivals.accept(query, browser)
+
+    async def outcome(self, handshake_id: str, browser: str | None) -> Arrived:
+        """How it ended, for the page after the callback. Only for the browser that began it.
+        Raises ConsentRefused (as it ended, with the same reference; or other browser)."""
+        return await self._arrivals.outcome(handshake_id, browser)
+
+    async def way_back(self, handshake_id: str, browser: str | None) -> Secret | None:
+        """The whole link for "Try again", for the browser that began it and while it works."""
+        return await self._handshakes.way_back(handshake_id, browser)
+
+    # --- post room and clock tower -----------------------------------------------------------
+
+    async def letter_facts(self, item: OutboxItem) -> LetterFacts | None:
+        """For each mail of the table above. None: the letter is pointless by now (its link was
+        used, withdrawn or is over); end the item without sending."""
+        return await self._invitations.letter_facts(item)
+
+    async def lose_stale(self, now: datetime) -> list[Handshake]:
+        """Ends handshakes whose exchange began five minutes ago and never ended: the process died
+        in between and Amazon's code is spent. Each becomes LOST with journal "handshake.lost", a
+        support report and a letter to operators with a fresh link. Called each minute; safe to
+        be called by several processes at once. Gives those that this call ended."""
+        return await self._arrivals.lose_stale(now)
