@@ -1,0 +1,162 @@
+"""Takes in what callers send: collects every flaw before it refuses anything.
+
+Answers for: turning rules' faults into one ``InvalidInput`` that names all of them, names that
+nobody knows (with a guess at what was meant), changes as a mapping of names. Does not answer
+for: what is right or wrong; that is said by ``rules`` and by the room that asks.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import TypeVar
+
+from evergrant.errors import Flaw, InvalidInput, NotAllowed
+from evergrant.rules.faults import Fault
+from evergrant.rules.rights import Caller, Right
+from evergrant.rules.secrecy import Secret
+
+__all__ = ["Flaws", "did_you_mean", "need", "need_everywhere"]
+
+T = TypeVar("T")
+Word = TypeVar("Word", bound=StrEnum)
+
+#: More than this would not help whoever has to read it.
+MOST_GUESSES = 1
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str | None:
+    """A sentence with the closest known name, or None when nothing is close."""
+    spelled = {one.casefold(): one for one in known}
+    close = difflib.get_close_matches(name.casefold(), list(spelled), MOST_GUESSES, cutoff=0.6)
+    return f"Did you mean {spelled[close[0]]!r}?" if close else None
+
+
+def need(by: Caller, right: Right) -> None:
+    """Raises NotAllowed unless the caller has the right."""
+    if not by.may(right):
+        raise NotAllowed(
+            f"This needs the right {right.value!r}, which {by.name or by.id} does not have.",
+            facts={"right": right.value},
+        )
+
+
+def need_everywhere(by: Caller, right: Right) -> None:
+    """As ``need``, for things that belong to no client instance: a caller whose reach ends at
+    one instance is refused too."""
+    need(by, right)
+    if by.client_instance_id is not None:
+        raise NotAllowed(
+            "This key reaches one client instance only; this concerns all of them.",
+            facts={"right": right.value},
+        )
+
+
+class Flaws:
+    """What is wrong with one input. ``refuse_if_any`` raises InvalidInput with all of it."""
+
+    def __init__(self) -> None:
+        self._found: list[Flaw] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def has(self, field: str) -> bool:
+        return any(flaw.field == field for flaw in self._found)
+
+    def add(
+        self, field: str | None, message: str, *, code: str = "invalid", hint: str | None = None
+    ) -> None:
+        self._found.append(Flaw(message=message, field=field, code=code, hint=hint))
+
+    def refuse_if_any(self) -> None:
+        if self._found:
+            raise InvalidInput(flaws=self._found)
+
+    @contextmanager
+    def at(self, field: str) -> Iterator[None]:
+        """A fault inside becomes a flaw of ``field`` (unless the rule names a field itself)."""
+        try:
+            yield
+        except Fault as fault:
+            self.add(field, fault.message, code=fault.code, hint=fault.hint)
+
+    def text(
+        self, field: str, value: object, rule: Callable[[str], str] | None = None, *,
+        optional: bool = False,
+    ) -> str:  # fmt: skip
+        """The text as the rule settles it; "" when it is flawed, or empty and ``optional``."""
+        if not isinstance(value, str):
+            self.add(field, "must be text.", code="wrong_type")
+            return ""
+        stripped = value.strip()
+        if not stripped:
+            if not optional:
+                self.add(field, "is needed and must not be empty.", code="missing")
+            return ""
+        if rule is None:
+            return stripped
+        with self.at(field):
+            return rule(stripped)
+        return ""
+
+    def word(self, field: str, value: object, words: type[Word]) -> Word | None:
+        """One of the words of an enumeration; None when it is none of them."""
+        if isinstance(value, str):
+            try:
+                return words(value.strip().lower())
+            except ValueError:
+                pass
+        self.add(
+            field,
+            f"must be {_either(word.value for word in words)}.",
+            code="unknown_value",
+            hint=did_you_mean(value, [word.value for word in words])
+            if isinstance(value, str)
+            else None,
+        )
+        return None
+
+    def words(self, field: str, value: object, words: type[Word]) -> frozenset[Word]:
+        """Several words of an enumeration, at least one."""
+        if isinstance(value, str) or not isinstance(value, Collection):
+            self.add(field, "must be a list.", code="wrong_type")
+            return frozenset()
+        if not value:
+            self.add(field, "needs at least one.", code="missing")
+        found = [self.word(field, item, words) for item in value]
+        return frozenset(word for word in found if word is not None)
+
+    def truth(self, field: str, value: object) -> bool:
+        if isinstance(value, bool):
+            return value
+        self.add(field, "must be true or false.", code="wrong_type")
+        return False
+
+    def secret(self, field: str, value: object) -> Secret | None:
+        """A ``Secret``. A plain text is a mistake of ours, not of the caller: TypeError."""
+        if value is None or isinstance(value, Secret):
+            return value
+        raise TypeError(f"{field} must be a Secret")
+
+    def names(
+        self, given: Mapping[str, object], known: Collection[str], because: Mapping[str, str]
+    ) -> None:
+        """Every name in ``given`` must be known; ``because`` tells of names that are known but
+        are not changed here, each with its hint."""
+        for name in given:
+            if name in because:
+                self.add(name, "is not changed this way.", code="not_changeable",
+                         hint=because[name])  # fmt: skip
+            elif name not in known:
+                self.add(
+                    name, "is no field that can be changed.", code="unknown_field",
+                    hint=did_you_mean(name, known),
+                )  # fmt: skip
+
+
+def _either(words: Iterable[str]) -> str:
+    listed = [repr(word) for word in words]
+    return listed[0] if len(listed) == 1 else f"{', '.join(listed[:-1])} or {listed[-1]}"
