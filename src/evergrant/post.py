@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,12 +22,11 @@ from evergrant.consent import Consent
 from evergrant.errors import EvergrantError, NotDelivered, NotFound
 from evergrant.ports import Clock, Letter, Mail, WebhookPost, Webhooks
 from evergrant.ports.store import Store, Transaction
-from evergrant.ports.things import OutboxItem, OutboxKind, OutboxState, SupportReport
+from evergrant.ports.things import OutboxItem, OutboxKind, OutboxState
 from evergrant.registry import Registry
 from evergrant.rules import cadence, ids
-from evergrant.rules.invitations import Refusal
 from evergrant.rules.rights import SYSTEM
-from evergrant.rules.secrecy import Secret, scrub
+from evergrant.rules.secrecy import scrub
 from evergrant.settings import House
 
 __all__ = ["CLAIM", "Post"]
@@ -39,8 +37,7 @@ CLAIM = timedelta(minutes=2)
 SWEEP_LIMIT = 1000
 _ERROR_LIMIT = 500
 
-#: Letters whose subject is an invitation: its link is opened when they are written.
-WITH_LINK = frozenset({"invitation", "renewal", "authorization_interrupted"})
+UNDELIVERABLE = "letter_undeliverable"
 #: Letters to a selling partner. When one cannot be delivered, an operator hears of it.
 TO_PARTNER = frozenset({"invitation", "renewal"})
 
@@ -75,10 +72,12 @@ class Post:
         if not claimed:
             return item
         try:
-            if item.kind is OutboxKind.MAIL:
-                await self._mail.send(await self._letter(item))
-            else:
+            if item.kind is OutboxKind.WEBHOOK:
                 await self._webhooks.deliver(await self._event(item, now))
+            elif letter := await self._letter(item):
+                await self._mail.send(letter)
+            else:
+                return await self._drop(item, now)
         except EvergrantError as error:
             return await self._note_failure(item, error, now)
         return await self._note_success(item, now)
@@ -135,6 +134,20 @@ class Post:
                 await self._journal(tx, item, "letter.sent", now)
         return sent or item
 
+    async def _drop(self, item: OutboxItem, now: datetime) -> OutboxItem:
+        """A letter whose link was used, withdrawn or ran out before the letter could go."""
+        async with self._store.transaction() as tx:
+            dropped = await tx.outbox.change(
+                item.id,
+                expecting={"state": OutboxState.WAITING, "attempts": item.attempts},
+                state=OutboxState.FAILED,
+                ended_at=now,
+                last_error="It was pointless by the time it could be sent, so it was not sent.",
+            )
+            if dropped is not None:
+                await self._journal(tx, item, "letter.dropped", now)
+        return dropped or item
+
     async def _note_failure(
         self, item: OutboxItem, error: EvergrantError, now: datetime
     ) -> OutboxItem:
@@ -173,7 +186,7 @@ class Post:
         return OutboxItem(
             id=ids.make(ids.Kind.OUTBOX, now, secrets.token_bytes(10)),
             kind=OutboxKind.MAIL,
-            topic="letter_undeliverable",
+            topic=UNDELIVERABLE,
             subject=failed.id,
             to=self._house.support_email,
             account_id=failed.account_id,
@@ -200,19 +213,20 @@ class Post:
 
     # --- putting together ---------------------------------------------------------------------
 
-    async def _letter(self, item: OutboxItem) -> Letter:
-        facts: dict[str, Any] = {
-            "house_name": self._house.name,
-            "support_email": self._house.support_email,
-            "account_name": "",
-            **await self._account_facts(item),
-            **item.facts,
-        }
-        if item.topic in WITH_LINK:
-            facts |= await self._consent.letter_facts(item.subject)
-        if item.topic == "support_report":
-            facts |= await self._report_facts(item)
-        words = letters.render(item.topic, item.language, _opened(facts))
+    async def _letter(self, item: OutboxItem) -> Letter | None:
+        """The letter in words; None when it is pointless by now."""
+        if item.topic == UNDELIVERABLE:
+            told: dict[str, Any] = {**item.facts, **await self._account_facts(item)}
+        else:
+            known = await self._consent.letter_facts(item)
+            if known is None:
+                return None
+            told = dict(known.facts)
+            if known.link is not None:
+                # A letter is a socket of its own: here the link stops being a secret.
+                told["link"] = known.link.reveal()
+        facts = {"house_name": self._house.name, "support_email": self._house.support_email, **told}
+        words = letters.render(item.topic, item.language, facts)
         reply_to = self._house.support_email
         return Letter(
             id=item.id,
@@ -223,25 +237,12 @@ class Post:
             headers={"Reply-To": reply_to} if reply_to and reply_to != item.to else {},
         )
 
-    async def _account_facts(self, item: OutboxItem) -> dict[str, Any]:
+    async def _account_facts(self, item: OutboxItem) -> dict[str, str]:
         if item.account_id is None:
-            return {}
+            return {"account_name": ""}
         async with self._store.transaction() as tx:
             account = await tx.accounts.get(item.account_id)
-        return {} if account is None else {"account_name": account.name}
-
-    async def _report_facts(self, item: OutboxItem) -> dict[str, Any]:
-        async with self._store.transaction() as tx:
-            report = await tx.reports.get(item.subject)
-        if report is None:
-            raise NotFound(f"There is no support report {item.subject}.")
-        return {
-            "reference": report.reference,
-            "what": _operator_text(report.reason),
-            "blame": report.blame,
-            "advice": str(report.facts.get("advice", "")),
-            "rows": _rows(report),
-        }
+        return {"account_name": "" if account is None else account.name}
 
     async def _event(self, item: OutboxItem, now: datetime) -> WebhookPost:
         async with self._store.transaction() as tx:
@@ -260,9 +261,7 @@ class Post:
         )
 
 
-def _next_try(
-    kind: OutboxKind, attempts: int, now: datetime
-) -> cadence.TryAgain | cadence.GiveUp:
+def _next_try(kind: OutboxKind, attempts: int, now: datetime) -> cadence.TryAgain | cadence.GiveUp:
     ladder = cadence.MAIL if kind is OutboxKind.MAIL else cadence.WEBHOOK
     return cadence.next_try(ladder, attempts, now)
 
@@ -276,42 +275,3 @@ def _body(item: OutboxItem) -> bytes:
     data = {"subject": item.subject, "account_id": item.account_id, **item.facts}
     told = {"type": item.topic, "timestamp": item.created_at.isoformat(), "data": data}
     return json.dumps(told, ensure_ascii=False, separators=(",", ":"), default=str).encode()
-
-
-def _opened(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """A letter is a socket of its own: here a link stops being a secret."""
-    return {
-        name: value.reveal() if isinstance(value, Secret) else value
-        for name, value in facts.items()
-    }
-
-
-def _operator_text(reason: str) -> str:
-    try:
-        return Refusal(reason).operator_text
-    except ValueError:
-        return reason.replace("_", " ")
-
-
-def _rows(report: SupportReport) -> list[tuple[str, str]]:
-    """What is known, as a table: flat, one line each, empty ones left out."""
-    rows = {
-        "reason": report.reason,
-        "at": report.at.isoformat(timespec="seconds"),
-        "account": report.account_id,
-        "handshake": report.handshake_id,
-        **{name: value for name, value in report.facts.items() if name != "advice"},
-    }
-    return [
-        (name.replace("_", " "), letters.plain(scrub(_flat(value)), 500))
-        for name, value in rows.items()
-        if value not in (None, "", [], {})
-    ]
-
-
-def _flat(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name}: {_flat(inner)}" for name, inner in value.items())
-    if isinstance(value, list | tuple | set | frozenset):
-        return ", ".join(_flat(inner) for inner in value)
-    return str(value)

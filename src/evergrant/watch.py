@@ -63,7 +63,7 @@ class Watch:
         """One round. Raises StoreUnavailable."""
         now = self._clock.now()
         return Swept(
-            handshakes_lost=await self._consent.sweep_lost(),
+            handshakes_lost=len(await self._consent.lose_stale(now)),
             terms_ended=await self._end_terms(now),
             secrets_swept=await self._empty_safe(now),
         )
@@ -120,9 +120,7 @@ class Watch:
 
     async def _empty_safe(self, now: datetime) -> int:
         async with self._store.transaction() as tx:
-            expired = await tx.safe.all(
-                before=("expires_at", now - KEPT_AFTER_EXPIRY), limit=ROUND
-            )
+            expired = await tx.safe.all(before=("expires_at", now - KEPT_AFTER_EXPIRY), limit=ROUND)
             swept = 0
             for sealed in expired:
                 # Touching the row first holds it: a fresh secret put there meanwhile is not swept.

@@ -22,6 +22,7 @@ TOPICS: tuple[str, ...] = (
     "renewal",
     "support_report",
     "authorization_interrupted",
+    "letter_undeliverable",
 )
 SUBJECT_LIMIT = 150
 
