@@ -51,7 +51,7 @@ class Region(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marketplace:
-    """One store. Hosts are origins (``https://sellercentral.amazon.ie``), "" where none is known."""
+    """One store. Centrals are origins (``https://…``), empty where none is known."""
 
     country_code: str
     marketplace_id: str
@@ -156,6 +156,13 @@ def consent_url(
 _EUROPE = "https://sellercentral-europe.amazon.com"
 
 
+def _origin(central: str, ending: str) -> str:
+    if not ending or ending.startswith("https://"):
+        return ending
+    return f"https://{central}.amazon.{ending}"
+
+
+# Hosts are given by their endings, "co.jp" for sellercentral.amazon.co.jp, or in full.
 def _row(
     code: str, marketplace_id: str, name: str, region: Region, seller: str, vendor: str, money: str
 ) -> Marketplace:
@@ -164,8 +171,8 @@ def _row(
         marketplace_id=marketplace_id,
         name=name,
         region=region,
-        seller_central=seller if seller.startswith("https://") else f"https://{seller}",
-        vendor_central=f"https://{vendor}" if vendor else "",
+        seller_central=_origin("sellercentral", seller),
+        vendor_central=_origin("vendorcentral", vendor),
         currency=money,
     )
 
@@ -174,30 +181,30 @@ _NA, _EU, _FE = Region.NA, Region.EU, Region.FE
 
 # fmt: off
 _ROWS = (
-    _row("CA", "A2EUQ1WTGCTBG2", "Canada", _NA, "sellercentral.amazon.ca", "vendorcentral.amazon.ca", "CAD"),
-    _row("US", "ATVPDKIKX0DER", "United States", _NA, "sellercentral.amazon.com", "vendorcentral.amazon.com", "USD"),
-    _row("MX", "A1AM78C64UM0Y8", "Mexico", _NA, "sellercentral.amazon.com.mx", "vendorcentral.amazon.com.mx", "MXN"),
-    _row("BR", "A2Q3Y263D00KWC", "Brazil", _NA, "sellercentral.amazon.com.br", "vendorcentral.amazon.com.br", "BRL"),
-    _row("IE", "A28R8C7NBKEWEA", "Ireland", _EU, "sellercentral.amazon.ie", "", "EUR"),
-    _row("ES", "A1RKKUPIHCS9HS", "Spain", _EU, _EUROPE, "vendorcentral.amazon.es", "EUR"),
-    _row("UK", "A1F83G8C2ARO7P", "United Kingdom", _EU, _EUROPE, "vendorcentral.amazon.co.uk", "GBP"),
-    _row("FR", "A13V1IB3VIYZZH", "France", _EU, _EUROPE, "vendorcentral.amazon.fr", "EUR"),
-    _row("BE", "AMEN7PMS3EDWL", "Belgium", _EU, "sellercentral.amazon.com.be", "vendorcentral.amazon.com.be", "EUR"),
-    _row("NL", "A1805IZSGTT6HS", "Netherlands", _EU, "sellercentral.amazon.nl", "vendorcentral.amazon.nl", "EUR"),
-    _row("DE", "A1PA6795UKMFR9", "Germany", _EU, _EUROPE, "vendorcentral.amazon.de", "EUR"),
-    _row("IT", "APJ6JRA9NG5V4", "Italy", _EU, _EUROPE, "vendorcentral.amazon.it", "EUR"),
-    _row("SE", "A2NODRKZP88ZB9", "Sweden", _EU, "sellercentral.amazon.se", "vendorcentral.amazon.se", "SEK"),
-    _row("ZA", "AE08WJ6YKNBMC", "South Africa", _EU, "sellercentral.amazon.co.za", "vendorcentral.amazon.co.za", "ZAR"),
-    _row("PL", "A1C3SOZRARQ6R3", "Poland", _EU, "sellercentral.amazon.pl", "vendorcentral.amazon.pl", "PLN"),
-    _row("EG", "ARBP9OOSHTCHU", "Egypt", _EU, "sellercentral.amazon.eg", "vendorcentral.amazon.me", "EGP"),
-    _row("TR", "A33AVAJ2PDY3EV", "Turkey", _EU, "sellercentral.amazon.com.tr", "vendorcentral.amazon.com.tr", "TRY"),
-    _row("SA", "A17E79C6D8DWNP", "Saudi Arabia", _EU, "sellercentral.amazon.sa", "vendorcentral.amazon.me", "SAR"),
-    _row("AE", "A2VIGQ35RCS4UG", "United Arab Emirates", _EU, "sellercentral.amazon.ae", "vendorcentral.amazon.me", "AED"),
-    # Two hosts are named for vendors in India: the official sample has this one, the guide the other.
-    _row("IN", "A21TJRUUN4KGV", "India", _EU, "sellercentral.amazon.in", "www.vendorcentral.in", "INR"),
-    _row("SG", "A19VAU5U5O7RUS", "Singapore", _FE, "sellercentral.amazon.sg", "vendorcentral.amazon.com.sg", "SGD"),
-    _row("AU", "A39IBJ37TRP1C6", "Australia", _FE, "sellercentral.amazon.com.au", "vendorcentral.amazon.com.au", "AUD"),
-    _row("JP", "A1VC38T7YXB528", "Japan", _FE, "sellercentral.amazon.co.jp", "vendorcentral.amazon.co.jp", "JPY"),
+    _row("CA", "A2EUQ1WTGCTBG2", "Canada", _NA, "ca", "ca", "CAD"),
+    _row("US", "ATVPDKIKX0DER", "United States", _NA, "com", "com", "USD"),
+    _row("MX", "A1AM78C64UM0Y8", "Mexico", _NA, "com.mx", "com.mx", "MXN"),
+    _row("BR", "A2Q3Y263D00KWC", "Brazil", _NA, "com.br", "com.br", "BRL"),
+    _row("IE", "A28R8C7NBKEWEA", "Ireland", _EU, "ie", "", "EUR"),
+    _row("ES", "A1RKKUPIHCS9HS", "Spain", _EU, _EUROPE, "es", "EUR"),
+    _row("UK", "A1F83G8C2ARO7P", "United Kingdom", _EU, _EUROPE, "co.uk", "GBP"),
+    _row("FR", "A13V1IB3VIYZZH", "France", _EU, _EUROPE, "fr", "EUR"),
+    _row("BE", "AMEN7PMS3EDWL", "Belgium", _EU, "com.be", "com.be", "EUR"),
+    _row("NL", "A1805IZSGTT6HS", "Netherlands", _EU, "nl", "nl", "EUR"),
+    _row("DE", "A1PA6795UKMFR9", "Germany", _EU, _EUROPE, "de", "EUR"),
+    _row("IT", "APJ6JRA9NG5V4", "Italy", _EU, _EUROPE, "it", "EUR"),
+    _row("SE", "A2NODRKZP88ZB9", "Sweden", _EU, "se", "se", "SEK"),
+    _row("ZA", "AE08WJ6YKNBMC", "South Africa", _EU, "co.za", "co.za", "ZAR"),
+    _row("PL", "A1C3SOZRARQ6R3", "Poland", _EU, "pl", "pl", "PLN"),
+    _row("EG", "ARBP9OOSHTCHU", "Egypt", _EU, "eg", "me", "EGP"),
+    _row("TR", "A33AVAJ2PDY3EV", "Turkey", _EU, "com.tr", "com.tr", "TRY"),
+    _row("SA", "A17E79C6D8DWNP", "Saudi Arabia", _EU, "sa", "me", "SAR"),
+    _row("AE", "A2VIGQ35RCS4UG", "United Arab Emirates", _EU, "ae", "me", "AED"),
+    # Vendors in India: the official sample names this host, the developer guide the other.
+    _row("IN", "A21TJRUUN4KGV", "India", _EU, "in", "https://www.vendorcentral.in", "INR"),
+    _row("SG", "A19VAU5U5O7RUS", "Singapore", _FE, "sg", "com.sg", "SGD"),
+    _row("AU", "A39IBJ37TRP1C6", "Australia", _FE, "com.au", "com.au", "AUD"),
+    _row("JP", "A1VC38T7YXB528", "Japan", _FE, "co.jp", "co.jp", "JPY"),
 )
 # fmt: on
 
