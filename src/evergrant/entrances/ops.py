@@ -1,0 +1,198 @@
+"""The operations door: ``/healthz``, ``/readyz``, ``/metrics``.
+
+Answers for: whether this process lives (healthz: it can answer), whether it is of use (readyz:
+the store and the key ring answer), and figures for Prometheus. Does not answer for: what is wrong
+with the set-up; that is ``evergrant check``.
+
+Nothing in here names an account, an application or a person, so that the door may stand open
+inside a house. A figure that cannot be had is left out; a scrape never fails because of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from evergrant import __version__
+from evergrant.desk import Desk
+from evergrant.errors import EvergrantError
+from evergrant.logs import logger
+from evergrant.ports import Keyring
+from evergrant.ports.things import OutboxState
+from evergrant.rules.lifecycle import State
+
+__all__ = ["Meters", "build", "keyring_answers"]
+
+log = logger(__name__)
+
+#: A part that needs longer than this is not ready.
+PATIENCE_S = 3.0
+#: Counts from the database are at most this old.
+COUNTS_FRESH_S = 10.0
+_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+Probe = Callable[[], Awaitable[object]]
+
+
+class Meters:
+    """The figures of one process. One registry of its own, so that tests may have many."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        self.requests = Counter(
+            "evergrant_requests",
+            "Requests answered, by door and status.",
+            ("door", "status"),
+            registry=self.registry,
+        )
+        self.seconds = Histogram(
+            "evergrant_request_seconds",
+            "How long answers took, by door.",
+            ("door",),
+            buckets=_BOUNDS,
+            registry=self.registry,
+        )
+        self.jobs = Counter(
+            "evergrant_jobs",
+            "Jobs that this process's worker ended, by task and outcome.",
+            ("task", "outcome"),
+            registry=self.registry,
+        )
+        self.authorizations = Gauge(
+            "evergrant_authorizations",
+            "Authorizations in the account book, by state.",
+            ("state",),
+            registry=self.registry,
+        )
+        self.outbox = Gauge(
+            "evergrant_outbox_items",
+            "Mails and webhooks, by state.",
+            ("state",),
+            registry=self.registry,
+        )
+        self.ready = Gauge(
+            "evergrant_part_ready",
+            "1 when a part that readiness needs answered at the last look.",
+            ("part",),
+            registry=self.registry,
+        )
+        Gauge("evergrant_info", "Always 1.", ("version",), registry=self.registry).labels(
+            __version__
+        ).set(1)
+        self._counted_at = float("-inf")
+
+    def answered(self, door: str, status: int, seconds: float) -> None:
+        self.requests.labels(door, str(status)).inc()
+        self.seconds.labels(door).observe(seconds)
+
+    def job_ended(self, task: str, outcome: str) -> None:
+        """``outcome``: ``done`` or ``failed``."""
+        self.jobs.labels(task, outcome).inc()
+
+    async def count(self, desk: Desk) -> None:
+        """Takes the counts from the store, unless they are fresh. Raises StoreUnavailable."""
+        now = time.monotonic()
+        if now - self._counted_at < COUNTS_FRESH_S:
+            return
+        self._counted_at = now
+        async with desk.store.transaction() as tx:
+            for state in State:
+                self.authorizations.labels(state.value).set(
+                    await tx.authorizations.count(state=state)
+                )
+            for kept in OutboxState:
+                self.outbox.labels(kept.value).set(await tx.outbox.count(state=kept))
+
+
+def keyring_answers(keyring: Keyring) -> Probe:
+    """A probe: the current key seals something and opens it again."""
+
+    async def answers() -> None:
+        key_id, sealed = await keyring.seal(b"ready?", "readiness")
+        if await keyring.open(key_id, sealed, "readiness") != b"ready?":
+            raise RuntimeError("the key ring opened something else than it sealed")
+
+    return answers
+
+
+def build(desk: Desk, meters: Meters, probes: Mapping[str, Probe]) -> Starlette:
+    """``probes``: what readiness needs, by name, beside the store, which is always asked."""
+    door = _Ops(desk, meters, {"store": desk.store.ping, **probes})
+    return Starlette(
+        routes=[
+            Route("/healthz", door.health),
+            Route("/readyz", door.readiness),
+            Route("/metrics", door.metrics),
+        ]
+    )
+
+
+class _Ops:
+    def __init__(self, desk: Desk, meters: Meters, probes: Mapping[str, Probe]) -> None:
+        self._desk = desk
+        self._meters = meters
+        self._probes = probes
+
+    async def health(self, _: Request) -> Response:
+        return PlainTextResponse("alive\n", headers={"cache-control": "no-store"})
+
+    async def readiness(self, _: Request) -> Response:
+        parts = dict(
+            zip(
+                self._probes,
+                await asyncio.gather(*(self._ask(*item) for item in self._probes.items())),
+                strict=True,
+            )
+        )
+        ready = all(answer == "ok" for answer in parts.values())
+        body: dict[str, Any] = {"ready": ready, "parts": parts, "version": __version__}
+        return JSONResponse(
+            body, status_code=200 if ready else 503, headers={"cache-control": "no-store"}
+        )
+
+    async def _ask(self, name: str, probe: Probe) -> str:
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await probe()
+        except TimeoutError:
+            answer = "no answer in time"
+        except EvergrantError as error:
+            answer = error.code
+        except Exception:
+            log.exception("a readiness probe broke", part=name)
+            answer = "broken"
+        else:
+            answer = "ok"
+        self._meters.ready.labels(name).set(answer == "ok")
+        return answer
+
+    async def metrics(self, _: Request) -> Response:
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await self._meters.count(self._desk)
+        except (EvergrantError, TimeoutError) as error:
+            self._meters.authorizations.clear()
+            self._meters.outbox.clear()
+            log.warning("counts for /metrics are not to be had", error=str(error))
+        return Response(
+            generate_latest(self._meters.registry), headers={"content-type": CONTENT_TYPE_LATEST}
+        )

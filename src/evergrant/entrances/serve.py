@@ -1,0 +1,363 @@
+"""The server: every door behind one address, one process, one event loop, one desk.
+
+Answers for: which path belongs to which door, the largest body that any of them is given, the
+last answer when a door breaks, the listening socket and an orderly end. Does not answer for: what
+a door says; for more cores, start more processes.
+
+Paths::
+
+    GET /v1/accounts/{id}/access-token      access_token   (role api)
+    /auth/o2/token                          lwa            (role api)
+    /v1/...  /openapi.json                  api            (role api)
+    /connect/...  /amazon/login  /callback
+    /static/...  /                          public         (role web)
+    /dev/mailbox...                         mailbox        (role web, development only)
+    /healthz  /readyz  /metrics             ops            (every role)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import secrets
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from evergrant.desk import Desk
+from evergrant.entrances import ops
+from evergrant.entrances.mailbox import Mailbox
+from evergrant.errors import Misconfigured
+from evergrant.logs import logger, tame
+from evergrant.settings import Settings
+
+__all__ = ["Doors", "build_doors", "compose", "listen", "serve"]
+
+log = logger(__name__)
+
+BACKLOG = 1024
+#: So long may requests that are under way take at the end, in seconds.
+GRACE_S = 10.0
+#: Of a body that is too large, so much is still read and thrown away, in bytes. A server that
+#: hangs up in the middle of a body is seen by many clients as a broken connection, not as 413.
+DRAINED = 64 * 1024 * 1024
+_DRAIN_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doors:
+    """What stands behind the address. None: not in this role."""
+
+    ops: ASGIApp
+    access_token: ASGIApp | None = None
+    lwa: ASGIApp | None = None
+    api: ASGIApp | None = None
+    public: ASGIApp | None = None
+    mailbox: ASGIApp | None = None
+
+
+def build_doors(
+    desk: Desk, settings: Settings, ops_door: ASGIApp, mailbox: Mailbox | None = None
+) -> Doors:
+    """The doors of ``settings.role``. What a role does not need is not even imported."""
+    web = settings.role in ("all", "web")
+    api = settings.role in ("all", "api")
+    built: dict[str, ASGIApp] = {}
+    if api:
+        from evergrant.entrances import access_token, lwa
+        from evergrant.entrances import api as api_door
+
+        built["access_token"] = access_token.build(desk, settings)
+        built["lwa"] = lwa.build(desk, settings)
+        built["api"] = api_door.build(desk, settings)
+    if web:
+        from evergrant.entrances import public
+
+        built["public"] = public.build(desk, settings)
+    if web and mailbox is not None:
+        from evergrant.entrances import mailbox as mailbox_door
+
+        built["mailbox"] = mailbox_door.build(mailbox, settings.public_url)
+    return Doors(ops=ops_door, **built)
+
+
+def compose(doors: Doors, meters: ops.Meters, body_limit: int) -> ASGIApp:
+    """One application out of all. ``body_limit`` in bytes holds before any door sees a body."""
+    return _BodyLimit(_Counted(_by_path(doors), meters), body_limit)
+
+
+# --- which path, which door -------------------------------------------------------------------
+
+Choose = Callable[[str, str], tuple[str, ASGIApp | None]]
+
+
+def _by_path(doors: Doors) -> Choose:
+    public_paths = ("/connect", "/static")
+    ops_paths = frozenset({"/healthz", "/readyz", "/metrics"})
+
+    def choose(method: str, path: str) -> tuple[str, ASGIApp | None]:
+        if path.startswith("/v1/"):
+            if path.endswith("/access-token") and path.startswith("/v1/accounts/"):
+                return "access_token", doors.access_token
+            return "api", doors.api
+        if path == "/auth/o2/token":
+            return "lwa", doors.lwa
+        if path in ops_paths:
+            return "ops", doors.ops
+        if path == "/v1" or path == "/openapi.json":
+            return "api", doors.api
+        if path.startswith("/dev/mailbox"):
+            return "mailbox", doors.mailbox
+        if path in ("/", "/callback", "/amazon/login", "/favicon.ico", "/robots.txt"):
+            return "public", doors.public
+        if path.startswith(public_paths):
+            return "public", doors.public
+        return "none", None
+
+    return choose
+
+
+class _Counted:
+    """Chooses the door, counts, and has the last word when a door breaks."""
+
+    def __init__(self, choose: Choose, meters: ops.Meters) -> None:
+        self._choose = choose
+        self._meters = meters
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        name, door = self._choose(scope["method"], scope["path"])
+        began = time.perf_counter()
+        status = 0
+
+        async def note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            if door is None:
+                await _not_here(scope, note)
+            else:
+                await door(scope, receive, note)
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            # The stack is in the log, under a number that the answer names; nothing else is told.
+            number = secrets.token_hex(4)
+            log.exception("a door broke", door=name, method=scope["method"], number=number)
+            if not status:
+                await _problem(
+                    note,
+                    500,
+                    code="broken",
+                    title="Something broke on our side.",
+                    blame="us",
+                    hint=f"The log has the details under the number {number}.",
+                )
+            status = 500
+        finally:
+            self._meters.answered(name, status, time.perf_counter() - began)
+
+
+async def _not_here(scope: Scope, send: Send) -> None:
+    await _problem(
+        send,
+        404,
+        code="not_found",
+        title="There is no such page here.",
+        blame="caller",
+        hint=None,
+    )
+
+
+# --- the largest body ---------------------------------------------------------------------------
+
+
+class _BodyLimit:
+    """Lets no door see more bytes than the limit. A body without a declared length is read
+    before the door is opened, so that the door never sees half of one that is too large."""
+
+    def __init__(self, inner: ASGIApp, limit: int) -> None:
+        self._inner = inner
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._inner(scope, receive, send)
+            return
+        length: bytes | None = None
+        chunked = False
+        for name, value in scope["headers"]:
+            if name == b"content-length":
+                length = value
+            elif name == b"transfer-encoding":
+                chunked = True
+        if chunked:
+            await self._unannounced(scope, receive, send)
+        elif length is not None and not (length.isdigit() and int(length) <= self._limit):
+            await _drain(receive)
+            await self._refuse(send)
+        else:
+            await self._inner(scope, receive, send)
+
+    async def _unannounced(self, scope: Scope, receive: Receive, send: Send) -> None:
+        read = bytearray()
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] != "http.request":
+                return  # the client went away
+            read += message.get("body", b"")
+            more = message.get("more_body", False)
+            if len(read) > self._limit:
+                if more:
+                    await _drain(receive)
+                await self._refuse(send)
+                return
+        given = False
+
+        async def again() -> Message:
+            nonlocal given
+            if given:
+                return await receive()
+            given = True
+            return {"type": "http.request", "body": bytes(read), "more_body": False}
+
+        await self._inner(scope, again, send)
+
+    async def _refuse(self, send: Send) -> None:
+        await _problem(
+            send,
+            413,
+            code="too_large",
+            title="The request is larger than this door takes.",
+            blame="caller",
+            hint=f"At most {self._limit} bytes are taken (EVERGRANT_BODY_LIMIT).",
+        )
+
+
+async def _drain(receive: Receive) -> None:
+    read = 0
+    try:
+        async with asyncio.timeout(_DRAIN_S):
+            while read < DRAINED:
+                message = await receive()
+                if message["type"] != "http.request" or not message.get("more_body", False):
+                    return
+                read += len(message.get("body", b""))
+    except TimeoutError:
+        return
+
+
+async def _problem(
+    send: Send, status: int, *, code: str, title: str, blame: str, hint: str | None
+) -> None:
+    """RFC 9457, as the API's own problems are written."""
+    told: dict[str, Any] = {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "code": code,
+        "blame": blame,
+    }
+    if hint:
+        told["hint"] = hint
+    body = json.dumps(told).encode()
+    headers = [
+        (b"content-type", b"application/problem+json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+        (b"referrer-policy", b"no-referrer"),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+# --- the socket and the server --------------------------------------------------------------------
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes any free one. Two processes never share a port unseen.
+    Raises errors.Misconfigured when the address cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(BACKLOG)
+        listening.setblocking(False)
+    except OSError as error:
+        listening.close()
+        if error.errno == errno.EADDRINUSE:
+            raise Misconfigured(
+                "EVERGRANT_PORT",
+                f"address already in use: {host}:{port}",
+                hint="Another program listens there. Set another port, or 0 for any free one.",
+            ) from None
+        raise Misconfigured(
+            "EVERGRANT_HOST",
+            f"cannot listen at {host}:{port}: {error.strerror or error}",
+            hint="EVERGRANT_HOST is an address of this machine; ports below 1024 need rights.",
+        ) from None
+    return listening
+
+
+def url_of(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+async def serve(app: ASGIApp, listening: socket.socket, stop: asyncio.Event) -> None:
+    """Answers at ``listening`` until ``stop`` is set, then lets what is under way come to its
+    end for some seconds. Takes the socket over and closes it."""
+    # Granian's import takes a while; whoever only asks for help should not pay for it.
+    from granian.constants import HTTPModes, Interfaces
+    from granian.net import SocketHolder
+    from granian.server.embed import Server
+
+    class Listening(Server):
+        """Granian on a socket that is bound already: on Linux it would bind its own with
+        SO_REUSEPORT, which lets a second program take the same port unseen, and port 0 would
+        stay unknown."""
+
+        def _init_shared_socket(self) -> None:
+            self._ssp = None
+            self._shd = SocketHolder(listening.detach(), False, BACKLOG)
+
+    host, port = listening.getsockname()[:2]
+    server = Listening(
+        app,
+        address=host,
+        port=port,
+        interface=Interfaces.ASGINL,
+        http=HTTPModes.http1,
+        websockets=False,
+        backlog=BACKLOG,
+        log_dictconfig={"handlers": {}, "formatters": {}, "loggers": {}},
+    )
+    tame("_granian")
+    running = asyncio.create_task(server.serve(), name="server")
+    stopping = asyncio.create_task(stop.wait(), name="stop")
+    try:
+        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not running.done():
+            server.stop()
+            done, _ = await asyncio.wait({running}, timeout=GRACE_S)
+            if not done:
+                log.warning("requests under way were cut off", after_s=GRACE_S)
+    finally:
+        stopping.cancel()
+        running.cancel()
+        await asyncio.gather(stopping, running, return_exceptions=True)
+    if running.done() and not running.cancelled() and (error := running.exception()):
+        raise error
+    if not stop.is_set():
+        raise RuntimeError("the server ended by itself")
