@@ -115,8 +115,10 @@ _BY_NAME = re.compile(
         | signing[_-]?secret | aws[_-]?secret[_-]?access[_-]?key | secret[_-]?key
         | aws[_-]?access[_-]?key(?:[_-]?id)? | access[_-]?key(?:[_-]?id)?
         | refresh[_-]?token | access[_-]?token | restricted[_-]?data[_-]?token | x-amz-access-token
-        | spapi_oauth_code | mws_auth_token | amazon_state | state | code | password | api[_-]?key )
-      ["']? \s* (?: = | : | %3D ) \s* )
+        | spapi_oauth_code | mws_auth_token | amazon_state | password | api[_-]?key )
+      ["']? \s* (?: = | : | %3D ) \s*
+    # "state: lapsed" and "code: grant_refused" are words of ours; in a query they are Amazon's.
+    | \b (?: state | code ) (?: = | %3D ) )
     (?P<value> "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | {_VALUE} )
     """
 )
