@@ -14,7 +14,7 @@ from typing import Any
 from evergrant.errors import Flaw, InvalidInput, NotAllowed, NotFound
 from evergrant.ports.store import Store, Transaction
 from evergrant.ports.things import JournalLine
-from evergrant.rules.rights import Caller, CallerKind, Right
+from evergrant.rules.rights import Caller, Right
 from evergrant.rules.secrecy import Secret, is_secret_name, scrub
 
 __all__ = ["MOST_LINES", "read", "write"]
@@ -44,7 +44,7 @@ async def write(
     await tx.journal.append(
         JournalLine(
             at=now,
-            caller=_name_of(by),
+            caller=str(by),
             verb=verb,
             subject=subject,
             account_id=account_id,
@@ -110,12 +110,6 @@ async def _account_in_reach(tx: Transaction, by: Caller, account_id: str | None)
     return account.id
 
 
-def _name_of(by: Caller) -> str:
-    if by.kind in (CallerKind.SYSTEM, CallerKind.PARTNER):
-        return by.kind.value
-    return f"{by.kind.value}:{by.id}"
-
-
 def _plain(name: str, value: Any) -> Any:
     """``value`` as JSON knows it, without secrets."""
     if isinstance(value, Secret):
@@ -134,4 +128,6 @@ def _plain(name: str, value: Any) -> Any:
         return sorted(_plain(name, inner) for inner in value)
     if isinstance(value, (list, tuple)):
         return [_plain(name, inner) for inner in value]
-    raise TypeError(f"The fact {name!r} is of a kind that has no plain form: {type(value).__name__}")
+    raise TypeError(
+        f"The fact {name!r} is of a kind that has no plain form: {type(value).__name__}"
+    )

@@ -33,14 +33,16 @@ class Settling:
 
     def row(self, thing: Any) -> Any:
         if type(thing) is not self._thing:
-            raise TypeError(f"{self._name} holds {self._thing.__name__}, not {type(thing).__name__}")
+            raise TypeError(
+                f"{self._name} holds {self._thing.__name__}, not {type(thing).__name__}"
+            )
         return dataclasses.replace(
             thing,
             **{name: self._settled(name, getattr(thing, name)) for name in self._fields},
         )
 
     def text(self, value: Any) -> str:
-        return typing.cast(str, _text(value))
+        return _text(value)
 
     def check_changes(self, values: Mapping[str, Any]) -> None:
         if "id" in values:

@@ -161,7 +161,7 @@ class MemoryShelf(Generic[Thing]):
         rows = self._tx.rows(self._name)
         found = sorted(
             (row for row in rows if (after is None or row.id > after) and matches(row)),
-            key=lambda row: cast(str, row.id),
+            key=lambda row: cast("str", row.id),
         )
         return found if limit is None else found[:limit]
 
@@ -192,20 +192,20 @@ class MemoryShelf(Generic[Thing]):
             return None
         changed = self._settling.row(dataclasses.replace(row, **values))
         self._write(changed)
-        return cast(Thing, changed)
+        return cast("Thing", changed)
 
     async def drop(self, id: str) -> bool:
         self._tx.check()
-        id = self._settling.text(id)
-        if self._tx.find(self._name, id) is None:
+        wanted = self._settling.text(id)
+        if self._tx.find(self._name, wanted) is None:
             return False
         for other, kind in KINDS.items():
             for field, target in kind.references.items():
                 if target == self._name and any(
-                    getattr(row, field) == id for row in self._tx.rows(other)
+                    getattr(row, field) == wanted for row in self._tx.rows(other)
                 ):
                     raise LookupError(f"{other}.{field} still names this row of {self._name}.")
-        self._tx.written[self._name][id] = _GONE
+        self._tx.written[self._name][wanted] = _GONE
         return True
 
     def _write(self, row: Any) -> None:
@@ -299,8 +299,8 @@ class MemoryTransaction:
 
     def rows(self, name: str) -> Iterator[Any]:
         written = self.written[name]
-        for id, row in self.store.rows[name].items():
-            if id not in written:
+        for key, row in self.store.rows[name].items():
+            if key not in written:
                 yield row
         for row in written.values():
             if row is not _GONE:
@@ -308,11 +308,11 @@ class MemoryTransaction:
 
     def commit(self) -> None:
         for name, written in self.written.items():
-            for id, row in written.items():
+            for key, row in written.items():
                 if row is _GONE:
-                    self.store.rows[name].pop(id, None)
+                    self.store.rows[name].pop(key, None)
                 else:
-                    self.store.rows[name][id] = row
+                    self.store.rows[name][key] = row
         self.store.lines.extend(self.lines)
 
 
