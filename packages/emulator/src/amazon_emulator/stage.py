@@ -1,0 +1,74 @@
+"""One bundle of what all faces share: clock, world, weather, history, settings, addresses."""
+
+from __future__ import annotations
+
+import logging
+import random
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from amazon_emulator.clock import Clock
+from amazon_emulator.history import History
+from amazon_emulator.weather import Weather
+from amazon_emulator.world import World
+
+FACES = ("lwa", "seller_central", "vendor_central", "na", "eu", "fe", "levers")
+
+LoginLeg = Literal["always", "never", "unlinked", "alternate"]
+
+log = logging.getLogger("amazon_emulator")
+
+
+@dataclass
+class Habits:
+    """How the emulator behaves where Amazon is known to behave in more than one way."""
+
+    gentle: bool = False
+    login_leg: LoginLeg = "unlinked"
+    login_leg_for: dict[tuple[str | None, str | None], LoginLeg] = field(default_factory=dict)
+    callback_uri_as_path: bool = False
+    amazon_state: Literal["plain", "utf8", "bytes"] = "plain"
+    vendors_need_beta: bool = False
+    renewal_refresh_token: Literal["new", "same"] = "new"
+    renewal_kills_old: bool = False
+
+    @classmethod
+    def usual(cls, *, gentle: bool) -> Habits:
+        """Gentle: the plain reading of Amazon's pages. Else every shape that was seen there."""
+        if gentle:
+            return cls(gentle=True)
+        return cls(gentle=False, login_leg="alternate", amazon_state="utf8")
+
+
+@dataclass
+class Stage:
+    """What a face needs to play."""
+
+    clock: Clock
+    habits: Habits
+    seed: int
+    world: World = field(default_factory=World)
+    history: History = field(default_factory=History)
+    weather: Weather = field(default_factory=Weather)
+    addresses: dict[str, str] = field(default_factory=dict)
+    dice: random.Random = field(default_factory=random.Random)
+    consents_begun: int = 0
+
+    @classmethod
+    def fresh(cls, *, gentle: bool, seed: int, start: datetime | None) -> Stage:
+        stage = cls(Clock(start), Habits.usual(gentle=gentle), seed)
+        stage.dice.seed(seed)
+        stage.weather.dice.seed(seed)
+        return stage
+
+    def reset(self) -> None:
+        """As freshly started: empty world, real time, fair weather. Addresses stay."""
+        self.weather.clear()
+        self.clock.reset()
+        self.world = World()
+        self.history.clear()
+        self.habits = Habits.usual(gentle=self.habits.gentle)
+        self.dice.seed(self.seed)
+        self.weather.dice.seed(self.seed)
+        self.consents_begun = 0
