@@ -8,8 +8,7 @@ for: what is right or wrong; that is said by ``rules`` and by the room that asks
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping
 from enum import StrEnum
 from typing import TypeVar
 
@@ -21,6 +20,7 @@ from evergrant.rules.secrecy import Secret
 __all__ = ["Flaws", "did_you_mean", "need", "need_everywhere"]
 
 T = TypeVar("T")
+R = TypeVar("R")
 Word = TypeVar("Word", bound=StrEnum)
 
 #: More than this would not help whoever has to read it.
@@ -75,13 +75,13 @@ class Flaws:
         if self._found:
             raise InvalidInput(flaws=self._found)
 
-    @contextmanager
-    def at(self, field: str) -> Iterator[None]:
-        """A fault inside becomes a flaw of ``field`` (unless the rule names a field itself)."""
+    def check(self, field: str, rule: Callable[[T], R], value: T) -> R | None:
+        """What the rule makes of the value; None when it is a fault, noted as a flaw."""
         try:
-            yield
+            return rule(value)
         except Fault as fault:
             self.add(field, fault.message, code=fault.code, hint=fault.hint)
+            return None
 
     def text(
         self, field: str, value: object, rule: Callable[[str], str] | None = None, *,
@@ -96,11 +96,7 @@ class Flaws:
             if not optional:
                 self.add(field, "is needed and must not be empty.", code="missing")
             return ""
-        if rule is None:
-            return stripped
-        with self.at(field):
-            return rule(stripped)
-        return ""
+        return stripped if rule is None else self.check(field, rule, stripped) or ""
 
     def word(self, field: str, value: object, words: type[Word]) -> Word | None:
         """One of the words of an enumeration; None when it is none of them."""
