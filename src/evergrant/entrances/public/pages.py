@@ -1,0 +1,380 @@
+"""The pages of the front door: parse, call one verb of the reception, show.
+
+Answers for: which page follows which outcome. A GET spends nothing, whoever sends it (mail
+programs open links before people do); what changes something is a POST with a proof that this
+very browser was shown the form. Does not answer for: what is accepted, or for the words.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode, urlsplit
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from evergrant.consent import Arrived, NeedsProof, Opened
+from evergrant.entrances.public import words as w
+from evergrant.entrances.public.paper import NAMES, Guarded, language_of, page, static
+from evergrant.entrances.public.visitor import Cookie, TooMuch, Visitor, read_form
+from evergrant.errors import ConsentRefused, EvergrantError
+from evergrant.rules import ids
+from evergrant.rules.amazon_errors import PAGE_ERRORS
+from evergrant.rules.faults import Fault
+from evergrant.rules.marketplaces import Marketplaces
+
+if TYPE_CHECKING:
+    from evergrant.desk import Desk
+    from evergrant.settings import Settings
+
+__all__ = ["build"]
+
+Handler = Callable[[Request], Awaitable[Response]]
+_LONGEST_LINK = 200
+_LONGEST_WORDS = 300
+
+
+def build(desk: Desk, settings: Settings) -> Starlette:
+    """The door as an ASGI application. Answers every path that it is given: one that it does not
+    know gets a friendly page."""
+    https = settings.public_url.startswith("https://")
+    pages = _Pages(desk, settings, Cookie(https=https))
+    return Starlette(
+        routes=[
+            Route("/", pages.start),
+            Route("/robots.txt", pages.robots),
+            Route("/favicon.ico", pages.favicon),
+            Route("/static/{name}", pages.static),
+            Route("/amazon/login", pages.log_in),
+            Route("/callback", pages.callback),
+            Route("/connect/done/{handshake_id}", pages.done),
+            Route("/connect/refused/{reason}/{reference}", pages.refused),
+            Route("/connect/{link}", pages.landing, methods=["GET"]),
+            Route("/connect/{link}", pages.begin, methods=["POST"]),
+            Route("/connect/{link}/decline", pages.decline_page, methods=["GET"]),
+            Route("/connect/{link}/decline", pages.decline, methods=["POST"]),
+            Route("/connect/{link}/trouble", pages.trouble_page, methods=["GET"]),
+            Route("/connect/{link}/trouble", pages.trouble, methods=["POST"]),
+        ],
+        middleware=[Middleware(Guarded, https=https)],
+        exception_handlers={
+            HTTPException: pages.on_http_error,
+            EvergrantError: pages.on_error,
+            TooMuch: pages.on_too_much,
+            Exception: pages.on_mishap,
+        },
+    )
+
+
+class _Pages:
+    def __init__(self, desk: Desk, settings: Settings, cookie: Cookie) -> None:
+        self._consent = desk.consent
+        self._house = settings.house
+        self._cookie = cookie
+        self._to_amazon = _to_amazon(desk.marketplaces)
+
+    # --- the letter's link --------------------------------------------------------------------
+
+    async def landing(self, request: Request) -> Response:
+        opened = await self._consent.open(_link(request))
+        return self._form(request, "landing.html", opened, form_action=self._to_amazon)
+
+    async def begin(self, request: Request) -> Response:
+        link = _link(request)
+        visitor = await self._proven(request)
+        if visitor is None:
+            return self._no_cookies(request, link)
+        departure = await self._consent.begin(link, visitor.browser_text)
+        response = _onward(departure.location.reveal())
+        visitor = dataclasses.replace(visitor, browser=departure.browser)
+        self._cookie.write(response, visitor, departure.cookie_life_s)
+        return response
+
+    async def decline_page(self, request: Request) -> Response:
+        opened = await self._consent.open(_link(request))
+        return self._form(request, "decline.html", opened)
+
+    async def decline(self, request: Request) -> Response:
+        link = _link(request)
+        if await self._proven(request) is None:
+            return self._no_cookies(request, link)
+        reference = await self._consent.decline(link)
+        return self._message(request, w.DECLINED_HERE, reference=reference)
+
+    async def trouble_page(self, request: Request) -> Response:
+        opened = await self._consent.open(_link(request))
+        return self._form(request, "trouble.html", opened, codes=sorted(PAGE_ERRORS))
+
+    async def trouble(self, request: Request) -> Response:
+        link = _link(request)
+        if await self._proven(request) is None:
+            return self._no_cookies(request, link)
+        form = await self._fields(request)
+        told = await self._consent.tell_trouble(
+            link, form.get("code", "").strip()[:40], form.get("words", "").strip()[:_LONGEST_WORDS]
+        )
+        return self._show(
+            request,
+            "told.html",
+            told.language,
+            advice=w.trouble_words(told.code),
+            reference=told.reference,
+            back=f"/connect/{quote(link)}",
+        )
+
+    # --- back from Amazon ---------------------------------------------------------------------
+
+    async def log_in(self, request: Request) -> Response:
+        visitor = self._cookie.read(request)
+        reached = await self._consent.log_in(_query(request), visitor.browser_text)
+        if isinstance(reached, NeedsProof):
+            return self._show(request, "proof.html", reached.language, reference=reached.reference)
+        return _onward(reached.location.reveal())
+
+    async def callback(self, request: Request) -> Response:
+        """Always goes on to a page whose address holds neither code nor state: people send
+        pictures of their screens to support."""
+        visitor = self._cookie.read(request)
+        try:
+            arrived = await self._consent.accept(_query(request), visitor.browser_text)
+        except ConsentRefused as refused:
+            return _onward(_refused_address(refused))
+        return _onward(f"/connect/done/{arrived.handshake_id}")
+
+    async def done(self, request: Request) -> Response:
+        visitor = self._cookie.read(request)
+        arrived = await self._consent.outcome(
+            request.path_params["handshake_id"][:_LONGEST_LINK], visitor.browser_text
+        )
+        if not arrived.connected:
+            return self._show(request, "waiting.html", arrived.language, status=202)
+        return self._show(request, "done.html", arrived.language, **_thanks(arrived))
+
+    async def refused(self, request: Request) -> Response:
+        """Shows a reason. Whoever makes up such an address reads our words and nothing else."""
+        words = w.words_for(request.path_params["reason"])
+        return self._message(
+            request,
+            words,
+            reference=_reference(request.path_params["reference"]),
+            again=await self._way_back(request, request.query_params.get("attempt"), words),
+        )
+
+    # --- what is in the way -------------------------------------------------------------------
+
+    async def on_error(self, request: Request, error: Exception) -> Response:
+        if not isinstance(error, EvergrantError):  # pragma: no cover - routed here by its type
+            raise error
+        facts = error.facts
+        reason = error.reason if isinstance(error, ConsentRefused) else error.code
+        words = w.words_for(reason)
+        attempt = facts.get("handshake_id")
+        again = await self._way_back(request, attempt if isinstance(attempt, str) else None, words)
+        language = facts.get("language")
+        response = self._message(
+            request,
+            words,
+            reference=error.reference if isinstance(error, ConsentRefused) else None,
+            language=language if isinstance(language, str) else None,
+            again=again,
+        )
+        if words.status == 503:
+            response.headers["retry-after"] = "60"
+        return response
+
+    async def on_http_error(self, request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 404
+        words = w.WRONG_METHOD if status == 405 else w.UNKNOWN_PAGE
+        response = self._message(request, words)
+        if isinstance(error, HTTPException) and error.headers:
+            response.headers.update(error.headers)
+        return response
+
+    async def on_too_much(self, request: Request, error: Exception) -> Response:
+        response = self._message(request, w.TOO_LARGE)
+        response.headers["connection"] = "close"
+        return response
+
+    async def on_mishap(self, request: Request, error: Exception) -> Response:
+        """Shown; Starlette raises the error again behind it, so that the log has it."""
+        return self._message(request, w.SHUT)
+
+    # --- odds and ends ------------------------------------------------------------------------
+
+    async def start(self, request: Request) -> Response:
+        return self._show(request, "start.html", None)
+
+    async def robots(self, request: Request) -> Response:
+        return PlainTextResponse("User-agent: *\nDisallow: /\n")
+
+    async def favicon(self, request: Request) -> Response:
+        return _kept("icon.svg", request)
+
+    async def static(self, request: Request) -> Response:
+        return _kept(request.path_params["name"], request)
+
+    # --- showing ------------------------------------------------------------------------------
+
+    def _show(
+        self, request: Request, template: str, wish: str | None, status: int = 200, **facts: Any
+    ) -> Response:
+        """One page. The language: as picked, else that of the account, else the browser's."""
+        picked = request.query_params.get("lang")
+        language = language_of(
+            picked,
+            self._cookie.read(request).language,
+            wish,
+            accept=request.headers.get("accept-language", ""),
+        )
+        kept = {"reference": None, "languages": _other_tongues(request)} | facts
+        response = page(
+            template,
+            language,
+            status=status,
+            house=self._house.name,
+            support_email=self._house.support_email,
+            here=request.url.path,
+            **kept,
+        )
+        return response
+
+    def _form(self, request: Request, template: str, opened: Opened, **facts: Any) -> Response:
+        """A page with a form, for which the browser needs our cookie."""
+        visitor = self._cookie.read(request)
+        picked = request.query_params.get("lang")
+        if picked in NAMES:
+            visitor = dataclasses.replace(visitor, language=picked)
+        if visitor.browser is None:
+            visitor = self._cookie.fresh(visitor.language)
+        response = self._show(
+            request,
+            template,
+            opened.language,
+            opened=opened,
+            link=f"/connect/{quote(_link(request))}",
+            proof=visitor.form_proof(request.url.path),
+            **facts,
+        )
+        self._cookie.write(response, visitor)
+        return response
+
+    def _message(
+        self,
+        request: Request,
+        words: w.Words,
+        *,
+        reference: str | None = None,
+        language: str | None = None,
+        again: str | None = None,
+    ) -> Response:
+        return self._show(
+            request,
+            "message.html",
+            language,
+            status=words.status,
+            words=words,
+            reference=reference,
+            again=again,
+            languages=() if request.method != "GET" else _other_tongues(request),
+        )
+
+    def _no_cookies(self, request: Request, link: str) -> Response:
+        return self._message(request, w.NO_COOKIES, again=f"/connect/{quote(link)}")
+
+    # --- reading ------------------------------------------------------------------------------
+
+    async def _fields(self, request: Request) -> Mapping[str, str]:
+        if not hasattr(request.state, "form"):
+            request.state.form = await read_form(request)
+        form: Mapping[str, str] = request.state.form
+        return form
+
+    async def _proven(self, request: Request) -> Visitor | None:
+        """The visitor, when the form that came was shown to this very browser."""
+        visitor = self._cookie.read(request)
+        form = await self._fields(request)
+        return visitor if visitor.sent_by_us(request.url.path, form.get("proof", "")) else None
+
+    async def _way_back(self, request: Request, attempt: str | None, words: w.Words) -> str | None:
+        if not words.again or not attempt:
+            return None
+        visitor = self._cookie.read(request)
+        link = await self._consent.way_back(attempt[:_LONGEST_LINK], visitor.browser_text)
+        return None if link is None else link.reveal()
+
+
+def _to_amazon(marketplaces: Marketplaces) -> tuple[str, ...]:
+    """Where the form of the landing page may lead. Browsers hold a form's whole chain of redirects
+    against this list, and Amazon's sign-in wanders over hosts that nobody publishes: any https.
+    Hosts that an operator set on plain http (an emulator) are named one by one."""
+    plain = sorted(o for o in marketplaces.central_origins(None) if o.startswith("http://"))
+    return ("'self'", "https:", *plain)
+
+
+def _link(request: Request) -> str:
+    link: str = request.path_params["link"]
+    return link[:_LONGEST_LINK]
+
+
+def _query(request: Request) -> str:
+    raw: bytes = request.scope["query_string"]
+    return raw.decode("latin-1")
+
+
+def _onward(location: str) -> Response:
+    """303, and the address exactly as it was made: ``amazon_state`` has to survive byte by byte."""
+    return Response(status_code=303, headers={"location": location})
+
+
+def _refused_address(refused: ConsentRefused) -> str:
+    facts = {
+        name: value
+        for name, value in (
+            ("attempt", refused.facts.get("handshake_id")),
+            ("lang", refused.facts.get("language")),
+        )
+        if value
+    }
+    address = f"/connect/refused/{quote(refused.reason, safe='')}/{refused.reference or '-'}"
+    return f"{address}?{urlencode(facts)}" if facts else address
+
+
+def _reference(text: str) -> str | None:
+    try:
+        return ids.check_reference(text)
+    except Fault:
+        return None
+
+
+def _thanks(arrived: Arrived) -> dict[str, Any]:
+    onward = arrived.return_url or ""
+    safe = onward.startswith(("https://", "http://"))
+    return {
+        "arrived": arrived,
+        "onward": onward if safe else None,
+        "onward_host": urlsplit(onward).hostname if safe else None,
+    }
+
+
+def _other_tongues(request: Request) -> list[tuple[str, str, str]]:
+    """(code, name, address) of this page in every language."""
+    rest = [(name, value) for name, value in request.query_params.multi_items() if name != "lang"]
+    return [
+        (code, name, f"{request.url.path}?{urlencode([*rest, ('lang', code)])}")
+        for code, name in NAMES.items()
+    ]
+
+
+def _kept(name: str, request: Request) -> Response:
+    found = static(name)
+    if found is None:
+        raise HTTPException(404)
+    content, media_type = found
+    life = "public, max-age=31536000, immutable" if "v" in request.query_params else "max-age=3600"
+    return Response(content, media_type=media_type, headers={"cache-control": life})
