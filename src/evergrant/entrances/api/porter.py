@@ -1,0 +1,221 @@
+"""What every request passes before a route sees it: request id, API key, size, media type.
+
+Answers for: refusing before reading (no key: the body is never read), the limit on the body
+whether or not its length was announced, the headers that every answer carries, and that a mistake
+of ours ends as a problem and a log line. Does not answer for: rights; each room checks them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from evergrant import logs
+from evergrant.entrances.api import problems
+from evergrant.entrances.api.problems import Problem
+from evergrant.errors import EvergrantError, NotAuthenticated, TooLarge
+from evergrant.rules.rights import Caller
+
+__all__ = ["Porter", "Refused", "answer_with", "request_id_of"]
+
+Authenticate = Callable[[str], Awaitable[Caller]]
+
+REQUEST_ID: Final = "x-request-id"
+#: What a caller may choose as request id: enough for UUIDs and trace ids, nothing for log forgers.
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}\Z", re.ASCII)
+_JSON = re.compile(
+    r"""application/(?:json|merge-patch\+json)\s*(?:;\s*charset\s*=\s*"?utf-?8"?\s*)?\Z""",
+    re.ASCII | re.IGNORECASE,
+)
+# A body that is too large is thrown away for this long, so that the caller, who is still sending,
+# reads the answer instead of a broken connection.
+_LINGER_S: Final = 2.0
+
+_ON_EVERY_ANSWER: Final = {
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+}
+
+_log = logs.logger(__name__)
+
+
+class Refused(Exception):
+    """A problem that is known before any room is asked."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        super().__init__(problem.code)
+
+
+class Gone(Exception):
+    """The caller hung up while sending."""
+
+
+class Porter:
+    """Stands in front of the application, as plain ASGI."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        authenticate: Authenticate,
+        body_limit: int,
+        open_paths: frozenset[str],
+    ) -> None:
+        self._app = app
+        self._authenticate = authenticate
+        self._body_limit = body_limit
+        self._open_paths = open_paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(Headers(scope=scope))
+        scope.setdefault("state", {})["request_id"] = request_id
+        outgoing = _Outgoing(send, request_id)
+        with logs.about(request_id=request_id):
+            try:
+                await self._pass_on(scope, receive, outgoing)
+            except Gone:
+                return
+            except Refused as refused:
+                await answer_with(refused.problem, request_id, outgoing)
+            except TooLarge as error:
+                await answer_with(problems.of_error(error), request_id, outgoing)
+                await _linger(receive)
+            except EvergrantError as error:
+                await answer_with(problems.of_error(error), request_id, outgoing)
+            except Exception:
+                _log.exception("request failed", method=scope["method"], route=_route(scope))
+                if not outgoing.started:
+                    await answer_with(problems.unexpected(), request_id, outgoing)
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        if scope["path"] not in self._open_paths:
+            scope["state"]["caller"] = await self._authenticate(_api_key(headers))
+        body = await self._body(headers, receive)
+        if body:
+            _check_media_type(headers)
+        await self._app(scope, _replay(body, receive), send)
+
+    async def _body(self, headers: Headers, receive: Receive) -> bytes:
+        announced = headers.get("content-length", "")
+        if announced.isascii() and announced.isdigit() and int(announced) > self._body_limit:
+            raise self._too_large()
+        chunks: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] != "http.request":
+                raise Gone
+            chunk = message.get("body", b"")
+            size += len(chunk)
+            if size > self._body_limit:
+                raise self._too_large()
+            chunks.append(chunk)
+            if not message.get("more_body", False):
+                return b"".join(chunks)
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(
+            f"The body is larger than {self._body_limit} bytes; it was not read.",
+            hint="No request of this API needs that much. Is it meant for another address?",
+            facts={"limit_bytes": self._body_limit},
+        )
+
+
+class _Outgoing:
+    """``send`` that puts the common headers on, and knows whether an answer has begun."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self._request_id = request_id
+        self.started = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            headers = MutableHeaders(scope=message)
+            headers[REQUEST_ID] = self._request_id
+            for name, value in _ON_EVERY_ANSWER.items():
+                headers.setdefault(name, value)
+        await self._send(message)
+
+
+async def answer_with(problem: Problem, request_id: str, send: Send) -> None:
+    body = problem.body(request_id)
+    headers = {
+        "content-type": problems.MEDIA_TYPE,
+        "content-length": str(len(body)),
+        **problem.headers,
+    }
+    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": problem.status, "headers": raw})
+    await send({"type": "http.response.body", "body": body})
+
+
+def request_id_of(request: Request) -> str:
+    return str(request.state.request_id)
+
+
+def _request_id(headers: Headers) -> str:
+    wished = headers.get(REQUEST_ID, "")
+    return wished if _REQUEST_ID.match(wished) else f"req_{secrets.token_hex(12)}"
+
+
+def _route(scope: Scope) -> str:
+    """The route's pattern, not the path: a path may hold what the caller mistyped."""
+    return str(getattr(scope.get("route"), "path", "unknown"))
+
+
+def _api_key(headers: Headers) -> str:
+    given = headers.getlist("authorization")
+    scheme, _, key = given[0].partition(" ") if len(given) == 1 else ("", "", "")
+    if scheme.lower() != "bearer" or not key.strip():
+        raise NotAuthenticated(
+            "This address needs an API key, sent once.",
+            hint="Send 'Authorization: Bearer egk_…'. The command 'evergrant apikey add' or "
+            "POST /v1/api-keys makes a key.",
+        )
+    return key.strip()
+
+
+def _check_media_type(headers: Headers) -> None:
+    if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+        raise Refused(problems.of_row("unsupported_media_type", detail="The body is compressed."))
+    if not _JSON.match(headers.get("content-type", "").strip()):
+        raise Refused(problems.of_row("unsupported_media_type"))
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """``receive`` for the application: the body that was read, then what the server says."""
+    told = False
+
+    async def replay() -> Message:
+        nonlocal told
+        if told:
+            return await receive()
+        told = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
+
+
+async def _linger(receive: Receive) -> None:
+    try:
+        async with asyncio.timeout(_LINGER_S):
+            while (await receive()).get("more_body", False):
+                continue
+    except TimeoutError:
+        return

@@ -1,0 +1,25 @@
+"""One file per tag of the description; each route calls one verb of a room and shows its value."""
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter
+
+from evergrant.entrances.api.routes import (
+    accounts,
+    applications,
+    authorizations,
+    instances,
+    keys,
+    records,
+)
+
+__all__ = ["ROUTERS"]
+
+ROUTERS: Sequence[APIRouter] = (
+    accounts.router,
+    authorizations.router,
+    applications.router,
+    instances.router,
+    keys.router,
+    records.router,
+)

@@ -1,0 +1,204 @@
+"""Refuses what the framework would let pass: names that nobody knows, names given twice.
+
+Answers for: turning everything that is wrong with a request into flaws, all at once, with the
+place of each and, where one is near, the name that was meant. Never repeats a value: pydantic's
+``input`` is not looked at except to find the nearest allowed word.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from typing import Any, Final, get_args
+
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from evergrant.entrances.api import problems
+from evergrant.entrances.api.porter import Refused
+from evergrant.entrances.api.problems import Problem, shown_name
+from evergrant.errors import Flaw, InvalidInput, NotFound
+
+__all__ = ["StrictRoute", "of_validation"]
+
+Handle = Callable[[Request], Coroutine[Any, Any, Response]]
+
+_MOST_FLAWS: Final = 50
+_NOT_NAMED: Final = frozenset({"body", "query", "path", "header", "cookie"})
+
+
+class StrictRoute(APIRoute):
+    """A route that reads JSON strictly and knows its query parameters."""
+
+    def get_route_handler(self) -> Handle:
+        handle = super().get_route_handler()
+
+        async def strict(request: Request) -> Response:
+            self._check_query(request)
+            body = await request.body()
+            if body:
+                # Kept where the framework will look for it.
+                request._json = self._check_body(_read_json(body))  # type: ignore[attr-defined]  # noqa: SLF001
+            return await handle(request)
+
+        return strict
+
+    def _check_query(self, request: Request) -> None:
+        known = {param.alias for param in _query_params(self)}
+        flaws = []
+        for name in dict.fromkeys(request.query_params.keys()):
+            if name not in known:
+                flaws.append(_unknown(shown_name(name), name, known, "query parameter"))
+            elif len(request.query_params.getlist(name)) > 1:
+                flaws.append(Flaw("is given more than once.", field=name, code="repeated"))
+        if flaws:
+            raise Refused(_invalid(flaws, in_query=True))
+
+    def _check_body(self, body: Any) -> Any:
+        if self.body_field is None and body != {}:
+            raise InvalidInput(
+                "This request takes no body.",
+                hint="Leave the body away. What it says would not have been looked at.",
+            )
+        return body
+
+
+def of_validation(error: RequestValidationError, route: object) -> Problem:
+    """What pydantic found, in our words. A path that no id can have is simply not there."""
+    found = error.errors()
+    if any(_place(one)[:1] == ("path",) for one in found):
+        return problems.of_error(
+            NotFound(hint="Ids look like 'acc_' and 26 small letters and digits.")
+        )
+    in_query = all(_place(one)[:1] == ("query",) for one in found)
+    model = _body_model(route)
+    flaws = [_flaw(one, model) for one in found[:_MOST_FLAWS]]
+    return _invalid(flaws, in_query=in_query)
+
+
+def _invalid(flaws: Sequence[Flaw], *, in_query: bool) -> Problem:
+    shown = problems.of_error(InvalidInput(flaws=flaws))
+    return Problem(
+        status=shown.status,
+        code=shown.code,
+        blame=shown.blame,
+        detail=shown.detail,
+        hint=shown.hint,
+        flaws=shown.flaws,
+        in_query=in_query,
+    )
+
+
+def _read_json(body: bytes) -> Any:
+    try:
+        return json.loads(
+            body.decode("utf-8"), object_pairs_hook=_object, parse_constant=_no_constant
+        )
+    except json.JSONDecodeError as error:
+        detail = f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
+        raise Refused(problems.of_row("broken_json", detail=detail)) from None
+    except UnicodeDecodeError:
+        detail = "The body is not JSON: it is not UTF-8."
+        raise Refused(problems.of_row("broken_json", detail=detail)) from None
+    except RecursionError:
+        detail = "The body is not JSON that we read: it is nested too deeply."
+        raise Refused(problems.of_row("broken_json", detail=detail)) from None
+    except ValueError:
+        detail = "The body is not JSON that we read: a number in it is out of all bounds."
+        raise Refused(problems.of_row("broken_json", detail=detail)) from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    read = dict(pairs)
+    if len(read) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise InvalidInput(
+            flaws=[
+                Flaw("is given more than once.", field=shown_name(name), code="repeated")
+                for name in twice[:_MOST_FLAWS]
+            ]
+        )
+    return read
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(name)
+
+
+def _flaw(found: Mapping[str, Any], model: type[BaseModel] | None) -> Flaw:
+    place = _place(found)
+    parts = place[1:] if place and place[0] in _NOT_NAMED else place
+    field = ".".join(shown_name(part) for part in parts) or None
+    kind = str(found["type"])
+    if kind == "missing":
+        return Flaw("is needed." if field else "A JSON object is needed.", field, "missing")
+    if kind == "extra_forbidden":
+        return _unknown(field, str(parts[-1]), _names_at(model, parts[:-1]), "field")
+    message = _sentence(str(found["msg"]).removeprefix("Value error, "))
+    return Flaw(message, field, kind, _nearest_word(found))
+
+
+def _unknown(field: str | None, name: str, known: Iterable[str], what: str) -> Flaw:
+    known = sorted(known)
+    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6)
+    if near:
+        hint = f"Did you mean '{near[0]}'?"
+    elif known:
+        hint = f"Known here: {', '.join(known)}."
+    else:
+        hint = f"There is no {what} here."
+    return Flaw(f"is no {what} that is known here.", field, "unknown_field", hint)
+
+
+def _nearest_word(found: Mapping[str, Any]) -> str | None:
+    """For an unknown enum member: the allowed word that is nearest to what was sent."""
+    if found["type"] not in ("enum", "literal_error") or not isinstance(found.get("input"), str):
+        return None
+    expected = str(found.get("ctx", {}).get("expected", ""))
+    words = [word for word in expected.split("'")[1::2] if word]
+    near = difflib.get_close_matches(found["input"].lower(), words, n=1, cutoff=0.6)
+    return f"Did you mean '{near[0]}'?" if near else None
+
+
+def _place(found: Mapping[str, Any]) -> tuple[Any, ...]:
+    place: tuple[Any, ...] = tuple(found.get("loc", ()))
+    return place
+
+
+def _sentence(message: str) -> str:
+    message = message.replace("Input should", "should")
+    return message if message.endswith(".") else f"{message}."
+
+
+def _body_model(route: object) -> type[BaseModel] | None:
+    body_field = getattr(route, "body_field", None)
+    return _model_in(body_field.field_info.annotation) if body_field is not None else None
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model in ``Model``, ``Model | None``, ``list[Model]``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((model for part in get_args(annotation) if (model := _model_in(part))), None)
+
+
+def _names_at(model: type[BaseModel] | None, place: Sequence[Any]) -> list[str]:
+    for part in place:
+        if model is None or isinstance(part, int):
+            continue
+        field = model.model_fields.get(str(part))
+        model = _model_in(field.annotation) if field is not None else None
+    return sorted(model.model_fields) if model is not None else []
+
+
+def _query_params(route: APIRoute) -> Iterable[Any]:
+    waiting = [route.dependant]
+    while waiting:
+        dependant = waiting.pop()
+        yield from dependant.query_params
+        waiting.extend(dependant.dependencies)
