@@ -1,8 +1,8 @@
 """Login with Amazon in memory: clients, codes, grants, and every way of saying no.
 
-Answers for: LWA's rules as ``ports.amazon.LWA`` promises them (a code is good once, for five minutes,
-for its own client and redirect URI; a refresh token for its own client only; the same refresh token
-comes back). Does not answer for: LWA's bytes; those are the adapter's and the emulator's.
+Answers for: LWA's rules as ``ports.amazon.LWA`` promises them (a code is good once, for five
+minutes, for its own client and redirect URI; a refresh token for its own client only; the same
+refresh token comes back). Does not answer for: LWA's bytes; those are the adapter's and the emulator's.
 
 ``calls`` tells what was asked. ``fail`` makes the weather, ``hold`` keeps callers waiting.
 """
@@ -116,7 +116,7 @@ class FakeLWA:
         return code
 
     def revoke(self, refresh_token_or_about: Secret | str) -> None:
-        """The selling partner disabled the application: by refresh token, or by the grant's name."""
+        """The selling partner disabled the application. By refresh token, or by name."""
         for grant in self._find(refresh_token_or_about):
             grant.alive = False
 

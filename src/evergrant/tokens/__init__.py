@@ -1,0 +1,323 @@
+"""THE MINT. Access tokens of accounts, and grantless tokens of applications.
+
+Answers for: an access token that lives at least as long as the caller says it must, at the price
+of one call to LWA for however many callers, processes and nodes; for telling a dead grant from a
+refused application and from weather; and, above all, for never giving a token of one account,
+application or region for another. Does not answer for: how a grant came here (the reception), what
+is done with a token (the gate), or for when terms end (the clock tower).
+
+Where a token comes from, in this order: memory; the sealed row in the safe; LWA, asked by one
+errand per account in this process and under one lock over all processes, which looks into the safe
+again after locking.
+
+What LWA may say, and what follows:
+
+- ``invalid_grant``: a second look at once. Refused again, the authorization moves (REVOKED, or
+  LAPSED when its term is over), journal and event go out, the caller is told Amazon's words. From
+  then on nobody asks LWA: the standing alone refuses.
+- the application is refused: one incident of the application; no account is marked.
+- weather (5xx, 429, time-outs, unreadable answers): a few tries, then a pause. A token that still
+  lives is served all the while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from evergrant import vault as safe
+from evergrant.errors import (
+    AmazonError,
+    AmazonUnavailable,
+    Flaw,
+    InvalidInput,
+    NotAllowed,
+    NotFound,
+)
+from evergrant.ports import Bell, Clock
+from evergrant.ports.amazon import LWA
+from evergrant.ports.store import Store
+from evergrant.ports.things import Standing
+from evergrant.registry import Registry
+from evergrant.rules import terms
+from evergrant.rules.applications import GRANTLESS_SCOPES, ROTATION_SCOPE
+from evergrant.rules.lifecycle import serves_tokens
+from evergrant.rules.rights import Caller, Right
+from evergrant.rules.secrecy import Secret
+from evergrant.tokens.asking import Asking
+from evergrant.tokens.flights import Flights, Pauses
+from evergrant.tokens.grantless import Grantless
+from evergrant.tokens.memory import Memory
+from evergrant.tokens.refresh import Refresh, refuse_unless_serving
+from evergrant.tokens.values import AccessToken, GrantlessToken
+
+__all__ = ["LONGEST_MIN_TTL_S", "MIN_TTL_S", "AccessToken", "GrantlessToken", "Tokens"]
+
+#: What a caller gets who does not say how long it needs the token.
+MIN_TTL_S = 60
+LONGEST_MIN_TTL_S = terms.LONGEST_MIN_TTL_S
+
+#: A flight may end with a token that lives too short for one of those who joined it.
+_FLIGHTS_PER_CALL = 3
+
+
+class Tokens:
+    """``most_accounts`` bounds the memory (about 3 KiB each). ``remember_s`` is how long a standing
+    is believed without asking the database: so long a token may still be served after another
+    process closed the account. ``at_once`` bounds the calls to LWA of this process.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        vault: safe.Vault,
+        registry: Registry,
+        lwa: LWA,
+        bell: Bell,
+        remember_s: float = 1.0,
+        most_accounts: int = 10_000,
+        at_once: int = 16,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._remember_s = remember_s
+        self._monotonic = monotonic
+        self._memory = Memory(most_accounts)
+        self._pauses = Pauses(monotonic)
+        self._flights: Flights[AccessToken] = Flights(at_once)
+        self._grantless_flights: Flights[GrantlessToken] = Flights(at_once)
+        asking = Asking(lwa=lwa, registry=registry, monotonic=monotonic, sleep=sleep)
+        self._refresh = Refresh(store=store, clock=clock, vault=vault, bell=bell, asking=asking)
+        self._grantless = Grantless(store=store, clock=clock, vault=vault, asking=asking)
+
+    # --- accounts ---
+
+    def at_hand(
+        self, account_id: str, *, by: Caller, min_ttl_s: int = MIN_TTL_S
+    ) -> AccessToken | None:
+        """The access token, if it lies in memory and may be given at once; else None, and `mint`
+        says the rest. For hot doors: no await, no database, no refusal."""
+        seat = self._memory.seat(account_id)
+        if (
+            seat is None
+            or self._monotonic() >= seat.until_s
+            or not serves_tokens(seat.standing.state)
+            or not by.may(Right.ACCESS_TOKENS)
+            or not by.reaches(seat.standing.client_instance_id)
+        ):
+            return None
+        token = seat.held()
+        if token is None:
+            return None
+        left_s = (token.expires_at - self._clock.now()).total_seconds()
+        if min_ttl_s < 0 or left_s < _NEEDED_S + min_ttl_s or left_s < _ahead_s(min_ttl_s):
+            return None
+        return token
+
+    async def mint(
+        self,
+        account_id: str,
+        *,
+        by: Caller,
+        min_ttl_s: int = MIN_TTL_S,
+        instead_of: Secret | None = None,
+    ) -> AccessToken:
+        """An access token that lives for at least ``min_ttl_s`` more seconds. Right ACCESS_TOKENS.
+
+        ``instead_of`` is a token that Amazon no longer takes: it is not given again.
+
+        Raises InvalidInput (``min_ttl_s`` out of range), NotAllowed, NotFound, NotYetAuthorized,
+        AccountClosed, GrantLapsed, GrantRefused, ApplicationRefused, ApplicationIncomplete,
+        AmazonUnavailable, Throttled, UnreadableAnswer, SealBroken, StoreUnavailable.
+        """
+        _check_min_ttl(min_ttl_s)
+        if not by.may(Right.ACCESS_TOKENS):
+            raise NotAllowed("This key or operator may not have access tokens.")
+        standing = await self._standing(account_id, by)
+        refuse_unless_serving(standing.state, standing.grant_id, standing.refused_reason)
+        now = self._clock.now()
+        token = self._held(account_id)
+        if token is not None and _good(token, now, min_ttl_s, instead_of):
+            if terms.refresh_ahead(now, token.expires_at, _ahead_ttl_s(min_ttl_s)):
+                self._refresh_ahead(standing, _ahead_ttl_s(min_ttl_s))
+            return token
+        for _ in range(_FLIGHTS_PER_CALL):
+            token = await self._fly(standing, min_ttl_s, instead_of)
+            if _good(token, self._clock.now(), min_ttl_s, instead_of):
+                return token
+        raise AmazonUnavailable(
+            f"Amazon gives no access token that lives for {min_ttl_s} more seconds.",
+            hint="Ask for a shorter min_ttl.",
+        )
+
+    async def look_again(self, account_id: str, *, by: Caller) -> AccessToken:
+        """Asks LWA once whether it takes the grant, also one that was thought dead. Accepted, the
+        authorization is ACTIVE again; refused, GrantRefused is raised and nothing changes that
+        was not so before. Right WRITE. Raises as `mint`; a closed account stays closed."""
+        if not by.may(Right.WRITE):
+            raise NotAllowed
+        standing = await self._standing(account_id, by, fresh=True)
+        refuse_unless_serving(standing.state, standing.grant_id, "", dead_too=True)
+        return await self._fly(standing, 0, None, asking_anew=True)
+
+    # --- applications ---
+
+    async def grantless(
+        self, application_id: str, scope: str, *, by: Caller, min_ttl_s: int = MIN_TTL_S
+    ) -> GrantlessToken:
+        """An access token for one scope of the grantless operations (Amazon's page
+        "grantless-operations"). Right ACCESS_TOKENS and a caller that is bound to no client
+        instance; the scope that rotates client secrets takes MANAGE as well.
+
+        Raises InvalidInput, NotAllowed, NotFound, ApplicationIncomplete, ApplicationRefused,
+        AmazonUnavailable, Throttled, UnreadableAnswer, StoreUnavailable.
+        """
+        _check_min_ttl(min_ttl_s)
+        if scope not in GRANTLESS_SCOPES:
+            known = ", ".join(sorted(GRANTLESS_SCOPES))
+            raise InvalidInput(
+                flaws=[Flaw("is not a scope of grantless operations.", "scope", "unknown", known)]
+            )
+        if (
+            not by.may(Right.ACCESS_TOKENS)
+            or by.client_instance_id is not None
+            or (scope == ROTATION_SCOPE and not by.may(Right.MANAGE))
+        ):
+            raise NotAllowed
+        name = f"{application_id}/{scope}"
+        for _ in range(_FLIGHTS_PER_CALL):
+            token = await self._grantless_flights.join(
+                name, lambda: self._grantless.fetch(application_id, scope, min_ttl_s)
+            )
+            if terms.usable(self._clock.now(), token.expires_at, min_ttl_s):
+                return token
+        raise AmazonUnavailable(
+            f"Amazon gives no access token that lives for {min_ttl_s} more seconds.",
+            hint="Ask for a shorter min_ttl.",
+        )
+
+    async def close(self) -> None:
+        """Lets refreshes under way come to their end."""
+        await self._flights.close()
+        await self._grantless_flights.close()
+
+    # --- inside ---
+
+    async def _standing(self, account_id: str, by: Caller, *, fresh: bool = False) -> Standing:
+        """Only a standing that serves is remembered: who was refused a moment ago and has been
+        put right since is not told the old story."""
+        seat = self._memory.seat(account_id)
+        if seat is not None and not fresh and self._monotonic() < seat.until_s:
+            standing = seat.standing
+        else:
+            asked_s = self._monotonic()
+            found = await self._store.quick.standing(account_id)
+            if found is None:
+                self._memory.forget(account_id)
+                raise NotFound("There is no such account.")
+            standing = found
+            if serves_tokens(standing.state):
+                self._memory.note_standing(standing, asked_s + self._remember_s)
+            else:
+                self._memory.forget(account_id)
+        if not by.reaches(standing.client_instance_id):
+            raise NotFound("There is no such account.")
+        return standing
+
+    def _held(self, account_id: str) -> AccessToken | None:
+        seat = self._memory.seat(account_id)
+        return None if seat is None else seat.held()
+
+    def _refresh_ahead(self, standing: Standing, min_ttl_s: int) -> None:
+        name = standing.authorization_id
+        if self._pauses.lasts(name):
+            return
+        self._flights.start(name, lambda: self._errand(standing, min_ttl_s, None, ahead=True))
+
+    async def _fly(
+        self,
+        standing: Standing,
+        min_ttl_s: int,
+        instead_of: Secret | None,
+        *,
+        asking_anew: bool = False,
+    ) -> AccessToken:
+        self._pauses.check(standing.authorization_id)
+        return await self._flights.join(
+            standing.authorization_id + ("/again" if asking_anew else ""),
+            lambda: self._errand(standing, min_ttl_s, instead_of, asking_anew=asking_anew),
+        )
+
+    async def _errand(
+        self,
+        standing: Standing,
+        min_ttl_s: int,
+        instead_of: Secret | None,
+        *,
+        ahead: bool = False,
+        asking_anew: bool = False,
+    ) -> AccessToken:
+        def good(token: AccessToken) -> bool:
+            now = self._clock.now()
+            return (
+                not asking_anew
+                and _good(token, now, min_ttl_s, instead_of)
+                and not (ahead and terms.refresh_ahead(now, token.expires_at, min_ttl_s))
+            )
+
+        name = standing.authorization_id
+        try:
+            token = await self._refresh.fetch(standing, good, dead_too=asking_anew)
+        except AmazonError as weather:
+            self._pauses.begin(name, weather)
+            raise
+        except BaseException:
+            # What is remembered was wrong, or nobody knows: look into the database next time.
+            self._memory.forget(standing.account_id)
+            raise
+        self._pauses.end(name)
+        self._memory.note_token(token)
+        return token
+
+
+#: Seconds of an access token that nobody gets.
+_NEEDED_S = terms.ACCESS_TOKEN_MARGIN.total_seconds()
+_AHEAD_S = int(terms.REFRESH_AHEAD.total_seconds())
+_AHEAD_SPAN_S = _AHEAD_S - int(_NEEDED_S)
+
+
+def _ahead_ttl_s(min_ttl_s: int) -> int:
+    """``terms.refresh_ahead`` counts from the moment when the token gets too old for the caller.
+    Who needs nearly the whole life of a token would have it replaced at every call; for such a
+    caller the last half of what is usable counts."""
+    span_s = min(_AHEAD_SPAN_S, (LONGEST_MIN_TTL_S - min_ttl_s) // 2)
+    return min_ttl_s + span_s - _AHEAD_SPAN_S
+
+
+def _ahead_s(min_ttl_s: int) -> int:
+    return _AHEAD_S + _ahead_ttl_s(min_ttl_s)
+
+
+def _good(token: AccessToken, now: datetime, min_ttl_s: int, instead_of: Secret | None) -> bool:
+    return terms.usable(now, token.expires_at, min_ttl_s) and token.value != instead_of
+
+
+def _check_min_ttl(min_ttl_s: int) -> None:
+    if not 0 <= min_ttl_s <= LONGEST_MIN_TTL_S:
+        raise InvalidInput(
+            flaws=[
+                Flaw(
+                    f"has to be from 0 to {LONGEST_MIN_TTL_S} seconds.",
+                    field="min_ttl",
+                    code="out_of_range",
+                    hint="Amazon's access tokens live for 3600 seconds, and the last "
+                    f"{int(_NEEDED_S)} are never handed out.",
+                )
+            ]
+        )
