@@ -1,0 +1,129 @@
+"""``evergrant token`` and ``evergrant call``: use an account from the shell."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from evergrant.entrances.cli.running import at_desk
+from evergrant.entrances.cli.show import Json, plain, remark, say, show_json
+from evergrant.errors import Flaw, InvalidInput
+
+if TYPE_CHECKING:
+    from evergrant.desk import Desk
+    from evergrant.ports.amazon import Answer
+    from evergrant.rules.rights import Caller
+
+
+def add(app: typer.Typer) -> None:
+    app.command("token", rich_help_panel="Use")(token)
+    app.command("call", rich_help_panel="Use")(call)
+
+
+def token(
+    account: Annotated[str, typer.Argument(help="Id or name of the account.")],
+    min_ttl: Annotated[
+        int, typer.Option(help="It lives at least so many seconds from now.")
+    ] = 60,
+    json: Json = False,
+) -> None:
+    """Print an access token of an account.
+
+    Example: curl -H "x-amz-access-token: $(evergrant token 'Blue Heron Books')" ...
+    """
+
+    async def work(desk: Desk, by: Caller) -> Any:
+        found = (await desk.accounts.find(account, by=by)).account
+        return await desk.tokens.mint(found.id, min_ttl_s=min_ttl, by=by)
+
+    minted = at_desk(work)
+    if json:
+        shown = {**plain(minted), "access_token": minted.value.reveal()}
+        shown.pop("value", None)
+        show_json(shown)
+        return
+    remark(f"Lives until {minted.expires_at.isoformat(timespec='seconds')}.")
+    say(minted.value.reveal())
+
+
+def call(
+    account: Annotated[str, typer.Argument(help="Id or name of the account.")],
+    method: Annotated[str, typer.Argument(help="GET, POST, PUT, PATCH or DELETE.")],
+    path: Annotated[
+        str,
+        typer.Argument(help="Path at the Selling Partner API, with its query if it has one."),
+    ],
+    header: Annotated[
+        list[str] | None, typer.Option(help="One more header: name: value.")
+    ] = None,
+    body_file: Annotated[
+        Path | None, typer.Option(help="File with the body, - for standard input.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Call the Selling Partner API as an account and print the answer.
+
+    Example: evergrant call "Blue Heron Books" GET /sellers/v1/marketplaceParticipations
+    """
+    from urllib.parse import parse_qsl
+
+    bare, _, query = path.partition("?")
+    if not bare.startswith("/"):
+        raise InvalidInput(flaws=[Flaw("has to begin with a slash.", field="path")])
+    headers = dict(_header(text) for text in header or ())
+    body = _body(body_file)
+
+    async def work(desk: Desk, by: Caller) -> Answer:
+        found = (await desk.accounts.find(account, by=by)).account
+        return await desk.calls.send(
+            found.id,
+            method.upper(),
+            bare,
+            query=parse_qsl(query, keep_blank_values=True),
+            headers=headers,
+            body=body,
+            by=by,
+        )
+
+    answer = at_desk(work)
+    told = _read(answer)
+    if json:
+        show_json({"status": answer.status, "headers": dict(answer.headers), "body": told})
+    elif isinstance(told, str):
+        say(told)
+    else:
+        show_json(told)
+    if answer.status >= 400:
+        remark(f"Amazon answered {answer.status}.")
+        raise typer.Exit(5 if answer.status >= 500 or answer.status == 429 else 2)
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip():
+        raise InvalidInput(
+            flaws=[Flaw(f"'{text}' is no header.", field="header", hint="Write name: value.")]
+        )
+    return name.strip(), value.strip()
+
+
+def _body(file: Path | None) -> bytes | None:
+    if file is None:
+        return None
+    try:
+        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as error:
+        raise InvalidInput(f"The body {file} cannot be read: {error.strerror}.") from None
+
+
+def _read(answer: Answer) -> Any:
+    """JSON when it is JSON, else text."""
+    import json
+
+    try:
+        return json.loads(answer.body)
+    except ValueError:
+        return answer.body.decode("utf-8", "replace")

@@ -1,0 +1,128 @@
+"""``evergrant up``, ``serve``, ``worker``, ``migrate``, ``check``, ``settings``: run the house."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from evergrant.entrances.cli.running import run_async, settings
+from evergrant.entrances.cli.show import Json, plain, remark, say, show_json, table
+
+if TYPE_CHECKING:
+    from evergrant.checks import Finding
+    from evergrant.settings import Settings
+
+AddressFile = Annotated[
+    Path | None,
+    typer.Option(help="Write the address to this file once it answers; of use with port 0."),
+]
+
+
+def add(app: typer.Typer) -> None:
+    for name, command in (
+        ("up", up),
+        ("serve", serve),
+        ("worker", worker),
+        ("migrate", migrate),
+        ("check", check),
+        ("settings", show_settings),
+    ):
+        app.command(name, rich_help_panel="Run")(command)
+
+
+def up(address_file: AddressFile = None) -> None:
+    """Run everything in one process: embedded PostgreSQL (without EVERGRANT_DATABASE_URL),
+    migrations, key ring, development mailbox (without EVERGRANT_SMTP_URL), server and worker.
+
+    Example: EVERGRANT_PUBLIC_URL=https://connect.house.example evergrant up
+    """
+    from evergrant.entrances.cli.processes import run_up
+
+    run_async(run_up(_configured(), address_file))
+
+
+def serve(address_file: AddressFile = None) -> None:
+    """Run a server only. Mails and webhooks wait for a worker.
+
+    For more cores, start more of them. EVERGRANT_ROLE=web answers partners' browsers only,
+    EVERGRANT_ROLE=api programs only.
+    """
+    from evergrant.entrances.cli.processes import run_serve
+
+    run_async(run_serve(_configured(), address_file))
+
+
+def worker() -> None:
+    """Run a worker only: delivers mails and webhooks, looks after terms and handshakes.
+
+    Start as many as you like; they share the work and take over from one that died.
+    """
+    from evergrant.entrances.cli.processes import run_worker
+
+    run_async(run_worker(_configured()))
+
+
+def migrate() -> None:
+    """Bring the database's schema up to date. Run it once before the servers of a new version
+    start; [bold]evergrant up[/] does it by itself."""
+    from evergrant import wiring
+
+    run_async(wiring.migrate(_configured()))
+    remark("The schema is up to date.")
+
+
+def check(
+    json: Json = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="Also ask Login with Amazon for each application.")
+    ] = False,
+) -> None:
+    """Look for what is missing or wrong: settings, database, key ring, mail, applications.
+
+    Ends with 1 when a finding is an error. Each finding is described in docs/reference/checks.md.
+    """
+    from evergrant.checks import Severity, look
+
+    findings: list[Finding] = run_async(look(live=live))
+    if json:
+        show_json({"items": findings})
+    elif not findings:
+        say("All is well.")
+    else:
+        table(findings, ("code", "severity", "blame", "message", "hint"), as_json=False)
+    if any(finding.severity is Severity.ERROR for finding in findings):
+        raise typer.Exit(1)
+
+
+def show_settings(json: Json = False) -> None:
+    """Print every setting as it is in force. Secrets are masked."""
+    shown = settings_in_force(settings())
+    if json:
+        show_json(shown)
+        return
+    for name, value in shown.items():
+        say(f"{name}={'' if value is None else value}")
+
+
+def settings_in_force(read: Settings) -> dict[str, object]:
+    """By the name in the environment."""
+    import dataclasses
+
+    return {
+        f"EVERGRANT_{field.name.upper()}": (
+            str(value) if isinstance(value, Path) else plain(value)
+        )
+        for field in dataclasses.fields(read)
+        if field.name != "marketplaces"
+        for value in [getattr(read, field.name)]
+    }
+
+
+def _configured() -> Settings:
+    from evergrant import logs
+
+    read = settings()
+    logs.configure(read.log_format, read.log_level)
+    return read

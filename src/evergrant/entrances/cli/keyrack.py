@@ -1,0 +1,153 @@
+"""``evergrant operator`` and ``evergrant apikey``: who may come in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from evergrant.entrances.cli.given import instant, secret_of
+from evergrant.entrances.cli.running import app_with, at_desk
+from evergrant.entrances.cli.show import Json, remark, say, show_json, table, thing
+
+if TYPE_CHECKING:
+    from evergrant.desk import Desk
+    from evergrant.people import NewApiKey
+    from evergrant.ports.things import ApiKey, Operator
+    from evergrant.rules.rights import Caller
+
+operators = app_with("People of the house who work with Evergrant.")
+api_keys = app_with("API keys for programs of the house.")
+
+Limit = Annotated[int, typer.Option(min=1, max=500, help="So many at most.")]
+After = Annotated[str | None, typer.Option(help="Go on after the one with this id.")]
+
+
+def add(app: typer.Typer) -> None:
+    app.add_typer(operators, name="operator", rich_help_panel="Let in")
+    app.add_typer(api_keys, name="apikey", rich_help_panel="Let in")
+
+
+@operators.command("add")
+def add_operator(
+    name: Annotated[str, typer.Argument(help="The person's name.")],
+    email: Annotated[str, typer.Option(help="Mail address, to sign in with.")],
+    role: Annotated[
+        str, typer.Option(help="admin, team_lead, support or auditor.")
+    ] = "admin",
+    password_file: Annotated[
+        Path | None,
+        typer.Option(help="File with the password, - for standard input. Without it: a prompt."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Add an operator. The password is asked for.
+
+    Example: evergrant operator add "Ada Field" --email ada@house.example --role team_lead
+    """
+    password = secret_of("password", file=password_file, twice=True)
+
+    async def work(desk: Desk, by: Caller) -> Operator:
+        return await desk.people.add_operator(
+            name=name, email=email, role=role, password=password, by=by
+        )
+
+    thing(at_desk(work), as_json=json)
+
+
+@operators.command("list")
+def list_operators(limit: Limit = 100, after: After = None, json: Json = False) -> None:
+    """List operators, disabled ones too."""
+
+    async def look(desk: Desk, by: Caller) -> list[Operator]:
+        return await desk.people.operators(by=by, after=after, limit=limit)
+
+    rows = at_desk(look)
+    table(
+        rows,
+        ("id", "name", "email", "role", "created_at", "disabled_at"),
+        as_json=json,
+        next=rows[-1].id if len(rows) == limit else None,
+    )
+
+
+@operators.command("disable")
+def disable_operator(
+    operator: Annotated[str, typer.Argument(help="Id or mail address.")], json: Json = False
+) -> None:
+    """Disable an operator: no longer let in, kept in the journal."""
+
+    async def work(desk: Desk, by: Caller) -> Operator:
+        found = await desk.people.find_operator(operator, by=by)
+        return await desk.people.disable_operator(found.id, by=by)
+
+    thing(at_desk(work), as_json=json)
+
+
+@api_keys.command("add")
+def add_api_key(
+    name: Annotated[str, typer.Argument(help="What the key is for.")],
+    right: Annotated[
+        list[str],
+        typer.Option(help="read, write, access_tokens or manage; give it once per right."),
+    ],
+    instance: Annotated[
+        str | None,
+        typer.Option(help="Reaches the accounts of this client instance only: id or name."),
+    ] = None,
+    expires: Annotated[str | None, typer.Option(help="Day or instant of its end.")] = None,
+    json: Json = False,
+) -> None:
+    """Make an API key. It is shown once, here, and kept as a hash.
+
+    Example: evergrant apikey add "ERP production" --right read --right access_tokens \
+--instance "ERP production"
+    """
+
+    async def work(desk: Desk, by: Caller) -> NewApiKey:
+        bound = (await desk.registry.find_instance(instance, by=by)).id if instance else None
+        return await desk.people.add_api_key(
+            name=name,
+            rights=right,
+            client_instance_id=bound,
+            expires_at=instant(expires, "expires"),
+            by=by,
+        )
+
+    made = at_desk(work)
+    if json:
+        from evergrant.entrances.cli.show import plain
+
+        show_json({**plain(made.key), "secret": made.secret.reveal()})
+        return
+    remark(f"API key {made.key.id}. Keep it now; it is not shown again:")
+    say(made.secret.reveal())
+
+
+@api_keys.command("list")
+def list_api_keys(limit: Limit = 100, after: After = None, json: Json = False) -> None:
+    """List API keys, revoked ones too; never the keys themselves."""
+
+    async def look(desk: Desk, by: Caller) -> list[ApiKey]:
+        return await desk.people.api_keys(by=by, after=after, limit=limit)
+
+    rows = at_desk(look)
+    table(
+        rows,
+        ("id", "name", "rights", "client_instance_id", "last_used_at", "expires_at", "revoked_at"),
+        as_json=json,
+        next=rows[-1].id if len(rows) == limit else None,
+    )
+
+
+@api_keys.command("revoke")
+def revoke_api_key(
+    id: Annotated[str, typer.Argument(help="Id of the key: key_...")], json: Json = False
+) -> None:
+    """Revoke an API key; within a second it opens nothing."""
+
+    async def work(desk: Desk, by: Caller) -> ApiKey:
+        return await desk.people.revoke_api_key(id, by=by)
+
+    thing(at_desk(work), as_json=json)

@@ -1,0 +1,50 @@
+"""The tree of commands. Each group's module is small; rooms are imported inside the commands."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from evergrant.entrances.cli import (
+    book,
+    calling,
+    diary,
+    house,
+    keyrack,
+    register,
+    safe,
+)
+
+app = typer.Typer(
+    name="evergrant",
+    help="Every Amazon authorization, alive.\n\n"
+    "Connects a software house to the Amazon seller and vendor accounts of its customers and "
+    "hands out their access tokens. Begin with [bold]evergrant up[/] and "
+    "[bold]evergrant check[/].",
+    epilog="Settings come from EVERGRANT_... in the environment: see [bold]evergrant settings[/].",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from evergrant import __version__
+
+        typer.echo(f"evergrant {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def evergrant(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Every Amazon authorization, alive."""
+
+
+for add in (house.add, register.add, book.add, calling.add, keyrack.add, safe.add, diary.add):
+    add(app)

@@ -1,0 +1,141 @@
+"""How a command runs: arguments in, exit code out, errors as one line, never a traceback.
+
+Answers for: opening a desk for one verb, and for how an error looks here. Does not answer for:
+what a command does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import typer
+from typer.exceptions import Abort, Exit, TyperException
+
+from evergrant.errors import Blame, EvergrantError
+
+if TYPE_CHECKING:
+    from evergrant.desk import Desk
+    from evergrant.rules.rights import Caller
+    from evergrant.settings import Settings
+
+__all__ = ["at_desk", "caller", "complain", "run", "run_async", "settings"]
+
+T = TypeVar("T")
+
+EXIT_CODES = {
+    Blame.US: 1,
+    Blame.CALLER: 2,
+    Blame.PARTNER: 3,
+    Blame.APPLICATION: 4,
+    Blame.AMAZON: 5,
+}
+INTERRUPTED = 130
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command line; gives the exit code."""
+    from evergrant.entrances.cli.root import app
+
+    try:
+        outcome = app(list(arguments), prog_name="evergrant", standalone_mode=False)
+    except EvergrantError as error:
+        complain(error.code, error.message, error.hint)
+        return EXIT_CODES[error.blame]
+    except Exit as exit:
+        return exit.exit_code
+    except (Abort, KeyboardInterrupt):
+        complain("interrupted", "Interrupted.")
+        return INTERRUPTED
+    except TyperException as error:
+        complain("usage", _words_of(error), _usage_hint(error))
+        return 2
+    except BrokenPipeError:
+        # Whoever read our output has seen enough. Python would complain at exit otherwise.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001  # the last line of a command is for a person
+        from evergrant.rules.secrecy import scrub
+
+        complain(
+            "broken",
+            f"Something broke on our side: {type(error).__name__}: {scrub(str(error))}",
+            "Run it again with EVERGRANT_LOG_LEVEL=debug to see where.",
+        )
+        _trace_if_wanted(error)
+        return EXIT_CODES[Blame.US]
+    return outcome if isinstance(outcome, int) else 0
+
+
+def complain(code: str, message: str, hint: str | None = None) -> None:
+    """One line on standard error."""
+    line = f"error[{code}] {message}" + (f" - {hint}" if hint else "")
+    print(" ".join(line.split()), file=sys.stderr)  # noqa: T201
+
+
+def _words_of(error: TyperException) -> str:
+    format_message = getattr(error, "format_message", None)
+    return str(format_message() if format_message else error)
+
+
+def _usage_hint(error: TyperException) -> str | None:
+    context = getattr(error, "ctx", None)
+    path = getattr(context, "command_path", None)
+    return f"Try: {path} --help" if path else None
+
+
+def _trace_if_wanted(error: Exception) -> None:
+    if os.environ.get("EVERGRANT_LOG_LEVEL", "").lower() != "debug":
+        return
+    from evergrant import logs
+
+    logs.configure("text", "debug")
+    logs.logger(__name__).error("a command broke", exc_info=error)
+
+
+def settings() -> Settings:
+    """Reads the environment. Raises errors.Misconfigured."""
+    from evergrant.settings import Settings
+
+    return Settings.from_environment()
+
+
+def caller() -> Caller:
+    """Whoever has the shell."""
+    from evergrant.rules.rights import command_line
+
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return command_line(user)
+
+
+def run_async(work: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(work)
+
+
+def at_desk(verb: Callable[[Desk, Caller], Awaitable[T]]) -> T:
+    """Opens a desk, does one verb, closes it. Waiting mail is left to the worker."""
+    read = settings()
+
+    async def work() -> T:
+        from evergrant import logs
+        from evergrant.wiring import open_desk
+
+        logs.configure(read.log_format, "warning" if read.log_level == "info" else read.log_level)
+        async with open_desk(read) as desk:
+            return await verb(desk, caller())
+
+    return run_async(work())
+
+
+def app_with(help: str) -> typer.Typer:
+    """A group of commands."""
+    return typer.Typer(
+        help=help, no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False
+    )

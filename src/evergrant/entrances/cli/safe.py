@@ -1,0 +1,94 @@
+"""``evergrant vault`` and ``evergrant db``: the key ring, and the way out of a database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from evergrant.entrances.cli.running import app_with, at_desk, run_async, settings
+from evergrant.entrances.cli.show import Json, remark, thing
+from evergrant.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from evergrant.desk import Desk
+    from evergrant.rules.rights import Caller
+    from evergrant.vault import Rotation
+
+vault = app_with("The safe that holds every secret, sealed.")
+database = app_with("The database as a whole.")
+
+
+def add(app: typer.Typer) -> None:
+    app.add_typer(vault, name="vault", rich_help_panel="Run")
+    app.add_typer(database, name="db", rich_help_panel="Run")
+
+
+@vault.command("rotate-key")
+def rotate_key(
+    go_on: Annotated[
+        bool,
+        typer.Option("--go-on", help="Add no key: only reseal what hangs on older ones."),
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Add a fresh key to the key ring and reseal everything with it, while serving goes on.
+
+    Safe to interrupt; [bold]--go-on[/] continues. With EVERGRANT_KEYRING as a setting, put the
+    new key first there yourself, restart, and use [bold]--go-on[/].
+    """
+
+    def told(done: int, total: int) -> None:
+        remark(f"{done} of {total} resealed")
+
+    async def work(desk: Desk, by: Caller) -> Rotation:
+        progress = None if json else told
+        if go_on:
+            return await desk.vault.reseal(desk.store, desk.clock, progress)
+        return await desk.vault.rotate_key(desk.store, desk.clock, progress)
+
+    rotation = at_desk(work)
+    thing(rotation, as_json=json)
+    if rotation.left:
+        remark("Some could not be resealed: keep the older keys in the ring.")
+        raise typer.Exit(1)
+
+
+@database.command("dump")
+def dump(
+    file: Annotated[Path, typer.Argument(help="Where to; it must not exist yet.")],
+    plain: Annotated[
+        bool, typer.Option("--plain", help="SQL as text instead of pg_dump's own format.")
+    ] = False,
+) -> None:
+    """Write the whole database to a file. Secrets in it are sealed; the key ring is not part of
+    it and has to be kept elsewhere.
+
+    Example: evergrant db dump evergrant.dump
+    """
+    from evergrant import wiring
+
+    run_async(wiring.dump_database(settings(), file, plain=plain))
+    remark(f"Written to {file}. Keep the key ring in another place: without it, it is of no use.")
+
+
+@database.command("restore")
+def restore(
+    file: Annotated[Path, typer.Argument(help="What [bold]evergrant db dump[/] wrote.")],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Even when the database holds something: it is lost.")
+    ] = False,
+) -> None:
+    """Fill a database from a dump: into the embedded PostgreSQL, or into any other named by
+    EVERGRANT_DATABASE_URL. Stop every Evergrant process first.
+
+    Example: EVERGRANT_DATABASE_URL=postgresql://db.house.example/evergrant \
+evergrant db restore evergrant.dump
+    """
+    from evergrant import wiring
+
+    if not file.is_file():
+        raise InvalidInput(f"There is no file {file}.")
+    run_async(wiring.restore_database(settings(), file, replace=replace))
+    remark("Restored. Now: evergrant migrate && evergrant check")
