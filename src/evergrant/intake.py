@@ -7,30 +7,47 @@ for: what is right or wrong; that is said by ``rules`` and by the room that asks
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import datetime
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from evergrant.errors import Flaw, InvalidInput, NotAllowed
+from evergrant.rules import ids
 from evergrant.rules.faults import Fault
 from evergrant.rules.rights import Caller, Right
-from evergrant.rules.secrecy import Secret
+from evergrant.rules.urls import check_https_url
 
-__all__ = ["Flaws", "did_you_mean", "need", "need_everywhere"]
+__all__ = [
+    "Flaws",
+    "Reader",
+    "check_page",
+    "did_you_mean",
+    "differences",
+    "given_by",
+    "need",
+    "need_everywhere",
+    "text",
+    "truth",
+    "url",
+    "word",
+    "words",
+]
 
 T = TypeVar("T")
 R = TypeVar("R")
 Word = TypeVar("Word", bound=StrEnum)
 
-#: More than this would not help whoever has to read it.
-MOST_GUESSES = 1
+#: So many things one page of a list holds at most.
+LONGEST_PAGE = 1000
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:
     """A sentence with the closest known name, or None when nothing is close."""
     spelled = {one.casefold(): one for one in known}
-    close = difflib.get_close_matches(name.casefold(), list(spelled), MOST_GUESSES, cutoff=0.6)
+    close = difflib.get_close_matches(name.casefold(), list(spelled), n=1, cutoff=0.6)
     return f"Did you mean {spelled[close[0]]!r}?" if close else None
 
 
@@ -52,6 +69,26 @@ def need_everywhere(by: Caller, right: Right) -> None:
             "This key reaches one client instance only; this concerns all of them.",
             facts={"right": right.value},
         )
+
+
+def check_page(kind: ids.Kind, after: str | None, limit: int) -> None:
+    """Raises InvalidInput unless ``after`` is an id of that kind and ``limit`` is sensible."""
+    flaws = Flaws()
+    if after is not None:
+        flaws.check("after", lambda text: ids.check(kind, text), after)
+    if not 1 <= limit <= LONGEST_PAGE:
+        flaws.add("limit", f"must be from 1 to {LONGEST_PAGE}.", code="out_of_range")
+    flaws.refuse_if_any()
+
+
+def given_by(value: Any) -> dict[str, Any]:
+    """The fields of a frozen input value, by their names."""
+    return {one.name: getattr(value, one.name) for one in dataclasses.fields(value)}
+
+
+def differences(old: object, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of ``values`` that ``old`` does not hold already."""
+    return {name: value for name, value in values.items() if getattr(old, name) != value}
 
 
 class Flaws:
@@ -88,6 +125,8 @@ class Flaws:
         optional: bool = False,
     ) -> str:  # fmt: skip
         """The text as the rule settles it; "" when it is flawed, or empty and ``optional``."""
+        if value is None and optional:
+            return ""
         if not isinstance(value, str):
             self.add(field, "must be text.", code="wrong_type")
             return ""
@@ -102,7 +141,7 @@ class Flaws:
         """One of the words of an enumeration; None when it is none of them."""
         if isinstance(value, str):
             try:
-                return words(value.strip().lower())
+                return words(value.strip().lower().replace("-", "_"))
             except ValueError:
                 pass
         self.add(
@@ -131,26 +170,70 @@ class Flaws:
         self.add(field, "must be true or false.", code="wrong_type")
         return False
 
-    def secret(self, field: str, value: object) -> Secret | None:
-        """A ``Secret``. A plain text is a mistake of ours, not of the caller: TypeError."""
-        if value is None or isinstance(value, Secret):
-            return value
-        raise TypeError(f"{field} must be a Secret")
+    def instant(self, field: str, value: datetime | None) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            self.add(field, "must say its time zone.", code="naive_instant")
+            return None
+        return value
 
     def names(
-        self, given: Mapping[str, object], known: Collection[str], because: Mapping[str, str]
+        self,
+        given: Mapping[str, object],
+        known: Collection[str],
+        elsewhere: Mapping[str, str] | None = None,
     ) -> None:
-        """Every name in ``given`` must be known; ``because`` tells of names that are known but
-        are not changed here, each with its hint."""
+        """Every name in ``given`` must be known. ``elsewhere`` holds names that exist and are
+        not changed here, each with its hint."""
         for name in given:
-            if name in because:
-                self.add(name, "is not changed this way.", code="not_changeable",
-                         hint=because[name])  # fmt: skip
+            if elsewhere and name in elsewhere:
+                self.add(
+                    name,
+                    "is not changed this way.",
+                    code="not_changeable",
+                    hint=elsewhere[name],
+                )
             elif name not in known:
                 self.add(
-                    name, "is no field that can be changed.", code="unknown_field",
+                    name,
+                    "is no field that can be changed.",
+                    code="unknown_field",
                     hint=did_you_mean(name, known),
-                )  # fmt: skip
+                )
+
+    def settle(self, readers: Mapping[str, Reader], given: Mapping[str, object]) -> dict[str, Any]:
+        """What the readers make of the names that both sides know."""
+        return {
+            name: readers[name](self, name, value)
+            for name, value in given.items()
+            if name in readers
+        }
+
+
+#: Reads one field: notes what is wrong with it, gives what it means.
+Reader = Callable[[Flaws, str, object], Any]
+
+
+def text(rule: Callable[[str], str] | None = None, *, optional: bool = False) -> Reader:
+    return lambda flaws, field, value: flaws.text(field, value, rule, optional=optional)
+
+
+def url() -> Reader:
+    """An optional https URL; http for loopback addresses."""
+    return text(lambda it: check_https_url(it, "", allow_http_loopback=True), optional=True)
+
+
+def word(of: type[Word]) -> Reader:
+    return lambda flaws, field, value: flaws.word(field, value, of)
+
+
+def words(of: type[Word]) -> Reader:
+    return lambda flaws, field, value: flaws.words(field, value, of)
+
+
+def truth(*, optional: bool = False) -> Reader:
+    return lambda flaws, field, value: (
+        None if optional and value is None else flaws.truth(field, value)
+    )
 
 
 def _either(words: Iterable[str]) -> str:

@@ -97,7 +97,7 @@ class Settings:
     mail_from: str
     support_email: str
     house_name: str
-    marketplaces: Marketplaces  # the standard table with the operator's overrides
+    marketplaces: Marketplaces = field(repr=False)  # standard, with the operator's overrides
     marketplaces_file: Path | None
     log_format: LogFormat
     log_level: str  # debug, info, warning, error
@@ -362,13 +362,11 @@ _FILE_NAMES: Mapping[str, Setting] = MappingProxyType(
 )
 
 #: What stands in while nothing is sent to anybody: `.example` belongs to nobody.
-_STAND_INS: Mapping[str, str] = MappingProxyType(
-    {
-        "house_name": "Example House",
-        "mail_from": "Example House <connect@house.example>",
-        "support_email": "dev-support@house.example",
-    }
-)
+_STAND_INS = {
+    "house_name": "Example House",
+    "mail_from": "Example House <connect@house.example>",
+    "support_email": "dev-support@house.example",
+}
 
 
 def _url_of(host: str, port: int) -> str:

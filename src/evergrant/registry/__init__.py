@@ -1,0 +1,400 @@
+"""THE REGISTER. Applications with their integration credentials, and client instances.
+
+Answers for: adding, changing, finding and listing them; their secrets going into the safe and
+out of it for those who speak for an application; the one incident per application when Amazon
+refuses it. Does not answer for: speaking with Amazon, rotating client secrets, or accounts.
+
+Whom the reach of an API key ends at: a key bound to one client instance sees that instance
+alone. Applications belong to no instance: such a key may read them (an account needs one), but
+neither their credentials nor change anything.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any, NoReturn, TypeVar
+
+from evergrant import journal, vault
+from evergrant.errors import ApplicationIncomplete, ApplicationRefused, Conflict, NotFound
+from evergrant.intake import (
+    Flaws,
+    check_page,
+    did_you_mean,
+    differences,
+    given_by,
+    need,
+    need_everywhere,
+)
+from evergrant.ports import Clock
+from evergrant.ports.amazon import LwaClient
+from evergrant.ports.store import (
+    ONE_APPLICATION_PER_AMAZON_ID,
+    ONE_APPLICATION_PER_NAME,
+    ONE_INSTANCE_PER_NAME,
+    AlreadyThere,
+    Store,
+)
+from evergrant.ports.things import Application, ClientInstance, IntegrationCredentials
+from evergrant.registry.inspection import (
+    APPLICATION,
+    CREDENTIALS,
+    INSTANCE,
+    check_application_change,
+    check_credentials,
+    check_dates,
+    check_secrets,
+)
+from evergrant.registry.sealing import seal_aws_keys, seal_client_secret
+from evergrant.registry.values import AddedInstance, Credentials, NewApplication, NewInstance
+from evergrant.rules import ids
+from evergrant.rules.marketplaces import Marketplaces
+from evergrant.rules.rights import SYSTEM, Caller, Right
+from evergrant.rules.secrecy import Secret, scrub
+from evergrant.vault import Vault
+
+__all__ = ["AddedInstance", "Credentials", "NewApplication", "NewInstance", "Registry"]
+
+T = TypeVar("T")
+
+
+_TAKEN = MappingProxyType(
+    {
+        ONE_APPLICATION_PER_NAME: ("name", "There is an application of this name already."),
+        ONE_APPLICATION_PER_AMAZON_ID: (
+            "application_id",
+            "This application of Amazon's is registered already.",
+        ),
+        ONE_INSTANCE_PER_NAME: ("name", "There is a client instance of this name already."),
+    }
+)
+_MOVED_ON = "Somebody else changed this at the same moment; look at it again."
+_SEEN_EVERY = timedelta(minutes=1)
+
+
+class Registry:
+    """Verbs raise NotAllowed without the right, NotFound out of reach, InvalidInput with every
+    flaw at once, Conflict when a name is taken or somebody else was faster."""
+
+    def __init__(
+        self, store: Store, clock: Clock, vault: Vault, marketplaces: Marketplaces
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._vault = vault
+        self._marketplaces = marketplaces
+        self._seen: dict[str, datetime] = {}
+
+    # --- applications ---
+
+    async def add_application(self, new: NewApplication, *, by: Caller) -> Application:
+        """Needs MANAGE. Journal: ``application.added``."""
+        need_everywhere(by, Right.MANAGE)
+        now = self._clock.now()
+        flaws = Flaws()
+        values = flaws.settle(APPLICATION, given_by(new))
+        flaws.refuse_if_any()
+        application = Application(
+            id=_id(ids.Kind.APPLICATION, now), created_at=now, changed_at=now, **values
+        )
+        async with self._store.transaction() as tx:
+            try:
+                await tx.applications.add(application)
+            except AlreadyThere as taken:
+                raise _conflict(taken) from None
+            await journal.write(
+                tx, now=now, by=by, verb="application.added", subject=application.id, **values
+            )
+        return application
+
+    async def change_application(
+        self, id: str, changes: Mapping[str, object], *, by: Caller
+    ) -> Application:
+        """Changes the named fields of ``NewApplication``. Amazon's id and the kind are frozen once
+        an account was authorized; a partner kind stays while accounts of it exist. Needs MANAGE.
+        Journal: ``application.changed``."""
+        need_everywhere(by, Right.MANAGE)
+        now = self._clock.now()
+        flaws = Flaws()
+        flaws.names(changes, APPLICATION)
+        values = flaws.settle(APPLICATION, changes)
+        async with self._store.transaction() as tx:
+            old = _found(await tx.applications.get(id))
+            changed = differences(old, values)
+            await check_application_change(tx, flaws, old, changed)
+            flaws.refuse_if_any()
+            if not changed:
+                return old
+            try:
+                fresh = await tx.applications.change(
+                    id, {"changed_at": old.changed_at}, **changed, changed_at=now
+                )
+            except AlreadyThere as taken:
+                raise _conflict(taken) from None
+            if fresh is None:
+                raise Conflict(_MOVED_ON)
+            await journal.write(
+                tx, now=now, by=by, verb="application.changed", subject=id, **changed
+            )
+        return fresh
+
+    async def application(self, id: str, *, by: Caller) -> Application:
+        """Needs READ."""
+        need(by, Right.READ)
+        async with self._store.transaction() as tx:
+            return _found(await tx.applications.get(id))
+
+    async def find_application(self, text: str, *, by: Caller) -> Application:
+        """By id, by name, or by Amazon's application id. Needs READ."""
+        need(by, Right.READ)
+        async with self._store.transaction() as tx:
+            found = (
+                await tx.applications.get(text)
+                or await tx.applications.one(name=text.strip())
+                or await tx.applications.one(application_id=text.strip())
+            )
+            return found or _unknown(
+                "application", text, [one.name for one in await tx.applications.all(limit=1000)]
+            )
+
+    async def applications(
+        self, *, by: Caller, after: str | None = None, limit: int = 100
+    ) -> list[Application]:
+        """In order of their creation. Needs READ."""
+        need(by, Right.READ)
+        check_page(ids.Kind.APPLICATION, after, limit)
+        async with self._store.transaction() as tx:
+            return await tx.applications.all(after=after, limit=limit)
+
+    # --- integration credentials ---
+
+    async def set_credentials(
+        self, application_id: str, given: Credentials, *, by: Caller
+    ) -> IntegrationCredentials:
+        """Needs MANAGE. A replaced client secret is kept as the previous one for 7 days, as long
+        as Amazon goes on accepting it. Journal: ``application.credentials_set``."""
+        need_everywhere(by, Right.MANAGE)
+        now = self._clock.now()
+        flaws = Flaws()
+        named = {name: value for name, value in given_by(given).items() if value is not None}
+        values = flaws.settle(CREDENTIALS, named)
+        check_secrets(flaws, given)
+        check_dates(flaws, given, now)
+        async with self._store.transaction() as tx:
+            _found(await tx.applications.get(application_id))
+            old = await tx.credentials.get(application_id)
+            await check_credentials(tx, flaws, application_id, old, given, values)
+            flaws.refuse_if_any()
+            base = old or IntegrationCredentials(
+                id=application_id, lwa_client_id=values["lwa_client_id"], changed_at=now
+            )
+            values |= await seal_client_secret(self._vault, tx, base, values, given, now)
+            values |= await seal_aws_keys(self._vault, tx, application_id, given, now)
+            fresh = dataclasses.replace(base, **values, changed_at=now)
+            await tx.credentials.put(fresh)
+            await journal.write(
+                tx,
+                now=now,
+                by=by,
+                verb="application.credentials_set",
+                subject=application_id,
+                fields=sorted(named),
+            )
+        return fresh
+
+    async def credentials(self, application_id: str, *, by: Caller) -> IntegrationCredentials:
+        """All but the secrets. NotFound while none were set. Needs READ and reach of all."""
+        need_everywhere(by, Right.READ)
+        async with self._store.transaction() as tx:
+            _found(await tx.applications.get(application_id))
+            found = await tx.credentials.get(application_id)
+        if found is None:
+            raise NotFound("This application has no credentials yet.")
+        return found
+
+    async def lwa_client(self, application_id: str) -> LwaClient:
+        """For rooms that speak with LWA. Raises ApplicationIncomplete."""
+        async with self._store.transaction() as tx:
+            credentials = await tx.credentials.get(application_id)
+            secret = await self._vault.open(tx, vault.client_secret(application_id))
+        if credentials is None or secret is None:
+            lacking = "LWA client id" if credentials is None else "LWA client secret"
+            raise ApplicationIncomplete(
+                f"The application lacks its {lacking}.",
+                hint="Set the integration credentials of the application.",
+                facts={"application_id": application_id},
+            )
+        return LwaClient(
+            application_id=application_id,
+            lwa_client_id=credentials.lwa_client_id,
+            lwa_client_secret=secret,
+            lwa_url=credentials.lwa_url or self._marketplaces.lwa_url,
+        )
+
+    async def note_application_trouble(
+        self, application_id: str, error: ApplicationRefused | None
+    ) -> bool:
+        """What LWA just said of the application itself: an error, or None when it was content.
+        Gives True when that is news: journal ``application.trouble_began`` or
+        ``application.trouble_ended``, once each. Marks no account."""
+        now = self._clock.now()
+        said = scrub(f"{error.error}: {error.reason}".strip(": ")) if error else ""
+        async with self._store.transaction() as tx:
+            old = await tx.credentials.get(application_id)
+            if old is None or bool(old.trouble) == bool(error):
+                return False
+            fresh = await tx.credentials.change(
+                application_id,
+                {"trouble": old.trouble},
+                trouble=said,
+                trouble_since=now if error else None,
+            )
+            if fresh is None:
+                return False
+            await journal.write(
+                tx,
+                now=now,
+                by=SYSTEM,
+                verb="application.trouble_began" if error else "application.trouble_ended",
+                subject=application_id,
+                amazon_said=said or old.trouble,
+                since=old.trouble_since,
+            )
+        return True
+
+    # --- client instances ---
+
+    async def add_instance(self, new: NewInstance, *, by: Caller) -> AddedInstance:
+        """Needs MANAGE. Journal: ``instance.added``."""
+        need_everywhere(by, Right.MANAGE)
+        now = self._clock.now()
+        flaws = Flaws()
+        values = flaws.settle(INSTANCE, given_by(new))
+        flaws.refuse_if_any()
+        instance = ClientInstance(
+            id=_id(ids.Kind.INSTANCE, now), created_at=now, changed_at=now, **values
+        )
+        secret = _new_signing_secret()
+        async with self._store.transaction() as tx:
+            try:
+                await tx.instances.add(instance)
+            except AlreadyThere as taken:
+                raise _conflict(taken) from None
+            await self._vault.put(tx, vault.signing_secret(instance.id), secret, now=now)
+            await journal.write(
+                tx, now=now, by=by, verb="instance.added", subject=instance.id, **values
+            )
+        return AddedInstance(instance, secret)
+
+    async def change_instance(
+        self, id: str, changes: Mapping[str, object], *, by: Caller
+    ) -> ClientInstance:
+        """Changes the named fields of ``NewInstance``. Needs MANAGE. Journal:
+        ``instance.changed``."""
+        need(by, Right.MANAGE)
+        now = self._clock.now()
+        flaws = Flaws()
+        flaws.names(changes, INSTANCE)
+        values = flaws.settle(INSTANCE, changes)
+        async with self._store.transaction() as tx:
+            old = _reached(await tx.instances.get(id), by)
+            flaws.refuse_if_any()
+            changed = differences(old, values)
+            if not changed:
+                return old
+            try:
+                fresh = await tx.instances.change(id, **changed, changed_at=now)
+            except AlreadyThere as taken:
+                raise _conflict(taken) from None
+            await journal.write(tx, now=now, by=by, verb="instance.changed", subject=id, **changed)
+        return _found(fresh)
+
+    async def renew_signing_secret(self, id: str, *, by: Caller) -> Secret:
+        """A fresh signing secret; the old one is gone. Needs MANAGE. Journal:
+        ``instance.signing_secret_renewed``."""
+        need(by, Right.MANAGE)
+        now = self._clock.now()
+        secret = _new_signing_secret()
+        async with self._store.transaction() as tx:
+            _reached(await tx.instances.get(id), by)
+            await self._vault.put(tx, vault.signing_secret(id), secret, now=now)
+            await journal.write(
+                tx, now=now, by=by, verb="instance.signing_secret_renewed", subject=id
+            )
+        return secret
+
+    async def instance(self, id: str, *, by: Caller) -> ClientInstance:
+        """Needs READ."""
+        need(by, Right.READ)
+        async with self._store.transaction() as tx:
+            return _reached(await tx.instances.get(id), by)
+
+    async def find_instance(self, text: str, *, by: Caller) -> ClientInstance:
+        """By id or by name. Needs READ."""
+        need(by, Right.READ)
+        async with self._store.transaction() as tx:
+            found = await tx.instances.get(text) or await tx.instances.one(name=text.strip())
+            if found is not None and by.reaches(found.id):
+                return found
+            names = [one.name for one in await tx.instances.all(limit=1000) if by.reaches(one.id)]
+            return _unknown("client instance", text, names)
+
+    async def instances(
+        self, *, by: Caller, after: str | None = None, limit: int = 100
+    ) -> list[ClientInstance]:
+        """In order of their creation, within reach. Needs READ."""
+        need(by, Right.READ)
+        check_page(ids.Kind.INSTANCE, after, limit)
+        bound: dict[str, Any] = (
+            {} if by.client_instance_id is None else {"id": by.client_instance_id}
+        )
+        async with self._store.transaction() as tx:
+            return await tx.instances.all(after=after, limit=limit, **bound)
+
+    async def signing_secret(self, instance_id: str) -> Secret | None:
+        """For the post room, in Standard Webhooks form (``whsec_…``)."""
+        async with self._store.transaction() as tx:
+            return await self._vault.open(tx, vault.signing_secret(instance_id))
+
+    async def note_seen(self, instance_id: str) -> None:
+        """The instance called just now; written at most once a minute."""
+        now = self._clock.now()
+        last = self._seen.get(instance_id)
+        if last is not None and abs(now - last) < _SEEN_EVERY:
+            return
+        self._seen[instance_id] = now
+        async with self._store.transaction() as tx:
+            await tx.instances.change(instance_id, last_seen_at=now)
+
+
+def _id(kind: ids.Kind, now: datetime) -> str:
+    return ids.make(kind, now, secrets.token_bytes(10))
+
+
+def _new_signing_secret() -> Secret:
+    return Secret(f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}")
+
+
+def _conflict(taken: AlreadyThere) -> Exception:
+    field, sentence = _TAKEN.get(taken.constraint, (None, None))
+    return Conflict(sentence, facts={"field": field}) if sentence else taken
+
+
+def _found(thing: T | None) -> T:
+    if thing is None:
+        raise NotFound
+    return thing
+
+
+def _reached(instance: ClientInstance | None, by: Caller) -> ClientInstance:
+    if instance is None or not by.reaches(instance.id):
+        raise NotFound
+    return instance
+
+
+def _unknown(what: str, text: str, names: Sequence[str]) -> NoReturn:
+    raise NotFound(f"There is no {what} {text!r}.", hint=did_you_mean(text, names))

@@ -1,0 +1,176 @@
+"""What may be registered, and what may still be changed.
+
+Answers for: every flaw of an application, of credentials and of a client instance. Does not
+answer for: the shapes of Amazon's ids (``rules.ids``) or for writing anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any
+
+from evergrant.intake import Flaws, Reader, text, truth, url, word, words
+from evergrant.ports.store import Transaction
+from evergrant.ports.things import Application, IntegrationCredentials
+from evergrant.registry.values import Credentials
+from evergrant.rules import ids
+from evergrant.rules.applications import ApplicationKind, ApplicationStatus
+from evergrant.rules.lifecycle import State
+from evergrant.rules.marketplaces import PartnerKind
+from evergrant.rules.terms import secret_ends_at
+
+__all__ = [
+    "APPLICATION",
+    "CREDENTIALS",
+    "INSTANCE",
+    "check_application_change",
+    "check_credentials",
+    "check_dates",
+    "check_secrets",
+]
+
+APPLICATION: Mapping[str, Reader] = MappingProxyType(
+    {
+        "name": text(ids.check_name),
+        "kind": word(ApplicationKind),
+        "partner_kinds": words(PartnerKind),
+        "status": word(ApplicationStatus),
+        "application_id": text(ids.check_application_id),
+        "developer_name": text(ids.check_name, optional=True),
+        "developer_id": text(ids.check_name, optional=True),
+        "login_uri": url(),
+        "redirect_uri": url(),
+        "beta_for_sellers": truth(optional=True),
+        "beta_for_vendors": truth(optional=True),
+    }
+)
+INSTANCE: Mapping[str, Reader] = MappingProxyType(
+    {"name": text(ids.check_name), "base_url": url(), "return_url": url(), "webhook_url": url()}
+)
+CREDENTIALS: Mapping[str, Reader] = MappingProxyType(
+    {
+        "lwa_client_id": text(ids.check_lwa_client_id),
+        "lwa_url": url(),
+        "role_arn": text(ids.check_role_arn, optional=True),
+        "queue_url": text(ids.check_queue_url, optional=True),
+    }
+)
+#: A date without a time of day, written east of us, may lie ahead.
+_TODAY_ELSEWHERE = timedelta(days=1)
+
+#: States that an authorization has only after it was given at least once.
+_EVER_AUTHORIZED = (State.ACTIVE, State.LAPSED, State.REVOKED)
+
+
+async def check_application_change(
+    tx: Transaction, flaws: Flaws, old: Application, changed: Mapping[str, Any]
+) -> None:
+    for name in {"application_id", "kind"} & set(changed):
+        if await _ever_authorized(tx, old.id):
+            flaws.add(
+                name,
+                "is frozen, because an account of this application was authorized.",
+                code="frozen",
+                hint="Add another application.",
+            )
+    kept = changed.get("partner_kinds")
+    for kind in sorted(old.partner_kinds - kept) if kept else []:
+        if await tx.accounts.count(application_id=old.id, partner_kind=kind):
+            flaws.add(
+                "partner_kinds",
+                f"must keep {kind.value}, because there are accounts of that kind.",
+                code="in_use",
+            )
+
+
+async def check_credentials(
+    tx: Transaction,
+    flaws: Flaws,
+    application_id: str,
+    old: IntegrationCredentials | None,
+    given: Credentials,
+    values: Mapping[str, Any],
+) -> None:
+    client_id = values.get("lwa_client_id")
+    if old is None and given.lwa_client_id is None:
+        flaws.add("lwa_client_id", "is needed.", code="missing")
+    holders = await tx.credentials.all(lwa_client_id=client_id) if client_id else []
+    if any(one.id != application_id for one in holders):
+        flaws.add(
+            "lwa_client_id",
+            "belongs to another application here.",
+            code="in_use",
+            hint="Every application has an LWA client of its own.",
+        )
+    renamed = old is not None and client_id and client_id != old.lwa_client_id
+    if renamed and await _ever_authorized(tx, application_id):
+        flaws.add(
+            "lwa_client_id",
+            "is frozen, because an account of this application was authorized: its refresh "
+            "token works with the LWA client that it was given to, and with no other.",
+            code="frozen",
+            hint="Add another application.",
+        )
+    if renamed and given.lwa_client_secret is None:
+        flaws.add("lwa_client_secret", "is needed with another client id.", code="missing")
+    dated = given.secret_created_at or given.secret_expires_at
+    if dated and given.lwa_client_secret is None and not (old and old.secret_set):
+        flaws.add("lwa_client_secret", "is needed: there is none to date.", code="missing")
+    has_id = bool(given.access_key if given.access_key is not None else old and old.access_key_hint)
+    has_key = bool(given.secret_key if given.secret_key is not None else old and old.secret_key_set)
+    if has_id != has_key:
+        lacking = "secret_key" if has_id else "access_key"
+        flaws.add(lacking, "is needed: the two AWS keys go together.", code="missing")
+
+
+async def _ever_authorized(tx: Transaction, application_id: str) -> bool:
+    if await tx.authorizations.count(application_id=application_id, state=_EVER_AUTHORIZED):
+        return True
+    others = await tx.authorizations.all(application_id=application_id)
+    return any(one.grant_id is not None for one in others)
+
+
+def check_secrets(flaws: Flaws, given: Credentials) -> None:
+    secret = given.lwa_client_secret
+    if secret is not None:
+        plain = secret.reveal()
+        if plain.startswith(("amzn1.application-oa2-client.", "Atz")):
+            flaws.add(
+                "lwa_client_secret",
+                "is something else of Amazon's (a client id, or a token).",
+                code="bad_client_secret",
+                hint="It looks like amzn1.oa2-cs.v1.<hex>.",
+            )
+        elif not _is_one_word(plain, 8, 512):
+            flaws.add(
+                "lwa_client_secret",
+                "is not a client secret.",
+                code="bad_client_secret",
+                hint="8 to 512 characters without blanks; it can be replaced, not removed.",
+            )
+    for name, key in (("access_key", given.access_key), ("secret_key", given.secret_key)):
+        if key and not _is_one_word(key.reveal(), 16, 128):
+            flaws.add(name, "is not an AWS key: 16 to 128 characters without blanks.")
+
+
+def _is_one_word(text: str, low: int, high: int) -> bool:
+    return low <= len(text) <= high and text.isascii() and text.isprintable() and " " not in text
+
+
+def check_dates(flaws: Flaws, given: Credentials, now: datetime) -> None:
+    made = flaws.instant("secret_created_at", given.secret_created_at)
+    ends = flaws.instant("secret_expires_at", given.secret_expires_at)
+    if made and made > now + _TODAY_ELSEWHERE:
+        flaws.add("secret_created_at", "lies in the future.", code="out_of_range")
+    if made and ends and ends <= made:
+        flaws.add("secret_expires_at", "lies before the secret was made.", code="out_of_range")
+    end = ends or secret_ends_at(made)
+    if given.lwa_client_secret is not None and end and end <= now:
+        flaws.add(
+            "secret_expires_at" if ends else "secret_created_at",
+            f"means that this client secret is dead since {end:%Y-%m-%d}.",
+            code="out_of_range",
+            hint="Rotate it at Amazon and give the new one.",
+        )

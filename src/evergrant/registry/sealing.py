@@ -1,0 +1,73 @@
+"""Puts the secrets of an application into the safe.
+
+Answers for: which secret replaces which, and what the row beside the safe says of them
+afterwards. Does not answer for: what is a secret worth taking (``inspection``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from evergrant import vault
+from evergrant.errors import Misconfigured, SealBroken
+from evergrant.ports.store import Transaction
+from evergrant.ports.things import IntegrationCredentials
+from evergrant.registry.values import Credentials
+from evergrant.rules.terms import SECRET_OVERLAP, secret_ends_at
+from evergrant.vault import Vault
+
+__all__ = ["seal_aws_keys", "seal_client_secret"]
+
+
+async def seal_client_secret(
+    safe: Vault,
+    tx: Transaction,
+    old: IntegrationCredentials,
+    values: Mapping[str, Any],
+    given: Credentials,
+    now: datetime,
+) -> dict[str, Any]:
+    dates = {
+        "secret_created_at": given.secret_created_at,
+        "secret_expires_at": given.secret_expires_at or secret_ends_at(given.secret_created_at),
+    }
+    secret = given.lwa_client_secret
+    if secret is None:
+        return {name: at for name, at in dates.items() if at is not None}
+    name = vault.client_secret(old.id)
+    try:
+        current = await safe.open(tx, name)
+    except (SealBroken, Misconfigured):
+        current = None  # it is lost; this verb is how an operator repairs that
+    changes: dict[str, Any] = {"secret_set": True}
+    if secret == current:
+        return changes | {name: at for name, at in dates.items() if at is not None}
+    await safe.put(tx, name, secret, now=now)
+    previous = vault.previous_client_secret(old.id)
+    if current is None or values.get("lwa_client_id", old.lwa_client_id) != old.lwa_client_id:
+        await safe.drop(tx, previous)
+        return changes | dates | {"previous_secret_ends_at": None}
+    ends_at = min(now + SECRET_OVERLAP, old.secret_expires_at or now + SECRET_OVERLAP)
+    await safe.put(tx, previous, current, now=now, expires_at=ends_at)
+    return changes | dates | {"previous_secret_ends_at": ends_at}
+
+
+async def seal_aws_keys(
+    safe: Vault, tx: Transaction, application_id: str, given: Credentials, now: datetime
+) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    for name, secret in (
+        (vault.aws_access_key(application_id), given.access_key),
+        (vault.aws_secret_key(application_id), given.secret_key),
+    ):
+        if secret is not None and secret:
+            await safe.put(tx, name, secret, now=now)
+        elif secret is not None:
+            await safe.drop(tx, name)
+    if given.access_key is not None:
+        changes["access_key_hint"] = given.access_key.reveal()[-4:]
+    if given.secret_key is not None:
+        changes["secret_key_set"] = bool(given.secret_key)
+    return changes
