@@ -14,10 +14,10 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from evergrant.consent import Arrived, NeedsProof, Opened
 from evergrant.entrances.public import words as w
@@ -40,12 +40,12 @@ _LONGEST_LINK = 200
 _LONGEST_WORDS = 300
 
 
-def build(desk: Desk, settings: Settings) -> Starlette:
+def build(desk: Desk, settings: Settings) -> ASGIApp:
     """The door as an ASGI application. Answers every path that it is given: one that it does not
     know gets a friendly page."""
     https = settings.public_url.startswith("https://")
     pages = _Pages(desk, settings, Cookie(https=https))
-    return Starlette(
+    door = Starlette(
         routes=[
             Route("/", pages.start),
             Route("/robots.txt", pages.robots),
@@ -62,7 +62,6 @@ def build(desk: Desk, settings: Settings) -> Starlette:
             Route("/connect/{link}/trouble", pages.trouble_page, methods=["GET"]),
             Route("/connect/{link}/trouble", pages.trouble, methods=["POST"]),
         ],
-        middleware=[Middleware(Guarded, https=https)],
         exception_handlers={
             HTTPException: pages.on_http_error,
             EvergrantError: pages.on_error,
@@ -70,6 +69,7 @@ def build(desk: Desk, settings: Settings) -> Starlette:
             Exception: pages.on_mishap,
         },
     )
+    return Guarded(door, https=https)
 
 
 class _Pages:
@@ -163,6 +163,7 @@ class _Pages:
             request,
             words,
             reference=_reference(request.path_params["reference"]),
+            language=request.query_params.get("spoken"),
             again=await self._way_back(request, request.query_params.get("attempt"), words),
         )
 
@@ -176,6 +177,8 @@ class _Pages:
         words = w.words_for(reason)
         attempt = facts.get("handshake_id")
         again = await self._way_back(request, attempt if isinstance(attempt, str) else None, words)
+        if again is None and words.again and "link" in request.path_params:
+            again = f"/connect/{quote(_link(request))}"
         language = facts.get("language")
         response = self._message(
             request,
@@ -197,9 +200,7 @@ class _Pages:
         return response
 
     async def on_too_much(self, request: Request, error: Exception) -> Response:
-        response = self._message(request, w.TOO_LARGE)
-        response.headers["connection"] = "close"
-        return response
+        return self._message(request, w.TOO_LARGE)
 
     async def on_mishap(self, request: Request, error: Exception) -> Response:
         """Shown; Starlette raises the error again behind it, so that the log has it."""
@@ -233,7 +234,7 @@ class _Pages:
             accept=request.headers.get("accept-language", ""),
         )
         kept = {"reference": None, "languages": _other_tongues(request)} | facts
-        response = page(
+        return page(
             template,
             language,
             status=status,
@@ -242,7 +243,6 @@ class _Pages:
             here=request.url.path,
             **kept,
         )
-        return response
 
     def _form(self, request: Request, template: str, opened: Opened, **facts: Any) -> Response:
         """A page with a form, for which the browser needs our cookie."""
@@ -281,7 +281,6 @@ class _Pages:
             words=words,
             reference=reference,
             again=again,
-            languages=() if request.method != "GET" else _other_tongues(request),
         )
 
     def _no_cookies(self, request: Request, link: str) -> Response:
@@ -337,7 +336,7 @@ def _refused_address(refused: ConsentRefused) -> str:
         name: value
         for name, value in (
             ("attempt", refused.facts.get("handshake_id")),
-            ("lang", refused.facts.get("language")),
+            ("spoken", refused.facts.get("language")),
         )
         if value
     }
@@ -363,7 +362,10 @@ def _thanks(arrived: Arrived) -> dict[str, Any]:
 
 
 def _other_tongues(request: Request) -> list[tuple[str, str, str]]:
-    """(code, name, address) of this page in every language."""
+    """(code, name, address) of this page in every language; none where loading the page once more
+    would do something once more."""
+    if request.method not in ("GET", "HEAD") or not request.url.path.startswith("/connect/"):
+        return []
     rest = [(name, value) for name, value in request.query_params.multi_items() if name != "lang"]
     return [
         (code, name, f"{request.url.path}?{urlencode([*rest, ('lang', code)])}")

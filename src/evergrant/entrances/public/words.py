@@ -44,7 +44,7 @@ class Words:
 
 _ASK = marked("Ask the people who sent you the link for a new one.")
 _ONCE_MORE = marked("Go back to the page of your link and press the button once more.")
-_TELL = marked("Tell the people who sent you the link; the number below tells them what happened.")
+_TELL = marked("If you did not expect that, ask the people who sent you the link.")
 
 GENERAL = Words(
     400,
@@ -191,8 +191,8 @@ WORDS: Mapping[str, Words] = MappingProxyType(
             409,
             marked("Amazon's confirmation was no longer good"),
             marked(
-                "Amazon gives us a confirmation that is good for five minutes and can be used once. "
-                "This one was refused. Nothing was connected."
+                "Amazon gives us a confirmation that is good for five minutes and can be used "
+                "once. This one was refused. Nothing was connected."
             ),
             _ONCE_MORE,
             again=True,
@@ -210,8 +210,8 @@ WORDS: Mapping[str, Words] = MappingProxyType(
             marked("Amazon reported an error"),
             marked("Amazon sent you back with an error instead of a permission."),
             marked(
-                "Try once more. If Amazon shows the error again, tell us; the number below tells us "
-                "what happened."
+                "Try once more. If Amazon shows the error again, tell us; the number below tells "
+                "us what happened."
             ),
             again=True,
         ),
