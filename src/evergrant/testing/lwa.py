@@ -2,7 +2,7 @@
 
 Answers for: LWA's rules as ``ports.amazon.LWA`` promises them (a code is good once, for five
 minutes, for its own client and redirect URI; a refresh token for its own client only; the same
-refresh token comes back). Does not answer for: LWA's bytes; those are the adapter's and the emulator's.
+refresh token comes back). Does not answer for: LWA's bytes (the adapter, the emulator).
 
 ``calls`` tells what was asked. ``fail`` makes the weather, ``hold`` keeps callers waiting.
 """

@@ -1,0 +1,163 @@
+"""The pipe to the Selling Partner API.
+
+Answers for: headers that Amazon wants, bounds on time and size, and reading the two answers that
+Evergrant itself needs. Does not answer for: trying again, access tokens, limits. Sources: Amazon's
+sellers v1 and vendor orders v1 models; developer guide, "connecting to the API".
+"""
+
+from __future__ import annotations
+
+import ssl
+from datetime import UTC, datetime, timedelta
+
+import httpx2
+
+from evergrant.adapters.amazon.reading import fetch, parsed, retry_after_s, words
+from evergrant.errors import AmazonUnavailable, CallDenied, Throttled, UnreadableAnswer
+from evergrant.ports import Clock
+from evergrant.ports.amazon import Answer, Call, ReportedParticipation
+from evergrant.rules.secrecy import Secret
+
+__all__ = ["HttpSellingPartnerApi"]
+
+WHO = "The Selling Partner API"
+#: Bodies of SP-API itself stay far below; reports and feeds travel by other addresses.
+MOST_BYTES = 32 * 1024 * 1024
+#: How far back a vendor's purchase orders are looked for when all we want is an answer.
+PROBE_SPAN = timedelta(days=7)
+
+
+class HttpSellingPartnerApi:
+    """``ports.amazon.SellingPartnerApi``. ``transport`` is for tests."""
+
+    def __init__(
+        self,
+        *,
+        user_agent: str,
+        clock: Clock,
+        timeout_s: float = 30.0,
+        verify: ssl.SSLContext | bool = True,
+        transport: httpx2.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._clock = clock
+        self._timeout_s = timeout_s
+        self._client = httpx2.AsyncClient(
+            headers={"user-agent": user_agent, "accept": "application/json"},
+            follow_redirects=False,
+            trust_env=False,
+            timeout=timeout_s,
+            verify=verify,
+            transport=transport,
+        )
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def participations(
+        self, endpoint: str, access_token: Secret
+    ) -> list[ReportedParticipation]:
+        """``getMarketplaceParticipations``. Rows of marketplaces that nobody knows are kept; a row
+        without a marketplace id is left out."""
+        answer = await self.send(
+            Call(endpoint=endpoint, method="GET", path="/sellers/v1/marketplaceParticipations"),
+            access_token,
+        )
+        told = _understood(answer, access_token)
+        rows = told.get("payload")
+        if not isinstance(rows, list):
+            raise UnreadableAnswer(f"{WHO} lists no marketplace participations.")
+        found = [_participation(row) for row in rows]
+        return [row for row in found if row is not None]
+
+    async def probe_vendor(self, endpoint: str, access_token: Secret, now: datetime) -> None:
+        """``getPurchaseOrdersStatus``, one row at most."""
+        answer = await self.send(
+            Call(
+                endpoint=endpoint,
+                method="GET",
+                path="/vendor/orders/v1/purchaseOrdersStatus",
+                query=(
+                    ("limit", "1"),
+                    ("createdAfter", _iso(now - PROBE_SPAN)),
+                    ("createdBefore", _iso(now)),
+                ),
+            ),
+            access_token,
+        )
+        _understood(answer, access_token)
+
+    async def send(self, call: Call, access_token: Secret) -> Answer:
+        headers = {name.lower(): value for name, value in call.headers.items()}
+        if call.body is not None:
+            headers.setdefault("content-type", "application/json")
+        headers["x-amz-date"] = self._clock.now().astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+        headers["x-amz-access-token"] = access_token.reveal()
+        try:
+            request = self._client.build_request(
+                call.method,
+                call.endpoint + call.path,
+                params=list(call.query) or None,
+                headers=headers,
+                content=call.body,
+            )
+        finally:
+            # Frames are kept by tracebacks, and this one stays open while Amazon thinks.
+            headers.clear()
+        return await fetch(
+            self._client, request, who=WHO, timeout_s=self._timeout_s, most_bytes=MOST_BYTES
+        )
+
+
+def _understood(answer: Answer, access_token: Secret) -> dict[str, object]:
+    """A 200 as a JSON object; anything else as the error that it is."""
+    if answer.status == 429:
+        raise Throttled(f"{WHO} asks us to slow down.", retry_after_s=retry_after_s(answer))
+    if answer.status >= 500:
+        raise AmazonUnavailable(f"{WHO} answered {answer.status}.", facts={"status": answer.status})
+    told = parsed(answer)
+    if answer.status == 200:
+        if not isinstance(told, dict):
+            raise UnreadableAnswer(f"{WHO} answered 200, but not with a JSON object.")
+        return told
+    if answer.status < 400:
+        raise UnreadableAnswer(f"{WHO} answered {answer.status}.")
+    row = _first_error(told)
+    raise CallDenied(
+        answer.status,
+        words(row.get("code"), access_token)[:80],
+        words(row.get("message"), access_token),
+        words(row.get("details"), access_token),
+        words(answer.headers.get("x-amzn-requestid", ""), access_token)[:80],
+    )
+
+
+def _first_error(told: object) -> dict[str, object]:
+    """Errors come as ``{"errors": [...]}``, and from a few operations as the bare list."""
+    rows = told.get("errors") if isinstance(told, dict) else told
+    row = rows[0] if isinstance(rows, list) and rows else None
+    return row if isinstance(row, dict) else {}
+
+
+def _participation(row: object) -> ReportedParticipation | None:
+    marketplace = row.get("marketplace") if isinstance(row, dict) else None
+    participation = row.get("participation") if isinstance(row, dict) else None
+    if not isinstance(row, dict) or not isinstance(marketplace, dict):
+        return None
+    marketplace_id = words(marketplace.get("id"))
+    if not marketplace_id:
+        return None
+    takes_part = participation if isinstance(participation, dict) else {}
+    return ReportedParticipation(
+        marketplace_id=marketplace_id,
+        country_code=words(marketplace.get("countryCode")),
+        name=words(marketplace.get("name")),
+        store_name=words(row.get("storeName")),
+        domain_name=words(marketplace.get("domainName")),
+        currency=words(marketplace.get("defaultCurrencyCode")),
+        participating=takes_part.get("isParticipating") is True,
+        suspended=takes_part.get("hasSuspendedListings") is True,
+    )
+
+
+def _iso(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
