@@ -47,8 +47,8 @@ def picture() -> str:
         ),
         (
             '<defs><marker id="tip" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8" '
-            'markerHeight="8" orient="auto-start-reverse"><path d="M0 0 10 5 0 10z" fill="#0b6b50"/>'
-            "</marker></defs>"
+            'markerHeight="8" orient="auto-start-reverse">'
+            '<path d="M0 0 10 5 0 10z" fill="#0b6b50"/></marker></defs>'
         ),
         f'<rect width="{width}" height="{height}" rx="12" fill="#fbfaf7"/>',
     ]

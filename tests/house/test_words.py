@@ -106,7 +106,8 @@ def test_locks_are_hashed_and_name_no_index() -> None:
         assert "://" not in text, f"{lock.name} names an address"
         assert "--index-url" not in text
         pins = re.findall(r"^\S+==\S+", text, re.MULTILINE)
-        blocks = re.findall(r"^\S+==[^\n]*\\\n(?:    --hash=sha256:\w{64}[ \\]*\n)+", text, re.M)
+        block = r"^\S+==[^\n]*\\\n(?:    --hash=sha256:\w{64}[ \\]*\n)+"
+        blocks = re.findall(block, text, re.MULTILINE)
         assert len(pins) == len(blocks) > 20
     assert not tracked("uv.lock", "package-lock.json", "*/package-lock.json")
 

@@ -221,7 +221,7 @@ REFUSALS: Mapping[Refusal, RefusalNote] = MappingProxyType(
         Refusal.APPLICATION_REFUSED: RefusalNote(
             "application",
             "Amazon refused the application's own credentials while exchanging the code.",
-            "Correct the LWA client id and client secret of the application, then send a fresh link.",
+            "Correct the application's LWA client id and client secret, then send a fresh link.",
         ),
         Refusal.AMAZON_UNAVAILABLE: RefusalNote(
             "amazon", "Amazon did not answer while the code was exchanged.", _FRESH
