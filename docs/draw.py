@@ -62,7 +62,7 @@ def _arrow(source: State, target: State, events: list[Event], *, both_ways: bool
     if source is target:
         foot, top = y1 - HALF_H - 3, y1 - 80
         path = f"M{x1 - 34} {foot}C{x1 - 60} {top} {x1 + 60} {top} {x1 + 34} {foot}"
-        where = (x1, y1 - 70)
+        where: tuple[float, float] = (x1, y1 - 70)
     else:
         length = math.hypot(x2 - x1, y2 - y1)
         # Two arrows between the same states bend away from each other, each to its own left.
