@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx2
@@ -58,8 +59,8 @@ def test_fifty_callers_of_a_cold_account_over_two_processes_cost_one_call(
 def test_a_thousand_accounts_read_three_times_cost_a_thousand_calls(
     town: Town, servers: tuple[str, str]
 ) -> None:
-    # One grant for all would do for counting, but each account must get its own token.
-    accounts = [town.adopted(town.partner()) for _ in range(100)]
+    with ThreadPoolExecutor(max_workers=8) as hands:
+        accounts = list(hands.map(lambda _: town.adopted(town.partner()), range(1000)))
     paths = [access_token_path(account) for account in accounts]
     town.move_clocks(2 * HOUR)
     before = town.lwa_calls()
