@@ -95,7 +95,7 @@ class Porter:
                 await _linger(receive)
             except EvergrantError as error:
                 await answer_with(problems.of_error(error), request_id, outgoing)
-            except Exception:
+            except Exception:  # noqa: BLE001  # the last one who can answer
                 _log.exception("request failed", method=scope["method"], route=_route(scope))
                 if not outgoing.started:
                     await answer_with(problems.unexpected(), request_id, outgoing)

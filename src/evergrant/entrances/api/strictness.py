@@ -42,7 +42,7 @@ class StrictRoute(APIRoute):
             body = await request.body()
             if body:
                 # Kept where the framework will look for it.
-                request._json = self._check_body(_read_json(body))  # type: ignore[attr-defined]  # noqa: SLF001
+                request._json = self._check_body(_read_json(body))  # noqa: SLF001
             return await handle(request)
 
         return strict

@@ -141,9 +141,7 @@ class AccountWish(Wish):
 
     def new(self) -> NewAccount:
         values = self.model_dump(exclude={"flags", "vendor_codes"})
-        return NewAccount(
-            **values, flags=self.flags.named(), vendor_codes=tuple(self.vendor_codes)
-        )
+        return NewAccount(**values, flags=self.flags.named(), vendor_codes=tuple(self.vendor_codes))
 
 
 class AccountChange(Change):

@@ -64,9 +64,7 @@ async def get_account(desk: AtDesk, caller: AsCaller, account_id: AccountId) -> 
     return await _seen(desk, caller, account_id)
 
 
-@router.patch(
-    "/{account_id}", operation_id="changeAccount", responses=answers(404, 409, body=True)
-)
+@router.patch("/{account_id}", operation_id="changeAccount", responses=answers(404, 409, body=True))
 async def change_account(
     desk: AtDesk, caller: AsCaller, account_id: AccountId, change: AccountChange
 ) -> AccountView:

@@ -23,9 +23,7 @@ async def list_applications(
     return page(found, wished.limit, ApplicationView.of, lambda one: one.id)
 
 
-@router.post(
-    "", operation_id="addApplication", status_code=201, responses=answers(409, body=True)
-)
+@router.post("", operation_id="addApplication", status_code=201, responses=answers(409, body=True))
 async def add_application(
     desk: AtDesk, caller: AsCaller, wish: ApplicationWish, response: Response
 ) -> ApplicationView:
@@ -59,9 +57,7 @@ async def change_application(
     return ApplicationView.of(changed)
 
 
-@router.get(
-    "/{application_id}/credentials", operation_id="getCredentials", responses=answers(404)
-)
+@router.get("/{application_id}/credentials", operation_id="getCredentials", responses=answers(404))
 async def get_credentials(
     desk: AtDesk, caller: AsCaller, application_id: ApplicationId
 ) -> CredentialsView:

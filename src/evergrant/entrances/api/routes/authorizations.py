@@ -37,9 +37,7 @@ async def send_link(desk: AtDesk, caller: AsCaller, account_id: AccountId) -> In
     return InvitationView.of(await desk.consent.invite(account_id, by=caller))
 
 
-@router.get(
-    "/{account_id}/invitations", operation_id="listInvitations", responses=answers(404)
-)
+@router.get("/{account_id}/invitations", operation_id="listInvitations", responses=answers(404))
 async def list_invitations(
     desk: AtDesk, caller: AsCaller, account_id: AccountId
 ) -> Page[InvitationView]:
@@ -58,9 +56,7 @@ async def get_link(desk: AtDesk, caller: AsCaller, account_id: AccountId) -> Lin
     return LinkView.of(await desk.consent.link(account_id, by=caller))
 
 
-@router.get(
-    "/{account_id}/authorization", operation_id="getAuthorization", responses=answers(404)
-)
+@router.get("/{account_id}/authorization", operation_id="getAuthorization", responses=answers(404))
 async def get_authorization(
     desk: AtDesk, caller: AsCaller, account_id: AccountId
 ) -> AuthorizationHistoryView:

@@ -74,22 +74,22 @@ async def read_journal(
 
     A key that is narrowed to one client instance has to name an account.
     """
-    after = _line_number(wished.after)
-    # The diary gives no more than its own maximum; a page that long may be followed by an empty one.
-    asked = min(wished.asked, journal.MOST_LINES)
+    # The diary gives no more at once than the longest page: after that one, a next page may turn
+    # out empty.
     found = await journal.read(
         desk.store,
         caller,
-        after=after,
-        limit=asked,
+        after=_line_number(wished.after),
+        limit=min(wished.asked, journal.MOST_LINES),
         account_id=account_id,
         subject=subject,
         verb=verb,
         newest_first=order == "newest",
     )
-    return page(
-        found, min(wished.limit, asked - 1) or 1, JournalLineView.of, lambda line: line.id
-    )
+    shown = page(found, wished.limit, JournalLineView.of, lambda line: line.id)
+    if shown.next is None and len(found) == journal.MOST_LINES:
+        return Page(items=shown.items, next=str(found[-1].id))
+    return shown
 
 
 @router.get("/marketplaces", operation_id="listMarketplaces", tags=["records"], responses=answers())

@@ -1,0 +1,88 @@
+"""Puts the door together.
+
+Answers for: routes, their errors as problems, the porter in front. Does not answer for: where the
+door stands (``entrances.serve``).
+"""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from evergrant.desk import Desk
+from evergrant.entrances.api import document, pages, problems
+from evergrant.entrances.api.porter import Porter, Refused, request_id_of
+from evergrant.entrances.api.problems import Problem
+from evergrant.entrances.api.strictness import of_validation
+from evergrant.errors import EvergrantError
+from evergrant.rules.rights import Caller
+from evergrant.settings import Settings
+
+__all__ = ["build"]
+
+
+def build(desk: Desk, settings: Settings) -> ASGIApp:
+    """Everything under ``/v1`` except access tokens, and ``/openapi.json``."""
+    app = FastAPI(
+        openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, debug=False
+    )
+    app.state.desk = desk
+    document.mount(app)
+    pages.mount(app)
+    app.add_exception_handler(EvergrantError, _room_refused)
+    app.add_exception_handler(Refused, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _framework_refused)
+    app.add_exception_handler(Exception, _unexpected)
+
+    async def recognise(api_key: str) -> Caller:
+        caller = await desk.people.authenticate(api_key)
+        if caller.client_instance_id is not None:
+            await desk.registry.note_seen(caller.client_instance_id)
+        return caller
+
+    return Porter(
+        app,
+        authenticate=recognise,
+        body_limit=settings.body_limit,
+        open_paths=pages.OPEN_PATHS,
+    )
+
+
+def _told(request: Request, problem: Problem) -> Response:
+    return Response(
+        problem.body(request_id_of(request)),
+        status_code=problem.status,
+        headers=dict(problem.headers),
+        media_type=problems.MEDIA_TYPE,
+    )
+
+
+def _room_refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, EvergrantError)
+    return _told(request, problems.of_error(error))
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)
+    return _told(request, error.problem)
+
+
+def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return _told(request, of_validation(error, request.scope.get("route")))
+
+
+def _framework_refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+    return _told(request, problems.of_status(error.status_code, headers=headers))
+
+
+def _unexpected(request: Request, error: Exception) -> Response:
+    # The framework raises it again after this answer; the porter writes it into the log.
+    return _told(request, problems.unexpected())
