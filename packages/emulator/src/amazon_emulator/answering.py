@@ -116,7 +116,9 @@ async def before_work(
         case "hang":
             return await hang(stage, face, request)
         case "garbage":
-            return Response(b'{"access_token": "Atza|emul\xff\xfe', 200, media_type="application/json")
+            return Response(
+                b'{"access_token": "Atza|emul\xff\xfe', 200, media_type="application/json"
+            )
         case "empty":
             return Response(b"", 200, media_type="application/json")
         case "html":

@@ -30,7 +30,7 @@ class Habits:
     callback_uri_as_path: bool = False
     amazon_state: Literal["plain", "utf8", "bytes"] = "plain"
     vendors_need_beta: bool = False
-    renewal_refresh_token: Literal["new", "same"] = "new"
+    renewal_refresh_token: Literal["new", "same"] = "new"  # noqa: S105
     renewal_kills_old: bool = False
 
     @classmethod

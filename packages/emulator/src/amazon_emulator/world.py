@@ -169,6 +169,29 @@ class AccessToken:
 
 
 @dataclass
+class Session:
+    """A person signed in at Seller or Vendor Central."""
+
+    partner: Partner
+    form_key: str
+    signed_in_at: datetime
+
+    def is_fresh(self, now: datetime) -> bool:
+        return abs(now - self.signed_in_at) < SESSION_LASTS
+
+
+@dataclass
+class LoginLeg:
+    """A consent that was sent to the log-in URI and is awaited back with its `amazon_state`."""
+
+    partner: Partner
+    application: Application
+    region: Region
+    began_at: datetime
+    spent: bool = False
+
+
+@dataclass
 class World:
     """Everything there is."""
 
@@ -177,6 +200,8 @@ class World:
     grants: dict[str, Grant] = field(default_factory=dict)  # by refresh token
     codes: dict[str, Code] = field(default_factory=dict)
     access_tokens: OrderedDict[str, AccessToken] = field(default_factory=OrderedDict)
+    sessions: dict[str, Session] = field(default_factory=dict)  # by cookie
+    login_legs: dict[bytes, LoginLeg] = field(default_factory=dict)  # by amazon_state, decoded
     _clients: dict[str, Application] = field(default_factory=dict)
     _emails: dict[str, Partner] = field(default_factory=dict)
     _by_pair: dict[tuple[str, str], list[Grant]] = field(default_factory=dict)
@@ -222,7 +247,8 @@ class World:
     def is_linked(self, partner: Partner, application: Application, now: datetime) -> bool:
         """Whether a consent of theirs was completed before and still stands."""
         return any(
-            grant.is_good(now) and grant.handed_out for grant in self.grants_of(partner, application)
+            grant.is_good(now) and grant.handed_out
+            for grant in self.grants_of(partner, application)
         )
 
     def give(
@@ -251,6 +277,29 @@ class World:
         pair = (partner.selling_partner_id, application.application_id)
         self._by_pair.setdefault(pair, []).append(grant)
         return grant
+
+    def renew(self, grant: Grant, now: datetime) -> Grant:
+        """The same refresh token for another year, with the roles of today."""
+        grant.granted_at = now
+        grant.ends_at = now + GRANT_LASTS
+        grant.roles = tuple(grant.application.roles)
+        return grant
+
+    def revoke(
+        self, partner: Partner, now: datetime, application: Application | None = None
+    ) -> list[Grant]:
+        """Ends the grants of a partner (to one application, or to all). Its access tokens end
+        with them."""
+        ended = [
+            grant
+            for grant in self.grants.values()
+            if grant.partner is partner
+            and application in (None, grant.application)
+            and grant.revoked_at is None
+        ]
+        for grant in ended:
+            grant.revoked_at = now
+        return ended
 
     def new_code(self, grant: Grant, redirect_uri: str, now: datetime) -> Code:
         code = Code(issuing.code(), grant, redirect_uri, now + CODE_LIVES)

@@ -1,7 +1,7 @@
 """Login with Amazon: `POST /auth/o2/token`.
 
-Answers for: the three grant types of Amazon's page 'connecting-to-the-selling-partner-api', form and
-JSON bodies, and LWA's error answers. Texts of invalid_grant, invalid_client and
+Answers for: the three grant types of Amazon's page 'connecting-to-the-selling-partner-api', form
+and JSON bodies, and LWA's error answers. Texts of invalid_grant, invalid_client and
 unsupported_grant_type are those seen in the field; those of invalid_request, invalid_scope and
 unauthorized_client are not published and approximated.
 """
@@ -233,9 +233,7 @@ class TokenEndpoint:
             "error_index": f"E{len(refused.error):02d}",
             "request_id": request_id,
         }
-        return answering.as_json(
-            body, refused.status, {**NO_STORE, "x-amzn-requestid": request_id}
-        )
+        return answering.as_json(body, refused.status, {**NO_STORE, "x-amzn-requestid": request_id})
 
 
 def refuse_by_mode(mode: str) -> None:
@@ -244,9 +242,7 @@ def refuse_by_mode(mode: str) -> None:
         case "500":
             raise Refused(500, "server_error", "The server encountered an internal error")
         case "503":
-            raise Refused(
-                503, "temporarily_unavailable", "The service is temporarily unavailable"
-            )
+            raise Refused(503, "temporarily_unavailable", "The service is temporarily unavailable")
         case "429":
             raise Refused(429, "temporarily_unavailable", "Rate exceeded")
         case "invalid_client":

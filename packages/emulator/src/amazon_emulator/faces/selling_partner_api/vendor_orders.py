@@ -25,7 +25,9 @@ def stock_orders(partner: Partner, now: datetime) -> None:
     for place, code in enumerate(partner.vendor_codes):
         for number, days_ago in enumerate((60, 20, 2)):
             partner.orders.append(
-                _order(partner, code, f"{place:02d}{number}", number, now - timedelta(days=days_ago))
+                _order(
+                    partner, code, f"{place:02d}{number}", number, now - timedelta(days=days_ago)
+                )
             )
 
 
@@ -57,9 +59,7 @@ def _order(
     cost = {"amount": "12.50", "currencyCode": partner.home.currency}
     ordered = {
         "orderedQuantity": _eaches(10),
-        "orderedQuantityDetails": [
-            {"updatedDate": stamp(placed), "orderedQuantity": _eaches(10)}
-        ],
+        "orderedQuantityDetails": [{"updatedDate": stamp(placed), "orderedQuantity": _eaches(10)}],
     }
     return {
         "purchaseOrderNumber": f"{vendor_code[:5]}{tail}",

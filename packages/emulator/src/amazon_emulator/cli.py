@@ -1,0 +1,153 @@
+"""The command line: `amazon-emulator serve`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import sys
+import tempfile
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from amazon_emulator import __version__, demo_world
+from amazon_emulator.clock import read_instant, stamp
+from amazon_emulator.faces.levers import lever_list
+from amazon_emulator.server import Emulator, NotLoopback
+
+app = typer.Typer(
+    help="Amazon's Selling Partner API in a box: consent pages of Seller and Vendor Central, Login "
+    "with Amazon, SP-API for na, eu and fe, and levers to move it all. State lives in memory.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+
+def main() -> None:
+    app()
+
+
+@app.callback()
+def about() -> None:
+    """Amazon's Selling Partner API in a box."""
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+@app.command()
+def levers() -> None:
+    """List every lever: method, path, what it does."""
+    for lever in lever_list():
+        typer.echo(f"{lever['method']:<7}{lever['path']}\n       {lever['does']}")
+
+
+@app.command()
+def serve(
+    port: Annotated[
+        int, typer.Option(min=0, max=65000, help="First of seven ports; 0 takes free ones.")
+    ] = 9100,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    gentle: Annotated[
+        bool,
+        typer.Option(
+            help="The plain reading of Amazon's pages. Without it, what Amazon varies is varied: "
+            "callback shapes, header case, unknown fields."
+        ),
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Makes that variety the same every time.")] = 0,
+    addresses_file: Annotated[
+        Path | None,
+        typer.Option(help="Write the addresses there as JSON once every face answers."),
+    ] = None,
+    clock: Annotated[
+        str | None,
+        typer.Option(metavar="ISO", help="First instant, e.g. 2026-11-21T10:00:00Z."),
+    ] = None,
+    with_demo_world: Annotated[
+        bool,
+        typer.Option("--demo-world", help="Begin with an application, a seller and a vendor."),
+    ] = False,
+    login_uri: Annotated[
+        str, typer.Option(help="Log-in URI of the demo world's application.")
+    ] = "http://127.0.0.1:8080/amazon/login",
+    redirect_uri: Annotated[
+        str, typer.Option(help="Redirect URI of the demo world's application.")
+    ] = "http://127.0.0.1:8080/callback",
+    i_know: Annotated[
+        bool, typer.Option("--i-know", help="Listen on an address that others can reach.")
+    ] = False,
+) -> None:
+    """Run until Ctrl-C or SIGTERM. Prints one address per face."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    try:
+        emulator = Emulator(
+            gentle=gentle, host=host, port=port, seed=seed, start=_instant(clock), i_know=i_know
+        )
+        server = emulator.prepare()
+    except (NotLoopback, ValueError) as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"cannot listen on {host}, ports from {port}: {error.strerror}")
+    issued: dict[str, Any] = {}
+    if with_demo_world:
+        issued = demo_world.build(emulator.stage, login_uri, redirect_uri)
+
+    def tell() -> None:
+        _show(emulator, issued)
+        if addresses_file is not None:
+            write_whole(addresses_file, json.dumps(emulator.addresses, indent=2) + "\n")
+
+    server.when_ready = tell
+    asyncio.run(emulator.serve(server))
+
+
+def _show(emulator: Emulator, issued: dict[str, Any]) -> None:
+    typer.echo(f"Amazon emulator {__version__}; all state is in memory and ends with this process.")
+    typer.echo(f"Its clock says {stamp(emulator.stage.clock.now())}.\n")
+    for face, address in emulator.addresses.items():
+        typer.echo(f"  {face:<15} {address}")
+    for what, made in issued.items():
+        typer.echo(f"\n{what}")
+        for name in (
+            *("name", "application_id", "lwa_client_id", "lwa_client_secret", "status"),
+            *("selling_partner_id", "email", "password", "vendor_codes", "marketplaces"),
+        ):
+            if made.get(name):
+                typer.echo(f"  {name:<20} {_plain(made[name])}")
+    typer.echo(f"\nLevers: {emulator.addresses['levers']}/ lists them. Ctrl-C ends it.")
+    sys.stdout.flush()
+
+
+def _plain(value: Any) -> str:
+    return ", ".join(value) if isinstance(value, list) else str(value)
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Whoever looks sees the whole file or none."""
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    with os.fdopen(handle, "w") as out:
+        out.write(text)
+    Path(name).chmod(0o644)
+    Path(name).replace(file)
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else read_instant(text)
+
+
+def _fail(words: str) -> None:
+    typer.echo(f"amazon-emulator: {words}", err=True)
+    raise typer.Exit(2)
+
+
+if __name__ == "__main__":
+    main()

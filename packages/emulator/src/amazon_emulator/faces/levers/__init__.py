@@ -1,0 +1,74 @@
+"""The levers: JSON over HTTP, on a port of their own, for whoever directs the play.
+
+Answers for: the table of levers and turning a wrong wish into an answer that says what is wrong.
+Levers that make or change the world are in `making`, those that make trouble in `trouble`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from amazon_emulator import answering
+from amazon_emulator.faces.levers import making, trouble
+from amazon_emulator.faces.levers.wishes import Wish, WrongWish
+from amazon_emulator.stage import Stage
+
+Lever = Callable[[Stage, Wish], Any]
+
+# method, path, lever; the docstring of each lever is its line in the list at `/`.
+LEVERS: tuple[tuple[str, str, Lever], ...] = (*making.LEVERS, *trouble.LEVERS)
+
+
+class Pulled:
+    """One lever as an endpoint."""
+
+    def __init__(self, stage: Stage, lever: Lever) -> None:
+        self.stage = stage
+        self.lever = lever
+
+    async def __call__(self, request: Request) -> Response:
+        try:
+            body = await answering.body_of(request)
+            wish = Wish.read(body, dict(request.path_params), dict(request.query_params))
+            said = self.lever(self.stage, wish)
+        except WrongWish as wrong:
+            return answering.as_json({"error": str(wrong)}, wrong.status)
+        except answering.BodyTooLarge:
+            return answering.as_json({"error": "the body is larger than a megabyte"}, 413)
+        return answering.as_json(said)
+
+
+def lever_list() -> list[dict[str, str]]:
+    """Every lever with its first line of explanation."""
+    return [
+        {"method": method, "path": path, "does": " ".join((lever.__doc__ or "").split())}
+        for method, path, lever in LEVERS
+    ]
+
+
+def face(stage: Stage) -> Starlette:
+    async def show(request: Request) -> Response:
+        return answering.as_json(
+            {
+                "what": "levers of the Amazon emulator; all state is in memory",
+                "addresses": stage.addresses,
+                "levers": lever_list(),
+            }
+        )
+
+    async def lost(request: Request, error: Exception) -> Response:
+        return answering.as_json({"error": "no such lever; GET / lists them"}, 404)
+
+    async def wrong_method(request: Request, error: Exception) -> Response:
+        return answering.as_json({"error": "not with this method; GET / lists the levers"}, 405)
+
+    routes = [Route("/", show)]
+    for method, path, lever in LEVERS:
+        routes.append(Route(path, Pulled(stage, lever).__call__, methods=[method]))
+    return Starlette(routes=routes, exception_handlers={404: lost, 405: wrong_method})

@@ -1,0 +1,130 @@
+"""A client for the levers face: plain Python, synchronous, standard library only.
+
+    levers = Levers("http://127.0.0.1:9106")
+    shop = levers.partner("seller", name="Blue Heron Books", home="DE")
+    levers.fail_lwa("503", times=2)
+
+Every method gives the lever's JSON. A refused wish raises LeverError with the emulator's words.
+"""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from datetime import datetime
+from typing import Any
+
+Json = dict[str, Any]
+
+
+class LeverError(Exception):
+    """The emulator would not do what was asked, or was not there."""
+
+
+class Levers:
+    """The levers of one running emulator."""
+
+    def __init__(self, url: str, timeout_s: float = 30.0) -> None:
+        self.url = url.rstrip("/")
+        self.timeout_s = timeout_s
+        # Levers are on this machine: a proxy of the environment has no business with them.
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def pull(self, method: str, path: str, body: Any = None, **query: Any) -> Json:
+        """Any lever, by method and path."""
+        asked = {name: value for name, value in query.items() if value is not None}
+        url = f"{self.url}{path}"
+        if asked:
+            url += f"?{urllib.parse.urlencode(asked)}"
+        request = urllib.request.Request(  # noqa: S310  # the address is the caller's own
+            url,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"content-type": "application/json"},
+        )
+        try:
+            with self._opener.open(request, timeout=self.timeout_s) as answer:
+                said: Json = json.load(answer)
+                return said
+        except urllib.error.HTTPError as error:
+            with error:
+                words = error.read().decode(errors="replace")
+            raise LeverError(f"{method} {path}: {error.code} {words}") from None
+        except (OSError, ValueError) as error:
+            raise LeverError(f"{method} {path}: {error}") from error
+
+    def application(self, name: str = "Emulated application", **wishes: Any) -> Json:
+        """Registers an application; the answer holds its client secret."""
+        return self.pull("POST", "/world/applications", {"name": name, **wishes})
+
+    def rotate(self, application_id: str) -> Json:
+        return self.pull("POST", f"/world/applications/{_part(application_id)}/rotate")
+
+    def partner(self, kind: str = "seller", **wishes: Any) -> Json:
+        """Makes a selling partner; the answer holds e-mail and password."""
+        return self.pull("POST", "/world/partners", {"kind": kind, **wishes})
+
+    def change_partner(self, selling_partner_id: str, **changes: Any) -> Json:
+        return self.pull("PATCH", f"/world/partners/{_part(selling_partner_id)}", changes)
+
+    def grant(self, selling_partner_id: str, application_id: str, **wishes: Any) -> Json:
+        """A self-authorization; the answer holds the refresh token."""
+        return self.pull(
+            "POST",
+            "/world/grants",
+            {
+                "selling_partner_id": selling_partner_id,
+                "application_id": application_id,
+                **wishes,
+            },
+        )
+
+    def revoke(self, selling_partner_id: str, **narrower: Any) -> Json:
+        return self.pull("POST", "/revoke", {"selling_partner_id": selling_partner_id, **narrower})
+
+    def expire(self, what: str, **which: Any) -> Json:
+        return self.pull("POST", "/expire", {"what": what, **which})
+
+    def login_leg(self, mode: str, **which: Any) -> Json:
+        return self.pull("POST", "/login-leg", {"mode": mode, **which})
+
+    def habits(self, **changes: Any) -> Json:
+        return self.pull("PATCH", "/habits", changes)
+
+    def fail_lwa(self, mode: str, **which: Any) -> Json:
+        return self.pull("POST", "/lwa/fail", {"mode": mode, **which})
+
+    def fail_spapi(self, mode: str, **which: Any) -> Json:
+        return self.pull("POST", "/spapi/fail", {"mode": mode, **which})
+
+    def clear(self) -> None:
+        """Fair weather again, on all faces."""
+        self.pull("POST", "/lwa/clear")
+        self.pull("POST", "/spapi/clear")
+
+    def now(self) -> datetime:
+        return datetime.fromisoformat(self.pull("GET", "/clock")["now"])
+
+    def set_clock(self, instant: datetime) -> Json:
+        return self.pull("POST", "/clock", {"now": instant.isoformat()})
+
+    def advance(self, seconds: float) -> Json:
+        return self.pull("POST", "/clock/advance", {"seconds": seconds})
+
+    def history(self, **which: Any) -> list[Json]:
+        """The latest thousand requests that match, oldest first."""
+        items: list[Json] = self.pull("GET", "/history", **which)["items"]
+        return items
+
+    def count(self, **which: Any) -> int:
+        """How many requests match."""
+        return int(self.pull("GET", "/history", **which, limit=0)["count"])
+
+    def reset(self) -> None:
+        self.pull("POST", "/reset")
+
+
+def _part(text: str) -> str:
+    return urllib.parse.quote(text, safe="")

@@ -1,0 +1,246 @@
+"""Runs the emulator: one process, one event loop, one listening socket per face.
+
+Answers for: ports, the way from a socket to its face, readiness, and an end that leaves no thread,
+no socket and no hanging request behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from types import TracebackType
+
+import uvicorn
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from amazon_emulator.answering import HANG_UP, Dressed
+from amazon_emulator.faces import central, levers, lwa, selling_partner_api
+from amazon_emulator.levers import Levers
+from amazon_emulator.marketplaces import REGIONS
+from amazon_emulator.stage import FACES, Stage
+
+START_WITHIN_S = 30.0
+STOP_WITHIN_S = 20.0
+
+
+class NotLoopback(ValueError):
+    """The emulator is not meant to be reached from other machines."""
+
+
+class Protocol(H11Protocol):
+    """HTTP/1.1 whose application can hang up on the client."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        app = self.app
+
+        async def with_hang_up(scope: Scope, receive: Receive, send: Send) -> None:
+            scope.setdefault("extensions", {})[HANG_UP] = transport.close
+            await app(scope, receive, send)
+
+        self.app = with_hang_up
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server that lets hanging requests go before it waits for open ones."""
+
+    def __init__(self, config: uvicorn.Config, stage: Stage) -> None:
+        super().__init__(config)
+        self.stage = stage
+        self.ready = threading.Event()
+        self.when_ready: Callable[[], None] = lambda: None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.when_ready()
+        self.ready.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.stage.weather.end()
+        await super().shutdown(sockets)
+        # A signal that was obeyed is not raised once more: the end was asked for.
+        self._captured_signals.clear()
+
+
+class Dispatch:
+    """Chooses the face by the port that was connected to."""
+
+    def __init__(self, faces: Mapping[int, ASGIApp]) -> None:
+        self.faces = faces
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        face = self.faces.get(scope["server"][1])
+        if face is None:
+            await Response(b"no face on this port", 404)(scope, receive, send)
+        else:
+            await face(scope, receive, send)
+
+
+def check_host(host: str, *, i_know: bool) -> None:
+    """Raises NotLoopback for an address that others can reach, unless the caller knows."""
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = host == "localhost"
+    if not loopback and not i_know:
+        raise NotLoopback(
+            f"{host} can be reached from other machines. The emulator has no protection of any "
+            "kind; say --i-know if you really want that."
+        )
+
+
+def listen(host: str, port: int) -> dict[str, socket.socket]:
+    """One socket per face: ``port`` and the ones after it, or free ones for 0.
+
+    Raises OSError when a port is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    opened: dict[str, socket.socket] = {}
+    try:
+        for number, face in enumerate(FACES):
+            one = socket.socket(family, socket.SOCK_STREAM)
+            opened[face] = one
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            one.bind((host, port + number if port else 0))
+            one.set_inheritable(False)
+    except OSError:
+        for one in opened.values():
+            one.close()
+        raise
+    return opened
+
+
+def address_of(host: str, one: socket.socket) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{one.getsockname()[1]}"
+
+
+class Emulator:
+    """Amazon in a box.
+
+    In a program: ``with Emulator(gentle=True) as amazon: amazon.addresses["lwa"]``. It then runs in
+    a thread of its own; move it with ``amazon.levers``.
+
+    ``port``: 0 for free ports, else the first of seven. ``gentle``: False varies what Amazon is
+    seen to vary. ``seed``: makes that variety the same every time. ``start``: the clock's first
+    instant.
+    Raises NotLoopback for a host that others can reach unless ``i_know``.
+    """
+
+    def __init__(
+        self,
+        *,
+        gentle: bool = False,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        seed: int = 0,
+        start: datetime | None = None,
+        i_know: bool = False,
+    ) -> None:
+        check_host(host, i_know=i_know)
+        self.stage = Stage.fresh(gentle=gentle, seed=seed, start=start)
+        self.host = host
+        self.port = port
+        self._sockets: dict[str, socket.socket] = {}
+        self._server: Server | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Face -> address; empty before the start."""
+        return self.stage.addresses
+
+    @property
+    def levers(self) -> Levers:
+        if not self.addresses:
+            raise RuntimeError("the emulator has not been started")
+        return Levers(self.addresses["levers"])
+
+    def start(self) -> Emulator:
+        """Starts in a thread and returns when every face answers. Raises OSError on taken ports."""
+        if self._thread is not None:
+            raise RuntimeError("the emulator runs already")
+        server = self.prepare()
+        self._thread = threading.Thread(target=self._run, args=(server,), name="amazon-emulator")
+        self._thread.start()
+        if not server.ready.wait(START_WITHIN_S):
+            self.stop()
+            raise RuntimeError(f"the emulator was not ready within {START_WITHIN_S:.0f} s")
+        return self
+
+    def stop(self) -> None:
+        """Ends it and waits for that; hanging requests are dropped."""
+        if self._thread is None or self._server is None:
+            return
+        self._server.should_exit = True
+        self._thread.join(STOP_WITHIN_S)
+        if self._thread.is_alive():
+            raise RuntimeError(f"the emulator did not stop within {STOP_WITHIN_S:.0f} s")
+        self._thread = None
+
+    def __enter__(self) -> Emulator:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def prepare(self) -> Server:
+        """Opens the sockets and makes the server, without running it."""
+        self._sockets = listen(self.host, self.port)
+        self.stage.addresses.update(
+            {face: address_of(self.host, one) for face, one in self._sockets.items()}
+        )
+        by_port = {one.getsockname()[1]: self._face(face) for face, one in self._sockets.items()}
+        config = uvicorn.Config(
+            Dispatch(by_port),
+            http=Protocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            timeout_graceful_shutdown=5,
+            backlog=512,
+        )
+        self._server = Server(config, self.stage)
+        return self._server
+
+    async def serve(self, server: Server) -> None:
+        """Runs until told to stop (SIGTERM, SIGINT in a main thread)."""
+        try:
+            await server.serve(sockets=list(self._sockets.values()))
+        finally:
+            for one in self._sockets.values():
+                one.close()
+
+    def _run(self, server: Server) -> None:
+        asyncio.run(self.serve(server))
+
+    def _face(self, face: str) -> ASGIApp:
+        return Dressed(self._bare_face(face), self.stage)
+
+    def _bare_face(self, face: str) -> ASGIApp:
+        match face:
+            case "lwa":
+                return lwa.face(self.stage)
+            case "seller_central":
+                return central.face(self.stage, "seller")
+            case "vendor_central":
+                return central.face(self.stage, "vendor")
+            case "levers":
+                return levers.face(self.stage)
+        region = next(region for region in REGIONS if region == face)
+        return selling_partner_api.face(self.stage, region)
