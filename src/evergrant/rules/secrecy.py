@@ -76,7 +76,7 @@ _SECRET_NAMES = re.compile(
     (?: secret | password | passwd | authorization$ | cookie
       | (?:refresh|access|restricted_data|session|csrf|id)[_-]?token$ | ^token$
       | api[_-]?key$ | (?:aws[_-]?)?access[_-]?key(?:_id)?$ | private[_-]?key
-      | spapi_oauth_code | ^code$ | ^state$ | amazon_state | mws_auth_token
+      | spapi_oauth_code | amazon_state | oauth_state | mws_auth_token
       | ^link$ | dsn$ | database_url | smtp_url | ^keyring$ )
     """
 )
@@ -87,7 +87,8 @@ _NOT_SECRET = re.compile(
 
 def is_secret_name(name: str) -> bool:
     """Whether a field of that name holds a secret, so that its value is not to be shown.
-    ``merchant_token`` is an identifier; ``secret_expires_at`` is an instant."""
+    ``merchant_token`` is an identifier, ``secret_expires_at`` an instant; ``state`` and ``code``
+    are words of ours (of an authorization, of an error): Amazon's must be given longer names."""
     if name.lower() in {"merchant_token", "partner_kind"} or _NOT_SECRET.search(name):
         return False
     return bool(_SECRET_NAMES.search(name))
