@@ -248,7 +248,6 @@ class Tokens:
         *,
         asking_anew: bool = False,
     ) -> AccessToken:
-        self._pauses.check(standing.authorization_id)
         return await self._flights.join(
             standing.authorization_id + ("/again" if asking_anew else ""),
             lambda: self._errand(standing, min_ttl_s, instead_of, asking_anew=asking_anew),
@@ -273,9 +272,12 @@ class Tokens:
 
         name = standing.authorization_id
         try:
-            token = await self._refresh.fetch(standing, good, dead_too=asking_anew)
+            token = await self._refresh.fetch(
+                standing, good, lambda: self._pauses.check(name), dead_too=asking_anew
+            )
         except AmazonError as weather:
-            self._pauses.begin(name, weather)
+            if not self._pauses.lasts(name):
+                self._pauses.begin(name, weather)
             raise
         except BaseException:
             # What is remembered was wrong, or nobody knows: look into the database next time.

@@ -103,13 +103,22 @@ class Refresh:
         self._bell = bell
         self._asking = asking
 
-    async def fetch(self, standing: Standing, good: Good, *, dead_too: bool = False) -> AccessToken:
-        """A token that is ``good``, or a fresh one."""
+    async def fetch(
+        self,
+        standing: Standing,
+        good: Good,
+        before_asking: Callable[[], None],
+        *,
+        dead_too: bool = False,
+    ) -> AccessToken:
+        """A token that is ``good``, or a fresh one. ``before_asking`` may raise: then nobody waits
+        for the lock in order to ask LWA."""
         since_s = self._asking.now_s()
         if lifecycle.serves_tokens(standing.state):
             token = await self._at_rest(standing, good)
             if token is not None:
                 return token
+        before_asking()
         async with self._store.exclusive(f"mint/{standing.authorization_id}"):
             for _ in range(_ATTEMPTS):
                 token = await self._attempt(standing, good, dead_too, since_s)

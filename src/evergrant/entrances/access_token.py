@@ -1,0 +1,275 @@
+"""The hot door: ``GET /v1/accounts/{id}/access-token?min_ttl=600``.
+
+Answers for: parsing one path, one parameter and one header, and for writing the answer, as plain
+ASGI, because programs call it before each of their own calls. Does not answer for: rights, or where
+the access token comes from (the mint). Problems look exactly like those of the rest of ``/v1``; a
+test compares them.
+
+``expires_in`` are the seconds that the access token still lives, at least ``min_ttl``.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import secrets
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from evergrant import errors
+from evergrant.desk import Desk
+from evergrant.errors import EvergrantError, Flaw, InvalidInput, NotAuthenticated
+from evergrant.rules.secrecy import scrub
+from evergrant.settings import Settings
+from evergrant.tokens import LONGEST_MIN_TTL_S, MIN_TTL_S, AccessToken
+
+__all__ = ["AccessTokenDoor", "build"]
+
+_BEFORE: Final = "/v1/accounts/"
+_AFTER: Final = "/access-token"
+_ID: Final = slice(len(_BEFORE), -len(_AFTER))
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}\Z", re.ASCII)
+_WHOLE_NUMBER = re.compile(r"[0-9]{1,9}\Z", re.ASCII)
+#: Texts that are kept written out, at most.
+_MOST_WRITTEN: Final = 10_000
+
+_HEADERS: Final = [
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+]
+_JSON: Final = [(b"content-type", b"application/json"), *_HEADERS]
+_PROBLEM: Final = [(b"content-type", b"application/problem+json"), *_HEADERS]
+
+#: As in the rest of ``/v1``: a class that is not here takes the row of its nearest ancestor.
+_STATUS: Final[Mapping[type[EvergrantError], int]] = {
+    errors.InvalidInput: 422,
+    errors.NotAuthenticated: 401,
+    errors.NotAllowed: 403,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.TooLarge: 413,
+    errors.CallerError: 400,
+    errors.PartnerError: 409,
+    errors.ApplicationIncomplete: 409,
+    errors.ApplicationError: 502,
+    errors.CallDenied: 502,
+    errors.AmazonError: 503,
+    errors.StoreUnavailable: 503,
+    errors.NotDelivered: 502,
+    errors.EvergrantError: 500,
+}
+_RETRY_AFTER_S: Final = 5
+
+
+def build(desk: Desk, settings: Settings) -> ASGIApp:
+    """The door of this desk. It needs no setting."""
+    return AccessTokenDoor(desk)
+
+
+class AccessTokenDoor:
+    def __init__(self, desk: Desk) -> None:
+        self._authenticate = desk.people.authenticate
+        self._at_hand = desk.tokens.at_hand
+        self._mint = desk.tokens.mint
+        self._now = desk.clock.now
+        self._written: OrderedDict[str, tuple[AccessToken, bytes, bytes]] = OrderedDict()
+        self._request_ids = itertools.count()
+        self._prefix = secrets.token_hex(6)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        authorization = b""
+        request_id = b""
+        keys = 0
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                authorization = value
+                keys += 1
+            elif name == b"x-request-id":
+                request_id = value
+        request_id = self._request_id(request_id)
+        try:
+            if scope["method"] != "GET":
+                await _answer(send, 405, _not_allowed(request_id), request_id, [(b"allow", b"GET")])
+                return
+            caller = await self._authenticate(_api_key(authorization, keys))
+            query = scope["query_string"]
+            min_ttl_s = _min_ttl(query) if query else MIN_TTL_S
+            account_id = scope["path"][_ID]
+            token = self._at_hand(account_id, by=caller, min_ttl_s=min_ttl_s)
+            if token is None:
+                token = await self._mint(account_id, by=caller, min_ttl_s=min_ttl_s)
+            body = self._body(token)
+        except EvergrantError as error:
+            status, problem, headers = _problem(error, request_id)
+            await _answer(send, status, problem, request_id, headers)
+            return
+        await send(
+            {
+                "type": "http.response.start",
+                "status": 200,
+                "headers": [
+                    *_JSON,
+                    (b"content-length", b"%d" % len(body)),
+                    (b"x-request-id", request_id),
+                ],
+            }
+        )
+        await send({"type": "http.response.body", "body": body})
+
+    def _body(self, token: AccessToken) -> bytes:
+        """Written once per access token, but for the seconds that are left."""
+        written = self._written.get(token.account_id)
+        if written is None or written[0] is not token:
+            value = json.dumps(token.value.reveal())
+            before = f'{{"access_token":{value},"token_type":"bearer","expires_in":'
+            after = f',"expires_at":"{token.expires_at.isoformat()}"}}'
+            written = (token, before.encode(), after.encode())
+            self._written[token.account_id] = written
+            while len(self._written) > _MOST_WRITTEN:
+                self._written.popitem(last=False)
+        left_s = int((token.expires_at - self._now()).total_seconds())
+        return b"%b%d%b" % (written[1], left_s, written[2])
+
+    def _request_id(self, wished: bytes) -> bytes:
+        if wished and _REQUEST_ID.match(wished.decode("latin-1")):
+            return wished
+        return b"req_%b%012x" % (self._prefix.encode(), next(self._request_ids))
+
+
+def _api_key(authorization: bytes, times: int) -> str:
+    scheme, _, key = authorization.partition(b" ")
+    if times != 1 or scheme.lower() != b"bearer" or not key.strip():
+        raise NotAuthenticated(
+            "This address needs an API key, sent once.",
+            hint="Send 'Authorization: Bearer egk_…'. The command 'evergrant apikey add' or "
+            "POST /v1/api-keys makes a key.",
+        )
+    return key.strip().decode("latin-1")
+
+
+def _min_ttl(query: bytes) -> int:
+    flaws: list[Flaw] = []
+    found: list[str] = []
+    try:
+        pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, max_num_fields=20)
+    except ValueError:
+        pairs = []
+        flaws.append(Flaw("The query cannot be read."))
+    for name, value in pairs:
+        if name == "min_ttl":
+            found.append(value)
+        else:
+            flaws.append(
+                Flaw(
+                    "is no parameter of this address.",
+                    field=scrub(name)[:64] if name.isprintable() else None,
+                    code="unknown",
+                    hint="It knows one: min_ttl.",
+                )
+            )
+    if len(found) > 1:
+        flaws.append(Flaw("is given twice.", field="min_ttl", code="duplicate"))
+    if len(found) == 1 and not _WHOLE_NUMBER.match(found[0]):
+        flaws.append(
+            Flaw(
+                "has to be a whole number of seconds.",
+                field="min_ttl",
+                hint=f"From 0 to {LONGEST_MIN_TTL_S}.",
+            )
+        )
+    if flaws:
+        raise InvalidInput(flaws=flaws)
+    return int(found[0]) if found else MIN_TTL_S
+
+
+# --- problems (RFC 9457) ----------------------------------------------------------------------
+
+
+def _problem(
+    error: EvergrantError, request_id: bytes
+) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
+    status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
+    headers: list[tuple[bytes, bytes]] = []
+    if isinstance(error, NotAuthenticated):
+        headers.append((b"www-authenticate", b'Bearer realm="evergrant"'))
+    if status == 503:
+        wait_s = error.retry_after_s if isinstance(error, errors.Throttled) else None
+        headers.append((b"retry-after", b"%d" % max(1, round(wait_s or _RETRY_AFTER_S))))
+    document: dict[str, Any] = {
+        "type": f"urn:evergrant:problem:{error.code}",
+        "title": error.code.replace("_", " ").capitalize(),
+        "status": status,
+        "detail": scrub(error.message),
+        "code": error.code,
+        "blame": error.blame.value,
+        "permanent": error.permanent,
+        "request_id": request_id.decode("latin-1"),
+    }
+    if error.hint:
+        document["hint"] = scrub(error.hint)
+    if isinstance(error, InvalidInput) and error.flaws:
+        document["flaws"] = [_flaw(flaw) for flaw in error.flaws]
+    facts = {name: _plain(value) for name, value in error.facts.items() if value}
+    if facts:
+        document["facts"] = facts
+    return status, json.dumps(document, ensure_ascii=False).encode(), headers
+
+
+def _flaw(flaw: Flaw) -> dict[str, str]:
+    told = {"code": flaw.code, "message": scrub(flaw.message)}
+    if flaw.field:
+        told["field"] = told["parameter"] = scrub(flaw.field)
+    if flaw.hint:
+        told["hint"] = scrub(flaw.hint)
+    return told
+
+
+def _plain(value: object) -> object:
+    return value if isinstance(value, bool | int | float) else scrub(str(value))
+
+
+def _not_allowed(request_id: bytes) -> bytes:
+    return json.dumps(
+        {
+            "type": "urn:evergrant:problem:method_not_allowed",
+            "title": "Method not allowed",
+            "status": 405,
+            "detail": "This path does not know that method.",
+            "code": "method_not_allowed",
+            "blame": errors.Blame.CALLER.value,
+            "permanent": True,
+            "request_id": request_id.decode("latin-1"),
+            "hint": "The header 'Allow' names the methods that it knows.",
+        }
+    ).encode()
+
+
+async def _answer(
+    send: Send,
+    status: int,
+    body: bytes,
+    request_id: bytes,
+    headers: list[tuple[bytes, bytes]],
+) -> None:
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [
+                *_PROBLEM,
+                *headers,
+                (b"content-length", b"%d" % len(body)),
+                (b"x-request-id", request_id),
+            ],
+        }
+    )
+    await send({"type": "http.response.body", "body": body})
