@@ -6,38 +6,39 @@ tokens, or any other move of the lifecycle.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from evergrant import journal
+from evergrant.account_fields import (
+    ELSEWHERE,
+    FIELDS,
+    NewAccount,
+    check_account,
+    check_against_authorization,
+)
+from evergrant.errors import Conflict, NotFound
+from evergrant.intake import Flaws, check_page, did_you_mean, differences, given_by, need
 from evergrant.ports import Clock
 from evergrant.ports.amazon import ReportedParticipation
-from evergrant.ports.store import Store, Transaction
-from evergrant.ports.things import Account, Authorization, Participation
-from evergrant.rules.flags import Flag
-from evergrant.rules.marketplaces import Marketplaces
-from evergrant.rules.rights import Caller
+from evergrant.ports.store import ONE_ACCOUNT_PER_NAME, AlreadyThere, Store, Transaction
+from evergrant.ports.things import Account, Authorization, InvitationState, Participation
+from evergrant.rules import flags as flag_rules
+from evergrant.rules import ids
+from evergrant.rules.flags import ALL_ON, Flag
+from evergrant.rules.lifecycle import Event, Moved, State, advance
+from evergrant.rules.marketplaces import Marketplaces, PartnerKind
+from evergrant.rules.rights import SYSTEM, Caller, Right
 
 __all__ = ["AccountView", "Accounts", "NewAccount"]
 
+_MOVED_ON = "Somebody else changed this account at the same moment; look at it again."
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewAccount:
-    """What an operator says of an account. Words may be enumeration members or their text."""
-
-    name: str
-    partner_kind: str
-    client_email: str
-    application_id: str  # ours
-    client_instance_id: str
-    region: str
-    home_marketplace: str  # country code; chooses the consent host
-    vendor_kind: str | None = None  # needed for vendors, none for sellers
-    merchant_token: str = ""  # sellers; optional, recommended
-    vendor_codes: Collection[str] = ()  # vendors
-    flags: Mapping[str, bool] | None = None  # those that are named; the rest is on
-    language: str = "en"
-    notes: str = ""
+#: So many accounts are looked at in one go when a list is narrowed by state.
+_STRIDE = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,27 +55,101 @@ class Accounts:
     """Verbs raise NotAllowed without the right, NotFound out of reach, InvalidInput with every
     flaw at once, Conflict when a name is taken or somebody else was faster."""
 
-    def __init__(self, store: Store, clock: Clock, marketplaces: Marketplaces) -> None: ...
+    def __init__(self, store: Store, clock: Clock, marketplaces: Marketplaces) -> None:
+        self._store = store
+        self._clock = clock
+        self._marketplaces = marketplaces
 
     async def add(self, new: NewAccount, *, by: Caller) -> Account:
         """With its authorization (AWAITING). Needs WRITE. Journal: ``account.added``."""
-        ...
+        need(by, Right.WRITE)
+        now = self._clock.now()
+        flaws = Flaws()
+        values = flaws.settle(FIELDS, given_by(new))
+        async with self._store.transaction() as tx:
+            await check_account(
+                tx, self._marketplaces, flaws, values, values["flags"], set(values), by
+            )
+            flaws.refuse_if_any()
+            values["flags"] = {**ALL_ON, **values["flags"]}
+            account = Account(
+                id=_id(ids.Kind.ACCOUNT, now), created_at=now, changed_at=now, **values
+            )
+            try:
+                await tx.accounts.add(account)
+            except AlreadyThere as taken:
+                raise _conflict(taken) from None
+            await tx.authorizations.add(
+                Authorization(
+                    id=_id(ids.Kind.AUTHORIZATION, now),
+                    account_id=account.id,
+                    application_id=account.application_id,
+                    region=account.region,
+                    state=State.AWAITING,
+                    changed_at=now,
+                )
+            )
+            await _write(tx, now, by, "account.added", account.id, **_told(values))
+        return account
 
     async def change(self, id: str, changes: Mapping[str, object], *, by: Caller) -> Account:
         """Changes the named fields of ``NewAccount``; ``flags`` may name some only. Application,
         region and partner kind are frozen once the account was authorized. ``oauth_began`` is
         set by an invitation, never here. Needs WRITE. Journal: ``account.changed``."""
-        ...
+        need(by, Right.WRITE)
+        now = self._clock.now()
+        flaws = Flaws()
+        flaws.names(changes, FIELDS, ELSEWHERE)
+        values = flaws.settle(FIELDS, changes)
+        async with self._store.transaction() as tx:
+            old, authorization = await _reached(tx, id, by)
+            asked = values.get("flags", {})
+            if "flags" in values:
+                values["flags"] = {**old.flags, **asked}
+            changed = differences(old, values)
+            whole = {name: values.get(name, getattr(old, name)) for name in FIELDS}
+            await check_account(tx, self._marketplaces, flaws, whole, asked, set(changed), by)
+            check_against_authorization(flaws, whole, set(changed), authorization)
+            flaws.refuse_if_any()
+            if not changed:
+                return old
+            try:
+                fresh = await tx.accounts.change(
+                    id, {"changed_at": old.changed_at}, **changed, changed_at=now
+                )
+            except AlreadyThere as taken:
+                raise _conflict(taken) from None
+            mirrored = {n: changed[n] for n in ("application_id", "region") if n in changed}
+            moved = not mirrored or await _change(tx, authorization, now, **mirrored)
+            if fresh is None or not moved:
+                raise Conflict(_MOVED_ON)
+            was = _told({name: getattr(old, name) for name in changed})
+            await _write(tx, now, by, "account.changed", id, was=was, **_told(changed))
+        return fresh
 
     async def set_flags(self, id: str, flags: Mapping[str, bool], *, by: Caller) -> Account:
-        """The named flags; one that is unavailable for this account is InvalidInput."""
-        ...
+        """The named flags; one that is unavailable for this account is InvalidInput. Needs WRITE.
+        Journal: ``account.changed``."""
+        return await self.change(id, {"flags": flags}, by=by)
 
-    async def get(self, id: str, *, by: Caller) -> AccountView: ...
+    async def get(self, id: str, *, by: Caller) -> AccountView:
+        """Needs READ."""
+        need(by, Right.READ)
+        async with self._store.transaction() as tx:
+            account, authorization = await _reached(tx, id, by)
+            return await _view(tx, account, authorization)
 
     async def find(self, text: str, *, by: Caller) -> AccountView:
-        """By id or by name."""
-        ...
+        """By id or by name. Needs READ."""
+        need(by, Right.READ)
+        async with self._store.transaction() as tx:
+            found = await tx.accounts.get(text) or await tx.accounts.one(name=text.strip())
+            if found is None or not by.reaches(found.client_instance_id):
+                near = await tx.accounts.all(limit=1000, **_within(by))
+                hint = did_you_mean(text, [one.name for one in near])
+                raise NotFound(f"There is no account {text!r}.", hint=hint)
+            account, authorization = await _reached(tx, found.id, by)
+            return await _view(tx, account, authorization)
 
     async def list(
         self,
@@ -86,17 +161,41 @@ class Accounts:
         client_instance_id: str | None = None,
         partner_kind: str | None = None,
         state: str | None = None,
-    ) -> list[AccountView]:
-        """In order of creation, after the account of that id; none beyond the caller's reach."""
-        ...
+    ) -> _Views:
+        """In order of creation, after the account of that id; none beyond the caller's reach.
+        Needs READ."""
+        need(by, Right.READ)
+        check_page(ids.Kind.ACCOUNT, after, limit)
+        flaws = Flaws()
+        wanted: dict[str, Any] = {}
+        if application_id is not None:
+            wanted["application_id"] = application_id
+        if client_instance_id is not None:
+            wanted["client_instance_id"] = client_instance_id
+        if partner_kind is not None:
+            wanted["partner_kind"] = flaws.word("partner_kind", partner_kind, PartnerKind)
+        wanted_state = None if state is None else flaws.word("state", state, State)
+        flaws.refuse_if_any()
+        if not by.reaches(client_instance_id) and client_instance_id is not None:
+            return []
+        wanted |= _within(by)
+        async with self._store.transaction() as tx:
+            return await _views(tx, wanted, wanted_state, after, limit)
 
     async def close(self, id: str, *, by: Caller) -> AccountView:
-        """Needs WRITE. Journal: ``account.closed``."""
-        ...
+        """Ends all service for the account and withdraws open invitations.
+
+        What Amazon gave stays sealed, so that reopening can find it; nothing of it is handed out
+        while the account is closed. Needs WRITE. Raises Conflict when it is closed already.
+        Journal: ``account.closed``.
+        """
+        return await self._wish(id, Event.CLOSE, "account.closed", by)
 
     async def reopen(self, id: str, *, by: Caller) -> AccountView:
-        """Needs WRITE. Journal: ``account.reopened``."""
-        ...
+        """Back to AWAITING; a grant that still lies in the safe becomes active again as soon as
+        Amazon accepts it. Needs WRITE. Raises Conflict when it is not closed. Journal:
+        ``account.reopened``."""
+        return await self._wish(id, Event.REOPEN, "account.reopened", by)
 
     async def record_participations(
         self,
@@ -104,7 +203,166 @@ class Accounts:
         account_id: str,
         reported: Sequence[ReportedParticipation],
         now: datetime,
-    ) -> list[str]:
+        *,
+        by: Caller = SYSTEM,
+    ) -> _Sentences:
         """What Amazon reports now replaces what it reported before. Gives what changed, one
-        sentence each; writes a journal line when anything did."""
-        ...
+        sentence each; writes ``account.participations_changed`` when anything did. Marketplaces
+        that no table knows are kept as they come."""
+        old = {
+            one.marketplace_id: one for one in await tx.participations.all(account_id=account_id)
+        }
+        told = []
+        for row in reported:
+            fresh = self._participation(account_id, row, now)
+            before = old.pop(row.marketplace_id, None)
+            if _told_of(before) != _told_of(fresh):
+                told.append(f"{fresh.country_code}: {_told_of(fresh)}")
+            await tx.participations.put(fresh)
+        for gone in old.values():
+            told.append(f"{gone.country_code}: no longer reported")
+            await tx.participations.drop(gone.id)
+        if told:
+            await _write(tx, now, by, "account.participations_changed", account_id, changes=told)
+        return told
+
+    # --- what stands behind the verbs ---
+
+    def _participation(
+        self, account_id: str, row: ReportedParticipation, now: datetime
+    ) -> Participation:
+        known = self._marketplaces.by_id(row.marketplace_id)
+        return Participation(
+            id=f"{account_id}/{row.marketplace_id}",
+            account_id=account_id,
+            marketplace_id=row.marketplace_id,
+            country_code=known.country_code if known else row.country_code,
+            name=row.name,
+            store_name=row.store_name,
+            domain_name=row.domain_name,
+            currency=row.currency,
+            participating=row.participating,
+            suspended=row.suspended,
+            seen_at=now,
+        )
+
+    async def _wish(self, id: str, event: Event, verb: str, by: Caller) -> AccountView:
+        need(by, Right.WRITE)
+        now = self._clock.now()
+        async with self._store.transaction() as tx:
+            account, authorization = await _reached(tx, id, by)
+            decision = advance(authorization.state, event)
+            if not isinstance(decision, Moved):
+                raise Conflict(_sentence(decision.why))
+            fresh = await _change(tx, authorization, now, state=decision.to)
+            if fresh is None:
+                raise Conflict(_MOVED_ON)
+            if event is Event.CLOSE:
+                for letter in await tx.invitations.all(account_id=id, state=InvitationState.OPEN):
+                    await tx.invitations.change(
+                        letter.id, {"state": InvitationState.OPEN}, state=InvitationState.WITHDRAWN
+                    )
+            await _write(tx, now, by, verb, id, was=authorization.state, state=decision.to)
+            return await _view(tx, account, fresh)
+
+
+_Views = list[AccountView]
+_Sentences = list[str]
+
+
+def _id(kind: ids.Kind, now: datetime) -> str:
+    return ids.make(kind, now, secrets.token_bytes(10))
+
+
+def _conflict(taken: AlreadyThere) -> Exception:
+    if taken.constraint == ONE_ACCOUNT_PER_NAME:
+        return Conflict("There is an account of this name already.", facts={"field": "name"})
+    return taken
+
+
+def _sentence(why: str) -> str:
+    return f"{why[:1].upper()}{why[1:]}."
+
+
+def _told(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Of notes the journal says only that they changed: they are free text, and lines stay."""
+    return {name: "…" if name == "notes" and value else value for name, value in values.items()}
+
+
+def _told_of(row: Participation | None) -> str:
+    if row is None:
+        return ""
+    words = "participating" if row.participating else "not participating"
+    return f"{words}, suspended listings" if row.suspended else words
+
+
+def _within(by: Caller) -> dict[str, Any]:
+    return {} if by.client_instance_id is None else {"client_instance_id": by.client_instance_id}
+
+
+async def _write(
+    tx: Transaction, now: datetime, by: Caller, verb: str, account_id: str, **facts: Any
+) -> None:
+    await journal.write(
+        tx, now=now, by=by, verb=verb, subject=account_id, account_id=account_id, **facts
+    )
+
+
+async def _reached(tx: Transaction, id: str, by: Caller) -> tuple[Account, Authorization]:
+    account = await tx.accounts.get(id)
+    if account is None or not by.reaches(account.client_instance_id):
+        raise NotFound("There is no such account.")
+    authorization = await tx.authorizations.one(account_id=id)
+    assert authorization is not None, f"{id} has no authorization"
+    return account, authorization
+
+
+async def _change(
+    tx: Transaction, old: Authorization, now: datetime, **values: Any
+) -> Authorization | None:
+    return await tx.authorizations.change(
+        old.id, {"version": old.version}, **values, version=old.version + 1, changed_at=now
+    )
+
+
+async def _view(tx: Transaction, account: Account, authorization: Authorization) -> AccountView:
+    found = await tx.participations.all(account_id=account.id)
+    return _viewed(account, authorization, found)
+
+
+def _viewed(
+    account: Account, authorization: Authorization, participations: Sequence[Participation]
+) -> AccountView:
+    return AccountView(
+        account=account,
+        authorization=authorization,
+        participations=tuple(sorted(participations, key=lambda one: one.country_code)),
+        flags_view=flag_rules.view(account.flags, account.partner_kind, account.vendor_kind),
+    )
+
+
+async def _views(
+    tx: Transaction, wanted: Mapping[str, Any], state: State | None, after: str | None, limit: int
+) -> _Views:
+    """State stands on another shelf, so accounts are looked through in strides until enough."""
+    found: _Views = []
+    while len(found) < limit:
+        stride = limit if state is None else max(limit, _STRIDE)
+        accounts = await tx.accounts.all(after=after, limit=stride, **wanted)
+        if not accounts:
+            break
+        of = [one.id for one in accounts]
+        authorizations = {
+            one.account_id: one
+            for one in await tx.authorizations.all(account_id=of)
+            if state is None or one.state is state
+        }
+        kept = [one for one in accounts if one.id in authorizations][: limit - len(found)]
+        rows: dict[str, list[Participation]] = {one.id: [] for one in kept}
+        for row in await tx.participations.all(account_id=list(rows)):
+            rows[row.account_id].append(row)
+        found += [_viewed(one, authorizations[one.id], rows[one.id]) for one in kept]
+        if len(accounts) < stride:
+            break
+        after = of[-1]
+    return found
