@@ -22,6 +22,11 @@ from amazon_emulator.weather import Spell
 
 HANG_UP = "amazon_emulator.hang_up"
 MAX_BODY = 1_000_000
+# Not UTF-8 and not JSON, although the headers say so.
+GARBAGE = {
+    "lwa": b'{"access_token": "Atza|emul\xff\xfe',
+    "spapi": b'{"payload": [{"marketpl\xff\xfe',
+}
 
 
 class BodyTooLarge(Exception):
@@ -109,16 +114,14 @@ async def before_work(
     if spell is None:
         return None
     if spell.ms:
-        await asyncio.sleep(spell.ms / 1000)
+        await stage.weather.delay(face, spell.ms / 1000)
     match spell.mode:
         case "drop":
             return Dropped()
         case "hang":
             return await hang(stage, face, request)
         case "garbage":
-            return Response(
-                b'{"access_token": "Atza|emul\xff\xfe', 200, media_type="application/json"
-            )
+            return Response(GARBAGE[face], 200, media_type="application/json")
         case "empty":
             return Response(b"", 200, media_type="application/json")
         case "html":

@@ -57,6 +57,7 @@ class Server(uvicorn.Server):
         self.when_ready: Callable[[], None] = lambda: None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self.stage.weather.begin()
         await super().startup(sockets)
         self.when_ready()
         self.ready.set()
@@ -170,7 +171,7 @@ class Emulator:
         server = self.prepare()
         self._thread = threading.Thread(target=self._run, args=(server,), name="amazon-emulator")
         self._thread.start()
-        if not server.ready.wait(START_WITHIN_S):
+        if not server.ready.wait(START_WITHIN_S) or not server.started:
             self.stop()
             raise RuntimeError(f"the emulator was not ready within {START_WITHIN_S:.0f} s")
         return self
@@ -227,7 +228,10 @@ class Emulator:
                 one.close()
 
     def _run(self, server: Server) -> None:
-        asyncio.run(self.serve(server))
+        try:
+            asyncio.run(self.serve(server))
+        finally:
+            server.ready.set()
 
     def _face(self, face: str) -> ASGIApp:
         return Dressed(self._bare_face(face), self.stage)

@@ -7,6 +7,7 @@ anybody else and without outliving the emulator. It does not know what the faces
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -88,16 +89,29 @@ class Weather:
                 del self._cleared[name]
         return len(gone)
 
+    def begin(self) -> None:
+        """The emulator comes up."""
+        self._over = False
+
     def end(self) -> None:
         """The emulator goes down: nothing hangs any longer."""
         self._over = True
         self.clear()
 
+    async def delay(self, face: str, seconds: float) -> None:
+        """Waits, but not longer than until cleared or until the emulator ends."""
+        if not self._over:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._clearing(face).wait(), seconds)
+
+    def _clearing(self, face: str) -> asyncio.Event:
+        return self._cleared.setdefault(face, asyncio.Event())
+
     async def hang(self, face: str, gone: asyncio.Future[Any]) -> None:
         """Waits until cleared, until the emulator ends, or until ``gone`` (the client left)."""
         if self._over:
             return
-        cleared = asyncio.ensure_future(self._cleared.setdefault(face, asyncio.Event()).wait())
+        cleared = asyncio.ensure_future(self._clearing(face).wait())
         try:
             await asyncio.wait({cleared, gone}, return_when=asyncio.FIRST_COMPLETED)
         finally:

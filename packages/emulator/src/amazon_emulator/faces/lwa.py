@@ -99,7 +99,7 @@ class TokenEndpoint:
         grant_type = given.get("grant_type")
         kind = KINDS.get(grant_type or "", "lwa.other")
         asked = self.stage.history.note(
-            self.stage.clock.now(), kind, "lwa", request.method, request.url.path
+            self.stage.clock.now(), kind, "lwa", request.method, request.scope["path"]
         )
         asked.grant_type = grant_type if kind != "lwa.other" else None
         asked.user_agent = request.headers.get("user-agent")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
@@ -96,7 +96,7 @@ class Central:
         asked = asked_in(form)
         session = self.sessions.of(request)
         if session is None or not is_own_form(session, form.get("form_key", "")):
-            return self.to_sign_in(request)
+            return self.to_sign_in(request, address_of(asked))
         if form.get("decision") != "confirm":
             self.note(request, "consent.cancelled", asked, session).status = 302
             return RedirectResponse("/", 302, headers=HEADERS)
@@ -121,7 +121,8 @@ class Central:
             return self.to_sign_in(request)
         noted = self.note(request, "consent.login_leg_back", asked, session)
         try:
-            leg = consent.awaited(self.stage, application_id, request.url.query, session.partner)
+            query = request.scope["query_string"].decode("latin-1")
+            leg = consent.awaited(self.stage, application_id, query, session.partner)
             if leg.application.status == "draft" and asked.version != "beta":
                 raise OnPage("MD1000")
             redirect_uri = consent.choose_redirect_uri(leg.application, asked.redirect_uri)
@@ -195,11 +196,11 @@ class Central:
             asked=asked,
             regions=regions,
             unticked=unticked,
-            here=path_of(request) if request.method == "GET" else "/",
+            here=address_of(asked),
         )
 
     def to_sign_in(self, request: Request, return_to: str | None = None) -> Response:
-        back = return_to or (path_of(request) if request.method == "GET" else "/")
+        back = return_to or path_of(request)
         return RedirectResponse(
             f"/ap/signin?return_to={quote(back, safe='')}", 302, headers=HEADERS
         )
@@ -228,7 +229,7 @@ class Central:
         session: Session | None = None,
     ) -> Noted:
         noted = self.stage.history.note(
-            self.stage.clock.now(), kind, self.face, request.method, request.url.path
+            self.stage.clock.now(), kind, self.face, request.method, request.scope["path"]
         )
         noted.application_id = asked.application_id if asked else None
         noted.partner = session.partner.selling_partner_id if session else None
@@ -258,6 +259,19 @@ def asked_in(given: dict[str, str]) -> Asked:
     )
 
 
+def address_of(asked: Asked) -> str:
+    """The consent page that asks for this."""
+    query = {
+        "application_id": asked.application_id,
+        "state": asked.state,
+        "redirect_uri": asked.redirect_uri,
+        "version": asked.version,
+        "start": "central" if asked.from_central else None,
+    }
+    given = {name: value for name, value in query.items() if value is not None}
+    return f"/apps/authorize/consent?{urlencode(given)}"
+
+
 def region_in(form: dict[str, str], session: Session) -> Region:
     """The region that was chosen; a partner of one region has nothing to choose."""
     regions = session.partner.regions
@@ -269,8 +283,8 @@ def region_in(form: dict[str, str], session: Session) -> Region:
 
 
 def path_of(request: Request) -> str:
-    query = request.url.query
-    return f"{request.url.path}?{query}" if query else request.url.path
+    query = request.scope["query_string"].decode("latin-1")
+    return f"{request.scope['path']}?{query}" if query else request.scope["path"]
 
 
 async def form_of(request: Request) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from copy import copy
 from typing import Any, get_args
 from urllib.parse import urlsplit
 
@@ -59,10 +60,12 @@ def change_application(stage: Stage, wish: Wish) -> dict[str, Any]:
     """Changes an application: any of name, status, login_uri, redirect_uris, partner_kinds, roles,
     scopes, consent_limit."""
     application = application_of(stage, wish.path["application_id"])
+    changed = copy(application)
     if wish.has("name"):
-        application.name = wish.text("name")
-    change(application, wish)
+        changed.name = wish.text("name")
+    change(changed, wish)
     wish.done()
+    vars(application).update(vars(changed))
     return application_view(application)
 
 
@@ -161,18 +164,20 @@ def change_partner(stage: Stage, wish: Wish) -> dict[str, Any]:
     """Changes a partner: any of name, primary_user, deactivated, consent_error, business_type,
     selling_plan, marketplaces (seller) or vendor_codes (vendor)."""
     partner = partner_of(stage, wish.path["selling_partner_id"])
+    changed = copy(partner)
     if wish.has("name"):
-        partner.name = wish.text("name")
-    if wish.has("marketplaces") and partner.kind == "seller":
-        partner.participations = participations(
-            wish.raw("marketplaces"), partner.home, partner.name
+        changed.name = wish.text("name")
+    if partner.kind == "seller" and wish.has("marketplaces"):
+        changed.participations = participations(
+            wish.raw("marketplaces"), partner.home, changed.name
         )
-    if wish.has("vendor_codes") and partner.kind == "vendor":
-        partner.vendor_codes = wish.texts("vendor_codes")
-        partner.orders.clear()
-        stock_orders(partner, stage.clock.now())
-    change_person(partner, wish)
+    if partner.kind == "vendor" and wish.has("vendor_codes"):
+        changed.vendor_codes = wish.texts("vendor_codes")
+        changed.orders = []
+        stock_orders(changed, stage.clock.now())
+    change_person(changed, wish)
     wish.done()
+    vars(partner).update(vars(changed))
     return partner_view(partner)
 
 
@@ -185,11 +190,15 @@ def change_participation(stage: Stage, wish: Wish) -> dict[str, Any]:
     row = next((row for row in partner.participations if row.marketplace == place), None)
     if row is None:
         row = Participation(place, store_name=partner.name)
-        partner.participations.append(row)
-    row.participating = wish.truth("participating", row.participating)
-    row.suspended_listings = wish.truth("suspended", row.suspended_listings)
-    row.store_name = wish.text("store_name", row.store_name)
+    changed = Participation(
+        place,
+        wish.truth("participating", row.participating),
+        wish.truth("suspended", row.suspended_listings),
+        wish.text("store_name", row.store_name),
+    )
     wish.done()
+    others = [other for other in partner.participations if other.marketplace != place]
+    partner.participations = [*others, changed]
     return partner_view(partner)
 
 
@@ -245,7 +254,11 @@ def partner_view(partner: Partner) -> dict[str, Any]:
         "home": partner.home.country_code,
         "regions": partner.regions,
         "vendor_codes": partner.vendor_codes,
-        "marketplaces": [row.marketplace.country_code for row in partner.participations],
+        "marketplaces": [
+            row.marketplace.country_code
+            for row in partner.participations
+            if row.marketplace.region is not None
+        ],
         "participations": [
             {
                 "id": row.marketplace.id,

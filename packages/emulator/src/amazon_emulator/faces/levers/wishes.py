@@ -93,6 +93,7 @@ class Wish:
         return self._take(name, default)
 
     def has(self, name: str) -> bool:
+        self._used.add(name)
         return name in self.body
 
     def done(self) -> None:

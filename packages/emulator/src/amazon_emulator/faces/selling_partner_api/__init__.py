@@ -40,7 +40,7 @@ class Endpoint:
         self.region = region
 
     async def __call__(self, request: Request) -> Response:
-        operation = find(request.method, request.url.path)
+        operation = find(request.method, request.scope["path"])
         token = self.stage.world.access_tokens.get(request.headers.get("x-amz-access-token", ""))
         asked = self.note(request, operation, token)
         spell = self.stage.weather.meet(
@@ -72,9 +72,9 @@ class Endpoint:
             f"spapi.{operation.name}" if operation else "spapi.unknown",
             self.region,
             request.method,
-            request.url.path,
+            request.scope["path"],
         )
-        asked.query = request.url.query or None
+        asked.query = request.scope["query_string"].decode("latin-1") or None
         asked.region = self.region
         asked.user_agent = request.headers.get("user-agent")
         if token is not None:

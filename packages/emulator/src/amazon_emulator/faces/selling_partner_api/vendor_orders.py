@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -87,42 +88,72 @@ def _eaches(amount: int) -> dict[str, Any]:
     return {"amount": amount, "unitOfMeasure": "Eaches", "unitSize": 1}
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """The filters of one call, read and checked."""
+
+    spans: tuple[tuple[str, datetime | None, datetime | None], ...]  # field, after, before
+    exact: tuple[tuple[tuple[str, ...], str], ...]  # path into the order, value
+
+    @classmethod
+    def read(cls, call: Call) -> Wanted:
+        """Raises Denied for a value that the model does not allow."""
+        item = ("itemStatus",)
+        choices = (
+            (("purchaseOrderNumber",), call.query("purchaseOrderNumber")),
+            (("purchaseOrderStatus",), call.choice("purchaseOrderStatus", ("OPEN", "CLOSED"))),
+            (
+                (*item, "acknowledgementStatus", "confirmationStatus"),
+                call.choice("itemConfirmationStatus", CONFIRMATIONS),
+            ),
+            (
+                (*item, "receivingStatus", "receiveStatus"),
+                call.choice("itemReceiveStatus", RECEIPTS),
+            ),
+            (("sellingParty", "partyId"), call.query("orderingVendorCode")),
+            (("shipToParty", "partyId"), call.query("shipToPartyId")),
+        )
+        spans = (
+            _span(call, "created", "purchaseOrderDate"),
+            _span(call, "updated", "lastUpdatedDate"),
+        )
+        return cls(spans, tuple((path, value) for path, value in choices if value is not None))
+
+    def holds(self, order: dict[str, Any]) -> bool:
+        for field, after, before in self.spans:
+            instant = datetime.fromisoformat(order[field])
+            if (after and instant < after) or (before and instant > before):
+                return False
+        return all(_at(order, path) == value for path, value in self.exact)
+
+
+def _span(call: Call, name: str, field: str) -> tuple[str, datetime | None, datetime | None]:
+    after, before = call.instant(f"{name}After"), call.instant(f"{name}Before")
+    if after and before and after > before:
+        raise Denied.invalid(f"'{name}After' must not be later than '{name}Before'")
+    return field, after, before
+
+
+def _at(order: dict[str, Any], path: tuple[str, ...]) -> Any:
+    value: Any = order
+    for name in path:
+        value = value[name]
+        if isinstance(value, list):
+            value = value[0]
+    return value
+
+
 def purchase_orders_status(call: Call) -> dict[str, Any]:
     limit = call.number("limit", PAGE, 1, 100)
-    found = [order for order in call.partner.orders if _matches(call, order)]
+    wanted = Wanted.read(call)
     descending = call.choice("sortOrder", ("ASC", "DESC")) == "DESC"
-    found.sort(key=lambda order: str(order["purchaseOrderDate"]), reverse=descending)
     start = _start(call)
-    page = found[start : start + limit]
-    payload: dict[str, Any] = {"ordersStatus": page}
+    found = [order for order in call.partner.orders if wanted.holds(order)]
+    found.sort(key=lambda order: str(order["purchaseOrderDate"]), reverse=descending)
+    payload: dict[str, Any] = {"ordersStatus": found[start : start + limit]}
     if start + limit < len(found):
         payload["pagination"] = {"nextToken": _page_mark(start + limit)}
     return {"payload": payload}
-
-
-def _matches(call: Call, order: dict[str, Any]) -> bool:
-    item = order["itemStatus"][0]
-    for name, field in (("created", "purchaseOrderDate"), ("updated", "lastUpdatedDate")):
-        instant = datetime.fromisoformat(order[field])
-        after, before = call.instant(f"{name}After"), call.instant(f"{name}Before")
-        if after and before and after > before:
-            raise Denied.invalid(f"'{name}After' must not be later than '{name}Before'")
-        if (after and instant < after) or (before and instant > before):
-            return False
-    confirmation = call.choice("itemConfirmationStatus", CONFIRMATIONS)
-    receipt = call.choice("itemReceiveStatus", RECEIPTS)
-    wanted = (
-        (call.query("purchaseOrderNumber"), order["purchaseOrderNumber"]),
-        (
-            call.choice("purchaseOrderStatus", ("OPEN", "CLOSED")),
-            order["purchaseOrderStatus"],
-        ),
-        (confirmation, item["acknowledgementStatus"]["confirmationStatus"]),
-        (receipt, item["receivingStatus"]["receiveStatus"]),
-        (call.query("orderingVendorCode"), order["sellingParty"]["partyId"]),
-        (call.query("shipToPartyId"), order["shipToParty"]["partyId"]),
-    )
-    return all(value in (None, has) for value, has in wanted)
 
 
 def _page_mark(start: int) -> str:
@@ -135,11 +166,12 @@ def _start(call: Call) -> int:
         return 0
     try:
         word, _, number = base64.b64decode(mark, validate=True).decode().partition(" ")
-        if word == "from":
-            return int(number)
+        start = int(number)
     except (binascii.Error, ValueError):
-        pass
-    raise Denied.invalid("The nextToken is not valid")
+        word, start = "", -1
+    if word != "from" or start < 0:
+        raise Denied.invalid("The nextToken is not valid")
+    return start
 
 
 OPERATIONS = (
