@@ -23,6 +23,11 @@ __all__ = ["Guarded", "language_of", "page", "policy", "static"]
 
 #: Every language by the name that its speakers give it.
 NAMES = {"en": "English", "de": "Deutsch"}
+#: Browsers complain about these on plain http.
+_HTTPS_ONLY = {
+    "strict-transport-security": "max-age=31536000",
+    "cross-origin-opener-policy": "same-origin",
+}
 _STATIC = {"public.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}
 
 
@@ -127,10 +132,9 @@ class Guarded:
             "x-content-type-options": "nosniff",
             "x-frame-options": "DENY",
             "x-robots-tag": "noindex, nofollow",
-            "cross-origin-opener-policy": "same-origin",
             "cross-origin-resource-policy": "same-origin",
             "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=()",
-            **({"strict-transport-security": "max-age=31536000"} if https else {}),
+            **(_HTTPS_ONLY if https else {}),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
