@@ -9,7 +9,6 @@ import typer
 
 from evergrant.entrances.cli.running import app_with, at_desk, run_async, settings
 from evergrant.entrances.cli.show import Json, remark, thing
-from evergrant.errors import InvalidInput
 
 if TYPE_CHECKING:
     from evergrant.desk import Desk
@@ -76,11 +75,8 @@ def dump(
 @database.command("restore")
 def restore(
     file: Annotated[Path, typer.Argument(help="What [bold]evergrant db dump[/] wrote.")],
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Even when the database holds something: it is lost.")
-    ] = False,
 ) -> None:
-    """Fill a database from a dump: into the embedded PostgreSQL, or into any other named by
+    """Fill an empty database from a dump: the embedded PostgreSQL, or any other named by
     EVERGRANT_DATABASE_URL. Stop every Evergrant process first.
 
     Example: EVERGRANT_DATABASE_URL=postgresql://db.house.example/evergrant \
@@ -88,7 +84,5 @@ evergrant db restore evergrant.dump
     """
     from evergrant import wiring
 
-    if not file.is_file():
-        raise InvalidInput(f"There is no file {file}.")
-    run_async(wiring.restore_database(settings(), file, replace=replace))
+    run_async(wiring.restore_database(settings(), file))
     remark("Restored. Now: evergrant migrate && evergrant check")

@@ -1,0 +1,56 @@
+"""The bell on Procrastinate: defers one job per outbox item, after the item's commit.
+
+Answers for: ringing, and for never standing in the way of the one who rings: a ring that fails is
+a line in the log and costs a minute, because the worker looks into the outbox by itself. Does not
+answer for: doing the jobs (the worker), or for the queue's tables (``adapters.queue``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from procrastinate import App
+from procrastinate.exceptions import AlreadyEnqueued
+
+__all__ = ["DELIVER", "POST_QUEUE", "ProcrastinateBell", "lock_of"]
+
+log = logging.getLogger(__name__)
+
+#: Name of the task that delivers one outbox item, and its queue. Worker and bell meet here.
+DELIVER = "post.deliver"
+POST_QUEUE = "post"
+#: Whoever rings waits no longer than this.
+PATIENCE_S = 5.0
+
+
+def lock_of(outbox_id: str) -> str:
+    """At most one job per item waits at a time, however often it is rung for."""
+    return f"{DELIVER}/{outbox_id}"
+
+
+class ProcrastinateBell:
+    """``ports.Bell``. ``app`` has to be open."""
+
+    def __init__(self, app: App, *, patience_s: float = PATIENCE_S) -> None:
+        self._app = app
+        self._patience_s = patience_s
+
+    async def ring(self, outbox_ids: Sequence[str]) -> None:
+        """Never raises, whatever happens to the queue."""
+        try:
+            async with asyncio.timeout(self._patience_s):
+                for outbox_id in outbox_ids:
+                    await self._defer(outbox_id)
+        except Exception as error:  # noqa: BLE001  # the fact is committed; nobody may hear of this
+            log.warning("a ring was lost, the next look into the outbox makes up: %r", error)
+
+    async def _defer(self, outbox_id: str) -> None:
+        task = self._app.configure_task(
+            DELIVER, queue=POST_QUEUE, queueing_lock=lock_of(outbox_id), allow_unknown=True
+        )
+        try:
+            await task.defer_async(item_id=outbox_id)
+        except AlreadyEnqueued:
+            return  # it waits already

@@ -1,0 +1,145 @@
+"""Procrastinate on the same PostgreSQL: its connections, its tables, its jobs of dead workers.
+
+Answers for: a schema of its own (``procrastinate``) beside ours, so that the two never share a
+name and a comparison of our tables with our migrations sees only ours. Does not answer for: what
+the jobs do (the worker).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+import psycopg
+from procrastinate import App, PsycopgConnector
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from evergrant.errors import StoreUnavailable
+
+__all__ = [
+    "SCHEMA",
+    "database_time",
+    "migrate_queue",
+    "open_queue",
+    "queue_is_there",
+    "take_over_stalled",
+    "workers_alive",
+]
+
+SCHEMA = "procrastinate"
+
+Connection = psycopg.AsyncConnection[tuple[object, ...]]
+#: One bigint, ours: two processes that start at once must not both make the tables.
+_ALONE = 0x4556_4752_5155_4555
+
+
+def _conninfo(url: str) -> str:
+    """``url`` with the queue's schema first in the search path."""
+    url = url.replace("postgresql+psycopg://", "postgresql://", 1)
+    options = str(conninfo_to_dict(url).get("options") or "")
+    return make_conninfo(
+        url,
+        options=f"{options} -c search_path={SCHEMA}".strip(),
+        application_name="evergrant-queue",
+        connect_timeout=10,
+    )
+
+
+@asynccontextmanager
+async def open_queue(url: str, *, connections: int = 2) -> AsyncIterator[App]:
+    """An open Procrastinate app on the database at ``url``. ``connections``: at most so many; a
+    worker needs one to listen, one for itself and one per job that ends at the same time.
+    Raises StoreUnavailable when nothing answers there."""
+    app = App(
+        connector=PsycopgConnector(
+            conninfo=_conninfo(url), min_size=1, max_size=connections, timeout=10.0
+        )
+    )
+    try:
+        await app.open_async()
+    except (psycopg.Error, OSError) as error:
+        raise StoreUnavailable(facts={"error": type(error).__name__}) from None
+    except Exception as error:
+        # The pool's own errors and Procrastinate's wrapping of them, under many names.
+        raise StoreUnavailable(facts={"error": type(error).__name__}) from error
+    try:
+        yield app
+    finally:
+        await app.close_async()
+
+
+@asynccontextmanager
+async def _connected(url: str) -> AsyncIterator[Connection]:
+    """One connection and transaction. Raises StoreUnavailable."""
+    try:
+        async with await psycopg.AsyncConnection.connect(_conninfo(url)) as connection:
+            yield connection
+    except psycopg.OperationalError as error:
+        raise StoreUnavailable(facts={"error": type(error).__name__}) from None
+
+
+async def queue_is_there(url: str) -> bool:
+    """Whether the queue's tables exist. Raises StoreUnavailable."""
+    async with _connected(url) as connection:
+        return await _is_there(connection)
+
+
+async def workers_alive(url: str, *, within_s: float = 60.0) -> int:
+    """How many workers gave a sign of life in the last ``within_s`` seconds; the queue's tables
+    have to be there. Raises StoreUnavailable."""
+    async with _connected(url) as connection:
+        cursor = await connection.execute(
+            "select count(*) from procrastinate_workers"
+            " where last_heartbeat > now() - make_interval(secs => %s)",
+            (within_s,),
+        )
+        row = await cursor.fetchone()
+        return int(str(row[0])) if row else 0
+
+
+async def database_time(url: str) -> datetime:
+    """What the database's clock says. Raises StoreUnavailable."""
+    async with _connected(url) as connection:
+        cursor = await connection.execute("select clock_timestamp()")
+        row = await cursor.fetchone()
+        assert row is not None
+        assert isinstance(row[0], datetime)
+        return row[0]
+
+
+async def migrate_queue(url: str) -> bool:
+    """Makes the queue's schema and tables; False when they were there. Safe to be called by
+    several processes at once. Raises StoreUnavailable."""
+    async with _connected(url) as connection:
+        await connection.execute("select pg_advisory_xact_lock(%s)", (_ALONE,))
+        if await _is_there(connection):
+            return False
+        await connection.execute(f"create schema if not exists {SCHEMA}")
+        await connection.execute(_schema_sql())
+        return True
+
+
+async def _is_there(connection: Connection) -> bool:
+    cursor = await connection.execute(
+        "select to_regclass(%s) is not null", (f"{SCHEMA}.procrastinate_jobs",)
+    )
+    row = await cursor.fetchone()
+    return bool(row and row[0])
+
+
+def _schema_sql() -> bytes:
+    from procrastinate.schema import SchemaManager
+
+    return SchemaManager.get_schema().encode()
+
+
+async def take_over_stalled(app: App, *, silent_for_s: float) -> int:
+    """Puts jobs back whose worker has been silent for that long: it died. Each begins again from
+    its beginning, with whichever worker is free. Gives their number."""
+    stalled = list(
+        await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=silent_for_s)
+    )
+    for job in stalled:
+        await app.job_manager.retry_job(job)
+    return len(stalled)

@@ -1,0 +1,169 @@
+"""The long-running commands: all in one, a server, a worker.
+
+Answers for: the order in which a process opens and closes things, signals, telling its address.
+Does not answer for: what server and worker do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from evergrant import __version__, wiring
+from evergrant.entrances import ops
+from evergrant.entrances.cli.show import say
+from evergrant.entrances.mailbox import Mailbox, open_mailbox
+from evergrant.entrances.serve import build_doors, compose, listen, serve, url_of
+from evergrant.entrances.worker import Pace, work
+from evergrant.errors import Misconfigured
+from evergrant.logs import logger, uncaught_in_loop
+from evergrant.settings import Settings
+
+__all__ = ["run_serve", "run_up", "run_worker"]
+
+log = logger(__name__)
+
+
+async def run_up(settings: Settings, address_file: Path | None = None) -> None:
+    """Everything in one process, until SIGTERM or SIGINT."""
+    async with _until_told() as stop:
+        # First of all, so that a taken port is told before anything is made or started.
+        with contextlib.closing(listen(settings.host, settings.port)) as listening:
+            settings = settings.at_port(listening.getsockname()[1])
+            async with _mailbox(settings) as mailbox, wiring.database(settings) as url:
+                await wiring.migrate_at(settings, url)
+                mail = wiring.mail_pipe(settings, mailbox.url if mailbox else None)
+                async with (
+                    wiring.open_wires(settings, url=url, mail=mail) as wires,
+                    wiring.worker_queue(wires.database_url, _concurrency(settings)) as queue,
+                ):
+                    meters = ops.Meters()
+                    app = _application(settings, wires, meters, mailbox)
+                    _tell(url_of(listening), address_file, mailbox)
+                    await _together(
+                        stop,
+                        serve(app, listening, stop),
+                        work(
+                            queue,
+                            wires.desk,
+                            wires.bell,
+                            stop,
+                            pace=Pace(concurrency=_concurrency(settings)),
+                            ended=meters.job_ended,
+                        ),
+                    )
+    log.info("stopped")
+
+
+async def run_serve(settings: Settings, address_file: Path | None = None) -> None:
+    """A server on a database that is migrated, until SIGTERM or SIGINT."""
+    async with _until_told() as stop:
+        with contextlib.closing(listen(settings.host, settings.port)) as listening:
+            settings = settings.at_port(listening.getsockname()[1])
+            async with wiring.open_wires(settings) as wires:
+                app = _application(settings, wires, ops.Meters(), None)
+                _tell(url_of(listening), address_file, None)
+                await serve(app, listening, stop)
+    log.info("stopped")
+
+
+async def run_worker(settings: Settings) -> None:
+    """A worker on a database that is migrated, until SIGTERM or SIGINT."""
+    async with (
+        _until_told() as stop,
+        wiring.open_wires(settings) as wires,
+        wiring.worker_queue(wires.database_url, _concurrency(settings)) as queue,
+    ):
+        log.info("worker", version=__version__, pid=os.getpid())
+        await work(
+            queue, wires.desk, wires.bell, stop, pace=Pace(concurrency=_concurrency(settings))
+        )
+    log.info("stopped")
+
+
+def _application(
+    settings: Settings, wires: wiring.Wires, meters: ops.Meters, mailbox: Mailbox | None
+) -> Any:
+    ops_door = ops.build(wires.desk, meters, {"keyring": ops.keyring_answers(wires.keyring)})
+    doors = build_doors(wires.desk, settings, ops_door, mailbox)
+    return compose(doors, meters, settings.body_limit)
+
+
+def _concurrency(settings: Settings) -> int:
+    return settings.worker_concurrency
+
+
+@asynccontextmanager
+async def _mailbox(settings: Settings) -> AsyncIterator[Mailbox | None]:
+    """Only where no relay is set."""
+    if not settings.development:
+        yield None
+        return
+    try:
+        opened = open_mailbox(settings.mailbox_port)
+        mailbox = await opened.__aenter__()
+    except OSError as error:
+        raise Misconfigured(
+            "EVERGRANT_MAILBOX_PORT",
+            f"address already in use: 127.0.0.1:{settings.mailbox_port} ({error.strerror})",
+            hint="Set another port, or 0 for any free one.",
+        ) from None
+    try:
+        yield mailbox
+    finally:
+        await opened.__aexit__(None, None, None)
+
+
+def _tell(url: str, address_file: Path | None, mailbox: Mailbox | None) -> None:
+    log.info("listening", url=url, version=__version__, pid=os.getpid())
+    if mailbox is not None:
+        log.info("development mailbox", pages=f"{url}/dev/mailbox", smtp_port=mailbox.port)
+    say(f"Evergrant listens at {url}")
+    sys.stdout.flush()
+    if address_file is not None:
+        beside = address_file.with_name(f".{address_file.name}.new")
+        beside.write_text(f"{url}\n", encoding="utf-8")
+        beside.replace(address_file)
+
+
+@asynccontextmanager
+async def _until_told() -> AsyncIterator[asyncio.Event]:
+    """An event that SIGTERM and SIGINT set. The second signal ends the process at once."""
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(uncaught_in_loop)
+    stop = asyncio.Event()
+
+    def told(which: signal.Signals) -> None:
+        if stop.is_set():
+            os._exit(128 + which)
+        log.info("stopping", signal=which.name)
+        stop.set()
+
+    handled = (signal.SIGTERM, signal.SIGINT)
+    for which in handled:
+        loop.add_signal_handler(which, told, which)
+    try:
+        yield stop
+    finally:
+        for which in handled:
+            loop.remove_signal_handler(which)
+
+
+async def _together(stop: asyncio.Event, *parts: Coroutine[Any, Any, None]) -> None:
+    """Runs the parts; when one ends, or breaks, all are told to stop."""
+    tasks = [asyncio.create_task(part) for part in parts]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stop.set()
+    ends = await asyncio.gather(*tasks, return_exceptions=True)
+    for end in ends:
+        if isinstance(end, BaseException):
+            raise end

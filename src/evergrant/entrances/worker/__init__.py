@@ -1,0 +1,20 @@
+"""The worker: does in the background what was committed in the foreground.
+
+Answers for: the tasks below on Procrastinate, doing again what a dead worker left half done, and
+an orderly end. Does not answer for: what a task does; each is one verb of one room, which is safe
+to be begun twice.
+
+==================  =================  ===========================================================
+task                when               what
+==================  =================  ===========================================================
+``post.deliver``    queued by a ring   one attempt at one mail or webhook
+``post.sweep``      each minute        rings for what is due: lost rings, retries
+``watch.sweep``     each minute        handshakes of dead processes, terms that are over
+``queue.recover``   each 15 seconds    jobs of workers that fell silent are begun again
+``queue.tidy``      each night         rows of jobs that failed a month ago
+==================  =================  ===========================================================
+"""
+
+from evergrant.entrances.worker.tasks import Pace, work
+
+__all__ = ["Pace", "work"]

@@ -1,0 +1,182 @@
+"""The tasks, and the worker that does them until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from procrastinate import App, JobContext
+from procrastinate.exceptions import ProcrastinateException
+from procrastinate.jobs import DeleteJobCondition
+
+from evergrant.adapters.bell import DELIVER, POST_QUEUE
+from evergrant.adapters.queue import take_over_stalled
+from evergrant.desk import Desk
+from evergrant.errors import EvergrantError, NotFound
+from evergrant.logs import about, logger
+from evergrant.ports import Bell
+
+__all__ = ["Pace", "work"]
+
+log = logger(__name__)
+
+TIDY_AFTER_HOURS = 24 * 30
+
+#: Told after every job: name of the task, ``done`` or ``failed``.
+Ended = Callable[[str, str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How fast the worker breathes. A worker that is silent for ``silent_for_s`` counts as dead:
+    several heartbeats, so that a busy machine is not mistaken for a dead one."""
+
+    concurrency: int = 10
+    heartbeat_s: float = 5.0
+    silent_for_s: float = 30.0
+    poll_s: float = 5.0
+    grace_s: float = 15.0
+    pause_after_trouble_s: float = 2.0
+
+
+def _nobody(task: str, outcome: str) -> None:
+    """Nobody counts."""
+
+
+async def work(
+    app: App,
+    desk: Desk,
+    bell: Bell,
+    stop: asyncio.Event,
+    *,
+    pace: Pace | None = None,
+    ended: Ended = _nobody,
+) -> None:
+    """Does jobs until ``stop`` is set, then lets those under way come to their end. ``app`` has
+    to be open, and is this worker's own. When the database goes away, it comes back with it."""
+    pace = pace or Pace()
+    define(app, desk, bell, pace, ended)
+    while not stop.is_set():
+        await _work_until(app, stop, pace)
+        if not stop.is_set():
+            # Procrastinate ends its worker when a side task fails, as after a database restart.
+            log.warning("the worker lost its queue and begins again")
+            await _pause(stop, pace.pause_after_trouble_s)
+
+
+async def _work_until(app: App, stop: asyncio.Event, pace: Pace) -> None:
+    working = asyncio.create_task(
+        app.run_worker_async(
+            name="evergrant",
+            concurrency=pace.concurrency,
+            fetch_job_polling_interval=pace.poll_s,
+            abort_job_polling_interval=60.0,
+            update_heartbeat_interval=pace.heartbeat_s,
+            stalled_worker_timeout=pace.silent_for_s,
+            shutdown_graceful_timeout=pace.grace_s,
+            delete_jobs=DeleteJobCondition.SUCCESSFUL,
+            install_signal_handlers=False,
+        ),
+        name="worker",
+    )
+    stopping = asyncio.create_task(stop.wait(), name="worker's end")
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+        working.cancel()
+        ends = await asyncio.gather(working, stopping, return_exceptions=True)
+    trouble = ends[0]
+    if isinstance(trouble, ProcrastinateException | OSError):
+        log.warning("the queue does not answer", error=str(trouble) or type(trouble).__name__)
+    elif isinstance(trouble, Exception):
+        log.error("the worker broke", exc_info=trouble)
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return
+
+
+def define(app: App, desk: Desk, bell: Bell, pace: Pace, ended: Ended) -> None:
+    """Registers the tasks at ``app``. A task that fails is not tried again by the queue: its room
+    or the next minute does, by rules of ours."""
+
+    async def told(name: str, doing: Awaitable[Any], **facts: object) -> Any:
+        with about(task=name, **facts):
+            try:
+                result = await doing
+            except EvergrantError as error:
+                ended(name, "failed")
+                log.warning("a job failed", error=error.code, message=error.message)
+                return None
+            except Exception:
+                ended(name, "failed")
+                log.exception("a job broke")
+                raise
+            ended(name, "done")
+            return result
+
+    @app.task(name=DELIVER, queue=POST_QUEUE)
+    async def deliver(item_id: str) -> None:
+        item = await told(DELIVER, _delivered(desk, item_id), outbox_id=item_id)
+        if item is not None:
+            log.info(
+                "post",
+                outbox_id=item.id,
+                kind=item.kind.value,
+                topic=item.topic,
+                outcome=item.state.value,
+                attempts=item.attempts,
+                error=item.last_error or None,
+            )
+
+    @app.periodic(cron="* * * * *", periodic_id="post.sweep")
+    @app.task(name="post.sweep", queue="sweep", queueing_lock="post.sweep", lock="post.sweep")
+    async def post_sweep(timestamp: int) -> None:
+        due = await told("post.sweep", desk.post.sweep())
+        if due:
+            await bell.ring(due)
+
+    @app.periodic(cron="* * * * *", periodic_id="watch.sweep")
+    @app.task(name="watch.sweep", queue="sweep", queueing_lock="watch.sweep", lock="watch.sweep")
+    async def watch_sweep(timestamp: int) -> None:
+        swept = await told("watch.sweep", desk.watch.sweep())
+        if swept is not None:
+            log.debug("watch", swept=str(swept))
+
+    @app.periodic(cron="* * * * * */15", periodic_id="queue.recover")
+    @app.task(name="queue.recover", queue="queue", queueing_lock="queue.recover")
+    async def recover(timestamp: int) -> None:
+        found = await told(
+            "queue.recover", take_over_stalled(app, silent_for_s=pace.silent_for_s)
+        )
+        if found:
+            log.warning("jobs of a dead worker are begun again", jobs=found)
+
+    @app.periodic(cron="17 3 * * *", periodic_id="queue.tidy")
+    @app.task(name="queue.tidy", queue="queue", queueing_lock="queue.tidy", pass_context=True)
+    async def tidy(context: JobContext, timestamp: int) -> None:
+        await told(
+            "queue.tidy",
+            app.job_manager.delete_old_jobs(
+                nb_hours=TIDY_AFTER_HOURS,
+                include_failed=True,
+                include_cancelled=True,
+                include_aborted=True,
+            ),
+        )
+
+
+async def _delivered(desk: Desk, item_id: str) -> Any:
+    try:
+        return await desk.post.deliver(item_id)
+    except NotFound:
+        # Rung for an item that is gone: nothing to deliver, and nothing to try again.
+        log.info("rung for an item that is not there", outbox_id=item_id)
+        return None
