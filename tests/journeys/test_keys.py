@@ -70,7 +70,7 @@ def test_a_dump_is_a_way_to_another_server(town: Town, tmp_path: Path) -> None:
         {**town.evergrant.env, "EVERGRANT_HOME": str(elsewhere)},
         town.evergrant.running,
     )
-    moved.cli("db", "restore", str(dump), "--yes")
+    moved.cli("db", "restore", str(dump))
     shown = moved.cli_json("account", "show", account["id"])
     assert shown["authorization"]["state"] == "active"
     assert moved.cli_json("token", account["id"])["expires_in"] > 0
