@@ -79,7 +79,10 @@ def _invalid(request: Request, error: Exception) -> Response:
 
 def _framework_refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+    headers = dict(error.headers or {})
+    if error.status_code == 405 and (methods := document.methods_of(request.url.path)):
+        # The framework names those of the first route of that path only.
+        headers["Allow"] = ", ".join(methods)
     return _told(request, problems.of_status(error.status_code, headers=headers))
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
+from starlette.routing import compile_path
 
 import evergrant
 from evergrant.entrances.api import problems
@@ -23,7 +24,7 @@ from evergrant.entrances.api.views import AccessTokenView
 from evergrant.errors import Blame
 from evergrant.rules import terms
 
-__all__ = ["PREFIX", "as_json", "describe", "mount"]
+__all__ = ["PREFIX", "as_json", "describe", "methods_of", "mount"]
 
 PREFIX: Final = "/v1"
 
@@ -208,6 +209,19 @@ def describe() -> dict[str, Any]:
 @cache
 def as_json() -> bytes:
     return json.dumps(describe(), ensure_ascii=False).encode()
+
+
+@cache
+def _patterns() -> list[tuple[re.Pattern[str], list[str]]]:
+    return [
+        (compile_path(path)[0], sorted(method.upper() for method in methods))
+        for path, methods in describe()["paths"].items()
+    ]
+
+
+def methods_of(path: str) -> list[str]:
+    """The methods that are described for a path; none for a path that is not described."""
+    return next((methods for pattern, methods in _patterns() if pattern.match(path)), [])
 
 
 def _access_token_operation() -> dict[str, Any]:

@@ -185,8 +185,8 @@ def _api_key(headers: Headers) -> str:
     if scheme.lower() != "bearer" or not key.strip():
         raise NotAuthenticated(
             "This address needs an API key, sent once.",
-            hint="Send 'Authorization: Bearer egk_…'. The command 'evergrant apikey add' or "
-            "POST /v1/api-keys makes a key.",
+            hint="Send the header 'Authorization' with the word Bearer, a space, and the key (it "
+            "begins with 'egk_'). 'evergrant apikey add' or POST /v1/api-keys makes one.",
         )
     return key.strip()
 

@@ -28,6 +28,41 @@ __all__ = ["StrictRoute", "of_validation"]
 Handle = Callable[[Request], Coroutine[Any, Any, Response]]
 
 _MOST_FLAWS: Final = 50
+# pydantic's kinds of error: our code and words. Other kinds keep pydantic's words.
+_NO_OBJECT = ("wrong_type", "must be a JSON object.")
+_NO_TRUTH = ("wrong_type", "must be true or false.")
+_NO_NUMBER = ("wrong_type", "must be a whole number.")
+_NO_INSTANT = (
+    "wrong_type",
+    "must be an instant with its offset, such as '2026-03-01T09:30:00Z'.",
+)
+_WORDS: Final[Mapping[str, tuple[str, str]]] = {
+    "model_attributes_type": _NO_OBJECT,
+    "model_type": _NO_OBJECT,
+    "dict_type": _NO_OBJECT,
+    "string_type": ("wrong_type", "must be text."),
+    "string_unicode": ("wrong_type", "must be text that Unicode knows."),
+    "bool_type": _NO_TRUTH,
+    "bool_parsing": _NO_TRUTH,
+    "int_type": _NO_NUMBER,
+    "int_parsing": _NO_NUMBER,
+    "int_from_float": _NO_NUMBER,
+    "int_parsing_size": ("out_of_range", "is out of all bounds."),
+    "list_type": ("wrong_type", "must be a list."),
+    "enum": ("unknown_value", "must be {expected}."),
+    "literal_error": ("unknown_value", "must be {expected}."),
+    "timezone_aware": _NO_INSTANT,
+    "datetime_type": _NO_INSTANT,
+    "datetime_parsing": _NO_INSTANT,
+    "datetime_from_date_parsing": _NO_INSTANT,
+    "datetime_object_invalid": _NO_INSTANT,
+    "greater_than_equal": ("out_of_range", "must be at least {ge}."),
+    "less_than_equal": ("out_of_range", "must be at most {le}."),
+    "string_too_long": ("too_long", "must not be longer than {max_length} characters."),
+    "too_long": ("too_long", "must not have more than {max_length} items."),
+    "too_short": ("missing", "needs at least {min_length}."),
+    "string_pattern_mismatch": ("invalid", "does not have the form that is needed here."),
+}
 _NOT_NAMED: Final = frozenset({"body", "query", "path", "header", "cookie"})
 
 
@@ -59,7 +94,7 @@ class StrictRoute(APIRoute):
             raise Refused(_invalid(flaws, in_query=True))
 
     def _check_body(self, body: Any) -> Any:
-        if self.body_field is None and body != {}:
+        if self.body_field is None and (body or not isinstance(body, dict)):
             raise InvalidInput(
                 "This request takes no body.",
                 hint="Leave the body away. What it says would not have been looked at.",
@@ -72,7 +107,7 @@ def of_validation(error: RequestValidationError, route: object) -> Problem:
     found = error.errors()
     if any(_place(one)[:1] == ("path",) for one in found):
         return problems.of_error(
-            NotFound(hint="Ids look like 'acc_' and 26 small letters and digits.")
+            NotFound(hint="Ids are a short word, an underscore, and 26 small letters and digits.")
         )
     in_query = all(_place(one)[:1] == ("query",) for one in found)
     model = _body_model(route)
@@ -87,10 +122,16 @@ def _invalid(flaws: Sequence[Flaw], *, in_query: bool) -> Problem:
         code=shown.code,
         blame=shown.blame,
         detail=shown.detail,
-        hint=shown.hint,
+        hint=_hint(flaws),
         flaws=shown.flaws,
         in_query=in_query,
     )
+
+
+def _hint(flaws: Sequence[Flaw]) -> str | None:
+    """The only hint; of several, none: each flaw has its own."""
+    hints = [flaw.hint for flaw in flaws if flaw.hint]
+    return hints[0] if len(flaws) == 1 and hints else None
 
 
 def _read_json(body: bytes) -> Any:
@@ -139,8 +180,10 @@ def _flaw(found: Mapping[str, Any], model: type[BaseModel] | None) -> Flaw:
         return Flaw("is needed." if field else "A JSON object is needed.", field, "missing")
     if kind == "extra_forbidden":
         return _unknown(field, str(parts[-1]), _names_at(model, parts[:-1]), "field")
-    message = _sentence(str(found["msg"]).removeprefix("Value error, "))
-    return Flaw(message, field, kind, _nearest_word(found))
+    code, words = _WORDS.get(kind, ("invalid", ""))
+    limits = {name: str(value) for name, value in found.get("ctx", {}).items()}
+    message = words.format_map(limits) if words else _sentence(str(found["msg"]))
+    return Flaw(message, field, code, _nearest_word(found))
 
 
 def _unknown(field: str | None, name: str, known: Iterable[str], what: str) -> Flaw:
@@ -171,7 +214,7 @@ def _place(found: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _sentence(message: str) -> str:
-    message = message.replace("Input should", "should")
+    message = message.removeprefix("Value error, ").replace("Input should", "should")
     return message if message.endswith(".") else f"{message}."
 
 
