@@ -8,6 +8,7 @@ very browser was shown the form. Does not answer for: what is accepted, or for t
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -38,6 +39,7 @@ __all__ = ["build"]
 Handler = Callable[[Request], Awaitable[Response]]
 _LONGEST_LINK = 200
 _LONGEST_WORDS = 300
+_REASON = re.compile(r"[a-z_]{1,60}")
 
 
 def build(desk: Desk, settings: Settings) -> ASGIApp:
@@ -340,7 +342,8 @@ def _refused_address(refused: ConsentRefused) -> str:
         )
         if value
     }
-    address = f"/connect/refused/{quote(refused.reason, safe='')}/{refused.reference or '-'}"
+    reason = refused.reason if _REASON.fullmatch(refused.reason) else "unknown"
+    address = f"/connect/refused/{reason}/{refused.reference or '-'}"
     return f"{address}?{urlencode(facts)}" if facts else address
 
 
@@ -368,7 +371,7 @@ def _other_tongues(request: Request) -> list[tuple[str, str, str]]:
         return []
     rest = [(name, value) for name, value in request.query_params.multi_items() if name != "lang"]
     return [
-        (code, name, f"{request.url.path}?{urlencode([*rest, ('lang', code)])}")
+        (code, name, f"?{urlencode([*rest, ('lang', code)])}")
         for code, name in NAMES.items()
     ]
 

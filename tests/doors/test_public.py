@@ -1,0 +1,654 @@
+"""The front door with a scripted reception behind it: pages, cookie, headers, languages."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+from urllib.parse import urlencode
+
+import httpx2
+import pytest
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po
+
+import evergrant
+from evergrant.consent import Arrived, Departure, NeedsProof, Onward, Opened, TroubleTold
+from evergrant.entrances.public import build
+from evergrant.entrances.public import words as w
+from evergrant.entrances.public.paper import language_of
+from evergrant.entrances.public.visitor import FORM_LIMIT
+from evergrant.errors import ConsentRefused, StoreUnavailable
+from evergrant.letters import LANGUAGES
+from evergrant.rules import ids
+from evergrant.rules.amazon_errors import PAGE_ERRORS
+from evergrant.rules.invitations import Refusal
+from evergrant.rules.marketplaces import STANDARD, PartnerKind
+from evergrant.rules.secrecy import Secret
+from evergrant.settings import House
+
+REFERENCE = ids.reference(b"12345")
+HANDSHAKE = "hsk_01abcdefghjkmnpqrstvwxyz01"
+LINK = "/connect/" + "k" * 43
+OPENED = Opened(
+    invitation_id="inv_1",
+    account_id="acc_1",
+    account_name="Heron Books",
+    partner_kind=PartnerKind.SELLER,
+    language="en",
+    application_name="Northwind Connect",
+    central_host="sellercentral-europe.amazon.com",
+    renewal=False,
+    expires_at=datetime(2026, 12, 5, tzinfo=UTC),
+)
+ARRIVED = Arrived(
+    handshake_id=HANDSHAKE,
+    account_id="acc_1",
+    account_name="Heron Books",
+    partner_kind=PartnerKind.SELLER,
+    language="en",
+    connected=True,
+    marketplaces=("Amazon.de", "Amazon.fr"),
+)
+
+
+class Reception:
+    """Says what it is told to say and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Any, ...]] = []
+        self.opened: Any = OPENED
+        self.logged_in: Any = NeedsProof(reference=REFERENCE)
+        self.accepted: Any = ARRIVED
+        self.ended: Any = ARRIVED
+        self.location = "https://sellercentral.amazon.com/apps/authorize/consent?state=s"
+
+    def _say(self, answer: Any) -> Any:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def open(self, link: str) -> Opened:
+        self.asked.append(("open", link))
+        return cast("Opened", self._say(self.opened))
+
+    async def begin(self, link: str, browser: str | None) -> Departure:
+        self.asked.append(("begin", link, browser))
+        self._say(self.opened)
+        return Departure(
+            location=Secret(self.location),
+            browser=Secret(browser or "b" * 43),
+            cookie_life_s=600,
+            handshake_id=HANDSHAKE,
+        )
+
+    async def decline(self, link: str) -> str:
+        self.asked.append(("decline", link))
+        return REFERENCE
+
+    async def tell_trouble(self, link: str, code: str, words: str = "") -> TroubleTold:
+        self.asked.append(("tell_trouble", link, code, words))
+        return TroubleTold(reference=REFERENCE, code=code, language="en")
+
+    async def log_in(self, query: str, browser: str | None) -> Any:
+        self.asked.append(("log_in", query, browser))
+        return self._say(self.logged_in)
+
+    async def accept(self, query: str, browser: str | None) -> Arrived:
+        self.asked.append(("accept", query, browser))
+        return cast("Arrived", self._say(self.accepted))
+
+    async def outcome(self, handshake_id: str, browser: str | None) -> Arrived:
+        self.asked.append(("outcome", handshake_id, browser))
+        return cast("Arrived", self._say(self.ended))
+
+    async def way_back(self, handshake_id: str, browser: str | None) -> Secret | None:
+        return Secret("https://connect.example" + LINK) if browser else None
+
+    def verbs(self) -> list[str]:
+        return [verb for verb, *_ in self.asked]
+
+
+@pytest.fixture
+def reception() -> Reception:
+    return Reception()
+
+
+def door(reception: Reception, public_url: str = "http://127.0.0.1:8080") -> httpx2.AsyncClient:
+    house = House(
+        name="Northwind <Software> & Co",
+        public_url=public_url,
+        support_email="help@northwind.example",
+        mail_from="connect@northwind.example",
+    )
+    desk = SimpleNamespace(consent=reception, marketplaces=STANDARD)
+    settings = SimpleNamespace(public_url=public_url, house=house)
+    app = build(cast("Any", desk), cast("Any", settings))
+    return httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app=app, raise_app_exceptions=False), base_url=public_url
+    )
+
+
+@pytest.fixture
+def browser(reception: Reception) -> httpx2.AsyncClient:
+    return door(reception)
+
+
+def proof_in(html: str) -> str:
+    found = re.search(r'name="proof" value="([^"]+)"', html)
+    assert found is not None
+    return found.group(1)
+
+
+async def press(browser: httpx2.AsyncClient, path: str, **fields: str) -> httpx2.Response:
+    """Opens the page with the form and sends it."""
+    shown = await browser.get(path)
+    return await browser.post(path, data={"proof": proof_in(shown.text), **fields})
+
+
+# --- the landing page -------------------------------------------------------------------------
+
+
+async def test_landing_says_who_asks_for_what_and_what_to_have_ready(
+    browser: httpx2.AsyncClient,
+) -> None:
+    page = await browser.get(LINK)
+    assert page.status_code == 200
+    for words in (
+        "Northwind &lt;Software&gt; &amp; Co",
+        "Heron Books",
+        "sellercentral-europe.amazon.com",
+        "not the one for Amazon Pay",
+        "Professional",
+        "primary user",
+        "Sign out of every other Amazon account",
+        "December 5, 2026",
+    ):
+        assert words in page.text, words
+    assert "<Software>" not in page.text
+    (button,) = re.findall(r"<button[^>]*>([^<]*)</button>", page.text)
+    assert "Amazon" in button
+
+
+async def test_a_vendor_reads_of_vendor_central(
+    browser: httpx2.AsyncClient, reception: Reception
+) -> None:
+    reception.opened = dataclasses.replace(OPENED, partner_kind=PartnerKind.VENDOR)
+    page = await browser.get(LINK)
+    assert "Account Owner or Admin" in page.text
+    assert "Professional" not in page.text
+
+
+async def test_looking_spends_nothing(browser: httpx2.AsyncClient, reception: Reception) -> None:
+    for method in ("GET", "HEAD"):
+        for tail in ("", "/decline", "/trouble"):
+            assert (await browser.request(method, LINK + tail)).status_code == 200
+    assert set(reception.verbs()) == {"open"}
+
+
+async def test_the_button_leads_to_amazon_and_leaves_one_cookie(
+    browser: httpx2.AsyncClient, reception: Reception
+) -> None:
+    reception.location += "&odd=%E2%98%83|'"
+    answer = await press(browser, LINK)
+    assert answer.status_code == 303
+    assert answer.headers["location"] == reception.location, "byte for byte"
+    (cookie,) = answer.headers.get_list("set-cookie")
+    assert cookie.startswith("evergrant=.")
+    for attribute in ("HttpOnly", "Path=/", "SameSite=lax", "Max-Age="):
+        assert attribute in cookie
+    assert "Secure" not in cookie
+    verb, link, known = reception.asked[-1]
+    assert (verb, link) == ("begin", "k" * 43)
+    assert known in cookie, "the reception knows the browser by the value in its cookie"
+
+
+async def test_on_https_the_cookie_is_bound_to_the_host(reception: Reception) -> None:
+    answer = await press(door(reception, "https://connect.example"), LINK)
+    assert answer.status_code == 303
+    (cookie,) = answer.headers.get_list("set-cookie")
+    assert cookie.startswith("__Host-evergrant=.")
+    assert "Secure" in cookie
+    assert "Domain" not in cookie
+    assert "max-age" in answer.headers["strict-transport-security"]
+
+
+@pytest.mark.parametrize("tail", ["", "/decline", "/trouble"])
+@pytest.mark.parametrize("proof", [None, "", "0" * 64, "é"])
+async def test_another_site_cannot_press_a_button(
+    browser: httpx2.AsyncClient, reception: Reception, tail: str, proof: str | None
+) -> None:
+    await browser.get(LINK)  # this browser has a cookie of ours
+    fields = {} if proof is None else {"proof": proof}
+    answer = await browser.post(LINK + tail, data=fields)
+    assert answer.status_code == 403
+    assert f'href="{LINK}"' in answer.text
+    assert reception.verbs() == ["open"]
+
+
+async def test_the_proof_of_one_browser_is_of_no_use_in_another(
+    browser: httpx2.AsyncClient, reception: Reception
+) -> None:
+    proof = proof_in((await browser.get(LINK)).text)
+    other = door(reception)
+    await other.get(LINK)
+    assert (await other.post(LINK, data={"proof": proof})).status_code == 403
+    assert (await door(reception).post(LINK, data={"proof": proof})).status_code == 403
+    assert "begin" not in reception.verbs()
+
+
+@pytest.mark.parametrize("cookie", ["", ".", "x", "de.", ".short", ".<script>", "." + "x" * 500])
+async def test_a_made_up_cookie_counts_as_none(reception: Reception, cookie: str) -> None:
+    browser = door(reception)
+    await browser.get(f"/connect/done/{HANDSHAKE}", headers={"cookie": f"evergrant={cookie}"})
+    assert reception.asked == [("outcome", HANDSHAKE, None)]
+
+
+async def test_more_than_a_form_is_refused_early(
+    browser: httpx2.AsyncClient, reception: Reception
+) -> None:
+    for path in (LINK, LINK + "/decline", LINK + "/trouble"):
+        answer = await browser.post(path, content=b"x" * (FORM_LIMIT + 1))
+        assert answer.status_code == 413
+        assert "<h1>" in answer.text
+    many = urlencode([(f"f{n}", "1") for n in range(50)]).encode()
+    assert (await browser.post(LINK, content=many)).status_code == 413
+    assert reception.asked == []
+
+
+# --- not for me; Amazon shows an error ----------------------------------------------------------
+
+
+async def test_declining_asks_first(browser: httpx2.AsyncClient, reception: Reception) -> None:
+    page = await browser.get(LINK)
+    assert f'href="{LINK}/decline"' in page.text
+    shown = await browser.get(LINK + "/decline")
+    assert "Heron Books" in shown.text
+    assert "decline" not in reception.verbs()
+    answer = await press(browser, LINK + "/decline")
+    assert answer.status_code == 200
+    assert REFERENCE in answer.text
+    assert reception.asked[-1] == ("decline", "k" * 43)
+
+
+async def test_what_amazons_page_shows_can_be_told(
+    browser: httpx2.AsyncClient, reception: Reception
+) -> None:
+    shown = await browser.get(LINK + "/trouble")
+    assert all(f'value="{code}"' in shown.text for code in PAGE_ERRORS)
+    answer = await press(browser, LINK + "/trouble", code="SPDC8143", words="w" * 400)
+    assert "primary user" in answer.text
+    assert REFERENCE in answer.text
+    assert reception.asked[-1] == ("tell_trouble", "k" * 43, "SPDC8143", "w" * 300)
+
+
+# --- back from Amazon ---------------------------------------------------------------------------
+
+
+async def test_the_log_in_leg_goes_on_byte_for_byte(
+    browser: httpx2.AsyncClient, reception: Reception
+) -> None:
+    onward = "https://sellercentral.amazon.com/apps/authorize/confirm/x?amazon_state=%C3%A4%7C+|"
+    reception.logged_in = Onward(location=Secret(onward), handshake_id=HANDSHAKE)
+    raw = "amazon_state=%C3%A4%7c+|&amazon_callback_uri=https%3A%2F%2Fx"
+    answer = await browser.get(httpx2.URL("/amazon/login", query=raw.encode()))
+    assert answer.status_code == 303
+    assert answer.headers["location"] == onward
+    assert reception.asked == [("log_in", raw, None)]
+
+
+async def test_a_cold_arrival_gets_no_cookie_and_no_way_on(
+    browser: httpx2.AsyncClient,
+) -> None:
+    answer = await browser.get("/amazon/login?selling_partner_id=A1")
+    assert answer.status_code == 200
+    assert "location" not in answer.headers
+    assert "set-cookie" not in answer.headers
+    assert REFERENCE in answer.text
+    assert "A1" not in answer.text
+
+
+async def test_a_refused_log_in_leg_shows_its_page_at_once(
+    browser: httpx2.AsyncClient, reception: Reception
+) -> None:
+    reception.logged_in = ConsentRefused("callback_uri_foreign", reference=REFERENCE)
+    answer = await browser.get("/amazon/login?amazon_callback_uri=//evil.example")
+    assert answer.status_code == 400
+    assert "location" not in answer.headers
+    assert REFERENCE in answer.text
+    assert "evil.example" not in answer.text
+
+
+async def test_the_callback_leaves_nothing_in_the_address_bar(
+    browser: httpx2.AsyncClient, reception: Reception
+) -> None:
+    raw = "state=s%21&spapi_oauth_code=c&selling_partner_id=A1"
+    answer = await browser.get(httpx2.URL("/callback", query=raw.encode()))
+    assert answer.status_code == 303
+    assert answer.headers["location"] == f"/connect/done/{HANDSHAKE}"
+    assert reception.asked == [("accept", raw, None)]
+    for _ in range(2):
+        page = await browser.get(answer.headers["location"])
+        assert page.status_code == 200
+        assert "Heron Books" in page.text
+        assert "Amazon.fr" in page.text
+
+
+@pytest.mark.parametrize("reason", [*Refusal, "something_new", "../../etc"])
+async def test_every_refusal_has_a_page_without_code_in_the_address(
+    browser: httpx2.AsyncClient, reception: Reception, reason: str
+) -> None:
+    await browser.get(LINK)
+    reception.accepted = ConsentRefused(
+        str(reason),
+        reference=REFERENCE,
+        facts={"language": "de", "handshake_id": HANDSHAKE, "account_id": "acc_secret"},
+    )
+    answer = await browser.get("/callback?state=sss&spapi_oauth_code=ccc")
+    assert answer.status_code == 303
+    location = answer.headers["location"]
+    assert location.startswith("/connect/refused/")
+    assert not {"sss", "ccc", "acc_secret"} & set(re.split(r"[/?=&]", location))
+    page = await browser.get(location)
+    assert 400 <= page.status_code < 600 or w.words_for(reason).calm
+    assert page.status_code == w.words_for(reason).status
+    assert REFERENCE in page.text
+    assert 'lang="de"' in page.text
+    assert f"mailto:help@northwind.example?subject={REFERENCE}" in page.text
+    assert (LINK in page.text) is w.words_for(reason).again
+
+
+async def test_a_foreign_browser_is_turned_away(
+    browser: httpx2.AsyncClient, reception: Reception
+) -> None:
+    reception.accepted = ConsentRefused("other_browser", reference=REFERENCE)
+    reception.ended = ConsentRefused("other_browser", reference=REFERENCE)
+    answer = await browser.get("/callback?state=s&spapi_oauth_code=c", follow_redirects=True)
+    assert answer.status_code == 403
+    assert (await browser.get(f"/connect/done/{HANDSHAKE}")).status_code == 403
+    assert "Heron" not in answer.text
+
+
+async def test_a_made_up_refusal_shows_our_words_only(browser: httpx2.AsyncClient) -> None:
+    page = await browser.get("/connect/refused/%3Cb%3Epay%20here/EG-CALL-0900?attempt=x&spoken=de")
+    assert page.status_code == 400
+    assert "pay here" not in page.text
+    assert "0900" not in page.text
+
+
+async def test_while_another_request_exchanges_the_page_waits(
+    browser: httpx2.AsyncClient, reception: Reception
+) -> None:
+    reception.ended = dataclasses.replace(ARRIVED, connected=False)
+    page = await browser.get(f"/connect/done/{HANDSHAKE}")
+    assert page.status_code == 202
+    assert 'http-equiv="refresh"' in page.text
+    assert "Heron Books" not in page.text
+
+
+@pytest.mark.parametrize(
+    ("return_url", "shown"),
+    [
+        ("https://erp.example/back?a=1", True),
+        ("javascript:alert(1)", False),
+        ("", False),
+        (None, False),
+    ],
+)
+async def test_onward_to_the_client_instance(
+    browser: httpx2.AsyncClient, reception: Reception, return_url: str | None, shown: bool
+) -> None:
+    reception.ended = dataclasses.replace(ARRIVED, return_url=return_url)
+    page = await browser.get(f"/connect/done/{HANDSHAKE}")
+    assert ("erp.example" in page.text) is shown
+    assert "javascript:" not in page.text
+
+
+# --- what is in the way -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("reason", "status"),
+    [
+        ("invitation_unknown", 404),
+        ("invitation_expired", 410),
+        ("invitation_spent", 410),
+        ("invitation_withdrawn", 410),
+        ("account_closed", 410),
+    ],
+)
+async def test_dead_links_each_have_a_page(
+    browser: httpx2.AsyncClient, reception: Reception, reason: str, status: int
+) -> None:
+    reception.opened = ConsentRefused(reason, facts={"language": "de"})
+    page = await browser.get(LINK)
+    assert page.status_code == status
+    assert 'lang="de"' in page.text
+    assert "mailto:help@northwind.example" in page.text
+    (title,) = re.findall(r"<h1>([^<]+)</h1>", page.text)
+    titles = {w.words_for(other).title for other in w.WORDS if other != reason}
+    assert title not in titles
+    pressed = await browser.post(LINK, data={})
+    assert pressed.status_code == 403
+
+
+async def test_the_database_away(browser: httpx2.AsyncClient, reception: Reception) -> None:
+    reception.opened = StoreUnavailable("connection refused at db.internal")
+    page = await browser.get(LINK)
+    assert page.status_code == 503
+    assert page.headers["retry-after"] == "60"
+    assert "db.internal" not in page.text
+
+
+async def test_a_mishap_of_ours_is_a_page_too(
+    browser: httpx2.AsyncClient, reception: Reception
+) -> None:
+    reception.opened = RuntimeError("a secret detail")
+    page = await browser.get(LINK)
+    assert page.status_code == 500
+    assert "<h1>Something went wrong on our side</h1>" in page.text
+    assert "detail" not in page.text
+    assert page.headers["referrer-policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/connect", "/connect/a/b/c", "/static/../x.py"])
+async def test_unknown_pages_are_friendly(browser: httpx2.AsyncClient, path: str) -> None:
+    page = await browser.get(path)
+    assert page.status_code == 404
+    assert "<h1>" in page.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/callback"), ("POST", "/amazon/login"), ("PUT", LINK), ("DELETE", "/")],
+)
+async def test_other_methods_are_refused(
+    browser: httpx2.AsyncClient, reception: Reception, method: str, path: str
+) -> None:
+    page = await browser.request(method, path)
+    assert page.status_code == 405
+    assert page.headers["allow"]
+    assert "<h1>" in page.text
+    assert reception.asked == []
+
+
+# --- every answer -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        LINK,
+        LINK + "/decline",
+        LINK + "/trouble",
+        "/amazon/login",
+        "/callback",
+        f"/connect/done/{HANDSHAKE}",
+        f"/connect/refused/lost/{REFERENCE}",
+        "/nowhere",
+        "/static/public.css",
+        "/robots.txt",
+    ],
+)
+async def test_headers_that_no_answer_goes_without(browser: httpx2.AsyncClient, path: str) -> None:
+    answer = await browser.get(path)
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["x-frame-options"] == "DENY"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "noindex" in answer.headers["x-robots-tag"]
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'")
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert "script-src" not in policy
+    if not path.startswith("/static"):
+        assert answer.headers["cache-control"] == "no-store"
+    if answer.headers.get("content-type", "").startswith("text/html"):
+        assert not re.findall(r'(?:src|href)="(?:https?:)?//', answer.text), "nothing from afar"
+        assert "<script" not in answer.text
+        assert "style=" not in answer.text
+
+
+async def test_only_the_landing_page_may_lead_a_form_away(browser: httpx2.AsyncClient) -> None:
+    landing = (await browser.get(LINK)).headers["content-security-policy"]
+    assert "form-action 'self' https:;" in landing
+    decline = (await browser.get(LINK + "/decline")).headers["content-security-policy"]
+    assert "form-action 'self';" in decline
+
+
+async def test_files_may_be_kept_and_carry_their_content_in_the_address(
+    browser: httpx2.AsyncClient,
+) -> None:
+    page = await browser.get("/")
+    (sheet,) = re.findall(r'href="(/static/public\.css\?v=\w+)"', page.text)
+    answer = await browser.get(sheet)
+    assert answer.headers["content-type"].startswith("text/css")
+    assert "immutable" in answer.headers["cache-control"]
+    assert "no-store" not in answer.headers["cache-control"]
+    assert not re.findall(r"url\(|@import", answer.text)
+    assert (await browser.get("/favicon.ico")).headers["content-type"] == "image/svg+xml"
+    assert "Disallow: /" in (await browser.get("/robots.txt")).text
+
+
+class Outline(HTMLParser):
+    """What a screen reader needs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def count(self, tag: str) -> int:
+        return sum(found == tag for found, _ in self.tags)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(
+    "path", ["/", LINK, LINK + "/decline", LINK + "/trouble", f"/connect/done/{HANDSHAKE}", "/x"]
+)
+async def test_pages_have_an_outline(browser: httpx2.AsyncClient, path: str, language: str) -> None:
+    page = await browser.get(path, headers={"accept-language": language}, params={"lang": language})
+    outline = Outline()
+    outline.feed(page.text)
+    assert ("html", {"lang": language}) in outline.tags
+    assert page.headers["content-language"] == language
+    for tag in ("h1", "main", "title", "header", "footer"):
+        assert outline.count(tag) == 1, tag
+    labelled = {attrs.get("for") for tag, attrs in outline.tags if tag == "label"}
+    for tag, attrs in outline.tags:
+        if tag in ("select", "input") and attrs.get("type") != "hidden":
+            assert attrs["id"] in labelled
+
+
+# --- languages ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wishes", "accept", "spoken"),
+    [
+        ((None, "de"), "en", "de"),
+        (("xx", None), "de-AT,de;q=0.9,en;q=0.8", "de"),
+        ((None,), "fr, en;q=0.2, de;q=0.7", "de"),
+        ((None,), "de;q=0, *;q=0.5", "en"),
+        ((None,), "", "en"),
+        ((None,), "de;q=nonsense, ;;, =", "en"),
+        ((None,), "," * 5000 + "de", "en"),
+    ],
+)
+def test_languages(wishes: tuple[str | None, ...], accept: str, spoken: str) -> None:
+    assert language_of(*wishes, accept=accept) == spoken
+
+
+async def test_the_account_speaks_before_the_browser_and_the_visitor_before_both(
+    browser: httpx2.AsyncClient, reception: Reception
+) -> None:
+    reception.opened = dataclasses.replace(OPENED, language="de")
+    german = await browser.get(LINK, headers={"accept-language": "en"})
+    assert 'lang="de"' in german.text
+    assert "5. Dezember 2026" in german.text
+    english = await browser.get(f"{LINK}?lang=en")
+    assert '<html lang="en">' in english.text
+    # The choice goes along to Amazon and back.
+    answer = await press(browser, LINK)
+    assert "evergrant=en." in answer.headers["set-cookie"]
+    reception.ended = dataclasses.replace(ARRIVED, language="de")
+    assert '<html lang="en">' in (await browser.get(f"/connect/done/{HANDSHAKE}")).text
+
+
+async def test_switching_the_language_does_nothing_else(
+    browser: httpx2.AsyncClient, reception: Reception
+) -> None:
+    reception.logged_in = ConsentRefused("callback_uri_foreign", reference=REFERENCE)
+    page = await browser.get("/amazon/login?amazon_state=abc")
+    assert "hreflang" not in page.text, "loading that address again would report it again"
+    assert "hreflang" in (await browser.get(LINK)).text
+
+
+def messages() -> set[str]:
+    """Every sentence that is marked for translation, in letters and pages."""
+    found: set[str] = set()
+    trimmed = {"trimmed": "true", "trim_blocks": "true", "lstrip_blocks": "true"}
+    for room in ("letters", "entrances/public"):
+        found |= {
+            str(message)
+            for _, _, message, *_ in extract_from_dir(
+                f"{evergrant.__path__[0]}/{room}",
+                [("**/templates/**", "jinja2.ext:babel_extract"), ("**.py", "python")],
+                {"**/templates/**": {**trimmed, "silent": "false"}},
+                keywords={"marked": None, "gettext": None},
+            )
+        }
+    return found
+
+
+@pytest.mark.parametrize("language", [one for one in LANGUAGES if one != "en"])
+def test_every_sentence_is_translated(language: str) -> None:
+    path = Path(evergrant.__path__[0], f"letters/catalogues/{language}.po")
+    with path.open("rb") as lines:
+        catalogue = read_po(lines, locale=language)
+    entries = {entry.id: entry for entry in catalogue if entry.id}
+    wanted = messages()
+    assert len(wanted) > 100
+    assert not wanted - set(entries), "not translated"
+    assert not set(entries) - wanted, "said nowhere any more"
+    for entry in entries.values():
+        assert entry.string, entry.id
+        assert not entry.fuzzy
+        blanks = r"%\(\w+\)s"
+        assert sorted(re.findall(blanks, entry.id)) == sorted(re.findall(blanks, entry.string))
+        tags = r"</?\w+>"
+        assert sorted(re.findall(tags, entry.id)) == sorted(re.findall(tags, entry.string))
+
+
+def test_every_refusal_has_words_of_its_own() -> None:
+    assert not {refusal.value for refusal in Refusal} - set(w.WORDS)
+    for words in w.WORDS.values():
+        assert 400 <= words.status < 600
+    assert set(w.TROUBLES) - {""} <= set(PAGE_ERRORS)
