@@ -1,0 +1,284 @@
+"""Shelves over tables: the same few verbs for every kind of thing.
+
+Answers for: ``ports.Shelf`` and ``ports.Diary`` inside one transaction. Does not answer for: the
+transaction itself (``postgres``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
+from typing import Any, Generic, TypeVar, cast
+
+from psycopg import errors as pg
+from sqlalchemy import (
+    ColumnElement,
+    Table,
+    UniqueConstraint,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from evergrant.adapters.store.forms import Form
+from evergrant.adapters.store.tables import JOURNAL, SHELVES
+from evergrant.ports import store as ports
+from evergrant.ports import things as t
+
+__all__ = ["FORMS", "PostgresTransaction"]
+
+Thing = TypeVar("Thing")
+
+THINGS: dict[str, type[Any]] = {
+    "applications": t.Application,
+    "credentials": t.IntegrationCredentials,
+    "instances": t.ClientInstance,
+    "accounts": t.Account,
+    "authorizations": t.Authorization,
+    "grants": t.Grant,
+    "participations": t.Participation,
+    "invitations": t.Invitation,
+    "handshakes": t.Handshake,
+    "outbox": t.OutboxItem,
+    "reports": t.SupportReport,
+    "operators": t.Operator,
+    "api_keys": t.ApiKey,
+    "connection_keys": t.ConnectionKey,
+    "safe": t.SealedSecret,
+}
+
+FORMS: dict[str, Form[Any]] = {name: Form(thing, name) for name, thing in THINGS.items()}
+_LINE = Form(t.JournalLine, "journal")
+
+
+def _keyed_fields(table: Table) -> frozenset[str]:
+    """Fields that a unique key looks at, those in the condition of a partial key as well."""
+    fields = {
+        column.name
+        for key in table.constraints
+        if isinstance(key, UniqueConstraint)
+        for column in key.columns
+    }
+    for index in table.indexes:
+        if index.unique:
+            condition = str(index.dialect_options["postgresql"]["where"])
+            fields |= {column.name for column in index.columns}
+            fields |= {column.name for column in table.columns if column.name in condition}
+    return frozenset(fields)
+
+
+_KEYED = {name: _keyed_fields(table) for name, table in SHELVES.items()}
+
+
+class PostgresShelf(Generic[Thing]):
+    """``ports.Shelf`` over one table."""
+
+    def __init__(self, name: str, tx: PostgresTransaction) -> None:
+        self._name = name
+        self._tx = tx
+        self._table = SHELVES[name]
+        self._form: Form[Thing] = FORMS[name]
+
+    async def get(self, id: str) -> Thing | None:
+        statement = select(self._table).where(self._table.c.id == self._form.value("id", id))
+        row = (await self._tx.connection.execute(statement)).mappings().one_or_none()
+        return None if row is None else self._form.thing(cast("Mapping[str, Any]", row))
+
+    async def one(self, **equal: Any) -> Thing | None:
+        found = await self.all(limit=2, **equal)
+        if len(found) > 1:
+            raise LookupError(f"More than one row of {self._name} matches.")
+        return found[0] if found else None
+
+    async def all(
+        self,
+        *,
+        after: str | None = None,
+        limit: int | None = None,
+        before: tuple[str, datetime] | None = None,
+        **equal: Any,
+    ) -> list[Thing]:
+        statement = select(self._table).where(*self._conditions(equal, before))
+        if after is not None:
+            statement = statement.where(self._table.c.id > after)
+        statement = statement.order_by(self._table.c.id).limit(limit)
+        rows = (await self._tx.connection.execute(statement)).mappings()
+        return [self._form.thing(cast("Mapping[str, Any]", row)) for row in rows]
+
+    async def count(self, *, before: tuple[str, datetime] | None = None, **equal: Any) -> int:
+        statement = select(func.count()).select_from(self._table)
+        statement = statement.where(*self._conditions(equal, before))
+        return (await self._tx.connection.execute(statement)).scalar_one()
+
+    async def add(self, thing: Thing) -> None:
+        row = self._form.row(thing)
+        # One round trip as a rule. Only when a key refused it, a second statement in a savepoint
+        # asks which: the answer of the first does not say.
+        quietly = upsert(self._table).values(row).on_conflict_do_nothing()
+        with _understood(self._name):
+            result = await self._tx.connection.execute(quietly.returning(self._table.c.id))
+        if result.one_or_none() is None:
+            with _understood(self._name):
+                async with self._tx.connection.begin_nested():
+                    await self._tx.connection.execute(insert(self._table).values(row))
+
+    async def put(self, thing: Thing) -> None:
+        row = self._form.row(thing)
+        statement = upsert(self._table).values(row)
+        statement = statement.on_conflict_do_update(
+            index_elements=[self._table.c.id],
+            set_={name: statement.excluded[name] for name in row if name != "id"},
+        )
+        async with self._guarded(row):
+            await self._tx.connection.execute(statement)
+
+    async def change(
+        self, id: str, /, expecting: Mapping[str, Any] | None = None, **values: Any
+    ) -> Thing | None:
+        if "id" in values:
+            raise TypeError("An id does not change.")
+        stored = {name: self._form.value(name, value) for name, value in values.items()}
+        conditions = self._conditions(expecting or {}, None)
+        if not stored:
+            found = await self.all(id=id, **dict(expecting or {}))
+            return found[0] if found else None
+        statement = (
+            update(self._table)
+            .where(self._table.c.id == self._form.value("id", id), *conditions)
+            .values(stored)
+            .returning(*self._table.c)
+        )
+        async with self._guarded(stored):
+            result = await self._tx.connection.execute(statement)
+        row = result.mappings().one_or_none()
+        return None if row is None else self._form.thing(cast("Mapping[str, Any]", row))
+
+    async def drop(self, id: str) -> bool:
+        statement = delete(self._table).where(self._table.c.id == self._form.value("id", id))
+        with _understood(self._name):
+            result = await self._tx.connection.execute(statement.returning(self._table.c.id))
+        return result.one_or_none() is not None
+
+    def _conditions(
+        self, equal: Mapping[str, Any], before: tuple[str, datetime] | None
+    ) -> list[ColumnElement[bool]]:
+        conditions = [self._condition(name, wanted) for name, wanted in equal.items()]
+        if before is not None:
+            name, instant = before
+            conditions.append(self._table.c[name] < self._form.value(name, instant))
+        return conditions
+
+    def _condition(self, name: str, wanted: Any) -> ColumnElement[bool]:
+        several = isinstance(wanted, (list, tuple, set, frozenset))
+        values = list(wanted) if several else [wanted]
+        stored = [self._form.value(name, value) for value in values if value is not None]
+        column = self._table.c[name]
+        if None not in values:
+            return column.in_(stored) if several else column == stored[0]
+        return or_(column.is_(None), column.in_(stored)) if stored else column.is_(None)
+
+    @asynccontextmanager
+    async def _guarded(self, row: Iterable[str]) -> AsyncIterator[None]:
+        """A savepoint where a unique key can refuse: its refusal must not end the transaction."""
+        with _understood(self._name):
+            if _KEYED[self._name].isdisjoint(row):
+                yield
+            else:
+                async with self._tx.connection.begin_nested():
+                    yield
+
+
+@contextmanager
+def _understood(shelf: str) -> Iterator[None]:
+    try:
+        yield
+    except IntegrityError as error:
+        raise _refusal(error, shelf) from None
+
+
+def _refusal(error: IntegrityError, shelf: str) -> Exception:
+    cause = error.orig
+    if isinstance(cause, pg.UniqueViolation):
+        return ports.AlreadyThere(cause.diag.constraint_name or "")
+    if isinstance(cause, pg.ForeignKeyViolation):
+        told = cause.diag.constraint_name
+        return LookupError(f"{shelf}: {told} names a row that is not there, or is still named.")
+    return error
+
+
+class PostgresDiary:
+    """``ports.Diary`` over the journal's table."""
+
+    def __init__(self, tx: PostgresTransaction) -> None:
+        self._tx = tx
+
+    async def append(self, line: t.JournalLine) -> None:
+        row = _LINE.row(line)
+        del row["id"]
+        await self._tx.connection.execute(insert(JOURNAL).values(row))
+
+    async def read(
+        self,
+        *,
+        after: int = 0,
+        limit: int = 100,
+        account_id: str | None = None,
+        subject: str | None = None,
+        verb: str | None = None,
+        newest_first: bool = False,
+    ) -> list[t.JournalLine]:
+        columns = JOURNAL.c
+        statement = select(JOURNAL).limit(limit)
+        for column, wanted in (
+            (columns.account_id, account_id),
+            (columns.subject, subject),
+            (columns.verb, verb),
+        ):
+            if wanted is not None:
+                statement = statement.where(column == wanted)
+        if after:
+            statement = statement.where(columns.id < after if newest_first else columns.id > after)
+        statement = statement.order_by(columns.id.desc() if newest_first else columns.id)
+        rows = (await self._tx.connection.execute(statement)).mappings()
+        return [_LINE.thing(cast("Mapping[str, Any]", row)) for row in rows]
+
+
+class PostgresTransaction:
+    """``ports.Transaction`` over one connection."""
+
+    applications: ports.Shelf[t.Application]
+    credentials: ports.Shelf[t.IntegrationCredentials]
+    instances: ports.Shelf[t.ClientInstance]
+    accounts: ports.Shelf[t.Account]
+    authorizations: ports.Shelf[t.Authorization]
+    grants: ports.Shelf[t.Grant]
+    participations: ports.Shelf[t.Participation]
+    invitations: ports.Shelf[t.Invitation]
+    handshakes: ports.Shelf[t.Handshake]
+    outbox: ports.Shelf[t.OutboxItem]
+    reports: ports.Shelf[t.SupportReport]
+    operators: ports.Shelf[t.Operator]
+    api_keys: ports.Shelf[t.ApiKey]
+    connection_keys: ports.Shelf[t.ConnectionKey]
+    safe: ports.Shelf[t.SealedSecret]
+    journal: ports.Diary
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+        self.over = False
+        for name in SHELVES:
+            setattr(self, name, PostgresShelf(name, self))
+        self.journal = PostgresDiary(self)
+
+    @property
+    def connection(self) -> AsyncConnection:
+        if self.over:
+            raise RuntimeError("This transaction is over.")
+        return self._connection
