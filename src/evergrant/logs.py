@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -54,14 +53,10 @@ _QUIETER = {
 # They bring handlers of their own, which would write past the scrubbing.
 _TAMED = ("_granian", "granian.access", "uvicorn", "uvicorn.error", "uvicorn.access")
 
-# The database's address is no secret of Amazon's, but its password is one of the house's.
-_PASSWORD_IN_URL = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]*://[^\s/:@'\"]*):[^\s@'\"]+@")
 _NAMES_OF_SHAPED = frozenset({"event", "exception", "stack", "level", "logger", "timestamp"})
 
 
-def configure(
-    log_format: str = "text", level: str = "info", stream: TextIO | None = None
-) -> None:
+def configure(log_format: str = "text", level: str = "info", stream: TextIO | None = None) -> None:
     """Sets up logging for this process. ``log_format``: ``text`` or ``json``; ``level``:
     ``debug``, ``info``, ``warning`` or ``error``; ``stream``: standard error when None.
 
@@ -146,11 +141,7 @@ def _before_rendering() -> list[Processor]:
 
 def _rendering(log_format: str, *, colours: bool) -> list[Processor]:
     if log_format == "json":
-        return [
-            structlog.processors.EventRenamer("message"),
-            structlog.processors.JSONRenderer(default=str, ensure_ascii=False),
-            _one_line,
-        ]
+        return [structlog.processors.EventRenamer("message"), _JsonLine()]
     return [
         structlog.dev.ConsoleRenderer(
             colors=colours, exception_formatter=structlog.dev.plain_traceback, pad_event_to=0
@@ -173,11 +164,18 @@ class _Traceback:
         return "".join(traceback.format_exception(exc_info[1])).rstrip()
 
 
-def _one_line(_: WrappedLogger, __: str, line: str | bytes) -> str:
-    text = line.decode() if isinstance(line, bytes) else line
-    # Line breaks inside values are escaped by JSON already; these two are not, and some
-    # collectors take them for the end of a line.
-    return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+class _JsonLine:
+    """One event as one line of JSON."""
+
+    def __init__(self) -> None:
+        self._render = structlog.processors.JSONRenderer(default=str, ensure_ascii=False)
+
+    def __call__(self, logger: WrappedLogger, name: str, event: EventDict) -> str:
+        line = self._render(logger, name, event)
+        text = line.decode() if isinstance(line, bytes) else line
+        # Line breaks inside values are escaped by JSON already; these two are not, and some
+        # collectors take them for the end of a line.
+        return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
 def scrub_event(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
@@ -231,15 +229,13 @@ def _in_row(values: Any, depth: int) -> list[Any]:
 
 def _clean(text: str) -> str:
     # Scrubbed whole, then cut: a secret cut in half is harder to recognise.
-    text = _PASSWORD_IN_URL.sub(rf"\g<scheme>:{HIDDEN}@", scrub(text))
+    text = scrub(text)
     if len(text) > LONGEST:
         text = f"{text[: LONGEST // 2]} [...] {text[-LONGEST // 2 :]}"
     return text
 
 
-def _uncaught(
-    kind: type[BaseException], error: BaseException, trace: TracebackType | None
-) -> None:
+def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     if issubclass(kind, KeyboardInterrupt):
         return
     logger("evergrant").critical("uncaught", exc_info=(kind, error, trace))

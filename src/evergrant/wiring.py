@@ -239,9 +239,7 @@ def mail_pipe(settings: Settings, relay_url: str | None = None) -> Mail:
         url = f"smtp://127.0.0.1:{settings.mailbox_port}?starttls=0"
     if url is None:
         return _NoRelay()
-    return SmtpMail(
-        Relay.from_url(url), settings.mail_from, timeout_s=settings.mail_timeout_s
-    )
+    return SmtpMail(Relay.from_url(url), settings.mail_from, timeout_s=settings.mail_timeout_s)
 
 
 @asynccontextmanager
@@ -267,9 +265,7 @@ async def worker_queue(url: Secret, concurrency: int) -> AsyncIterator[App]:
 
 def database_is_unmade(settings: Settings) -> bool:
     """True when there is to be an embedded database and nobody has made it yet."""
-    from evergrant.adapters.embedded_postgres import EmbeddedPostgres
-
-    return settings.database_url is None and not EmbeddedPostgres(settings.home).exists
+    return settings.database_url is None and not (settings.home / "postgres").exists()
 
 
 @asynccontextmanager
@@ -283,9 +279,9 @@ async def database(settings: Settings) -> AsyncIterator[str]:
 
     server = EmbeddedPostgres(settings.home)
     # In a thread: the first start makes the data folder, which takes about a second.
-    await asyncio.to_thread(server.start)
+    url = await asyncio.to_thread(server.start)
     try:
-        yield server.url
+        yield url
     finally:
         await asyncio.to_thread(server.stop)
 
@@ -346,12 +342,16 @@ async def dump_database(settings: Settings, file: Path, *, plain: bool) -> None:
     """Raises StoreUnavailable, Conflict when the file exists, Misconfigured."""
     from evergrant.adapters import store
 
+    await asyncio.to_thread(_check_place, file)
+    async with database(settings) as url:
+        await asyncio.to_thread(store.dump, url, file, plain=plain)
+
+
+def _check_place(file: Path) -> None:
     if file.exists():
         raise Conflict(f"{file} exists already.", hint="Name another file, or remove that one.")
     if not file.absolute().parent.is_dir():
         raise Conflict(f"There is no folder {file.absolute().parent}.")
-    async with database(settings) as url:
-        await asyncio.to_thread(store.dump, url, file, plain=plain)
 
 
 async def restore_database(settings: Settings, file: Path) -> None:

@@ -137,9 +137,7 @@ def _schema_sql() -> bytes:
 async def take_over_stalled(app: App, *, silent_for_s: float) -> int:
     """Puts jobs back whose worker has been silent for that long: it died. Each begins again from
     its beginning, with whichever worker is free. Gives their number."""
-    stalled = list(
-        await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=silent_for_s)
-    )
+    stalled = list(await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=silent_for_s))
     for job in stalled:
         await app.job_manager.retry_job(job)
     return len(stalled)

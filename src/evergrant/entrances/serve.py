@@ -319,9 +319,11 @@ async def serve(app: ASGIApp, listening: socket.socket, stop: asyncio.Event) -> 
     """Answers at ``listening`` until ``stop`` is set, then lets what is under way come to its
     end for some seconds. Takes the socket over and closes it."""
     # Granian's import takes a while; whoever only asks for help should not pay for it.
+    from granian._granian import SocketHolder as Holder
     from granian.constants import HTTPModes, Interfaces
-    from granian.net import SocketHolder
     from granian.server.embed import Server
+
+    holder: Any = Holder  # its type hints lack the arguments
 
     class Listening(Server):
         """Granian on a socket that is bound already: on Linux it would bind its own with
@@ -329,11 +331,11 @@ async def serve(app: ASGIApp, listening: socket.socket, stop: asyncio.Event) -> 
         stay unknown."""
 
         def _init_shared_socket(self) -> None:
-            self._ssp = None
-            self._shd = SocketHolder(listening.detach(), False, BACKLOG)
+            self._ssp: Any = None
+            self._shd: Any = holder(listening.detach(), False, BACKLOG)
 
     host, port = listening.getsockname()[:2]
-    server = Listening(
+    server: Any = Listening(
         app,
         address=host,
         port=port,

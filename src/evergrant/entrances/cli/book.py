@@ -71,8 +71,11 @@ def add_account(
     instance: Annotated[str, typer.Option(help="Client instance: id or name.")],
     region: Annotated[str, typer.Option(help="na, eu or fe.")],
     home: Annotated[
-        str, typer.Option(help="Home marketplace, a country code such as DE: decides where "
-        "the partner gives consent.")
+        str,
+        typer.Option(
+            help="Home marketplace, a country code such as DE: decides where "
+            "the partner gives consent."
+        ),
     ],
     email: Annotated[str, typer.Option(help="Where the partner's mails go.")],
     kind: Annotated[str, typer.Option(help="seller or vendor.")] = "seller",

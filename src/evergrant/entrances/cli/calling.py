@@ -25,9 +25,7 @@ def add(app: typer.Typer) -> None:
 
 def token(
     account: Annotated[str, typer.Argument(help="Id or name of the account.")],
-    min_ttl: Annotated[
-        int, typer.Option(help="It lives at least so many seconds from now.")
-    ] = 60,
+    min_ttl: Annotated[int, typer.Option(help="It lives at least so many seconds from now.")] = 60,
     json: Json = False,
 ) -> None:
     """Print an access token of an account.
@@ -56,9 +54,7 @@ def call(
         str,
         typer.Argument(help="Path at the Selling Partner API, with its query if it has one."),
     ],
-    header: Annotated[
-        list[str] | None, typer.Option(help="One more header: name: value.")
-    ] = None,
+    header: Annotated[list[str] | None, typer.Option(help="One more header: name: value.")] = None,
     body_file: Annotated[
         Path | None, typer.Option(help="File with the body, - for standard input.")
     ] = None,

@@ -16,7 +16,7 @@ from pathlib import Path
 from evergrant.errors import Flaw, InvalidInput
 from evergrant.rules.secrecy import Secret
 
-__all__ = ["instant", "secret_of", "secret_from_file"]
+__all__ = ["instant", "secret_from_file", "secret_of"]
 
 #: More than any secret has, in characters.
 LONGEST = 64 * 1024

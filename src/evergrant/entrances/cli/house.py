@@ -111,9 +111,7 @@ def settings_in_force(read: Settings) -> dict[str, object]:
     import dataclasses
 
     return {
-        f"EVERGRANT_{field.name.upper()}": (
-            str(value) if isinstance(value, Path) else plain(value)
-        )
+        f"EVERGRANT_{field.name.upper()}": (str(value) if isinstance(value, Path) else plain(value))
         for field in dataclasses.fields(read)
         if field.name != "marketplaces"
         for value in [getattr(read, field.name)]

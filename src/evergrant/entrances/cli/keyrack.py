@@ -33,9 +33,7 @@ def add(app: typer.Typer) -> None:
 def add_operator(
     name: Annotated[str, typer.Argument(help="The person's name.")],
     email: Annotated[str, typer.Option(help="Mail address, to sign in with.")],
-    role: Annotated[
-        str, typer.Option(help="admin, team_lead, support or auditor.")
-    ] = "admin",
+    role: Annotated[str, typer.Option(help="admin, team_lead, support or auditor.")] = "admin",
     password_file: Annotated[
         Path | None,
         typer.Option(help="File with the password, - for standard input. Without it: a prompt."),

@@ -341,9 +341,7 @@ def change_instance(
     json: Json = False,
 ) -> None:
     """Change a client instance; what is not named stays. Empty text removes an address."""
-    wanted = given(
-        name=name, base_url=base_url, return_url=return_url, webhook_url=webhook_url
-    )
+    wanted = given(name=name, base_url=base_url, return_url=return_url, webhook_url=webhook_url)
     if not renew_signing_secret:
         changes(wanted)
 

@@ -46,8 +46,8 @@ def run(arguments: Sequence[str]) -> int:
     except EvergrantError as error:
         complain(error.code, error.message, error.hint)
         return EXIT_CODES[error.blame]
-    except Exit as exit:
-        return exit.exit_code
+    except Exit as ended:
+        return ended.exit_code
     except (Abort, KeyboardInterrupt):
         complain("interrupted", "Interrupted.")
         return INTERRUPTED

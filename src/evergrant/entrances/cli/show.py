@@ -139,7 +139,9 @@ def _cell(value: Any) -> str:
 
 def _printable(text: str) -> str:
     """Names come from outside; a control character in one must not steer the terminal."""
-    return "".join(char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in text)
+    return "".join(
+        char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in text
+    )
 
 
 def _flat(fields: Mapping[str, Any], above: str = "") -> Iterable[tuple[str, str]]:

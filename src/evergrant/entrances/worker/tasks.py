@@ -103,24 +103,32 @@ async def _pause(stop: asyncio.Event, seconds: float) -> None:
         return
 
 
-def define(app: App, desk: Desk, bell: Bell, pace: Pace, ended: Ended) -> None:
-    """Registers the tasks at ``app``. A task that fails is not tried again by the queue: its room
-    or the next minute does, by rules of ours."""
+class _Told:
+    """Does one job, counts it, and says what became of it."""
 
-    async def told(name: str, doing: Awaitable[Any], **facts: object) -> Any:
+    def __init__(self, ended: Ended) -> None:
+        self._ended = ended
+
+    async def __call__(self, name: str, doing: Awaitable[Any], **facts: object) -> Any:
         with about(task=name, **facts):
             try:
                 result = await doing
             except EvergrantError as error:
-                ended(name, "failed")
+                self._ended(name, "failed")
                 log.warning("a job failed", error=error.code, message=error.message)
                 return None
             except Exception:
-                ended(name, "failed")
+                self._ended(name, "failed")
                 log.exception("a job broke")
                 raise
-            ended(name, "done")
+            self._ended(name, "done")
             return result
+
+
+def define(app: App, desk: Desk, bell: Bell, pace: Pace, ended: Ended) -> None:
+    """Registers the tasks at ``app``. A task that fails is not tried again by the queue: its room
+    or the next minute does, by rules of ours."""
+    told = _Told(ended)
 
     @app.task(name=DELIVER, queue=POST_QUEUE)
     async def deliver(item_id: str) -> None:
@@ -153,9 +161,7 @@ def define(app: App, desk: Desk, bell: Bell, pace: Pace, ended: Ended) -> None:
     @app.periodic(cron="* * * * * */15", periodic_id="queue.recover")
     @app.task(name="queue.recover", queue="queue", queueing_lock="queue.recover")
     async def recover(timestamp: int) -> None:
-        found = await told(
-            "queue.recover", take_over_stalled(app, silent_for_s=pace.silent_for_s)
-        )
+        found = await told("queue.recover", take_over_stalled(app, silent_for_s=pace.silent_for_s))
         if found:
             log.warning("jobs of a dead worker are begun again", jobs=found)
 
