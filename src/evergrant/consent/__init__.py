@@ -8,9 +8,11 @@ delivery (post room), access tokens after the first one (mint).
 Verbs that serve a partner's browser take no ``by``: the link, or the cookie with the OAuth state,
 is what they prove themselves with. When they refuse, they raise `errors.ConsentRefused`:
 
-- ``reason``: a value of ``rules.invitations.Refusal``, or the code of the error that was met
-  ("code_refused", "amazon_unavailable", "application_refused", ...)
-- ``reference``: number of the support report; the same one when the page is loaded again
+- ``reason``: a value of ``rules.invitations.Refusal``, "application_incomplete" (no credentials:
+  blame application), or "several_at_once" (log-in leg: consent for several accounts was begun in
+  one browser and nothing tells them apart: blame partner, other windows have to be closed)
+- ``reference``: number of the support report; the same one when the page is loaded again; None
+  where nothing failed (a stranger asks for an outcome)
 - ``facts``: ``blame`` (errors.Blame value), ``language`` of the account if known, ``account_id``,
   ``handshake_id`` (only for the browser that began it: `Consent.way_back` gives its link)
 
@@ -34,11 +36,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from evergrant.consent.adoption import Adoption
 from evergrant.consent.arrivals import Arrivals
+from evergrant.consent.correspondence import Correspondence
 from evergrant.consent.grants import Grants
 from evergrant.consent.ground import COMMIT_PATIENCE_S, Ground
 from evergrant.consent.handshakes import Handshakes
 from evergrant.consent.invitations import Invitations
+from evergrant.consent.log_in import LogIn
 from evergrant.consent.reports import Reports
 from evergrant.consent.values import (
     Arrived,
@@ -120,7 +125,10 @@ class Consent:
         self._reports = Reports(ground)
         self._invitations = Invitations(ground, self._reports)
         self._grants = Grants(ground)
+        self._adoption = Adoption(ground, self._grants)
+        self._correspondence = Correspondence(ground, self._invitations)
         self._handshakes = Handshakes(ground, self._reports, self._invitations)
+        self._log_in = LogIn(ground, self._reports, self._invitations)
         self._arrivals = Arrivals(ground, self._reports, self._invitations, self._grants)
 
     # --- operators and programs --------------------------------------------------------------
@@ -162,7 +170,7 @@ class Consent:
         than before or than the merchant token says; another account holds it), GrantRefused,
         ApplicationIncomplete, ApplicationRefused, AmazonUnavailable, Throttled,
         UnreadableAnswer."""
-        return await self._grants.adopt(
+        return await self._adoption.adopt(
             account_id,
             refresh_token,
             by=by,
@@ -194,9 +202,7 @@ class Consent:
     ) -> list[SupportReport]:
         """In order of their ids, which is that of their instants; ``after`` is the last id seen.
         A caller bound to one client instance sees those of its accounts. Right READ."""
-        return await self._reports.reports(
-            by=by, account_id=account_id, after=after, limit=limit
-        )
+        return await self._reports.reports(by=by, account_id=account_id, after=after, limit=limit)
 
     async def resolve(self, reference: str, *, by: Caller) -> SupportReport:
         """Somebody has seen to it. Right WRITE."""
@@ -227,7 +233,7 @@ class Consent:
     async def log_in(self, query: str, browser: str | None) -> Onward | NeedsProof:
         """The log-in URI. ``query`` is the raw query string, undecoded, because Amazon's
         ``amazon_state`` has to go back byte for byte. Raises ConsentRefused."""
-        return await self._handshakes.log_in(query, browser)
+        return await self._log_in.log_in(query, browser)
 
     async def accept(self, query: str, browser: str | None) -> Arrived:
         """The callback. ``query`` is the raw query string. The code is exchanged at most once,
@@ -249,7 +255,7 @@ class Consent:
     async def letter_facts(self, item: OutboxItem) -> LetterFacts | None:
         """For each mail of the table above. None: the letter is pointless by now (its link was
         used, withdrawn or is over); end the item without sending."""
-        return await self._invitations.letter_facts(item)
+        return await self._correspondence.letter_facts(item)
 
     async def lose_stale(self, now: datetime) -> list[Handshake]:
         """Ends handshakes whose exchange began five minutes ago and never ended: the process died

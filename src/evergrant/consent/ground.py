@@ -1,0 +1,116 @@
+"""What every desk of the reception stands on.
+
+Answers for: the other rooms and sockets that the reception works with, and the facts of one
+account loaded together. Does not answer for: any decision.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+from evergrant.accounts import Accounts
+from evergrant.errors import NotFound
+from evergrant.ports import Bell, Clock
+from evergrant.ports.amazon import LWA, SellingPartnerApi
+from evergrant.ports.store import Store, Transaction
+from evergrant.ports.things import Account, Application, Authorization, ClientInstance
+from evergrant.registry import Registry
+from evergrant.rules import ids
+from evergrant.rules.marketplaces import Marketplaces
+from evergrant.rules.rights import Caller
+from evergrant.rules.secrecy import Secret
+from evergrant.settings import House
+from evergrant.vault import Vault
+
+#: Pauses between attempts to store a grant that Amazon gave and the database does not take: the
+#: code is spent, so the grant exists nowhere but in this process. A restarting database is back
+#: within that time.
+COMMIT_PATIENCE_S: tuple[float, ...] = (0.2, 0.5, 1, 2, 4, 8)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    store: Store
+    clock: Clock
+    vault: Vault
+    registry: Registry
+    accounts: Accounts
+    lwa: LWA
+    selling_partner_api: SellingPartnerApi
+    bell: Bell
+    marketplaces: Marketplaces
+    house: House
+    login_uri: str
+    redirect_uri: str
+    invitation_life: timedelta
+    commit_patience_s: tuple[float, ...]
+
+    def link(self, link_secret: Secret) -> Secret:
+        """The whole address that goes into a letter."""
+        return Secret(f"{self.house.public_url}/connect/{link_secret.reveal()}")
+
+    def redirect_uri_of(self, application: Application) -> str:
+        return application.redirect_uri or self.redirect_uri
+
+    def consent_origin(self, account: Account) -> str:
+        """Raises Fault: no consent host of that marketplace is known."""
+        return self.marketplaces.consent_origin(account.home_marketplace, account.partner_kind)
+
+    async def ring(self, outbox_ids: Sequence[str]) -> None:
+        if outbox_ids:
+            await self.bell.ring(outbox_ids)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One account with all that a step of its consent depends on, as of one transaction."""
+
+    account: Account
+    authorization: Authorization
+    application: Application
+    instance: ClientInstance
+
+    @property
+    def renewal(self) -> bool:
+        """It was authorized before, whatever became of that."""
+        return self.authorization.grant_id is not None
+
+
+async def case_of(tx: Transaction, account_id: str) -> Case:
+    """Raises NotFound."""
+    account = await tx.accounts.get(account_id)
+    if account is None:
+        raise NotFound
+    authorization = await tx.authorizations.one(account_id=account.id)
+    application = await tx.applications.get(account.application_id)
+    instance = await tx.instances.get(account.client_instance_id)
+    if authorization is None or application is None or instance is None:
+        raise LookupError(f"The account {account.id} lacks a row that it must have.")
+    return Case(
+        account=account, authorization=authorization, application=application, instance=instance
+    )
+
+
+async def case_in_reach(tx: Transaction, account_id: str, by: Caller) -> Case:
+    """Raises NotFound, also for an account that is there and out of the caller's reach."""
+    case = await case_of(tx, account_id)
+    if not by.reaches(case.account.client_instance_id):
+        raise NotFound
+    return case
+
+
+def new_id(kind: ids.Kind, now: datetime) -> str:
+    return ids.make(kind, now, secrets.token_bytes(10))
+
+
+def host_of(origin: str) -> str:
+    return urlsplit(origin).netloc
+
+
+def one_line(text: str, limit: int) -> str:
+    """What somebody typed, fit for a line of a report."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:limit]

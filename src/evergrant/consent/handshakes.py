@@ -1,0 +1,193 @@
+"""Handshakes: one attempt at consent, minutes long, of one browser.
+
+Answers for: beginning one and sending the browser to Amazon, and for knowing it again. Does not
+answer for: the ways back (log-in leg and callback have a desk each).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+
+from evergrant import journal
+from evergrant.consent.ground import Case, Ground, case_of, new_id
+from evergrant.consent.invitations import Invitations
+from evergrant.consent.queries import is_random_secret
+from evergrant.consent.reports import Filed, Reports, Trouble
+from evergrant.consent.values import Departure
+from evergrant.errors import ApplicationIncomplete, Blame
+from evergrant.ports.store import Transaction
+from evergrant.ports.things import Account, Application, Handshake, HandshakeStep
+from evergrant.rules import ids
+from evergrant.rules.applications import needs_beta
+from evergrant.rules.invitations import HANDSHAKE_LIFE, REFUSALS, HandshakeFacts, Refusal
+from evergrant.rules.lifecycle import State
+from evergrant.rules.marketplaces import PartnerKind, consent_url
+from evergrant.rules.rights import partner
+from evergrant.rules.secrecy import Secret, digest
+
+#: Steps from which a handshake can still succeed.
+LIVE = (HandshakeStep.BEGUN, HandshakeStep.LOGGED_IN)
+#: The browser is known that much longer than one handshake, so that its outcome can be shown.
+COOKIE_LIFE_S = 3600
+
+
+def begun_by(handshake: Handshake, browser: str | None) -> bool:
+    return browser is not None and hmac.compare_digest(handshake.browser_digest, digest(browser))
+
+
+def facts_of(handshake: Handshake, case: Case, *, same_browser: bool) -> HandshakeFacts:
+    return HandshakeFacts(
+        expires_at=handshake.expires_at,
+        spent=handshake.step not in LIVE,
+        same_browser=same_browser,
+        amazon_application_id=case.application.application_id,
+        consent_origin=handshake.consent_origin,
+        selling_partner_id=handshake.selling_partner_id,
+    )
+
+
+def trouble_of(
+    refusal: Refusal,
+    *,
+    account: Account | None = None,
+    handshake: Handshake | None = None,
+    told_by_mail: bool = True,
+    facts: Mapping[str, str] | None = None,
+) -> Trouble:
+    """A refusal of the rules, with what they know of it."""
+    note = REFUSALS[refusal]
+    return Trouble(
+        reason=refusal.value,
+        blame=Blame(note.blame),
+        account=account,
+        handshake=handshake,
+        advice=note.to_do,
+        facts={"happened": note.happened, **(facts or {})},
+        told_by_mail=told_by_mail,
+    )
+
+
+class Handshakes:
+    def __init__(self, ground: Ground, reports: Reports, invitations: Invitations) -> None:
+        self._ground = ground
+        self._reports = reports
+        self._invitations = invitations
+
+    # --- the button ---------------------------------------------------------------------------
+
+    async def begin(self, link_secret: str, browser: str | None) -> Departure:
+        now = self._ground.clock.now()
+        cookie = browser if browser and is_random_secret(browser) else secrets.token_urlsafe(32)
+        refused: tuple[Trouble, Filed] | None = None
+        async with self._ground.store.transaction() as tx:
+            shown = await self._invitations.look_up(tx, link_secret, now)
+            if shown.refusal is not None or not shown.invitation or not shown.case:
+                refused = await self._invitations.refuse(tx, shown, now)
+            else:
+                try:
+                    await self._invitations.refuse_unless_complete(tx, shown.case)
+                except ApplicationIncomplete as error:
+                    refused = await self._incomplete(tx, shown.case.account, error, now)
+                else:
+                    case = shown.case
+                    handshake, state = self._begun(shown.invitation.id, case, cookie, now)
+                    await tx.handshakes.add(handshake)
+                    await journal.write(
+                        tx,
+                        now=now,
+                        by=partner(),
+                        verb="handshake.begun",
+                        subject=handshake.id,
+                        account_id=case.account.id,
+                        invitation_id=handshake.invitation_id,
+                        consent_host=handshake.consent_origin,
+                        expires_at=handshake.expires_at,
+                    )
+        if refused is not None:
+            raise await self._invitations.refused(refused)
+        location = consent_url(
+            handshake.consent_origin,
+            application_id=case.application.application_id,
+            state=state.reveal(),
+            redirect_uri=handshake.redirect_uri,
+            beta=beta_of(case.application, case.account.partner_kind),
+        )
+        return Departure(
+            location=Secret(location),
+            browser=Secret(cookie),
+            cookie_life_s=COOKIE_LIFE_S,
+            handshake_id=handshake.id,
+        )
+
+    def _begun(
+        self, invitation_id: str, case: Case, cookie: str, now: datetime
+    ) -> tuple[Handshake, Secret]:
+        handshake_id = new_id(ids.Kind.HANDSHAKE, now)
+        state = state_of(handshake_id, cookie)
+        handshake = Handshake(
+            id=handshake_id,
+            invitation_id=invitation_id,
+            account_id=case.account.id,
+            application_id=case.application.id,
+            step=HandshakeStep.BEGUN,
+            state_digest=digest(state),
+            browser_digest=digest(cookie),
+            consent_origin=self._ground.consent_origin(case.account),
+            redirect_uri=self._ground.redirect_uri_of(case.application),
+            created_at=now,
+            expires_at=now + HANDSHAKE_LIFE,
+        )
+        return handshake, state
+
+    async def _incomplete(
+        self, tx: Transaction, account: Account, error: ApplicationIncomplete, now: datetime
+    ) -> tuple[Trouble, Filed]:
+        trouble = Trouble(
+            reason=error.code,
+            blame=error.blame,
+            account=account,
+            advice=error.hint or "",
+            facts={"happened": error.message},
+        )
+        return trouble, await self._reports.file(tx, trouble, now)
+
+    # --- knowing it again ---------------------------------------------------------------------
+
+    async def way_back(self, handshake_id: str, browser: str | None) -> Secret | None:
+        now = self._ground.clock.now()
+        async with self._ground.store.transaction() as tx:
+            handshake = await tx.handshakes.get(handshake_id)
+            if handshake is None or not begun_by(handshake, browser):
+                return None
+            case = await case_of(tx, handshake.account_id)
+            if case.authorization.state is State.CLOSED:
+                return None
+            began = await tx.invitations.get(handshake.invitation_id)
+            invitation = await self._invitations.newest_open(tx, handshake.account_id, now)
+            # A newer letter may have gone to somebody else; this browser holds the older one only.
+            if invitation is None or began is None or invitation.email != began.email:
+                return None
+            return await self._invitations.link_of(tx, invitation)
+
+
+def state_of(handshake_id: str, cookie: str) -> Secret:
+    """Our OAuth ``state``: made of the browser's cookie, so that the log-in leg can send the same
+    state on although only its digest is stored. Whoever reads the database, or sees a state, can
+    make no other one of it."""
+    made = hmac.new(cookie.encode(), f"state:{handshake_id}".encode(), hashlib.sha256).digest()
+    return Secret(base64.urlsafe_b64encode(made).decode().rstrip("="))
+
+
+def beta_of(application: Application, partner_kind: PartnerKind) -> bool:
+    """Whether Amazon's pages want ``version=beta`` of this application."""
+    override = (
+        application.beta_for_sellers
+        if partner_kind is PartnerKind.SELLER
+        else application.beta_for_vendors
+    )
+    return needs_beta(application.status, partner_kind, override)

@@ -1,0 +1,411 @@
+"""Invitations: the letter with the link.
+
+Answers for: making, mailing, showing, declining and withdrawing them. Does not answer for: what
+happens after the button was pressed, or for the words of the letter.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from evergrant import journal, vault
+from evergrant.consent.ground import (
+    Case,
+    Ground,
+    case_in_reach,
+    case_of,
+    host_of,
+    new_id,
+    one_line,
+)
+from evergrant.consent.queries import is_random_secret
+from evergrant.consent.reports import Filed, Reports, Trouble
+from evergrant.consent.values import Opened, TroubleTold
+from evergrant.errors import (
+    AccountClosed,
+    ApplicationIncomplete,
+    Blame,
+    Conflict,
+    ConsentRefused,
+)
+from evergrant.intake import need
+from evergrant.ports.store import Transaction
+from evergrant.ports.things import Invitation, InvitationState, OutboxItem, OutboxKind
+from evergrant.rules import ids
+from evergrant.rules.amazon_errors import page_error
+from evergrant.rules.applications import ApplicationKind
+from evergrant.rules.faults import Fault
+from evergrant.rules.invitations import REFUSALS, Refusal, Refuse, judge_open
+from evergrant.rules.invitations import LetterFacts as LinkFacts
+from evergrant.rules.lifecycle import State
+from evergrant.rules.rights import SYSTEM, Caller, Right, partner
+from evergrant.rules.secrecy import Secret, digest
+
+#: A stranger can make us write this letter by naming a shop at our log-in URI, so an address gets
+#: it at most so often.
+COLD_LETTER_PAUSE = timedelta(hours=6)
+#: An open link with less time left than this is replaced when a fresh one is to be ready.
+READY_MARGIN = timedelta(days=3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A link that was looked up: what it belongs to and whether it still opens anything."""
+
+    invitation: Invitation | None
+    case: Case | None
+    refusal: Refusal | None
+
+
+class Invitations:
+    def __init__(self, ground: Ground, reports: Reports) -> None:
+        self._ground = ground
+        self._reports = reports
+
+    # --- operators ----------------------------------------------------------------------------
+
+    async def invite(self, account_id: str, *, by: Caller) -> Invitation:
+        need(by, Right.WRITE)
+        now = self._ground.clock.now()
+        async with self._ground.store.transaction() as tx:
+            case = await case_in_reach(tx, account_id, by)
+            await self._refuse_unless_invitable(tx, case)
+            invitation = await self.prepare(tx, case, now, by=by)
+            item = await self._mail(tx, case, invitation, now, by=by)
+        await self._ground.ring([item.id])
+        return invitation
+
+    async def link(self, account_id: str, *, by: Caller) -> Secret:
+        need(by, Right.WRITE)
+        now = self._ground.clock.now()
+        async with self._ground.store.transaction() as tx:
+            case = await case_in_reach(tx, account_id, by)
+            await self._refuse_unless_invitable(tx, case)
+            invitation = await self.newest_open(tx, account_id, now)
+            if invitation is None:
+                invitation = await self.prepare(tx, case, now, by=by)
+            link = await self.link_of(tx, invitation)
+            await journal.write(
+                tx,
+                now=now,
+                by=by,
+                verb="invitation.link_shown",
+                subject=invitation.id,
+                account_id=account_id,
+            )
+        return link
+
+    async def history(self, account_id: str, *, by: Caller) -> list[Invitation]:
+        need(by, Right.READ)
+        async with self._ground.store.transaction() as tx:
+            await case_in_reach(tx, account_id, by)
+            return await tx.invitations.all(account_id=account_id)
+
+    # --- the partner's browser ----------------------------------------------------------------
+
+    async def open(self, link_secret: str) -> Opened:
+        now = self._ground.clock.now()
+        refused: tuple[Trouble, Filed] | None = None
+        async with self._ground.store.transaction() as tx:
+            shown = await self.look_up(tx, link_secret, now)
+            if shown.refusal is None and shown.invitation and shown.case:
+                opened = self._opened(shown.invitation, shown.case)
+                await self._note_opened(tx, shown.invitation, now)
+            else:
+                refused = await self.refuse(tx, shown, now)
+        if refused is not None:
+            raise await self.refused(refused)
+        return opened
+
+    async def decline(self, link_secret: str) -> str:
+        now = self._ground.clock.now()
+        async with self._ground.store.transaction() as tx:
+            shown = await self.look_up(tx, link_secret, now)
+            if shown.refusal is not None or not shown.invitation or not shown.case:
+                refused = await self.refuse(tx, shown, now)
+            else:
+                refused = None
+                invitation, account = shown.invitation, shown.case.account
+                await self._withdraw(tx, invitation)
+                await journal.write(
+                    tx,
+                    now=now,
+                    by=partner(),
+                    verb="invitation.declined",
+                    subject=invitation.id,
+                    account_id=account.id,
+                    email=invitation.email,
+                )
+                trouble = Trouble(
+                    reason=Refusal.DECLINED.value,
+                    blame=Blame.PARTNER,
+                    account=account,
+                    advice="Ask who is the right person, correct the client e-mail if needed, "
+                    "and send a fresh link. This link no longer works.",
+                    facts={"letter_to": invitation.email},
+                )
+                filed = await self._reports.file(tx, trouble, now)
+        if refused is not None:
+            raise await self.refused(refused)
+        await self._ground.ring(filed.outbox_ids)
+        return filed.report.reference
+
+    async def tell_trouble(self, link_secret: str, code: str, words: str) -> TroubleTold:
+        now = self._ground.clock.now()
+        known = page_error(code[:40])
+        async with self._ground.store.transaction() as tx:
+            shown = await self.look_up(tx, link_secret, now)
+            if not shown.invitation or not shown.case:
+                refused = await self.refuse(tx, shown, now)
+            else:
+                refused = None
+                account = shown.case.account
+                begun = await tx.handshakes.all(invitation_id=shown.invitation.id)
+                trouble = Trouble(
+                    reason=f"amazon_page_{known.code.lower()}" if known else "amazon_page",
+                    blame=Blame(known.blame) if known else Blame.AMAZON,
+                    account=account,
+                    handshake=begun[-1] if begun else None,
+                    advice=known.to_do if known else "Ask the partner for a picture of the page.",
+                    facts={
+                        "happened": known.cause
+                        if known
+                        else "Amazon's own page showed an error to the partner.",
+                        "amazon_page_showed": known.code if known else one_line(code, 40),
+                        "partner_says": one_line(words, 300),
+                    },
+                )
+                filed = await self._reports.file(tx, trouble, now)
+        if refused is not None:
+            raise await self.refused(refused)
+        await self._ground.ring(filed.outbox_ids)
+        return TroubleTold(
+            reference=filed.report.reference,
+            code=known.code if known else "",
+            language=account.language,
+        )
+
+    # --- for the other desks ------------------------------------------------------------------
+
+    async def look_up(self, tx: Transaction, link_secret: str, now: datetime) -> Shown:
+        invitation = (
+            await tx.invitations.one(link_digest=digest(link_secret))
+            if is_random_secret(link_secret)
+            else None
+        )
+        case = await case_of(tx, invitation.account_id) if invitation else None
+        verdict = judge_open(_link_facts(invitation, case), now)
+        return Shown(
+            invitation=invitation,
+            case=case,
+            refusal=verdict.reason if isinstance(verdict, Refuse) else None,
+        )
+
+    async def refuse(self, tx: Transaction, shown: Shown, now: datetime) -> tuple[Trouble, Filed]:
+        refusal = shown.refusal or Refusal.INVITATION_UNKNOWN
+        note = REFUSALS[refusal]
+        connected = shown.case is not None and shown.case.authorization.state is State.ACTIVE
+        trouble = Trouble(
+            reason=refusal.value,
+            blame=Blame(note.blame),
+            account=shown.case.account if shown.case else None,
+            advice=note.to_do,
+            facts={
+                "happened": note.happened,
+                "letter_to": shown.invitation.email if shown.invitation else "",
+            },
+            # Who opens the letter again after all went well has no trouble.
+            told_by_mail=not (refusal is Refusal.INVITATION_SPENT and connected),
+        )
+        return trouble, await self._reports.file(tx, trouble, now)
+
+    async def refused(self, refused: tuple[Trouble, Filed]) -> ConsentRefused:
+        """The error to raise, after the bell was rung for its letter."""
+        trouble, filed = refused
+        await self._ground.ring(filed.outbox_ids)
+        return trouble.refusal(filed.report)
+
+    async def prepare(
+        self, tx: Transaction, case: Case, now: datetime, *, by: Caller
+    ) -> Invitation:
+        """A fresh invitation in place of all older ones, its link in the safe; nobody is mailed."""
+        account = case.account
+        # Written first: it holds the account's row, so that two who invite at once take turns.
+        await tx.accounts.change(
+            account.id,
+            oauth_began=True,
+            oauth_began_at=account.oauth_began_at or now,
+        )
+        for older in await tx.invitations.all(account_id=account.id, state=InvitationState.OPEN):
+            await self._withdraw(tx, older)
+        link_secret = Secret(secrets.token_urlsafe(32))
+        invitation = Invitation(
+            id=new_id(ids.Kind.INVITATION, now),
+            account_id=account.id,
+            link_digest=digest(link_secret),
+            email=account.client_email,
+            language=account.language,
+            state=InvitationState.OPEN,
+            created_at=now,
+            expires_at=now + self._ground.invitation_life,
+        )
+        await tx.invitations.add(invitation)
+        await self._ground.vault.put(
+            tx,
+            vault.invitation_link(invitation.id),
+            link_secret,
+            now=now,
+            expires_at=invitation.expires_at,
+        )
+        await journal.write(
+            tx,
+            now=now,
+            by=by,
+            verb="invitation.made",
+            subject=invitation.id,
+            account_id=account.id,
+            email=invitation.email,
+            expires_at=invitation.expires_at,
+        )
+        return invitation
+
+    async def ready(self, tx: Transaction, case: Case, now: datetime) -> Invitation:
+        """An open invitation with some days left, made if need be; nobody is mailed."""
+        found = await self.newest_open(tx, case.account.id, now + READY_MARGIN)
+        return found or await self.prepare(tx, case, now, by=SYSTEM)
+
+    async def write_again(self, tx: Transaction, case: Case, now: datetime) -> OutboxItem | None:
+        """A letter because somebody unproven asked for one. The link that is open stays as it is,
+        so a stranger cannot make it useless; None when a letter went out a short while ago."""
+        invitation = await self.newest_open(tx, case.account.id, now)
+        if invitation is None:
+            invitation = await self.prepare(tx, case, now, by=partner())
+        else:
+            sent = await tx.outbox.all(subject=invitation.id)
+            if any(item.created_at > now - COLD_LETTER_PAUSE for item in sent):
+                return None
+        return await self._mail(tx, case, invitation, now, by=partner())
+
+    async def spend_all(self, tx: Transaction, account_id: str, now: datetime) -> None:
+        """The account is connected: no link of it opens anything any more."""
+        for invitation in await tx.invitations.all(
+            account_id=account_id, state=InvitationState.OPEN
+        ):
+            await tx.invitations.change(invitation.id, state=InvitationState.SPENT, spent_at=now)
+            await self._ground.vault.drop(tx, vault.invitation_link(invitation.id))
+
+    async def newest_open(
+        self, tx: Transaction, account_id: str, until: datetime
+    ) -> Invitation | None:
+        """The newest invitation that still opens at ``until``."""
+        found = await tx.invitations.all(account_id=account_id, state=InvitationState.OPEN)
+        return next((one for one in reversed(found) if one.expires_at > until), None)
+
+    async def link_of(self, tx: Transaction, invitation: Invitation) -> Secret:
+        link_secret = await self._ground.vault.open(tx, vault.invitation_link(invitation.id))
+        if link_secret is None:
+            raise LookupError(f"The link of {invitation.id} does not lie in the safe.")
+        return self._ground.link(link_secret)
+
+    # --- inside -------------------------------------------------------------------------------
+
+    async def _refuse_unless_invitable(self, tx: Transaction, case: Case) -> None:
+        if case.authorization.state is State.CLOSED:
+            raise AccountClosed(hint="Reopen the account first.")
+        if case.application.kind is ApplicationKind.PRIVATE:
+            raise Conflict(
+                f"The application {case.application.name!r} is private: Amazon has no consent "
+                "page for it.",
+                hint="Authorize it in Amazon's own console and adopt the refresh token.",
+            )
+        try:
+            self._ground.consent_origin(case.account)
+        except Fault as fault:
+            raise Conflict(fault.message, hint=fault.hint) from None
+        await self.refuse_unless_complete(tx, case)
+
+    async def refuse_unless_complete(self, tx: Transaction, case: Case) -> None:
+        """Raises ApplicationIncomplete: consent could be given, and then nothing done with it."""
+        credentials = await tx.credentials.get(case.application.id)
+        if credentials is None or not credentials.lwa_client_id or not credentials.secret_set:
+            raise ApplicationIncomplete(
+                f"The application {case.application.name!r} has no LWA client id or no client "
+                "secret yet.",
+                hint="Set the integration credentials of the application first.",
+            )
+
+    async def _mail(
+        self, tx: Transaction, case: Case, invitation: Invitation, now: datetime, *, by: Caller
+    ) -> OutboxItem:
+        item = OutboxItem(
+            id=new_id(ids.Kind.OUTBOX, now),
+            kind=OutboxKind.MAIL,
+            topic="renewal" if case.renewal else "invitation",
+            subject=invitation.id,
+            to=invitation.email,
+            language=invitation.language,
+            account_id=case.account.id,
+            facts={"account_name": case.account.name},
+            next_at=now,
+            created_at=now,
+        )
+        await tx.outbox.add(item)
+        await journal.write(
+            tx,
+            now=now,
+            by=by,
+            verb="invitation.mailed",
+            subject=invitation.id,
+            account_id=case.account.id,
+            email=invitation.email,
+            letter=item.topic,
+        )
+        return item
+
+    async def _withdraw(self, tx: Transaction, invitation: Invitation) -> None:
+        await tx.invitations.change(
+            invitation.id,
+            expecting={"state": InvitationState.OPEN},
+            state=InvitationState.WITHDRAWN,
+        )
+        await self._ground.vault.drop(tx, vault.invitation_link(invitation.id))
+
+    async def _note_opened(self, tx: Transaction, invitation: Invitation, now: datetime) -> None:
+        first = await tx.invitations.change(
+            invitation.id, expecting={"opened_at": None}, opened_at=now
+        )
+        if first is not None:
+            await journal.write(
+                tx,
+                now=now,
+                by=partner(),
+                verb="invitation.opened",
+                subject=invitation.id,
+                account_id=invitation.account_id,
+            )
+
+    def _opened(self, invitation: Invitation, case: Case) -> Opened:
+        return Opened(
+            invitation_id=invitation.id,
+            account_id=case.account.id,
+            account_name=case.account.name,
+            partner_kind=case.account.partner_kind,
+            language=case.account.language,
+            application_name=case.application.name,
+            central_host=host_of(self._ground.consent_origin(case.account)),
+            renewal=case.renewal,
+            expires_at=invitation.expires_at,
+        )
+
+
+def _link_facts(invitation: Invitation | None, case: Case | None) -> LinkFacts | None:
+    if invitation is None or case is None:
+        return None
+    return LinkFacts(
+        spent=invitation.state is InvitationState.SPENT,
+        withdrawn=invitation.state is InvitationState.WITHDRAWN,
+        expires_at=invitation.expires_at,
+        account_closed=case.authorization.state is State.CLOSED,
+    )

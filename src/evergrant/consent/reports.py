@@ -1,0 +1,248 @@
+"""Support reports: what Dev Support needs to solve a failed authorization, and no secret in it.
+
+Answers for: writing a report with its journal line and letter, once per trouble however often a
+page is loaded, and showing reports to those who may see them. Does not answer for: deciding that
+something failed.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from evergrant import journal
+from evergrant.consent.ground import Ground, new_id
+from evergrant.errors import Blame, ConsentRefused, NotFound
+from evergrant.intake import Flaws, need
+from evergrant.ports.store import Transaction
+from evergrant.ports.things import Account, Handshake, OutboxItem, OutboxKind, SupportReport
+from evergrant.rules import ids
+from evergrant.rules.rights import Caller, Right, partner
+from evergrant.rules.secrecy import scrub
+
+#: The same trouble of the same account within that time is one report, not many: people load
+#: pages again, and mail scanners do so without being asked.
+SAME_TROUBLE = timedelta(hours=1)
+#: Troubles of nobody in particular that are told within that time. Whoever makes up links and
+#: states all day is not to fill the database or a mailbox with it.
+MOST_OF_NOBODY = 20
+#: Reports a page of the list may hold.
+MOST_REPORTS = 500
+_LONGEST_FACT = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """What went wrong. ``reason`` is a value of ``rules.invitations.Refusal`` or an error's code;
+    ``advice`` is what an operator does about it."""
+
+    reason: str
+    blame: Blame
+    account: Account | None = None
+    handshake: Handshake | None = None
+    advice: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    told_by_mail: bool = True
+
+    def refusal(self, report: SupportReport, *, own_browser: bool = True) -> ConsentRefused:
+        """The error that the door turns into a page. A browser that did not begin the handshake
+        learns nothing of it."""
+        handshake = self.handshake if own_browser else None
+        account = self.account if own_browser else None
+        return ConsentRefused(
+            self.reason,
+            reference=report.reference,
+            facts={
+                "blame": self.blame.value,
+                "language": account.language if account else None,
+                "account_id": account.id if account else None,
+                "handshake_id": handshake.id if handshake else None,
+            },
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filed:
+    """A report in the drawer. ``outbox_ids`` wait for the bell, after the commit."""
+
+    report: SupportReport
+    outbox_ids: tuple[str, ...] = ()
+
+
+class Reports:
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+
+    # --- writing ------------------------------------------------------------------------------
+
+    async def file(
+        self, tx: Transaction, trouble: Trouble, now: datetime, *, by: Caller | None = None
+    ) -> Filed:
+        """Report, journal line and letter in the caller's transaction; or the report that there
+        already is of the same trouble."""
+        known = await self._known(tx, trouble, now)
+        if known is not None:
+            return Filed(report=known)
+        account, handshake = trouble.account, trouble.handshake
+        report = SupportReport(
+            id=new_id(ids.Kind.REPORT, now),
+            reference=ids.reference(secrets.token_bytes(5)),
+            at=now,
+            reason=trouble.reason,
+            blame=trouble.blame.value,
+            account_id=account.id if account else None,
+            handshake_id=handshake.id if handshake else None,
+            facts=await self._facts(tx, trouble),
+        )
+        await tx.reports.add(report)
+        await journal.write(
+            tx,
+            now=now,
+            by=by or partner(),
+            verb="consent.refused",
+            subject=handshake.id if handshake else report.id,
+            account_id=report.account_id,
+            reason=report.reason,
+            blame=report.blame,
+            reference=report.reference,
+        )
+        if not trouble.told_by_mail:
+            return Filed(report=report)
+        letter = await self._letter(tx, report, account, now)
+        return Filed(report=report, outbox_ids=letter)
+
+    async def file_alone(self, trouble: Trouble, *, by: Caller | None = None) -> SupportReport:
+        """`file` in a transaction of its own, bell included."""
+        async with self._ground.store.transaction() as tx:
+            filed = await self.file(tx, trouble, self._ground.clock.now(), by=by)
+        await self._ground.ring(filed.outbox_ids)
+        return filed.report
+
+    async def _known(
+        self, tx: Transaction, trouble: Trouble, now: datetime
+    ) -> SupportReport | None:
+        since = ids.make(ids.Kind.REPORT, now - SAME_TROUBLE, bytes(10))
+        same: dict[str, Any] = {"reason": trouble.reason, "account_id": None}
+        if trouble.account is not None:
+            same["account_id"] = trouble.account.id
+            same["handshake_id"] = trouble.handshake.id if trouble.handshake else None
+        found = await tx.reports.all(after=since, **same)
+        if trouble.account is None:
+            return found[-1] if len(found) >= MOST_OF_NOBODY else None
+        return next((report for report in reversed(found) if report.resolved_at is None), None)
+
+    async def _facts(self, tx: Transaction, trouble: Trouble) -> dict[str, Any]:
+        facts: dict[str, Any] = {"advice": trouble.advice}
+        account, handshake = trouble.account, trouble.handshake
+        if account is not None:
+            application = await tx.applications.get(account.application_id)
+            instance = await tx.instances.get(account.client_instance_id)
+            facts |= {
+                "account_name": account.name,
+                "partner_kind": account.partner_kind.value,
+                "client_email": account.client_email,
+                "region": account.region.value,
+                "home_marketplace": account.home_marketplace,
+                "application": application.name if application else "",
+                "application_id": application.application_id if application else "",
+                "client_instance": instance.name if instance else "",
+            }
+        if handshake is not None:
+            facts |= {
+                "consent_host": handshake.consent_origin,
+                "handshake_step": handshake.step.value,
+                "handshake_begun_at": handshake.created_at.isoformat(timespec="seconds"),
+            }
+        facts |= trouble.facts
+        return {
+            name: scrub(value)[:_LONGEST_FACT] if isinstance(value, str) else value
+            for name, value in facts.items()
+            if value not in (None, "")
+        }
+
+    async def _letter(
+        self, tx: Transaction, report: SupportReport, account: Account | None, now: datetime
+    ) -> tuple[str, ...]:
+        to = self._ground.house.support_email
+        if not to:
+            return ()
+        item = OutboxItem(
+            id=new_id(ids.Kind.OUTBOX, now),
+            kind=OutboxKind.MAIL,
+            topic="support_report",
+            subject=report.id,
+            to=to,
+            account_id=report.account_id,
+            facts={
+                "reference": report.reference,
+                "account_name": account.name if account else "",
+            },
+            next_at=now,
+            created_at=now,
+        )
+        await tx.outbox.add(item)
+        return (item.id,)
+
+    # --- showing ------------------------------------------------------------------------------
+
+    async def report(self, reference: str, *, by: Caller) -> SupportReport:
+        need(by, Right.READ)
+        async with self._ground.store.transaction() as tx:
+            return await self._in_reach(tx, reference, by)
+
+    async def reports(
+        self, *, by: Caller, account_id: str | None, after: str | None, limit: int
+    ) -> list[SupportReport]:
+        need(by, Right.READ)
+        flaws = Flaws()
+        if not 1 <= limit <= MOST_REPORTS:
+            flaws.add("limit", f"must be from 1 to {MOST_REPORTS}.", code="out_of_range")
+        flaws.refuse_if_any()
+        async with self._ground.store.transaction() as tx:
+            if account_id is not None:
+                account = await tx.accounts.get(account_id)
+                if account is None or not by.reaches(account.client_instance_id):
+                    raise NotFound
+                return await tx.reports.all(after=after, limit=limit, account_id=account_id)
+            if by.client_instance_id is None:
+                return await tx.reports.all(after=after, limit=limit)
+            reached = await tx.accounts.all(client_instance_id=by.client_instance_id)
+            return await tx.reports.all(
+                after=after, limit=limit, account_id=[account.id for account in reached]
+            )
+
+    async def resolve(self, reference: str, *, by: Caller) -> SupportReport:
+        need(by, Right.WRITE)
+        now = self._ground.clock.now()
+        async with self._ground.store.transaction() as tx:
+            report = await self._in_reach(tx, reference, by)
+            changed = await tx.reports.change(
+                report.id, expecting={"resolved_at": None}, resolved_at=now
+            )
+            if changed is None:
+                return report
+            await journal.write(
+                tx,
+                now=now,
+                by=by,
+                verb="report.resolved",
+                subject=report.id,
+                account_id=report.account_id,
+                reference=report.reference,
+            )
+            return changed
+
+    async def _in_reach(self, tx: Transaction, reference: str, by: Caller) -> SupportReport:
+        flaws = Flaws()
+        wanted = flaws.text("reference", reference, ids.check_reference)
+        flaws.refuse_if_any()
+        report = await tx.reports.one(reference=wanted)
+        if report is None:
+            raise NotFound
+        account = await tx.accounts.get(report.account_id) if report.account_id else None
+        if not by.reaches(account.client_instance_id if account else None):
+            raise NotFound
+        return report
