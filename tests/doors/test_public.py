@@ -642,9 +642,9 @@ def test_every_sentence_is_translated(language: str) -> None:
         assert entry.string, entry.id
         assert not entry.fuzzy
         blanks = r"%\(\w+\)s"
-        assert sorted(re.findall(blanks, entry.id)) == sorted(re.findall(blanks, entry.string))
+        assert sorted(re.findall(blanks, entry.id)) == sorted(re.findall(blanks, str(entry.string)))
         tags = r"</?\w+>"
-        assert sorted(re.findall(tags, entry.id)) == sorted(re.findall(tags, entry.string))
+        assert sorted(re.findall(tags, entry.id)) == sorted(re.findall(tags, str(entry.string)))
 
 
 def test_every_refusal_has_words_of_its_own() -> None:
