@@ -2,7 +2,6 @@
 
 Answers for: every name that an operator may set, its default and meaning, what is wrong with a
 value. Does not answer for: whether the thing behind a setting works (``checks``).
-
 Every setting may also come from a file: ``NAME_FILE`` names it (secrets mounted by Docker,
 Kubernetes or systemd). A name that begins with ``EVERGRANT_`` and that nobody knows is an error.
 An empty value counts as not set.
@@ -184,7 +183,9 @@ def _word(words: type[Word]) -> Callable[[str], Word]:
 def _integer(low: int, high: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         if not (text.isascii() and text.isdigit() and low <= int(text[:12]) <= high):
-            raise Fault("out_of_range", f"'{text}' is not a whole number from {low} to {high}.")
+            raise Fault(
+                "out_of_range", f"'{text[:40]}' is not a whole number from {low} to {high}."
+            )
         return int(text)
 
     return read
@@ -247,7 +248,7 @@ def _public_url(text: str) -> str:
 
 
 def _sender(text: str) -> str:
-    ids.check_email(parseaddr(text)[1])
+    ids.check_email(parseaddr(text)[1] if text.isprintable() else text)
     return text
 
 
