@@ -113,8 +113,8 @@ class Watch:
             account_id=seen.account_id,
             granted_at=seen.granted_at,
             term_ends_at=seen.term_ends_at,
-            state_before=seen.state,
-            state=decision.to,
+            before=seen.state,
+            after=decision.to,
         )
         return lapsed
 
@@ -158,6 +158,8 @@ def _told(account: Account, lapsed: Authorization) -> dict[str, str | None]:
     return {
         "account_id": account.id,
         "account_name": account.name,
+        "partner_kind": account.partner_kind.value,
+        "region": account.region.value,
         "selling_partner_id": lapsed.selling_partner_id,
         "state": lapsed.state.value,
         "granted_at": lapsed.granted_at.isoformat() if lapsed.granted_at else None,
