@@ -24,10 +24,11 @@ def settings_page() -> str:
         NOTE,
         (
             "Settings are environment variables, read once when a process starts. Instead of a "
-            "value, `NAME_FILE` may name a file that holds it (a mounted secret, say); blanks around the "
-            "value are dropped, and an empty value counts as not set. A name that begins with "
-            "`EVERGRANT_` and that is not known here is an error, so a slip of the pen does not "
-            "pass unseen. `evergrant settings` shows what is in force, and where it came from."
+            "value, `NAME_FILE` may name a file that holds it (a mounted secret, say); blanks "
+            "around the value are dropped, and an empty value counts as not set. A name that "
+            "begins with `EVERGRANT_` and that is not known here is an error, so a slip of the "
+            "pen does not pass unseen. `evergrant settings` shows what is in force, and where "
+            "it came from."
         ),
     ]
     for section, group in itertools.groupby(SETTINGS, key=lambda one: one.section):
@@ -55,8 +56,8 @@ def errors_page() -> str:
         NOTE,
         (
             "Every error has a stable code, says who has to act, and whether the same call can "
-            "succeed later without anybody acting (*permanent: no*). At `/v1` it is a problem (RFC 9457) "
-            "with `code`, `blame` and `hint`; on the command line it is one line."
+            "succeed later without anybody acting (*permanent: no*). At `/v1` it is a problem "
+            "(RFC 9457) with `code`, `blame` and `hint`; on the command line it is one line."
         ),
     ]
     for family in errors.EvergrantError.__subclasses__():
