@@ -6,6 +6,8 @@ door stands (``entrances.serve``).
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -64,7 +66,9 @@ def _told(request: Request, problem: Problem) -> Response:
 
 def _room_refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, EvergrantError)
-    return _told(request, problems.of_error(error))
+    told = problems.of_error(error)
+    takes_body = getattr(request.scope.get("route"), "body_field", None) is not None
+    return _told(request, replace(told, in_query=not takes_body))
 
 
 def _refused(request: Request, error: Exception) -> Response:

@@ -56,11 +56,16 @@ class Page(View, Generic[Shown]):
 
 
 def page(
-    found: Sequence[Thing], limit: int, show: Callable[[Thing], Shown], mark: Callable[[Thing], Any]
+    found: Sequence[Thing],
+    limit: int,
+    show: Callable[[Thing], Shown],
+    mark: Callable[[Thing], Any],
+    most: int | None = None,
 ) -> Page[Shown]:
-    """``found`` was asked for with one more than ``limit``, to know whether there is more."""
+    """``found`` was asked for with one more than ``limit``, to know whether there is more. Of a
+    room that gives ``most`` at once, a page that long may be followed by an empty one."""
     here = found[:limit]
-    more = len(found) > limit
+    more = len(found) > limit or len(found) == most
     return Page(items=[show(one) for one in here], next=str(mark(here[-1])) if more else None)
 
 

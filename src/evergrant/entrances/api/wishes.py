@@ -21,6 +21,7 @@ from pydantic import (
     StrictBool,
 )
 
+from evergrant.account_fields import LONGEST_NOTES
 from evergrant.accounts import NewAccount
 from evergrant.registry import Credentials, NewApplication, NewInstance
 from evergrant.rules.applications import ApplicationKind, ApplicationStatus
@@ -61,7 +62,7 @@ def _storable_secret(secret: SecretStr) -> SecretStr:
 
 
 Text = Annotated[str, Field(max_length=500), AfterValidator(_storable)]
-Notes = Annotated[str, Field(max_length=10_000), AfterValidator(_storable)]
+Notes = Annotated[str, Field(max_length=LONGEST_NOTES), AfterValidator(_storable)]
 Url = Annotated[str, Field(max_length=2_000), AfterValidator(_storable)]
 Instant = Annotated[AwareDatetime, BeforeValidator(_written_instant)]
 SecretText = Annotated[SecretStr, Field(max_length=4_096), AfterValidator(_storable_secret)]

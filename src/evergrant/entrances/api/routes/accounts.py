@@ -11,8 +11,10 @@ from evergrant.entrances.api.strictness import StrictRoute
 from evergrant.entrances.api.views import AccountView, Page, page
 from evergrant.entrances.api.wishes import AccountChange, AccountWish
 from evergrant.errors import Flaw, InvalidInput
+from evergrant.intake import need
 from evergrant.rules.lifecycle import State
 from evergrant.rules.marketplaces import PartnerKind
+from evergrant.rules.rights import Right
 
 __all__ = ["router"]
 
@@ -49,10 +51,12 @@ async def list_accounts(
 async def add_account(
     desk: AtDesk, caller: AsCaller, wish: AccountWish, response: Response
 ) -> AccountView:
-    """Add an account. Nothing is mailed yet. Needs the right `write`.
+    """Add an account. Nothing is mailed yet. Needs the rights `write` and `read`.
 
     Repeating it is safe: names are unique, so a second attempt is a 409.
     """
+    # It is shown afterwards: who may not see it must be refused before, not after.
+    need(caller, Right.READ)
     added = await desk.accounts.add(wish.new(), by=caller)
     response.headers["location"] = f"/v1/accounts/{added.id}"
     return await _seen(desk, caller, added.id)
@@ -68,7 +72,9 @@ async def get_account(desk: AtDesk, caller: AsCaller, account_id: AccountId) -> 
 async def change_account(
     desk: AtDesk, caller: AsCaller, account_id: AccountId, change: AccountChange
 ) -> AccountView:
-    """Change an account; `oauth_began: true` also mails the consent link. Needs the right `write`.
+    """Change an account, or mail its link. Needs the rights `write` and `read`.
+
+    `oauth_began: true` mails the consent link.
 
     Application, region and partner kind are frozen once the account was authorized. Repeating it
     is safe: a link is mailed only when `oauth_began` turns true. Other members are saved before

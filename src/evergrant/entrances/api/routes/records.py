@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from evergrant import journal
+from evergrant.consent.reports import MOST_REPORTS
 from evergrant.entrances.api.asking import AsCaller, AtDesk, Paging, answers
 from evergrant.entrances.api.strictness import StrictRoute
 from evergrant.entrances.api.views import (
@@ -36,9 +37,12 @@ async def list_reports(
 ) -> Page[ReportView]:
     """List failed authorizations, oldest first. Needs the right `read`."""
     found = await desk.consent.reports(
-        by=caller, account_id=account_id, after=wished.after, limit=wished.asked
+        by=caller,
+        account_id=account_id,
+        after=wished.after,
+        limit=min(wished.asked, MOST_REPORTS),
     )
-    return page(found, wished.limit, ReportView.of, lambda one: one.id)
+    return page(found, wished.limit, ReportView.of, lambda one: one.id, most=MOST_REPORTS)
 
 
 @router.get(
@@ -74,8 +78,6 @@ async def read_journal(
 
     A key that is narrowed to one client instance has to name an account.
     """
-    # The diary gives no more at once than the longest page: after that one, a next page may turn
-    # out empty.
     found = await journal.read(
         desk.store,
         caller,
@@ -86,10 +88,9 @@ async def read_journal(
         verb=verb,
         newest_first=order == "newest",
     )
-    shown = page(found, wished.limit, JournalLineView.of, lambda line: line.id)
-    if shown.next is None and len(found) == journal.MOST_LINES:
-        return Page(items=shown.items, next=str(found[-1].id))
-    return shown
+    return page(
+        found, wished.limit, JournalLineView.of, lambda line: line.id, most=journal.MOST_LINES
+    )
 
 
 @router.get("/marketplaces", operation_id="listMarketplaces", tags=["records"], responses=answers())

@@ -1,0 +1,206 @@
+"""The door of ``/v1`` with every room behind it, on the shipped fakes."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+import pytest
+from starlette.types import ASGIApp
+
+from evergrant.accounts import Accounts
+from evergrant.calls import Calls
+from evergrant.consent import Consent
+from evergrant.desk import Desk
+from evergrant.entrances.api import build
+from evergrant.people import People
+from evergrant.post import Post
+from evergrant.registry import Registry
+from evergrant.rules.marketplaces import STANDARD
+from evergrant.rules.rights import SYSTEM, Right
+from evergrant.rules.secrecy import Secret
+from evergrant.settings import Settings
+from evergrant.testing.bell import MemoryBell
+from evergrant.testing.clock import FakeClock
+from evergrant.testing.keyring import MemoryKeyring
+from evergrant.testing.lwa import FakeLWA
+from evergrant.testing.mail import MemoryMail
+from evergrant.testing.selling_partner_api import FakeSellingPartnerApi
+from evergrant.testing.store import MemoryStore
+from evergrant.testing.webhooks import MemoryWebhooks
+from evergrant.tokens import Tokens
+from evergrant.vault import Vault
+from evergrant.watch import Watch
+
+BODY_LIMIT = 20_000
+ALL = tuple(Right)
+
+
+@dataclass
+class House:
+    """One desk on fakes, the door to it, and callers."""
+
+    desk: Desk
+    clock: FakeClock
+    lwa: FakeLWA
+    bell: MemoryBell
+    app: ASGIApp
+    callers: AsyncExitStack
+    _numbers: list[int] = field(default_factory=lambda: [0])
+
+    async def caller(
+        self, *rights: Right, instance: str | None = None, key: str | None = None
+    ) -> httpx2.AsyncClient:
+        """A program with a fresh API key of these rights, all of them if none is named."""
+        if key is None:
+            made = await self.desk.people.add_api_key(
+                name="a program",
+                rights=rights or [one for one in ALL if instance is None or one != Right.MANAGE],
+                client_instance_id=instance,
+                by=SYSTEM,
+            )
+            key = made.secret.reveal()
+        return await self._client({"authorization": f"Bearer {key}"})
+
+    async def stranger(self) -> httpx2.AsyncClient:
+        return await self._client({})
+
+    async def _client(self, headers: dict[str, str]) -> httpx2.AsyncClient:
+        transport = httpx2.ASGITransport(app=self.app)
+        client = httpx2.AsyncClient(
+            transport=transport, base_url="http://evergrant.test", headers=headers
+        )
+        return await self.callers.enter_async_context(client)
+
+    # --- what stands in the house ---
+
+    def number(self) -> int:
+        self._numbers[0] += 1
+        return self._numbers[0]
+
+    async def application(self, caller: httpx2.AsyncClient, **wishes: Any) -> dict[str, Any]:
+        """With credentials that Login with Amazon knows."""
+        number = self.number()
+        added = await caller.post("/v1/applications", json=application_wish(number) | wishes)
+        assert added.status_code == 201, added.text
+        client_id = f"amzn1.application-oa2-client.{number:032x}"
+        secret = "amzn1.oa2-cs.v1." + secrets.token_hex(32)
+        self.lwa.add_client(client_id, Secret(secret))
+        stored = await caller.put(
+            f"/v1/applications/{added.json()['id']}/credentials",
+            json={"lwa_client_id": client_id, "lwa_client_secret": secret},
+        )
+        assert stored.status_code == 200, stored.text
+        return {**added.json(), "lwa_client_id": client_id}
+
+    async def instance(self, caller: httpx2.AsyncClient, **wishes: Any) -> dict[str, Any]:
+        wish = {"name": f"Instance {self.number()}"} | wishes
+        added = await caller.post("/v1/instances", json=wish)
+        assert added.status_code == 201, added.text
+        view: dict[str, Any] = added.json()
+        return view
+
+    async def account(
+        self, caller: httpx2.AsyncClient, application: str, instance: str, **wishes: Any
+    ) -> dict[str, Any]:
+        wish = account_wish(self.number(), application, instance) | wishes
+        added = await caller.post("/v1/accounts", json=wish)
+        assert added.status_code == 201, added.text
+        view: dict[str, Any] = added.json()
+        return view
+
+
+def application_wish(number: int) -> dict[str, Any]:
+    return {
+        "name": f"Application {number}",
+        "kind": "public",
+        "partner_kinds": ["seller", "vendor"],
+        "status": "published",
+        "application_id": f"amzn1.sp.solution.0f3c1c9e-5a0b-4b3a-9d0e-{number:012x}",
+    }
+
+
+def account_wish(number: int, application: str, instance: str) -> dict[str, Any]:
+    return {
+        "name": f"Shop {number}",
+        "partner_kind": "seller",
+        "client_email": f"shop{number}@partner.example",
+        "application_id": application,
+        "client_instance_id": instance,
+        "region": "eu",
+        "home_marketplace": "DE",
+    }
+
+
+def settings() -> Settings:
+    return Settings.from_environment({"EVERGRANT_BODY_LIMIT": str(BODY_LIMIT)})
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[House]:
+    clock, store, bell = FakeClock(), MemoryStore(), MemoryBell()
+    lwa = FakeLWA(clock)
+    amazon = FakeSellingPartnerApi(lwa, clock)
+    set_up = settings()
+    vault = Vault(MemoryKeyring())
+    registry = Registry(store, clock, vault, STANDARD)
+    accounts = Accounts(store, clock, STANDARD)
+    consent = Consent(
+        store=store,
+        clock=clock,
+        vault=vault,
+        registry=registry,
+        accounts=accounts,
+        lwa=lwa,
+        selling_partner_api=amazon,
+        bell=bell,
+        marketplaces=STANDARD,
+        house=set_up.house,
+        login_uri=set_up.login_uri,
+        redirect_uri=set_up.redirect_uri,
+        invitation_life=timedelta(days=14),
+    )
+    tokens = Tokens(store=store, clock=clock, vault=vault, registry=registry, lwa=lwa, bell=bell)
+    desk = Desk(
+        clock=clock,
+        store=store,
+        marketplaces=STANDARD,
+        vault=vault,
+        people=People(store, clock),
+        registry=registry,
+        accounts=accounts,
+        consent=consent,
+        tokens=tokens,
+        calls=Calls(tokens=tokens, selling_partner_api=amazon, marketplaces=STANDARD),
+        watch=Watch(store=store, clock=clock, vault=vault, consent=consent, bell=bell),
+        post=Post(
+            store=store,
+            clock=clock,
+            registry=registry,
+            consent=consent,
+            mail=MemoryMail(),
+            webhooks=MemoryWebhooks(),
+            house=set_up.house,
+        ),
+    )
+    async with AsyncExitStack() as callers:
+        yield House(desk, clock, lwa, bell, build(desk, set_up), callers)
+
+
+@pytest.fixture
+async def caller(house: House) -> httpx2.AsyncClient:
+    """A program that may do everything."""
+    return await house.caller()
+
+
+@pytest.fixture
+async def account(house: House, caller: httpx2.AsyncClient) -> dict[str, Any]:
+    application = await house.application(caller)
+    instance = await house.instance(caller)
+    shop = await house.account(caller, application["id"], instance["id"])
+    return {**shop, "lwa_client_id": application["lwa_client_id"]}
