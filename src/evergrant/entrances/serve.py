@@ -20,6 +20,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+import logging
 import secrets
 import socket
 import time
@@ -39,6 +40,7 @@ from evergrant.settings import Settings
 __all__ = ["Doors", "build_doors", "compose", "listen", "serve"]
 
 log = logger(__name__)
+_quick_log = logging.getLogger(__name__)
 
 BACKLOG = 1024
 #: So long may requests that are under way take at the end, in seconds.
@@ -158,13 +160,23 @@ class _Counted:
                     note,
                     500,
                     code="broken",
-                    title="Something broke on our side.",
+                    detail="Something broke on our side.",
                     blame="us",
                     hint=f"The log has the details under the number {number}.",
                 )
             status = 500
         finally:
-            self._meters.answered(name, status, time.perf_counter() - began)
+            took_s = time.perf_counter() - began
+            self._meters.answered(name, status, took_s)
+            if _quick_log.isEnabledFor(logging.DEBUG):
+                # Neither path nor query: they may hold what a log may not.
+                log.debug(
+                    "answered",
+                    door=name,
+                    method=scope["method"],
+                    status=status,
+                    ms=round(took_s * 1000, 1),
+                )
 
 
 async def _not_here(scope: Scope, send: Send) -> None:
@@ -172,7 +184,7 @@ async def _not_here(scope: Scope, send: Send) -> None:
         send,
         404,
         code="not_found",
-        title="There is no such page here.",
+        detail="There is no such page here.",
         blame="caller",
         hint=None,
     )
@@ -238,7 +250,7 @@ class _BodyLimit:
             send,
             413,
             code="too_large",
-            title="The request is larger than this door takes.",
+            detail="The request is larger than this door takes.",
             blame="caller",
             hint=f"At most {self._limit} bytes are taken (EVERGRANT_BODY_LIMIT).",
         )
@@ -258,15 +270,17 @@ async def _drain(receive: Receive) -> None:
 
 
 async def _problem(
-    send: Send, status: int, *, code: str, title: str, blame: str, hint: str | None
+    send: Send, status: int, *, code: str, detail: str, blame: str, hint: str | None
 ) -> None:
     """RFC 9457, as the API's own problems are written."""
     told: dict[str, Any] = {
-        "type": "about:blank",
-        "title": title,
+        "type": f"urn:evergrant:problem:{code}",
+        "title": code.replace("_", " ").capitalize(),
         "status": status,
+        "detail": detail,
         "code": code,
         "blame": blame,
+        "permanent": True,
     }
     if hint:
         told["hint"] = hint
@@ -321,6 +335,7 @@ async def serve(app: ASGIApp, listening: socket.socket, stop: asyncio.Event) -> 
     # Granian's import takes a while; whoever only asks for help should not pay for it.
     from granian._granian import SocketHolder as Holder
     from granian.constants import HTTPModes, Interfaces
+    from granian.log import LogLevels
     from granian.server.embed import Server
 
     holder: Any = Holder  # its type hints lack the arguments
@@ -343,6 +358,7 @@ async def serve(app: ASGIApp, listening: socket.socket, stop: asyncio.Event) -> 
         http=HTTPModes.http1,
         websockets=False,
         backlog=BACKLOG,
+        log_level=LogLevels.error,
         log_dictconfig={"handlers": {}, "formatters": {}, "loggers": {}},
     )
     tame("_granian")

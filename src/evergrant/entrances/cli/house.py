@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evergrant.entrances.cli.running import run_async, settings
-from evergrant.entrances.cli.show import Json, plain, remark, say, show_json, table
+from evergrant.entrances.cli.show import Json, remark, say, show_json, table
 
 if TYPE_CHECKING:
     from evergrant.checks import Finding
@@ -98,24 +98,11 @@ def check(
 
 def show_settings(json: Json = False) -> None:
     """Print every setting as it is in force. Secrets are masked."""
-    shown = settings_in_force(settings())
+    shown = settings().shown
     if json:
-        show_json(shown)
-        return
-    for name, value in shown.items():
-        say(f"{name}={'' if value is None else value}")
-
-
-def settings_in_force(read: Settings) -> dict[str, object]:
-    """By the name in the environment."""
-    import dataclasses
-
-    return {
-        f"EVERGRANT_{field.name.upper()}": (str(value) if isinstance(value, Path) else plain(value))
-        for field in dataclasses.fields(read)
-        if field.name != "marketplaces"
-        for value in [getattr(read, field.name)]
-    }
+        show_json({"items": shown})
+    else:
+        table(shown, ("name", "value", "source"), as_json=False)
 
 
 def _configured() -> Settings:
