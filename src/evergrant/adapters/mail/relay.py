@@ -16,7 +16,7 @@ from email.errors import HeaderParseError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
-from email.utils import formatdate, parseaddr
+from email.utils import formatdate
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import aiosmtplib
@@ -223,18 +223,20 @@ def _said(code: int, message: str, relay: str, *, permanent: bool) -> NotDeliver
 
 
 def _sender(mail_from: str) -> Address:
-    name, address = parseaddr(mail_from, strict=True)
-    local, _, domain = address.rpartition("@")
     try:
-        if not local or not domain:
-            raise ValueError
-        return Address(display_name=name, username=local, domain=domain)
-    except (ValueError, HeaderParseError):
+        header = SMTP_POLICY.header_factory("From", mail_from)
+        (address,) = header.addresses
+    except (ValueError, IndexError, HeaderParseError):
+        address, header = None, None
+    if address is None or header.defects or not address.username or not address.domain:
         raise Misconfigured(
             "EVERGRANT_MAIL_FROM",
             "this is no sender address.",
             hint="Write it as 'Example Ltd <connect@example.com>' or connect@example.com.",
-        ) from None
+        )
+    return Address(
+        display_name=address.display_name, username=address.username, domain=address.domain
+    )
 
 
 def _check_recipient(to: str) -> None:
