@@ -92,7 +92,7 @@ class Asking:
             return await self._once(application_id, ask)
         async with refused.lane:
             refused = self._refused.get(application_id)
-            if refused is not None and refused.asked_s >= since_s:
+            if refused is not None and refused.asked_s > since_s:
                 raise refused.error.with_traceback(None)
             return await self._once(application_id, ask)
 
