@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -34,8 +34,11 @@ def lock_number(name: str) -> int:
 class AdvisoryLocks:
     """``most`` bounds the connections: so many names are held or waited for at a time."""
 
-    def __init__(self, conninfo: str, *, most: int, patience_s: float) -> None:
+    def __init__(
+        self, conninfo: str, *, most: int, patience_s: float, connect_within_s: float
+    ) -> None:
         self._patience_s = patience_s
+        self._room = asyncio.Semaphore(most)
         # A node that vanished without a word frees its locks after a minute, not after hours.
         options = (
             f"-c lock_timeout={round(patience_s * 1000)} -c tcp_keepalives_idle=30 "
@@ -46,7 +49,7 @@ class AdvisoryLocks:
             kwargs={"autocommit": True, "options": options, "application_name": "evergrant locks"},
             min_size=0,
             max_size=most,
-            timeout=patience_s,
+            timeout=connect_within_s,
             max_idle=60,
             open=False,
             check=AsyncConnectionPool.check_connection,
@@ -64,7 +67,7 @@ class AdvisoryLocks:
     @asynccontextmanager
     async def hold(self, name: str) -> AsyncIterator[None]:
         """Raises StoreUnavailable when the lock was not to be had within the patience."""
-        async with self._turn(name):
+        async with self._turn(name), self._place():
             with plainly():
                 connection = await self._pool.getconn()
             try:
@@ -97,14 +100,11 @@ class AdvisoryLocks:
 
     @asynccontextmanager
     async def _turn(self, name: str) -> AsyncIterator[None]:
+        """Among the callers of this name in this process."""
         turn = self._turns.setdefault(name, asyncio.Lock())
         self._queues[name] += 1
         try:
-            try:
-                async with asyncio.timeout(self._patience_s):
-                    await turn.acquire()
-            except TimeoutError:
-                raise StoreUnavailable("Waited too long for another caller.") from None
+            await self._patiently(turn.acquire())
             try:
                 yield
             finally:
@@ -113,3 +113,19 @@ class AdvisoryLocks:
             self._queues[name] -= 1
             if not self._queues[name]:
                 del self._queues[name], self._turns[name]
+
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
+        """Among the names of this process: the pool's wait is kept for a database that is gone."""
+        await self._patiently(self._room.acquire())
+        try:
+            yield
+        finally:
+            self._room.release()
+
+    async def _patiently(self, waiting: Awaitable[bool]) -> None:
+        try:
+            async with asyncio.timeout(self._patience_s):
+                await waiting
+        except TimeoutError:
+            raise StoreUnavailable("Waited too long for another caller.") from None

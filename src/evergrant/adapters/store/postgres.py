@@ -63,7 +63,9 @@ class PostgresStore:
             hide_parameters=True,
         )
         self._quick = PostgresQuickReads(conninfo, most=connections, patience_s=self.PATIENCE_S)
-        self._locks = AdvisoryLocks(conninfo, most=locks, patience_s=patience_s)
+        self._locks = AdvisoryLocks(
+            conninfo, most=locks, patience_s=patience_s, connect_within_s=self.PATIENCE_S
+        )
         self.quick: ports.QuickReads = self._quick
 
     async def open(self) -> None:

@@ -68,7 +68,7 @@ def _told(error: psycopg.Error) -> StoreUnavailable | None:
     if isinstance(error, (pg.UndefinedTable, pg.UndefinedColumn)):
         return StoreUnavailable(
             "The database's tables are not those of this version of Evergrant.",
-            hint="Run: evergrant db migrate",
+            hint="Run: evergrant migrate",
         )
     if isinstance(error, pg.LockNotAvailable):
         return StoreUnavailable("Waited too long for another process.")

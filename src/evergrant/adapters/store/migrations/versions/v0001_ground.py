@@ -1,7 +1,8 @@
 """The ground: every shelf of the first version, the journal, and Procrastinate's tables.
 
-The work queue's schema comes from Procrastinate's own migrations, up to a named one: a newer
-release of it changes nothing here, and a later migration of ours applies what it adds.
+The work queue lives in a schema of its own. Its tables come from Procrastinate's own migrations,
+up to a named one: a newer release of it changes nothing here, and a later migration of ours
+applies what it adds.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+QUEUE = "procrastinate"
 PROCRASTINATE_UP_TO = "03.04.00_50_post_add_retry_failed_job_procedure.sql"
 
 TABLES = """
@@ -330,6 +332,12 @@ CREATE TRIGGER journal_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON jou
 def upgrade() -> None:
     _run(TABLES)
     _run(APPEND_ONLY)
+    _make_queue()
+
+
+def _make_queue() -> None:
+    ours = op.get_bind().exec_driver_sql("SELECT current_setting('search_path')").scalar_one()
+    _run(f"CREATE SCHEMA {QUEUE}; SET LOCAL search_path TO {QUEUE};")
     shipped = resources.files("procrastinate") / "sql" / "migrations"
     steps = sorted(
         (file for file in shipped.iterdir() if file.name.endswith(".sql")),
@@ -338,6 +346,7 @@ def upgrade() -> None:
     for step in steps:
         if step.name <= PROCRASTINATE_UP_TO:
             _run(step.read_text(encoding="utf-8"))
+    _run(f"SET LOCAL search_path TO {ours}")
 
 
 def _run(script: str) -> None:

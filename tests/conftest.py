@@ -1,0 +1,145 @@
+"""What every shelf may use: one embedded PostgreSQL per run, a fresh database per test.
+
+The server is shared by all workers of a run and stopped by the last one. Databases are copies of
+one that was migrated once, so a fresh one costs some tens of milliseconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import itertools
+import os
+import tempfile
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from evergrant.adapters.embedded_postgres import EmbeddedPostgres
+from evergrant.adapters.store import migrate
+
+TEMPLATE = "migrated"
+# Nothing here outlives the run, so nothing has to reach the disk.
+IN_A_HURRY = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "shared_buffers": "64MB",
+    "max_connections": "300",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "postgres_server" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.postgres)
+
+
+def let_through(folder: Path) -> None:
+    """As root the embedded server runs as another user. It may walk through our temporary
+    folders, which pytest makes with mode 0700, but not read them."""
+    if os.geteuid() != 0:
+        return
+    for place in (folder, *folder.parents):
+        if place == Path(tempfile.gettempdir()) or place.stat().st_uid != 0:
+            return
+        place.chmod(place.stat().st_mode & 0o7777 | 0o011)
+
+
+@pytest.fixture(scope="session")
+def tmp_path_factory(tmp_path_factory: pytest.TempPathFactory) -> pytest.TempPathFactory:
+    """pytest's own, with folders that a home can lie in."""
+    make = tmp_path_factory.mktemp
+
+    def mktemp(*arguments: Any, **options: Any) -> Path:
+        made = make(*arguments, **options)
+        let_through(made)
+        return made
+
+    tmp_path_factory.mktemp = mktemp  # type: ignore[method-assign]
+    return tmp_path_factory
+
+
+class Databases:
+    """The databases of one server."""
+
+    def __init__(self, server: EmbeddedPostgres) -> None:
+        self.server = server
+        self._numbers = itertools.count(1)
+
+    def make(self, template: str) -> str:
+        name = f"test_{os.getpid()}_{next(self._numbers)}"
+        with self._admin() as connection:
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                    sql.Identifier(name), sql.Identifier(template)
+                )
+            )
+        return name
+
+    def drop(self, name: str) -> None:
+        with self._admin() as connection:
+            connection.execute(
+                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+            )
+
+    def make_template(self) -> None:
+        with self._admin() as connection:
+            known = "SELECT 1 FROM pg_database WHERE datname = %s AND datistemplate"
+            if connection.execute(known, (TEMPLATE,)).fetchone():
+                return
+            connection.execute(
+                sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(TEMPLATE))
+            )
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TEMPLATE)))
+            _in_a_thread(migrate(self.server.url(TEMPLATE)))
+            connection.execute(
+                sql.SQL("ALTER DATABASE {} IS_TEMPLATE true").format(sql.Identifier(TEMPLATE))
+            )
+
+    def _admin(self) -> psycopg.Connection[tuple[Any, ...]]:
+        return psycopg.connect(self.server.url("postgres"), autocommit=True)
+
+
+def _in_a_thread(work: Coroutine[Any, Any, object]) -> None:
+    """A fixture may be set up while a loop runs, and loops do not nest."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, work).result()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
+    """The run's server. Its folder goes with pytest's temporary folders."""
+    run = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        run = run.parent
+    home = run / "pg"
+    home.mkdir(exist_ok=True)
+    let_through(home)
+    with EmbeddedPostgres(home, IN_A_HURRY) as server, (home / "template.lock").open("w") as lock:
+        databases = Databases(server)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        databases.make_template()
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        yield databases
+
+
+@pytest.fixture
+def database_url(postgres_server: Databases) -> Iterator[str]:
+    """A fresh database with the newest schema."""
+    name = postgres_server.make(TEMPLATE)
+    yield postgres_server.server.url(name)
+    postgres_server.drop(name)
+
+
+@pytest.fixture
+def empty_database_url(postgres_server: Databases) -> Iterator[str]:
+    """A fresh database without any table."""
+    name = postgres_server.make("template0")
+    yield postgres_server.server.url(name)
+    postgres_server.drop(name)

@@ -1,0 +1,900 @@
+"""The contract of ``ports.store``, on the store in memory and on PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import math
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import psycopg
+import pytest
+
+from evergrant.adapters.store import open_store
+from evergrant.errors import Misconfigured, StoreUnavailable
+from evergrant.ports import store as ports
+from evergrant.ports import things as t
+from evergrant.ports.store import AlreadyThere, Store, Transaction
+from evergrant.rules.applications import ApplicationKind, ApplicationStatus
+from evergrant.rules.flags import ALL_ON, Flag
+from evergrant.rules.lifecycle import State
+from evergrant.rules.marketplaces import PartnerKind, Region, VendorKind
+from evergrant.rules.rights import Right, Role
+from evergrant.testing.store import KINDS, MemoryStore
+
+NOW = datetime(2026, 3, 2, 9, 0, 0, 123456, tzinfo=UTC)
+
+APPLICATION = t.Application(
+    id="app_1",
+    name="Northwind",
+    kind=ApplicationKind.PUBLIC,
+    partner_kinds=frozenset({PartnerKind.SELLER, PartnerKind.VENDOR}),
+    status=ApplicationStatus.PUBLISHED,
+    application_id="amzn1.sp.solution.1",
+    beta_for_vendors=False,
+    created_at=NOW,
+    changed_at=NOW,
+)
+CREDENTIALS = t.IntegrationCredentials(
+    id="app_1", lwa_client_id="client", secret_expires_at=NOW, changed_at=NOW
+)
+INSTANCE = t.ClientInstance(id="ins_1", name="ERP", created_at=NOW, changed_at=NOW)
+ACCOUNT = t.Account(
+    id="acc_1",
+    name="Heron Books",
+    partner_kind=PartnerKind.VENDOR,
+    vendor_kind=VendorKind.RETAIL,
+    client_email="heron@partner.example",
+    application_id="app_1",
+    client_instance_id="ins_1",
+    region=Region.EU,
+    home_marketplace="DE",
+    vendor_codes=("HERO1", "HERO2"),
+    flags={**ALL_ON, Flag.UPDATE_STOCK: False},
+    created_at=NOW,
+    changed_at=NOW,
+)
+AUTHORIZATION = t.Authorization(
+    id="aut_1",
+    account_id="acc_1",
+    application_id="app_1",
+    region=Region.EU,
+    state=State.AWAITING,
+    changed_at=NOW,
+)
+INVITATION = t.Invitation(
+    id="inv_1",
+    account_id="acc_1",
+    link_digest="d" * 64,
+    email="heron@partner.example",
+    language="de",
+    state=t.InvitationState.OPEN,
+    created_at=NOW,
+    expires_at=NOW + timedelta(days=14),
+)
+HANDSHAKE = t.Handshake(
+    id="hsk_1",
+    invitation_id="inv_1",
+    account_id="acc_1",
+    application_id="app_1",
+    step=t.HandshakeStep.BEGUN,
+    state_digest="s" * 64,
+    browser_digest="b" * 64,
+    consent_origin="https://sellercentral.amazon.de",
+    redirect_uri="https://connect.example/callback",
+    created_at=NOW,
+    expires_at=NOW + timedelta(minutes=10),
+)
+GRANT = t.Grant(
+    id="grt_1",
+    authorization_id="aut_1",
+    source=t.GrantSource.CONSENT,
+    selling_partner_id="A1",
+    granted_at=NOW,
+    term_ends_at=NOW + timedelta(days=365),
+    handshake_id="hsk_1",
+    created_at=NOW,
+)
+PARTICIPATION = t.Participation(
+    id="acc_1/M1",
+    account_id="acc_1",
+    marketplace_id="M1",
+    country_code="DE",
+    name="Amazon.de",
+    participating=True,
+    suspended=False,
+    seen_at=NOW,
+)
+OUTBOX = t.OutboxItem(
+    id="out_1",
+    kind=t.OutboxKind.WEBHOOK,
+    topic="authorization.granted",
+    subject="aut_1",
+    to="ins_1",
+    account_id="acc_1",
+    facts={"state": "active", "nested": {"list": [1, 2.5, None, True, "ü"]}},
+    next_at=NOW,
+    created_at=NOW,
+)
+REPORT = t.SupportReport(
+    id="rep_1",
+    reference="EG-1",
+    at=NOW,
+    reason="state_expired",
+    blame="partner",
+    account_id="acc_1",
+    handshake_id="hsk_1",
+    facts={"a": 1},
+)
+OPERATOR = t.Operator(
+    id="opr_1",
+    name="Ada",
+    email="ada@house.example",
+    role=Role.ADMIN,
+    password_hash="hash",
+    created_at=NOW,
+)
+API_KEY = t.ApiKey(
+    id="key_1",
+    name="ERP",
+    digest="k" * 64,
+    rights=frozenset({Right.READ, Right.WRITE}),
+    client_instance_id="ins_1",
+    created_at=NOW,
+)
+CONNECTION_KEY = t.ConnectionKey(
+    id="con_1", account_id="acc_1", name="sdk", digest="c" * 64, created_at=NOW
+)
+SEALED = t.SealedSecret(
+    id="grant/grt_1/refresh_token", key_id="k1", ciphertext=b"\x00\xff", sealed_at=NOW
+)
+
+#: One thing for every shelf, in an order in which they can be added.
+EVERYTHING: dict[str, Any] = {
+    "applications": APPLICATION,
+    "credentials": CREDENTIALS,
+    "instances": INSTANCE,
+    "accounts": ACCOUNT,
+    "authorizations": AUTHORIZATION,
+    "invitations": INVITATION,
+    "handshakes": HANDSHAKE,
+    "grants": GRANT,
+    "participations": PARTICIPATION,
+    "outbox": OUTBOX,
+    "reports": REPORT,
+    "operators": OPERATOR,
+    "api_keys": API_KEY,
+    "connection_keys": CONNECTION_KEY,
+    "safe": SEALED,
+}
+
+
+@pytest.fixture(params=["memory", "postgres"])
+async def stores(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Store, Store]]:
+    """One store, seen by two processes."""
+    if request.param == "memory":
+        memory = MemoryStore()
+        yield memory, memory
+        return
+    url = request.getfixturevalue("database_url")
+    one, other = await open_store(url), await open_store(url)
+    yield one, other
+    await one.close()
+    await other.close()
+
+
+@pytest.fixture
+async def store(stores: tuple[Store, Store]) -> Store:
+    return stores[0]
+
+
+async def fill(store: Store, *names: str) -> None:
+    async with store.transaction() as tx:
+        for name in names or EVERYTHING:
+            await getattr(tx, name).add(EVERYTHING[name])
+
+
+def account(number: int, **values: Any) -> t.Account:
+    values = {"id": f"acc_{number:03}", "name": f"Shop {number}", **values}
+    return dataclasses.replace(ACCOUNT, **values)
+
+
+def test_everything_has_an_example() -> None:
+    assert set(EVERYTHING) == set(KINDS)
+
+
+# --- what goes in comes out --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", EVERYTHING)
+async def test_a_thing_comes_back_as_it_was(store: Store, name: str) -> None:
+    await fill(store)
+    thing = EVERYTHING[name]
+    async with store.transaction() as tx:
+        shelf = getattr(tx, name)
+        assert await shelf.get(thing.id) == thing
+        assert await shelf.all() == [thing]
+        assert await shelf.count() == 1
+        assert await shelf.get("unknown") is None
+
+
+async def test_types_survive(store: Store) -> None:
+    await fill(store)
+    async with store.transaction() as tx:
+        found = await tx.accounts.get("acc_1")
+        assert found is not None
+        assert type(found.partner_kind) is PartnerKind
+        assert type(found.vendor_codes) is tuple
+        assert {type(flag) for flag in found.flags} == {Flag}
+        key = await tx.api_keys.get("key_1")
+        assert key is not None
+        assert type(key.rights) is frozenset
+        assert {type(right) for right in key.rights} == {Right}
+        sealed = await tx.safe.get(SEALED.id)
+        assert sealed is not None
+        assert type(sealed.ciphertext) is bytes
+        assert sealed.sealed_at.tzinfo is UTC
+
+
+async def test_instants_come_back_in_utc(store: Store) -> None:
+    tokyo = NOW.astimezone(timezone(timedelta(hours=9)))
+    async with store.transaction() as tx:
+        await tx.instances.add(dataclasses.replace(INSTANCE, created_at=tokyo))
+        found = await tx.instances.get("ins_1")
+        assert found is not None
+        assert found.created_at == NOW
+        assert found.created_at.tzinfo is UTC
+
+
+async def test_text_that_no_database_takes_is_made_storable(store: Store) -> None:
+    async with store.transaction() as tx:
+        await tx.instances.add(dataclasses.replace(INSTANCE, name="a\0b\udc80c"))
+        found = await tx.instances.get("ins_1")
+        assert found is not None
+        assert found.name.startswith("a\N{REPLACEMENT CHARACTER}b")
+        assert "\0" not in found.name
+        assert await tx.instances.get("ins\0") is None
+
+
+async def test_odd_text_in_facts(store: Store) -> None:
+    await fill(store)
+    async with store.transaction() as tx:
+        changed = await tx.outbox.change("out_1", facts={"q\0": "\0", "t": (1, 2)})
+        assert changed is not None
+        assert changed.facts == {
+            "q\N{REPLACEMENT CHARACTER}": "\N{REPLACEMENT CHARACTER}",
+            "t": [1, 2],
+        }
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"name": 1},
+        {"name": None},
+        {"created_at": NOW.replace(tzinfo=None)},
+        {"region": "eu"},
+        {"flags": {"update_stock": True}},
+        {"flags": {Flag.UPDATE_STOCK: 1}},
+        {"vendor_codes": ["HERO1"]},
+        {"oauth_began": 1},
+    ],
+)
+async def test_values_of_the_wrong_type_are_refused(store: Store, values: dict[str, Any]) -> None:
+    await fill(store, "applications", "instances")
+    async with store.transaction() as tx:
+        with pytest.raises(TypeError):
+            await tx.accounts.add(dataclasses.replace(ACCOUNT, **values))
+        await tx.accounts.add(ACCOUNT)
+        with pytest.raises(TypeError):
+            await tx.accounts.change("acc_1", **values)
+        with pytest.raises(TypeError):
+            await tx.accounts.all(**values if "name" not in values else {"name": 1})
+
+
+async def test_facts_are_json_or_nothing(store: Store) -> None:
+    async with store.transaction() as tx:
+        with pytest.raises(TypeError):
+            await tx.outbox.add(dataclasses.replace(OUTBOX, account_id=None, facts={"x": object()}))
+        with pytest.raises(ValueError):
+            await tx.outbox.add(dataclasses.replace(OUTBOX, account_id=None, facts={"x": math.nan}))
+
+
+async def test_names_of_no_field_are_refused(store: Store) -> None:
+    async with store.transaction() as tx:
+        with pytest.raises(TypeError):
+            await tx.accounts.all(colour="red")
+        with pytest.raises(TypeError):
+            await tx.accounts.change("acc_1", colour="red")
+        with pytest.raises(TypeError):
+            await tx.accounts.change("acc_1", id="acc_2")
+        with pytest.raises(TypeError):
+            await tx.accounts.add(INSTANCE)  # type: ignore[arg-type]
+
+
+# --- filters and order -------------------------------------------------------------------------
+
+
+async def test_filters(store: Store) -> None:
+    await fill(store, "applications", "instances")
+    async with store.transaction() as tx:
+        for number, began_at in enumerate((None, NOW, NOW + timedelta(days=1))):
+            region = Region.EU if number else Region.NA
+            await tx.accounts.add(account(number, oauth_began_at=began_at, region=region))
+
+        async def ids(**filters: Any) -> list[str]:
+            found = await tx.accounts.all(**filters)
+            assert await tx.accounts.count(**filters) == len(found)
+            return [row.id for row in found]
+
+        assert await ids(region=Region.EU) == ["acc_001", "acc_002"]
+        assert await ids(region=[Region.EU, Region.NA]) == ["acc_000", "acc_001", "acc_002"]
+        assert await ids(region=frozenset({Region.FE})) == []
+        assert await ids(region=()) == []
+        assert await ids(oauth_began_at=None) == ["acc_000"]
+        assert await ids(oauth_began_at=(None, NOW)) == ["acc_000", "acc_001"]
+        assert await ids(oauth_began_at=[None]) == ["acc_000"]
+        assert await ids(before=("oauth_began_at", NOW)) == []
+        assert await ids(before=("oauth_began_at", NOW + timedelta(microseconds=1))) == ["acc_001"]
+        assert await ids(before=("oauth_began_at", NOW + timedelta(days=9)), name="Shop 2") == [
+            "acc_002"
+        ]
+
+
+async def test_rows_come_in_the_order_of_their_ids(store: Store) -> None:
+    await fill(store, "applications", "instances")
+    made = ["acc_b", "acc_B", "acc_a", "acc_~", "acc_-", "acc_10", "acc_9"]
+    async with store.transaction() as tx:
+        for number, key in enumerate(made):
+            await tx.accounts.add(account(number, id=key))
+        expected = sorted(made)
+        assert [row.id for row in await tx.accounts.all()] == expected
+        assert [row.id for row in await tx.accounts.all(limit=2)] == expected[:2]
+        assert [row.id for row in await tx.accounts.all(after="acc_B", limit=2)] == [
+            "acc_a",
+            "acc_b",
+        ]
+        assert await tx.accounts.all(limit=0) == []
+
+
+async def test_one(store: Store) -> None:
+    await fill(store, "applications", "instances")
+    async with store.transaction() as tx:
+        assert await tx.accounts.one(name="Shop 1") is None
+        await tx.accounts.add(account(1))
+        await tx.accounts.add(account(2))
+        assert await tx.accounts.one(name="Shop 1") == account(1)
+        with pytest.raises(LookupError):
+            await tx.accounts.one(region=Region.EU)
+
+
+# --- changes -----------------------------------------------------------------------------------
+
+
+async def test_put_adds_and_replaces(store: Store) -> None:
+    newer = dataclasses.replace(SEALED, key_id="k2", ciphertext=b"2")
+    async with store.transaction() as tx:
+        await tx.safe.put(SEALED)
+        await tx.safe.put(newer)
+        assert await tx.safe.all() == [newer]
+
+
+async def test_change_gives_the_changed_row(store: Store) -> None:
+    await fill(store)
+    async with store.transaction() as tx:
+        changed = await tx.authorizations.change(
+            "aut_1", {"state": State.AWAITING, "version": 0}, state=State.ACTIVE, version=1
+        )
+        assert changed == dataclasses.replace(AUTHORIZATION, state=State.ACTIVE, version=1)
+        assert await tx.authorizations.get("aut_1") == changed
+
+
+async def test_change_does_nothing_when_the_expectation_fails(store: Store) -> None:
+    await fill(store)
+    async with store.transaction() as tx:
+        change = tx.authorizations.change
+        assert await change("aut_1", {"state": State.ACTIVE}, version=1) is None
+        assert await change("aut_1", {"grant_id": "grt_1"}, version=1) is None
+        assert await change("aut_2", version=1) is None
+        assert await tx.authorizations.get("aut_1") == AUTHORIZATION
+        either = {"state": [State.AWAITING, State.ACTIVE], "grant_id": None}
+        assert (await change("aut_1", either, version=1)) is not None
+        assert (await change("aut_1", {"version": 1})) is not None
+        assert (await change("aut_1", {"version": 2})) is None
+
+
+async def test_drop(store: Store) -> None:
+    async with store.transaction() as tx:
+        await tx.safe.put(SEALED)
+        assert await tx.safe.drop(SEALED.id)
+        assert not await tx.safe.drop(SEALED.id)
+        assert await tx.safe.get(SEALED.id) is None
+
+
+async def test_rows_hold_on_to_each_other(store: Store) -> None:
+    await fill(store)
+    with pytest.raises(LookupError):
+        async with store.transaction() as tx:
+            await tx.accounts.drop("acc_1")
+    with pytest.raises(LookupError):
+        async with store.transaction() as tx:
+            await tx.accounts.add(account(2, application_id="app_unknown"))
+    with pytest.raises(LookupError):
+        async with store.transaction() as tx:
+            await tx.authorizations.change("aut_1", grant_id="grt_unknown")
+
+
+# --- unique keys -------------------------------------------------------------------------------
+
+
+async def _same_name(tx: Transaction) -> None:
+    await tx.accounts.add(account(2, name=ACCOUNT.name))
+
+
+async def _same_account(tx: Transaction) -> None:
+    await tx.authorizations.add(dataclasses.replace(AUTHORIZATION, id="aut_2"))
+
+
+async def _same_amazon_id(tx: Transaction) -> None:
+    await tx.applications.add(dataclasses.replace(APPLICATION, id="app_2", name="Other"))
+
+
+async def _same_application_name(tx: Transaction) -> None:
+    await tx.applications.add(
+        dataclasses.replace(APPLICATION, id="app_2", application_id="amzn1.sp.solution.2")
+    )
+
+
+async def _same_instance_name(tx: Transaction) -> None:
+    await tx.instances.put(dataclasses.replace(INSTANCE, id="ins_2"))
+
+
+async def _same_email(tx: Transaction) -> None:
+    await tx.operators.add(dataclasses.replace(OPERATOR, id="opr_2"))
+
+
+async def _same_partner(tx: Transaction) -> None:
+    await tx.authorizations.change("aut_1", state=State.ACTIVE, selling_partner_id="A1")
+    await tx.accounts.add(account(2))
+    second = dataclasses.replace(AUTHORIZATION, id="aut_2", account_id="acc_002")
+    await tx.authorizations.add(dataclasses.replace(second, selling_partner_id="A1"))
+    await tx.authorizations.change("aut_2", state=State.LAPSED)
+
+
+@pytest.mark.parametrize(
+    ("key", "breach"),
+    [
+        (ports.ONE_ACCOUNT_PER_NAME, _same_name),
+        (ports.ONE_AUTHORIZATION_PER_ACCOUNT, _same_account),
+        (ports.ONE_APPLICATION_PER_AMAZON_ID, _same_amazon_id),
+        (ports.ONE_APPLICATION_PER_NAME, _same_application_name),
+        (ports.ONE_INSTANCE_PER_NAME, _same_instance_name),
+        (ports.ONE_OPERATOR_PER_EMAIL, _same_email),
+        (ports.ONE_HOLDER_PER_SELLING_PARTNER, _same_partner),
+    ],
+)
+async def test_unique_keys_refuse_by_name(store: Store, key: str, breach: Any) -> None:
+    await fill(store)
+    async with store.transaction() as tx:
+        with pytest.raises(AlreadyThere) as refused:
+            await breach(tx)
+        assert refused.value.constraint == key
+        # The transaction stays usable, and what it does later is kept.
+        await tx.accounts.change("acc_1", notes="still here")
+    async with store.transaction() as tx:
+        kept = await tx.accounts.get("acc_1")
+        assert kept is not None
+        assert kept.notes == "still here"
+
+
+def test_every_planned_key_is_tried() -> None:
+    tried = test_unique_keys_refuse_by_name.pytestmark[0].args[1]  # type: ignore[attr-defined]
+    assert {key for key, _ in tried} == set(ports.UNIQUE_KEYS)
+
+
+async def test_an_id_is_there_once(store: Store) -> None:
+    async with store.transaction() as tx:
+        await tx.safe.add(SEALED)
+        with pytest.raises(AlreadyThere) as refused:
+            await tx.safe.add(dataclasses.replace(SEALED, key_id="k2"))
+        assert refused.value.constraint == "safe_pkey"
+        assert await tx.safe.all() == [SEALED]
+
+
+@pytest.mark.parametrize("state", [State.AWAITING, State.REVOKED, State.CLOSED])
+async def test_only_living_authorizations_hold_their_partner(store: Store, state: State) -> None:
+    await fill(store)
+    async with store.transaction() as tx:
+        await tx.authorizations.change("aut_1", state=State.ACTIVE, selling_partner_id="A1")
+        await tx.accounts.add(account(2))
+        second = dataclasses.replace(AUTHORIZATION, id="aut_2", account_id="acc_002", state=state)
+        await tx.authorizations.add(dataclasses.replace(second, selling_partner_id="A1"))
+        # Another region is another relation, and nobody holds the partner without a name.
+        await tx.authorizations.change("aut_2", state=State.ACTIVE, region=Region.FE)
+        await tx.authorizations.change("aut_1", selling_partner_id="")
+        await tx.authorizations.change("aut_2", region=Region.EU, selling_partner_id="")
+
+
+# --- transactions ------------------------------------------------------------------------------
+
+
+async def test_an_error_rolls_everything_back(store: Store) -> None:
+    with pytest.raises(ZeroDivisionError):  # noqa: PT012
+        async with store.transaction() as tx:
+            await tx.safe.put(SEALED)
+            await tx.journal.append(_line("a"))
+            raise ZeroDivisionError
+    async with store.transaction() as tx:
+        assert await tx.safe.all() == []
+        assert await tx.journal.read() == []
+
+
+async def test_cancelling_rolls_back(store: Store) -> None:
+    inside = asyncio.Event()
+
+    async def write() -> None:
+        async with store.transaction() as tx:
+            await tx.safe.put(SEALED)
+            inside.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(write())
+    await inside.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    async with store.transaction() as tx:
+        assert await tx.safe.all() == []
+
+
+async def test_a_transaction_is_over_at_its_end(store: Store) -> None:
+    async with store.transaction() as tx:
+        pass
+    with pytest.raises(RuntimeError):
+        await tx.safe.get("x")
+    with pytest.raises(RuntimeError):
+        await tx.journal.read()
+
+
+async def test_many_callers_change_one_row_and_one_wins(stores: tuple[Store, Store]) -> None:
+    await fill(stores[0])
+
+    async def spend(number: int) -> bool:
+        async with stores[number % 2].transaction() as tx:
+            step = t.HandshakeStep
+            expected = {"step": [step.BEGUN, step.LOGGED_IN]}
+            won = await tx.handshakes.change(
+                "hsk_1", expected, step=step.SPENT, outcome=str(number)
+            )
+            return won is not None
+
+    won = await asyncio.gather(*(spend(number) for number in range(12)))
+    assert sum(won) == 1
+    async with stores[1].transaction() as tx:
+        spent = await tx.handshakes.get("hsk_1")
+        assert spent is not None
+        assert spent.outcome == str(won.index(True))
+
+
+async def test_counting_by_expectation_loses_nothing(stores: tuple[Store, Store]) -> None:
+    await fill(stores[0])
+
+    async def count_up(store: Store) -> None:
+        while True:
+            async with store.transaction() as tx:
+                row = await tx.authorizations.get("aut_1")
+                assert row is not None
+                expected = {"version": row.version}
+                if await tx.authorizations.change("aut_1", expected, version=row.version + 1):
+                    return
+
+    await asyncio.gather(*(count_up(stores[number % 2]) for number in range(16)))
+    async with stores[0].transaction() as tx:
+        row = await tx.authorizations.get("aut_1")
+        assert row is not None
+        assert row.version == 16
+
+
+async def test_two_race_for_a_unique_key(stores: tuple[Store, Store]) -> None:
+    await fill(stores[0])
+    async with stores[0].transaction() as tx:
+        for number in (2, 3):
+            await tx.accounts.add(account(number))
+            await tx.authorizations.add(
+                dataclasses.replace(
+                    AUTHORIZATION, id=f"aut_{number}", account_id=f"acc_{number:03}"
+                )
+            )
+
+    async def claim(store: Store, authorization_id: str) -> str:
+        async with store.transaction() as tx:
+            try:
+                await tx.authorizations.change(
+                    authorization_id, state=State.ACTIVE, selling_partner_id="A1"
+                )
+            except AlreadyThere as refused:
+                return refused.constraint
+            return "won"
+
+    ends = await asyncio.gather(claim(stores[0], "aut_2"), claim(stores[1], "aut_3"))
+    assert sorted(ends) == [ports.ONE_HOLDER_PER_SELLING_PARTNER, "won"]
+
+    async def add(store: Store, number: int) -> str:
+        async with store.transaction() as tx:
+            try:
+                await tx.accounts.add(account(number, name="Wanted by two"))
+            except AlreadyThere as refused:
+                return refused.constraint
+            return "won"
+
+    ends = await asyncio.gather(add(stores[0], 4), add(stores[1], 5))
+    assert sorted(ends) == [ports.ONE_ACCOUNT_PER_NAME, "won"]
+
+
+# --- the journal -------------------------------------------------------------------------------
+
+
+def _line(verb: str, **values: Any) -> t.JournalLine:
+    return t.JournalLine(at=NOW, caller="system", verb=verb, subject="acc_1", **values)
+
+
+async def test_the_journal_reads_forward_and_backward(store: Store) -> None:
+    async with store.transaction() as tx:
+        for number in range(5):
+            kept = None if number % 2 else "acc_1"
+            await tx.journal.append(_line(f"verb.{number}", account_id=kept, facts={"n": number}))
+    async with store.transaction() as tx:
+        lines = await tx.journal.read()
+        assert [line.facts["n"] for line in lines] == [0, 1, 2, 3, 4]
+        numbers = [line.id for line in lines]
+        assert numbers == sorted(set(numbers))
+        assert numbers[0] > 0
+
+        async def read(**wishes: Any) -> list[int]:
+            return [line.facts["n"] for line in await tx.journal.read(**wishes)]
+
+        assert await read(newest_first=True, limit=2) == [4, 3]
+        assert await read(newest_first=True, after=numbers[3]) == [2, 1, 0]
+        assert await read(after=numbers[3]) == [4]
+        assert await read(account_id="acc_1") == [0, 2, 4]
+        assert await read(verb="verb.3") == [3]
+        assert await read(subject="acc_2") == []
+        assert lines[0] == dataclasses.replace(
+            _line("verb.0", account_id="acc_1", facts={"n": 0}), id=numbers[0]
+        )
+
+
+@pytest.mark.parametrize(
+    "statement", ["UPDATE journal SET verb = 'x'", "DELETE FROM journal", "TRUNCATE journal"]
+)
+async def test_the_database_itself_keeps_the_journal(database_url: str, statement: Any) -> None:
+    store = await open_store(database_url)
+    async with store.transaction() as tx:
+        await tx.journal.append(_line("kept"))
+    await store.close()
+    with psycopg.connect(database_url) as connection:
+        with pytest.raises(psycopg.errors.IntegrityError, match="append-only"):
+            connection.execute(statement)
+        connection.rollback()
+        assert connection.execute("SELECT verb FROM journal").fetchall() == [("kept",)]
+
+
+# --- locks -------------------------------------------------------------------------------------
+
+
+async def test_one_holder_per_name(stores: tuple[Store, Store]) -> None:
+    inside, most = 0, 0
+
+    async def hold(number: int) -> None:
+        nonlocal inside, most
+        async with stores[number % 2].exclusive("mint/aut_1"):
+            inside += 1
+            most = max(most, inside)
+            async with stores[number % 2].transaction() as tx:
+                await tx.safe.count()
+            inside -= 1
+
+    await asyncio.gather(*(hold(number) for number in range(30)))
+    assert most == 1
+
+
+async def test_other_names_do_not_wait(stores: tuple[Store, Store]) -> None:
+    async with stores[0].exclusive("a"), stores[1].exclusive("b"), stores[0].exclusive("c"):
+        pass
+
+
+async def test_a_lock_is_free_again_after_an_error(stores: tuple[Store, Store]) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with stores[0].exclusive("a"):
+            raise ZeroDivisionError
+    async with asyncio.timeout(5), stores[1].exclusive("a"):
+        pass
+
+
+async def test_who_gives_up_waiting_leaves_no_trace(stores: tuple[Store, Store]) -> None:
+    async with stores[0].exclusive("a"):
+        for _ in range(3):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05), stores[1].exclusive("a"):
+                    pytest.fail("two holders")
+    async with asyncio.timeout(5), stores[1].exclusive("a"):
+        pass
+
+
+async def test_many_wait_for_one_name_on_one_connection(database_url: str) -> None:
+    """Fifty callers of one cold account must not take fifty connections."""
+    store = await open_store(database_url, locks=2)
+    held: list[int] = []
+
+    async def hold() -> None:
+        async with store.exclusive("a"):
+            with psycopg.connect(database_url) as connection:
+                name = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s"
+                row = connection.execute(name, ("evergrant locks",)).fetchone()
+            held.append(row[0] if row else 0)
+
+    await asyncio.gather(*(hold() for _ in range(50)))
+    await store.close()
+    assert len(held) == 50
+    assert max(held) == 1
+
+
+async def test_a_lock_goes_with_its_connection(database_url: str) -> None:
+    one, other = await open_store(database_url), await open_store(database_url)
+    async with one.exclusive("a"):
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE application_name = 'evergrant locks'"
+            )
+        async with asyncio.timeout(5), other.exclusive("a"):
+            pass
+    # Leaving a lock whose connection died is no error, and the next one is a living one.
+    async with one.exclusive("a"):
+        pass
+    await one.close()
+    await other.close()
+
+
+async def test_patience_with_a_lock_ends(database_url: str) -> None:
+    one = await open_store(database_url)
+    other = await open_store(database_url, patience_s=0.2)
+    async with one.exclusive("a"):
+        with pytest.raises(StoreUnavailable):
+            async with other.exclusive("a"):
+                pytest.fail("two holders")
+    await one.close()
+    await other.close()
+
+
+# --- quick reads -------------------------------------------------------------------------------
+
+
+async def test_quick_reads(store: Store) -> None:
+    await fill(store)
+    quick = store.quick
+    assert await quick.sealed(SEALED.id) == SEALED
+    assert await quick.api_key("key_1") == API_KEY
+    assert await quick.connection_key("c" * 64) == CONNECTION_KEY
+    assert await quick.standing("acc_1") == t.Standing(
+        account_id="acc_1",
+        client_instance_id="ins_1",
+        authorization_id="aut_1",
+        application_id="app_1",
+        partner_kind=PartnerKind.VENDOR,
+        region=Region.EU,
+        state=State.AWAITING,
+        grant_id=None,
+        term_ends_at=None,
+        refused_reason="",
+    )
+
+
+@pytest.mark.parametrize("wanted", ["unknown", "", "\0", "acc_1\0"])
+async def test_quick_reads_of_what_is_not_there(store: Store, wanted: str) -> None:
+    await fill(store)
+    quick = store.quick
+    found = [
+        await quick.standing(wanted),
+        await quick.sealed(wanted),
+        await quick.api_key(wanted),
+        await quick.connection_key(wanted),
+    ]
+    assert found == [None] * 4
+
+
+async def test_quick_reads_see_only_what_is_committed(stores: tuple[Store, Store]) -> None:
+    async with stores[0].transaction() as tx:
+        await tx.safe.put(SEALED)
+        assert await stores[1].quick.sealed(SEALED.id) is None
+    assert await stores[1].quick.sealed(SEALED.id) == SEALED
+
+
+# --- trouble -----------------------------------------------------------------------------------
+
+
+async def test_lost_connections_are_replaced(database_url: str) -> None:
+    store = await open_store(database_url, connections=3)
+    await fill(store)
+    await asyncio.gather(*(store.quick.sealed(SEALED.id) for _ in range(20)))
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    assert await store.quick.sealed(SEALED.id) == SEALED
+    async with store.transaction() as tx:
+        assert await tx.safe.count() == 1
+    await store.ping()
+    await store.close()
+
+
+async def test_a_database_that_is_gone_is_unavailable(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from evergrant.adapters.store.postgres import PostgresStore
+
+    monkeypatch.setattr(PostgresStore, "PATIENCE_S", 0.3)
+    store = await open_store(database_url)
+    name = psycopg.conninfo.conninfo_to_dict(database_url)["dbname"]
+    elsewhere = psycopg.conninfo.make_conninfo(database_url, dbname="postgres")
+    with psycopg.connect(elsewhere, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # type: ignore[arg-type]
+    with pytest.raises(StoreUnavailable):
+        async with store.transaction() as tx:
+            await tx.safe.count()
+    with pytest.raises(StoreUnavailable):
+        await store.quick.sealed("x")
+    with pytest.raises(StoreUnavailable):
+        await store.ping()
+    with pytest.raises(StoreUnavailable):
+        async with store.exclusive("a"):
+            pytest.fail("a lock of nothing")
+    await store.close()
+
+
+async def test_nobody_listens(tmp_path: Any) -> None:
+    with pytest.raises(StoreUnavailable, match="No such file"):
+        await open_store(f"postgresql://postgres@/evergrant?host={tmp_path}")
+
+
+@pytest.mark.parametrize("url", ["mysql://x/y", "", "postgresql://[broken", "nonsense"])
+async def test_bad_addresses_name_the_setting_and_not_the_address(url: str) -> None:
+    with pytest.raises(Misconfigured) as refused:
+        await open_store(url)
+    assert refused.value.setting == "EVERGRANT_DATABASE_URL"
+    assert url not in str(refused.value) or not url
+
+
+async def test_a_database_without_tables_says_what_to_do(empty_database_url: str) -> None:
+    store = await open_store(empty_database_url)
+    with pytest.raises(StoreUnavailable) as refused:
+        async with store.transaction() as tx:
+            await tx.safe.count()
+    assert "migrate" in (refused.value.hint or "")
+    await store.close()
+
+
+async def test_values_stay_out_of_errors(database_url: str) -> None:
+    """An error of the driver may end up in a log; what was to be stored must not."""
+    store = await open_store(database_url)
+    private = "heron@partner.example"
+    with pytest.raises(Exception) as broken:
+        async with store.transaction() as tx:
+            await tx.authorizations.add(
+                dataclasses.replace(AUTHORIZATION, version=2**40, refused_reason=private)
+            )
+    assert private not in str(broken.value)
+    await store.close()
+
+
+async def test_a_store_in_memory_can_be_down() -> None:
+    store = MemoryStore()
+    store.down = True
+    with pytest.raises(StoreUnavailable):
+        await store.ping()
+    with pytest.raises(StoreUnavailable):
+        async with store.transaction():
+            pytest.fail("it is down")
