@@ -12,7 +12,7 @@ stored in one commit or nothing is. What was SPENT and never ended is found by `
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from evergrant import journal
@@ -279,7 +279,7 @@ class Arrivals:
                 code_present=True,
                 selling_partner_id=believed.selling_partner_id,
             ),
-            facts_of(believed.handshake, case, same_browser=True),
+            replace(facts_of(believed.handshake, case, same_browser=True), spent=False),
             await self._account_facts(tx, case, believed.selling_partner_id),
             believed.handshake.created_at,
         )
@@ -471,6 +471,7 @@ def _as_it_ended(handshake: Handshake, case: Case) -> ConsentRefused:
     return ConsentRefused(
         reason,
         reference=handshake.reference or None,
+        message=note.happened if note else None,
         facts={
             "blame": note.blame if note else Blame.US.value,
             "language": case.account.language,

@@ -55,6 +55,7 @@ class Trouble:
         return ConsentRefused(
             self.reason,
             reference=report.reference,
+            message=self.facts.get("happened"),
             facts={
                 "blame": self.blame.value,
                 "language": account.language if account else None,
@@ -83,9 +84,9 @@ class Reports:
     ) -> Filed:
         """Report, journal line and letter in the caller's transaction; or the report that there
         already is of the same trouble."""
-        known = await self._known(tx, trouble, now)
-        if known is not None:
-            return Filed(report=known)
+        recent = await self._recent(tx, trouble, now)
+        if len(recent) >= (MOST_OF_NOBODY if trouble.account is None else 1):
+            return Filed(report=recent[-1])
         account, handshake = trouble.account, trouble.handshake
         report = SupportReport(
             id=new_id(ids.Kind.REPORT, now),
@@ -109,7 +110,7 @@ class Reports:
             blame=report.blame,
             reference=report.reference,
         )
-        if not trouble.told_by_mail:
+        if recent or not trouble.told_by_mail:
             return Filed(report=report)
         letter = await self._letter(tx, report, account, now)
         return Filed(report=report, outbox_ids=letter)
@@ -121,18 +122,20 @@ class Reports:
         await self._ground.ring(filed.outbox_ids)
         return filed.report
 
-    async def _known(
+    async def _recent(
         self, tx: Transaction, trouble: Trouble, now: datetime
-    ) -> SupportReport | None:
+    ) -> list[SupportReport]:
+        """Reports of the same trouble, oldest first."""
         since = ids.make(ids.Kind.REPORT, now - SAME_TROUBLE, bytes(10))
-        same: dict[str, Any] = {"reason": trouble.reason, "account_id": None}
-        if trouble.account is not None:
-            same["account_id"] = trouble.account.id
-            same["handshake_id"] = trouble.handshake.id if trouble.handshake else None
-        found = await tx.reports.all(after=since, **same)
         if trouble.account is None:
-            return found[-1] if len(found) >= MOST_OF_NOBODY else None
-        return next((report for report in reversed(found) if report.resolved_at is None), None)
+            return await tx.reports.all(after=since, reason=trouble.reason, account_id=None)
+        return await tx.reports.all(
+            after=since,
+            reason=trouble.reason,
+            account_id=trouble.account.id,
+            handshake_id=trouble.handshake.id if trouble.handshake else None,
+            resolved_at=None,
+        )
 
     async def _facts(self, tx: Transaction, trouble: Trouble) -> dict[str, Any]:
         facts: dict[str, Any] = {"advice": trouble.advice}
