@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import httpx2
 from standardwebhooks import Webhook
+from standardwebhooks.webhooks import EmptyWebhookSecretError
 
 from evergrant.errors import NotDelivered
 from evergrant.ports import WebhookPost
@@ -176,7 +177,7 @@ def _signature(post: WebhookPost) -> dict[str, str]:
 def _signer(secret: Secret) -> Webhook:
     try:
         return Webhook(secret.reveal())
-    except (ValueError, RuntimeError):
+    except (ValueError, EmptyWebhookSecretError):
         raise NotDelivered(
             "The signing secret of the instance is unusable.", permanent=True
         ) from None

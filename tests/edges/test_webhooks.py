@@ -1,0 +1,377 @@
+"""The webhook socket: one contract on the shipped fake and on HTTP, then where it must not go."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import ipaddress
+import secrets
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from evergrant.adapters.webhooks import HttpWebhooks
+from evergrant.adapters.webhooks.sender import EXCERPT, is_public
+from evergrant.errors import NotDelivered
+from evergrant.ports import WebhookPost, Webhooks
+from evergrant.rules.secrecy import Secret
+from evergrant.testing.webhooks import MemoryWebhooks
+
+SIGNING = Secret("whsec_" + base64.b64encode(secrets.token_bytes(32)).decode())
+PUBLIC = "93.184.216.34"
+
+
+def post(url: str = "https://erp.example/hook", **wishes: Any) -> WebhookPost:
+    facts: dict[str, Any] = {
+        "id": "out_1",
+        "url": url,
+        "body": '{"type":"authorization.granted","data":{"name":"Bücher"}}'.encode(),
+        "signing_secret": SIGNING,
+        "at": datetime.now(UTC),
+    }
+    return WebhookPost(**(facts | wishes))
+
+
+@dataclass
+class Receiver:
+    """A real HTTP/1.1 receiver on loopback that answers as told and keeps what came."""
+
+    answer: bytes = b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n"
+    requests: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+    port: int = 0
+    hang: asyncio.Event | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/hook?x=1"
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        headers = {
+            name.lower(): value.strip()
+            for name, _, value in (line.partition(":") for line in head[1:] if line)
+        }
+        body = await reader.readexactly(int(headers.get("content-length", "0")))
+        self.requests.append((head[0], headers, body))
+        if self.hang is not None:
+            await self.hang.wait()
+        writer.write(self.answer)
+        try:
+            await writer.drain()
+        finally:
+            writer.close()
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    receiver = Receiver()
+    tasks: set[asyncio.Task[None]] = set()
+
+    def met(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.add(asyncio.get_running_loop().create_task(receiver.serve(reader, writer)))
+
+    server = await asyncio.start_server(met, "127.0.0.1", 0)
+    receiver.port = server.sockets[0].getsockname()[1]
+    yield receiver
+    if receiver.hang is not None:
+        receiver.hang.set()
+    server.close()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[HttpWebhooks]:
+    webhooks = HttpWebhooks(allow_local=True, timeout_s=5)
+    yield webhooks
+    await webhooks.close()
+
+
+# --- the contract -------------------------------------------------------------------------------
+
+
+@dataclass
+class Case:
+    webhooks: Webhooks
+    url: str
+    count: Callable[[], int]
+    gone: Callable[[], None]
+    away: Callable[[], None]
+
+
+@pytest.fixture(params=["memory", "http"])
+async def case(request: pytest.FixtureRequest, receiver: Receiver, http: HttpWebhooks) -> Case:
+    if request.param == "memory":
+        memory = MemoryWebhooks()
+        return Case(
+            memory,
+            "https://erp.example/hook",
+            lambda: len(memory.posts),
+            lambda: memory.fail_next(permanent=True),
+            memory.fail_next,
+        )
+
+    def answers(line: str) -> Callable[[], None]:
+        def change() -> None:
+            receiver.answer = f"HTTP/1.1 {line}\r\nconnection: close\r\n\r\n".encode()
+
+        return change
+
+    return Case(
+        http,
+        receiver.url,
+        lambda: len(receiver.requests),
+        answers("410 Gone"),
+        answers("503 Busy"),
+    )
+
+
+async def test_a_2xx_is_delivered(case: Case) -> None:
+    await case.webhooks.deliver(post(case.url))
+    assert case.count() == 1
+
+
+async def test_gone_is_for_good_and_busy_is_not(case: Case) -> None:
+    case.gone()
+    with pytest.raises(NotDelivered) as caught:
+        await case.webhooks.deliver(post(case.url))
+    assert caught.value.permanent
+    assert caught.value.facts["status"] == 410
+    case.away()
+    with pytest.raises(NotDelivered) as caught:
+        await case.webhooks.deliver(post(case.url))
+    assert not caught.value.permanent
+    assert caught.value.facts["status"] == 503
+
+
+@pytest.mark.parametrize("url", ["", "erp.example", "ftp://erp.example", "javascript:alert(1)"])
+async def test_a_url_that_is_none(case: Case, url: str) -> None:
+    with pytest.raises(NotDelivered) as caught:
+        await case.webhooks.deliver(post(url))
+    assert caught.value.permanent
+    assert case.count() == 0
+
+
+# --- what goes over the wire --------------------------------------------------------------------
+
+
+async def test_receivers_can_check_the_signature(receiver: Receiver, http: HttpWebhooks) -> None:
+    sent = post(receiver.url)
+    await http.deliver(sent)
+    ((line, headers, body),) = receiver.requests
+    assert line == "POST /hook?x=1 HTTP/1.1"
+    assert headers["host"] == f"127.0.0.1:{receiver.port}"
+    assert headers["content-type"] == "application/json"
+    assert headers["webhook-id"] == "out_1"
+    hook = Webhook(SIGNING.reveal())
+    assert hook.verify(body, headers) == {
+        "type": "authorization.granted",
+        "data": {"name": "Bücher"},
+    }
+    with pytest.raises(WebhookVerificationError):
+        hook.verify(body.replace(b"granted", b"revoked"), headers)
+    assert SIGNING.reveal() not in str(receiver.requests)
+
+
+async def test_redirects_are_not_followed(receiver: Receiver, http: HttpWebhooks) -> None:
+    receiver.answer = (
+        f"HTTP/1.1 307 Go\r\nlocation: {receiver.url}\r\nconnection: close\r\n\r\n".encode()
+    )
+    with pytest.raises(NotDelivered, match="redirects are not followed") as caught:
+        await http.deliver(post(receiver.url))
+    assert not caught.value.permanent
+    assert len(receiver.requests) == 1
+
+
+async def test_a_refusal_is_quoted_short_and_scrubbed(
+    receiver: Receiver, http: HttpWebhooks
+) -> None:
+    said = b"password=hunter2hunter2 " + b"no " * 100_000
+    receiver.answer = (
+        b"HTTP/1.1 500 Oh\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(said) + said
+    )
+    with pytest.raises(NotDelivered) as caught:
+        await http.deliver(post(receiver.url))
+    assert "hunter2" not in caught.value.message
+    assert len(caught.value.message) < EXCERPT + 100
+
+
+async def test_a_receiver_that_never_answers(receiver: Receiver) -> None:
+    receiver.hang = asyncio.Event()
+    webhooks = HttpWebhooks(allow_local=True, timeout_s=0.1)
+    with pytest.raises(NotDelivered, match="No answer") as caught:
+        await webhooks.deliver(post(receiver.url))
+    assert not caught.value.permanent
+    await webhooks.close()
+
+
+async def test_a_receiver_that_talks_no_http(receiver: Receiver, http: HttpWebhooks) -> None:
+    receiver.answer = b"220 relay.example ESMTP\r\n"
+    with pytest.raises(NotDelivered) as caught:
+        await http.deliver(post(receiver.url))
+    assert not caught.value.permanent
+
+
+async def test_nobody_listens(receiver: Receiver, http: HttpWebhooks) -> None:
+    with pytest.raises(NotDelivered) as caught:
+        await http.deliver(post("http://127.0.0.1:1/hook"))
+    assert not caught.value.permanent
+
+
+@pytest.mark.parametrize("secret", ["", "whsec_", "whsec_%%%", "whsec_a"])
+async def test_an_unusable_signing_secret(
+    receiver: Receiver, http: HttpWebhooks, secret: str
+) -> None:
+    with pytest.raises(NotDelivered) as caught:
+        await http.deliver(post(receiver.url, signing_secret=Secret(secret)))
+    assert caught.value.permanent
+    assert receiver.requests == []
+
+
+# --- where it must not go -----------------------------------------------------------------------
+
+
+class Names:
+    """A name server that answers as told, and differently the second time."""
+
+    def __init__(self, *answers: Sequence[str]) -> None:
+        self._answers = list(answers)
+
+    async def __call__(self, host: str, port: int) -> Sequence[str]:
+        return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+
+
+class Wire(httpx2.AsyncBaseTransport):
+    """Takes every connection and remembers where it went."""
+
+    def __init__(self) -> None:
+        self.requests: list[httpx2.Request] = []
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        self.requests.append(request)
+        return httpx2.Response(204)
+
+
+def outside(*answers: Sequence[str], **options: Any) -> tuple[HttpWebhooks, Wire]:
+    wire = Wire()
+    return HttpWebhooks(transport=wire, resolve=Names(*answers), **options), wire
+
+
+async def test_the_connection_goes_to_the_address_that_was_judged() -> None:
+    """A name that changes its mind after the judgement (DNS rebinding) gains nothing."""
+    webhooks, wire = outside([PUBLIC], ["127.0.0.1"])
+    await webhooks.deliver(post("https://erp.example:8443/hook"))
+    (request,) = wire.requests
+    assert request.url.host == PUBLIC
+    assert request.url.port == 8443
+    assert request.headers["host"] == "erp.example:8443"
+    assert request.extensions["sni_hostname"] == "erp.example"
+
+
+INTERNAL = [
+    "127.0.0.1",
+    "10.0.0.5",
+    "172.16.3.4",
+    "192.168.1.1",
+    "169.254.169.254",
+    "100.64.0.1",
+    "0.0.0.0",
+    "224.0.0.1",
+    "255.255.255.255",
+    "::1",
+    "::",
+    "fe80::1",
+    "fe80::1%eth0",
+    "fc00::1",
+    "fec0::1",
+    "ff02::1",
+    "::ffff:127.0.0.1",
+    "::ffff:10.0.0.1",
+    "64:ff9b::7f00:1",
+    "64:ff9b::a9fe:a9fe",
+    "2002:7f00:1::",
+    "2001::1",
+]
+
+
+@pytest.mark.parametrize("address", INTERNAL)
+async def test_the_house_itself_is_no_receiver(address: str) -> None:
+    webhooks, wire = outside([address])
+    with pytest.raises(NotDelivered) as caught:
+        await webhooks.deliver(post())
+    assert caught.value.permanent
+    assert wire.requests == []
+    assert address not in caught.value.message, "what is inside is told to nobody"
+
+
+async def test_one_internal_address_among_public_ones_is_enough() -> None:
+    webhooks, wire = outside([PUBLIC, "10.0.0.5"])
+    with pytest.raises(NotDelivered):
+        await webhooks.deliver(post())
+    assert wire.requests == []
+
+
+@pytest.mark.parametrize("address", [PUBLIC, "2606:2800:220:1:248:1893:25c8:1946"])
+def test_public_addresses(address: str) -> None:
+    assert is_public(ipaddress.ip_address(address))
+
+
+@given(some.ip_addresses(v=4))
+def test_a_wrapped_address_is_judged_by_what_is_inside(inner: ipaddress.IPv4Address) -> None:
+    for wrapped in (f"::ffff:{inner}", f"64:ff9b::{inner}"):
+        assert is_public(ipaddress.ip_address(wrapped)) == is_public(inner)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://erp.example/hook",
+        "https://user:pass@erp.example/hook",
+        "https://user@erp.example/hook",
+        "https:///hook",
+    ],
+)
+async def test_urls_that_are_not_for_the_internet(url: str) -> None:
+    webhooks, wire = outside([PUBLIC])
+    with pytest.raises(NotDelivered) as caught:
+        await webhooks.deliver(post(url))
+    assert caught.value.permanent
+    assert wire.requests == []
+
+
+@pytest.mark.parametrize("answer", [OSError("no such name"), UnicodeError("bad label"), []])
+async def test_a_name_that_does_not_resolve_may_do_so_later(answer: Any) -> None:
+    async def resolve(host: str, port: int) -> Sequence[str]:
+        if isinstance(answer, Exception):
+            raise answer
+        return list(answer)
+
+    wire = Wire()
+    webhooks = HttpWebhooks(transport=wire, resolve=resolve)
+    with pytest.raises(NotDelivered) as caught:
+        await webhooks.deliver(post())
+    assert not caught.value.permanent
+    assert wire.requests == []
+
+
+async def test_a_house_may_allow_receivers_beside_it() -> None:
+    webhooks, wire = outside(["10.0.0.5"], allow_local=True)
+    await webhooks.deliver(post("http://erp.internal/hook"))
+    assert wire.requests[0].url.host == "10.0.0.5"
+
+
+async def test_the_environments_proxy_is_not_asked(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
+    webhooks = HttpWebhooks(allow_local=True)
+    await webhooks.deliver(post(receiver.url))
+    await webhooks.close()
+    assert len(receiver.requests) == 1
