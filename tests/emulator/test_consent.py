@@ -182,9 +182,7 @@ def test_signing_in_is_checked(house: House) -> None:
         page = person.press("Sign in", email=email, password=password)
         assert page.status == 401
         assert "no seller account" in page.words
-    page = person.press(
-        "Sign in", email=seller["email"].upper(), password=seller["password"]
-    )
+    page = person.press("Sign in", email=seller["email"].upper(), password=seller["password"])
     assert "asks for access" in page.words
 
 
@@ -431,9 +429,7 @@ def test_forms_of_others_are_not_taken(house: House) -> None:
             data={**fields, "version": "beta", "form_key": key},
         )
         assert "/ap/signin" in answer.headers["location"]
-        person._http.post(
-            f"{central}/apps/manage/disable", data={**fields, "form_key": key}
-        )
+        person._http.post(f"{central}/apps/manage/disable", data={**fields, "form_key": key})
     assert house.amazon.levers.pull("GET", "/world/grants")["items"] == []
 
 

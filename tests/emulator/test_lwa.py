@@ -187,9 +187,7 @@ def test_scopes_are_checked(house: House) -> None:
     ask: dict[str, Any] = {"grant_type": "client_credentials"}
     refused(house.lwa(**ask, scope="sellingpartnerapi::everything"), 400, "invalid_scope")
     refused(house.lwa(**ask), 400, "invalid_request")
-    both = house.lwa(
-        **ask, scope="sellingpartnerapi::notifications", refresh_token="Atzr|emulated"
-    )
+    both = house.lwa(**ask, scope="sellingpartnerapi::notifications", refresh_token="Atzr|emulated")
     refused(both, 400, "invalid_request")
 
 

@@ -57,9 +57,7 @@ def in_the_background(house: House, refresh_token: str) -> Iterator[list[Excepti
         ("503_after", 503, "temporarily_unavailable"),
     ],
 )
-def test_lwa_answers_with_an_error(
-    house: House, mode: str | int, status: int, error: str
-) -> None:
+def test_lwa_answers_with_an_error(house: House, mode: str | int, status: int, error: str) -> None:
     code = code_of(house)
     house.amazon.levers.pull("POST", "/lwa/fail", {"mode": mode, "times": 1})
     answer = house.exchange(code)
@@ -87,14 +85,12 @@ def test_the_connection_drops(house: House, mode: str, done: bool) -> None:
 def test_the_answer_breaks_off(house: House) -> None:
     code = code_of(house)
     house.amazon.levers.fail_lwa("truncate", times=1)
-    with pytest.raises(httpx2.RemoteProtocolError, match="incomplete|without sending complete"):
+    with pytest.raises(httpx2.RemoteProtocolError, match="without sending complete"):
         house.exchange(code)
     assert house.exchange(code).status_code == 400, "the work was done"
 
 
-@pytest.mark.parametrize(
-    ("mode", "status"), [("garbage", 200), ("empty", 200), ("html", 503)]
-)
+@pytest.mark.parametrize(("mode", "status"), [("garbage", 200), ("empty", 200), ("html", 503)])
 def test_answers_that_are_no_json(house: House, mode: str, status: int) -> None:
     code = code_of(house)
     house.amazon.levers.fail_lwa(mode, times=1)

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -88,6 +88,8 @@ def serve(
 ) -> None:
     """Run until Ctrl-C or SIGTERM. Prints one address per face."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    if addresses_file is not None:
+        _clear_place(addresses_file)
     try:
         emulator = Emulator(
             gentle=gentle, host=host, port=port, seed=seed, start=_instant(clock), i_know=i_know
@@ -131,6 +133,16 @@ def _plain(value: Any) -> str:
     return ", ".join(value) if isinstance(value, list) else str(value)
 
 
+def _clear_place(file: Path) -> None:
+    """Addresses of an earlier run are removed, so that nobody takes them for this one's."""
+    if not file.parent.is_dir() or not os.access(file.parent, os.W_OK):
+        _fail(f"cannot write {file}: {file.parent} is no folder that can be written to")
+    try:
+        file.unlink(missing_ok=True)
+    except OSError as error:
+        _fail(f"cannot replace {file}: {error.strerror}")
+
+
 def write_whole(file: Path, text: str) -> None:
     """Whoever looks sees the whole file or none."""
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
@@ -144,7 +156,7 @@ def _instant(text: str | None) -> datetime | None:
     return None if text is None else read_instant(text)
 
 
-def _fail(words: str) -> None:
+def _fail(words: str) -> NoReturn:
     typer.echo(f"amazon-emulator: {words}", err=True)
     raise typer.Exit(2)
 

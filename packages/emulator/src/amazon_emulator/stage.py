@@ -67,7 +67,7 @@ class Stage:
         self.weather.clear()
         self.clock.reset()
         self.world = World()
-        self.history.clear()
+        self.history = History()
         self.habits = Habits.usual(gentle=self.habits.gentle)
         self.dice.seed(self.seed)
         self.weather.dice.seed(self.seed)

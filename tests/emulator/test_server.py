@@ -1,0 +1,233 @@
+"""Starting and stopping: in a program and as a process; ports, threads, signals."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx2
+import pytest
+
+from amazon_emulator import Emulator, Levers, NotLoopback, __version__
+from amazon_emulator.stage import FACES
+from tests.emulator.conftest import House
+
+COMMAND = str(Path(sys.executable).parent / "amazon-emulator")
+
+
+def taken(address: str) -> bool:
+    parts = urlsplit(address)
+    with socket.socket() as probe:
+        return probe.connect_ex((parts.hostname or "", parts.port or 0)) == 0
+
+
+def test_stopping_leaves_no_thread_and_no_socket() -> None:
+    before = set(threading.enumerate())
+    with Emulator() as amazon:
+        assert set(amazon.addresses) == set(FACES)
+        assert len(set(amazon.addresses.values())) == len(FACES)
+        assert all(taken(address) for address in amazon.addresses.values())
+    assert set(threading.enumerate()) == before
+    assert not any(taken(address) for address in amazon.addresses.values())
+
+
+def test_it_can_start_again_and_keeps_its_world() -> None:
+    amazon = Emulator(gentle=True)
+    amazon.stop()
+    with amazon:
+        amazon.levers.partner("seller")
+        with pytest.raises(RuntimeError, match="already"):
+            amazon.start()
+    with amazon:
+        assert len(amazon.levers.pull("GET", "/world/partners")["items"]) == 1
+
+
+def test_two_emulators_know_nothing_of_each_other() -> None:
+    with Emulator() as one, Emulator() as other:
+        one.levers.partner("seller")
+        assert other.levers.pull("GET", "/world/partners")["items"] == []
+
+
+def test_levers_need_a_running_emulator() -> None:
+    with pytest.raises(RuntimeError, match="started"):
+        _ = Emulator().levers
+
+
+def test_hanging_and_slow_requests_do_not_outlive_it(http: httpx2.Client) -> None:
+    ended: list[float] = []
+
+    def ask(amazon: Emulator) -> None:
+        with httpx2.Client(trust_env=False, timeout=60) as own:
+            with suppress(httpx2.HTTPError):
+                own.post(f"{amazon.addresses['lwa']}/auth/o2/token", data={})
+            ended.append(time.monotonic())
+
+    with Emulator() as amazon:
+        amazon.levers.fail_lwa("hang", times=2)
+        amazon.levers.fail_lwa("slow", ms=60_000, times=2)
+        threads = [threading.Thread(target=ask, args=(amazon,)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        deadline = time.monotonic() + 10
+        while amazon.levers.count(kind="lwa") < 4 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        began = time.monotonic()
+    assert time.monotonic() - began < 4, "not the five seconds of patience"
+    for thread in threads:
+        thread.join(10)
+    assert len(ended) == 4
+
+
+def test_only_this_machine_unless_one_knows() -> None:
+    for host in ("0.0.0.0", "192.0.2.1", "::", "emulator.example"):
+        with pytest.raises(NotLoopback, match="--i-know"):
+            Emulator(host=host)
+    Emulator(host="0.0.0.0", i_know=True)
+    Emulator(host="localhost")
+    Emulator(host="::1")
+
+
+def test_seven_ports_in_a_row_or_none() -> None:
+    before = set(threading.enumerate())
+    with socket.socket() as squatter:
+        squatter.bind(("127.0.0.1", 0))
+        port = squatter.getsockname()[1]
+        amazon = Emulator(port=max(1024, port - 3))
+        with pytest.raises(OSError, match="in use"):
+            amazon.start()
+    assert set(threading.enumerate()) == before
+
+
+def test_the_clock_begins_where_told() -> None:
+    there = datetime(2030, 1, 1, tzinfo=UTC)
+    with Emulator(start=there) as amazon:
+        assert (amazon.levers.now() - there).total_seconds() < 60
+
+
+# --- as a process ---------------------------------------------------------------------------------
+
+
+@contextmanager
+def process(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
+    file = folder / "addresses.json"
+    command = [COMMAND, "serve", "--port", "0", "--addresses-file", str(file), *options]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as running:
+        try:
+            deadline = time.monotonic() + 30
+            while not file.exists() and running.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.02)
+            yield running, json.loads(file.read_text())
+        finally:
+            if running.poll() is None:
+                running.kill()
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_process_tells_its_addresses_and_ends_cleanly(
+    tmp_path: Path, how: signal.Signals
+) -> None:
+    with process(tmp_path, "--gentle", "--demo-world") as (running, addresses):
+        assert set(addresses) == set(FACES)
+        assert [file.name for file in tmp_path.iterdir()] == ["addresses.json"]
+        levers = Levers(addresses["levers"])
+        [application] = levers.pull("GET", "/world/applications")["items"]
+        seller, vendor = levers.pull("GET", "/world/partners")["items"]
+        levers.fail_lwa("hang")
+        running.send_signal(how)
+        said, _ = running.communicate(timeout=20)
+    assert running.returncode == 0, said
+    for address in addresses.values():
+        assert address in said
+    for shown in (
+        application["application_id"],
+        seller["email"],
+        vendor["selling_partner_id"],
+        "amzn1.oa2-cs.v1.emulated",
+        "in memory",
+    ):
+        assert shown in said
+    assert "Traceback" not in said
+    suspended = [row["country_code"] for row in seller["participations"] if row["suspended"]]
+    assert suspended == ["IT"]
+    assert "A38D8NSA03LJTC" in [row["id"] for row in seller["participations"]]
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--host", "0.0.0.0"), "--i-know"),
+        (("--clock", "noon"), "ISO 8601"),
+        (("--clock", "2026-01-01T00:00:00"), "UTC offset"),
+        (("--host", "127.0.0.1", "--port", "1"), "cannot listen"),
+        (("--addresses-file", "/nowhere/at/all.json"), "/nowhere/at"),
+    ],
+    ids=str,
+)
+def test_wrong_options_are_told_in_a_line(options: tuple[str, ...], words: str) -> None:
+    with socket.socket() as squatter:
+        if "1" in options:  # a port that is surely taken, as root too
+            squatter.bind(("127.0.0.1", 0))
+            squatter.listen()
+            options = (*options[:-1], str(squatter.getsockname()[1]))
+        done = subprocess.run(
+            [COMMAND, "serve", *options], capture_output=True, text=True, timeout=30, check=False
+        )
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.processes
+def test_version_levers_and_help() -> None:
+    def said(*arguments: str) -> str:
+        return subprocess.run(
+            [COMMAND, *arguments], capture_output=True, text=True, timeout=30, check=True
+        ).stdout
+
+    assert said("version").strip() == __version__
+    assert "/clock/advance" in said("levers")
+    assert "--demo-world" in said("serve", "--help")
+
+
+# --- less gentle ----------------------------------------------------------------------------------
+
+
+def harsh_walk(seed: int) -> tuple[list[bool], list[str], dict[str, object]]:
+    with Emulator(seed=seed) as amazon, httpx2.Client(trust_env=False) as http:
+        application = amazon.levers.application(
+            login_uri="https://house.example/login", redirect_uris=["https://house.example/back"]
+        )
+        house = House(amazon, http, application)
+        shapes = []
+        for _ in range(4):
+            person = house.consented(house.seller())
+            shapes.append(person.left_for.startswith("https://house.example/login"))
+        refresh_token = house.grant(house.seller())
+        cases = []
+        for _ in range(8):
+            answer = house.refresh(refresh_token)
+            cases.append(answer.headers.raw[0][0].decode())
+        return shapes, cases, answer.json()
+
+
+def test_without_gentle_it_varies_what_amazon_varies_the_same_way_every_time() -> None:
+    shapes, cases, body = harsh_walk(seed=7)
+    assert shapes == [True, False, True, False]
+    assert len(set(cases)) > 1
+    assert body["x_field_of_tomorrow"]
+    assert harsh_walk(seed=7)[:2] == (shapes, cases)
