@@ -21,6 +21,8 @@ __all__ = ["MOST_WORDS", "fetch", "parsed", "retry_after_s", "words"]
 
 #: So many characters of what Amazon says are kept.
 MOST_WORDS = 500
+#: What somebody pasted by mistake may be one letter; masking that would spoil the words.
+_SHORTEST_SECRET = 6
 _BLANK = re.compile(r"[\x00-\x20\x7f-\x9f]+")
 _DECODED = frozenset({"content-encoding", "content-length", "transfer-encoding", "connection"})
 
@@ -89,7 +91,7 @@ def words(text: object, *known: Secret) -> str:
     if not isinstance(text, str):
         return ""
     for secret in known:
-        if secret:
+        if len(secret.reveal()) >= _SHORTEST_SECRET:
             text = text.replace(secret.reveal(), MASK)
     return scrub(_BLANK.sub(" ", text).strip()[:MOST_WORDS])
 
