@@ -106,7 +106,8 @@ def listen(host: str, port: int) -> dict[str, socket.socket]:
     opened: dict[str, socket.socket] = {}
     try:
         for number, face in enumerate(FACES):
-            one = socket.socket(family, socket.SOCK_STREAM)
+            # The protocol is named because asyncio turns Nagle's delay off only where it is.
+            one = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
             opened[face] = one
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             one.bind((host, port + number if port else 0))

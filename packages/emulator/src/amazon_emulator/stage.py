@@ -48,6 +48,7 @@ class Stage:
     clock: Clock
     habits: Habits
     seed: int
+    gentle: bool = False  # as it was started
     world: World = field(default_factory=World)
     history: History = field(default_factory=History)
     weather: Weather = field(default_factory=Weather)
@@ -57,7 +58,7 @@ class Stage:
 
     @classmethod
     def fresh(cls, *, gentle: bool, seed: int, start: datetime | None) -> Stage:
-        stage = cls(Clock(start), Habits.usual(gentle=gentle), seed)
+        stage = cls(Clock(start), Habits.usual(gentle=gentle), seed, gentle)
         stage.dice.seed(seed)
         stage.weather.dice.seed(seed)
         return stage
@@ -68,7 +69,7 @@ class Stage:
         self.clock.reset()
         self.world = World()
         self.history = History()
-        self.habits = Habits.usual(gentle=self.habits.gentle)
+        self.habits = Habits.usual(gentle=self.gentle)
         self.dice.seed(self.seed)
         self.weather.dice.seed(self.seed)
         self.consents_begun = 0
