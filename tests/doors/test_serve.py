@@ -130,14 +130,16 @@ async def test_no_door_sees_a_body_over_the_limit(path: str, announced: bool) ->
             yield b"x" * 1000
 
     content: Any = b"x" * 10_000 if announced else pieces()
-    async with served(compose(ALL, Meters(), LIMIT)) as url:
-        async with httpx2.AsyncClient(trust_env=False) as http:
-            answer = await http.post(f"{url}{path}", content=content)
-            assert answer.status_code == 413
-            assert answer.json()["code"] == "too_large"
-            assert answer.json()["blame"] == "caller"
-            # The connection and the server are of use afterwards.
-            assert (await http.get(f"{url}/healthz")).json()["door"] == "ops"
+    async with (
+        served(compose(ALL, Meters(), LIMIT)) as url,
+        httpx2.AsyncClient(trust_env=False) as http,
+    ):
+        answer = await http.post(f"{url}{path}", content=content)
+        assert answer.status_code == 413
+        assert answer.json()["code"] == "too_large"
+        assert answer.json()["blame"] == "caller"
+        # The connection and the server are of use afterwards.
+        assert (await http.get(f"{url}/healthz")).json()["door"] == "ops"
 
 
 @pytest.mark.parametrize("announced", [True, False])
@@ -147,17 +149,21 @@ async def test_a_body_up_to_the_limit_arrives_whole(announced: bool) -> None:
             yield b"x" * 128
 
     content: Any = b"x" * LIMIT if announced else pieces()
-    async with served(compose(ALL, Meters(), LIMIT)) as url:
-        async with httpx2.AsyncClient(trust_env=False) as http:
-            answer = await http.post(f"{url}/v1/accounts", content=content)
+    async with (
+        served(compose(ALL, Meters(), LIMIT)) as url,
+        httpx2.AsyncClient(trust_env=False) as http,
+    ):
+        answer = await http.post(f"{url}/v1/accounts", content=content)
     assert answer.json()["read"] == LIMIT
 
 
 async def test_ten_megabytes_get_their_answer() -> None:
     """Refused without a broken pipe, though nobody wanted to read all of it."""
-    async with served(compose(ALL, Meters(), LIMIT)) as url:
-        async with httpx2.AsyncClient(trust_env=False, timeout=30) as http:
-            answer = await http.post(f"{url}/callback", content=b"x" * 10_000_000)
+    async with (
+        served(compose(ALL, Meters(), LIMIT)) as url,
+        httpx2.AsyncClient(trust_env=False, timeout=30) as http,
+    ):
+        answer = await http.post(f"{url}/callback", content=b"x" * 10_000_000)
     assert answer.status_code == 413
 
 

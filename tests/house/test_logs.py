@@ -150,7 +150,7 @@ def test_a_secret_by_its_shape_in_any_place(sink: Sink) -> None:
     marked = made_up()
     log = logs.logger("evergrant.tests")
     for secret in marked.values():
-        log.info(f"got {secret} from somewhere", fact=secret)
+        log.info("got %s from somewhere", secret, fact=secret)
         log.info("nested", facts={"inner": [{"deep": (secret, {secret})}]}, raw=secret.encode())
         log.info("a url", url=f"https://x.example/callback?state=abc&spapi_oauth_code={secret}")
         logging.getLogger("some.library").warning("%s and %r", secret, {"x": secret})
@@ -202,12 +202,14 @@ def _chain(token: str, local: str) -> None:
 def test_tracebacks_are_kept_but_hold_no_secret_and_no_locals(sink: Sink) -> None:
     token, local = made_up()["refresh token"], secrets.token_hex(12)
     log = logs.logger("evergrant.tests")
+    with pytest.raises(RuntimeError) as caught:
+        _chain(token, local)
+    log.warning("it broke", exc_info=caught.value)
+    log.error("by hand", exc_info=(caught.type, caught.value, caught.tb))
     try:
         _chain(token, local)
-    except RuntimeError as error:
-        log.exception("it broke")
+    except RuntimeError:
         logging.getLogger("some.library").exception("it broke there")
-        log.error("by hand", exc_info=error)
     said = sink.getvalue()
     assert said.count("_chain") >= 3, "the stack is of use"
     assert said.count("could not use") >= 3
