@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from evergrant.intake import Flaws, Reader, did_you_mean, text, word
+from evergrant.intake import Flaws, Reader, text, word
 from evergrant.ports.store import Transaction
 from evergrant.ports.things import Authorization
 from evergrant.rules import flags as flag_rules
@@ -27,6 +27,7 @@ from evergrant.rules.marketplaces import (
     country_code,
 )
 from evergrant.rules.rights import Caller
+from evergrant.spelling import did_you_mean
 
 __all__ = ["ELSEWHERE", "FIELDS", "NewAccount", "check_account", "check_against_authorization"]
 

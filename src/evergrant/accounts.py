@@ -21,7 +21,7 @@ from evergrant.account_fields import (
     check_against_authorization,
 )
 from evergrant.errors import Conflict, NotFound
-from evergrant.intake import Flaws, check_page, did_you_mean, differences, given_by, need
+from evergrant.intake import Flaws, check_page, differences, given_by, need
 from evergrant.ports import Clock
 from evergrant.ports.amazon import ReportedParticipation
 from evergrant.ports.store import ONE_ACCOUNT_PER_NAME, AlreadyThere, Store, Transaction
@@ -32,6 +32,7 @@ from evergrant.rules.flags import ALL_ON, Flag
 from evergrant.rules.lifecycle import Event, Moved, State, advance
 from evergrant.rules.marketplaces import Marketplaces, PartnerKind
 from evergrant.rules.rights import SYSTEM, Caller, Right
+from evergrant.spelling import did_you_mean
 
 __all__ = ["AccountView", "Accounts", "NewAccount"]
 
@@ -123,8 +124,11 @@ class Accounts:
             moved = not mirrored or await _change(tx, authorization, now, **mirrored)
             if fresh is None or not moved:
                 raise Conflict(_MOVED_ON)
-            was = _told({name: getattr(old, name) for name in changed})
-            await _write(tx, now, by, "account.changed", id, was=was, **_told(changed))
+            was = {name: getattr(old, name) for name in changed}
+            if "flags" in changed:
+                changed["flags"] = asked
+                was["flags"] = {flag: old.flags.get(flag, True) for flag in asked}
+            await _write(tx, now, by, "account.changed", id, was=_told(was), **_told(changed))
         return fresh
 
     async def set_flags(self, id: str, flags: Mapping[str, bool], *, by: Caller) -> Account:

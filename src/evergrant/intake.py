@@ -8,7 +8,6 @@ for: what is right or wrong; that is said by ``rules`` and by the room that asks
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
@@ -19,12 +18,12 @@ from evergrant.rules import ids
 from evergrant.rules.faults import Fault
 from evergrant.rules.rights import Caller, Right
 from evergrant.rules.urls import check_https_url
+from evergrant.spelling import did_you_mean
 
 __all__ = [
     "Flaws",
     "Reader",
     "check_page",
-    "did_you_mean",
     "differences",
     "given_by",
     "need",
@@ -42,13 +41,6 @@ Word = TypeVar("Word", bound=StrEnum)
 
 #: So many things one page of a list holds at most.
 LONGEST_PAGE = 1000
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str | None:
-    """A sentence with the closest known name, or None when nothing is close."""
-    spelled = {one.casefold(): one for one in known}
-    close = difflib.get_close_matches(name.casefold(), list(spelled), n=1, cutoff=0.6)
-    return f"Did you mean {spelled[close[0]]!r}?" if close else None
 
 
 def need(by: Caller, right: Right) -> None:

@@ -23,13 +23,13 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from evergrant.errors import Misconfigured
-from evergrant.intake import did_you_mean
 from evergrant.rules import ids
 from evergrant.rules.faults import Fault
 from evergrant.rules.marketplaces import STANDARD, Marketplaces
 from evergrant.rules.overrides import overridden
 from evergrant.rules.secrecy import Secret
 from evergrant.rules.urls import check_origin
+from evergrant.spelling import did_you_mean
 
 __all__ = ["SETTINGS", "House", "LogFormat", "ServerRole", "Setting", "Settings", "ShownSetting"]
 

@@ -384,7 +384,10 @@ async def test_flags_are_set_one_by_one(book: Book) -> None:
     off = {flag for flag, on in changed.flags.items() if not on}
     assert off == {Flag.UPDATE_STOCK, Flag.UPDATE_PRICE}
     (line,) = await book.lines("account.changed")
-    assert line.facts["flags"]["update_stock"] is False
+    assert line.facts == {
+        "flags": {"update_stock": False},
+        "was": {"flags": {"update_stock": True}},
+    }
     with pytest.raises(InvalidInput) as caught:
         await book.accounts.set_flags(account.id, {"refund": True}, by=ROOT)
     assert "refund_orders" in (caught.value.hint or "")

@@ -24,7 +24,6 @@ from evergrant.errors import ApplicationIncomplete, ApplicationRefused, Conflict
 from evergrant.intake import (
     Flaws,
     check_page,
-    did_you_mean,
     differences,
     given_by,
     need,
@@ -55,6 +54,7 @@ from evergrant.rules import ids
 from evergrant.rules.marketplaces import Marketplaces
 from evergrant.rules.rights import SYSTEM, Caller, Right
 from evergrant.rules.secrecy import Secret, scrub
+from evergrant.spelling import did_you_mean
 from evergrant.vault import Vault
 
 __all__ = ["AddedInstance", "Credentials", "NewApplication", "NewInstance", "Registry"]
