@@ -137,16 +137,18 @@ def account_wish(number: int, application: str, instance: str) -> dict[str, Any]
     }
 
 
-def settings() -> Settings:
-    return Settings.from_environment({"EVERGRANT_BODY_LIMIT": str(BODY_LIMIT)})
-
-
 @pytest.fixture
 async def house() -> AsyncIterator[House]:
+    built = make_house()
+    async with built.callers:
+        yield built
+
+
+def make_house(body_limit: int = BODY_LIMIT) -> House:
     clock, store, bell = FakeClock(), MemoryStore(), MemoryBell()
     lwa = FakeLWA(clock)
     amazon = FakeSellingPartnerApi(lwa, clock)
-    set_up = settings()
+    set_up = Settings.from_environment({"EVERGRANT_BODY_LIMIT": str(body_limit)})
     vault = Vault(MemoryKeyring())
     registry = Registry(store, clock, vault, STANDARD)
     accounts = Accounts(store, clock, STANDARD)
@@ -188,8 +190,7 @@ async def house() -> AsyncIterator[House]:
             house=set_up.house,
         ),
     )
-    async with AsyncExitStack() as callers:
-        yield House(desk, clock, lwa, bell, build(desk, set_up), callers)
+    return House(desk, clock, lwa, bell, build(desk, set_up), AsyncExitStack())
 
 
 @pytest.fixture

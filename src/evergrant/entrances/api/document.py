@@ -19,6 +19,7 @@ from starlette.routing import compile_path
 import evergrant
 from evergrant.entrances.api import problems
 from evergrant.entrances.api.asking import answers
+from evergrant.entrances.api.examples import ANSWERS
 from evergrant.entrances.api.routes import ROUTERS
 from evergrant.entrances.api.views import AccessTokenView
 from evergrant.errors import Blame
@@ -194,6 +195,8 @@ def describe() -> dict[str, Any]:
     _, ours = models_json_schema([(AccessTokenView, "serialization")], ref_template=_REF)
     schemas |= ours["$defs"]
     schemas |= {"Problem": _PROBLEM, "Flaw": _FLAW}
+    for name, example in ANSWERS.items():
+        schemas[name]["examples"] = [example]
     components["schemas"] = dict(sorted(schemas.items()))
     document["paths"][f"{PREFIX}/accounts/{{account_id}}/access-token"] = {
         "get": _access_token_operation()

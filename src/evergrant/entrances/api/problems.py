@@ -134,7 +134,7 @@ class Problem:
             "type": code_type(self.code),
             "title": title(self.code),
             "status": self.status,
-            "detail": scrub(self.detail),
+            "detail": self._detail(),
             "code": self.code,
             "blame": self.blame.value,
             "permanent": self.permanent,
@@ -150,6 +150,15 @@ class Problem:
 
     def body(self, request_id: str) -> bytes:
         return json.dumps(self.document(request_id), ensure_ascii=False).encode()
+
+    def _detail(self) -> str:
+        if not self.flaws:
+            return scrub(self.detail)
+        # One by one: "secret_key: is needed" looks to the scrubber like a secret under its name.
+        return " ".join(
+            f"{scrub(flaw.field)}: {scrub(flaw.message)}" if flaw.field else scrub(flaw.message)
+            for flaw in self.flaws
+        )
 
     def _flaw(self, flaw: Flaw) -> dict[str, str]:
         told = {"code": flaw.code, "message": scrub(flaw.message)}

@@ -262,67 +262,6 @@ class FlagsView(View):
 
 
 class AccountView(View):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "id": "acc_01k9z4h6q8w2e5r7t9y1a3s5d7",
-                    "name": "Bergkamm Outdoor DE",
-                    "partner_kind": "seller",
-                    "vendor_kind": None,
-                    "client_email": "owner@bergkamm.example",
-                    "application_id": "app_01k9z4h6q8w2e5r7t9y1a3s5d7",
-                    "client_instance_id": "ins_01k9z4h6q8w2e5r7t9y1a3s5d7",
-                    "region": "eu",
-                    "home_marketplace": "DE",
-                    "merchant_token": "",
-                    "vendor_codes": [],
-                    "flags": {
-                        "update_stock": True,
-                        "update_price": True,
-                        "ship_orders": True,
-                        "upload_invoices": True,
-                        "cancel_orders": True,
-                        "refund_orders": True,
-                    },
-                    "language": "de",
-                    "notes": "",
-                    "oauth_began": True,
-                    "oauth_began_at": "2026-03-01T09:30:00Z",
-                    "created_at": "2026-03-01T09:29:12Z",
-                    "changed_at": "2026-03-01T09:30:00Z",
-                    "authorization": {
-                        "state": "active",
-                        "selling_partner_id": "A3BERGKAMM0EX",
-                        "granted_at": "2026-03-01T10:02:41Z",
-                        "term_ends_at": "2027-03-01T10:02:41Z",
-                        "phase": "fresh",
-                        "serves_tokens": True,
-                        "needs_consent": False,
-                        "refused_at": None,
-                        "refused_reason": "",
-                        "checked_at": "2026-03-01T10:02:42Z",
-                        "finding": "",
-                        "changed_at": "2026-03-01T10:02:42Z",
-                    },
-                    "participations": [
-                        {
-                            "marketplace_id": "A1PA6795UKMFR9",
-                            "country_code": "DE",
-                            "name": "Amazon.de",
-                            "store_name": "Bergkamm Outdoor",
-                            "domain_name": "www.amazon.de",
-                            "currency": "EUR",
-                            "participating": True,
-                            "suspended": False,
-                            "seen_at": "2026-03-01T10:02:42Z",
-                        }
-                    ],
-                }
-            ]
-        }
-    )
-
     id: str
     name: str
     partner_kind: PartnerKind

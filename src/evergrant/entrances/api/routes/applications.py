@@ -61,8 +61,9 @@ async def change_application(
 async def get_credentials(
     desk: AtDesk, caller: AsCaller, application_id: ApplicationId
 ) -> CredentialsView:
-    """Show what is known of the integration credentials, never a secret. Needs the right `read`
-    and a key that is not narrowed to one client instance.
+    """Show integration credentials. Never a secret of them.
+
+    Needs the right `read`, and a key that is not narrowed to one client instance.
     """
     found = await desk.registry.credentials(application_id, by=caller)
     return CredentialsView.of(found, desk.clock.now())

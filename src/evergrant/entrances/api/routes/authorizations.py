@@ -41,7 +41,7 @@ async def send_link(desk: AtDesk, caller: AsCaller, account_id: AccountId) -> In
 async def list_invitations(
     desk: AtDesk, caller: AsCaller, account_id: AccountId
 ) -> Page[InvitationView]:
-    """List the letters of an account, oldest first, without their links. Needs `read`."""
+    """List the letters of an account. Oldest first, without their links. Needs `read`."""
     found = await desk.consent.invitations(account_id, by=caller)
     return Page(items=[InvitationView.of(one) for one in found], next=None)
 
@@ -60,7 +60,7 @@ async def get_link(desk: AtDesk, caller: AsCaller, account_id: AccountId) -> Lin
 async def get_authorization(
     desk: AtDesk, caller: AsCaller, account_id: AccountId
 ) -> AuthorizationHistoryView:
-    """Show the state of the authorization and the history of its grants. Needs `read`."""
+    """Show the authorization with the history of its grants. Needs `read`."""
     seen = await desk.accounts.get(account_id, by=caller)
     grants = await desk.consent.grants(account_id, by=caller)
     return AuthorizationHistoryView(
