@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from evergrant.entrances.cli.running import at_desk
-from evergrant.entrances.cli.show import Json, plain, remark, say, show_json
+from evergrant.entrances.cli.show import Json, remark, say, show_json
 from evergrant.errors import Flaw, InvalidInput
 
 if TYPE_CHECKING:
     from evergrant.desk import Desk
     from evergrant.ports.amazon import Answer
     from evergrant.rules.rights import Caller
+    from evergrant.tokens import AccessToken
 
 
 def add(app: typer.Typer) -> None:
@@ -33,15 +34,21 @@ def token(
     Example: curl -H "x-amz-access-token: $(evergrant token 'Blue Heron Books')" ...
     """
 
-    async def work(desk: Desk, by: Caller) -> Any:
+    async def work(desk: Desk, by: Caller) -> tuple[AccessToken, float]:
         found = (await desk.accounts.find(account, by=by)).account
-        return await desk.tokens.mint(found.id, min_ttl_s=min_ttl, by=by)
+        minted = await desk.tokens.mint(found.id, min_ttl_s=min_ttl, by=by)
+        return minted, (minted.expires_at - desk.clock.now()).total_seconds()
 
-    minted = at_desk(work)
+    minted, left_s = at_desk(work)
     if json:
-        shown = {**plain(minted), "access_token": minted.value.reveal()}
-        shown.pop("value", None)
-        show_json(shown)
+        show_json(
+            {
+                "access_token": minted.value.reveal(),
+                "token_type": "bearer",
+                "expires_in": int(left_s),
+                "expires_at": minted.expires_at,
+            }
+        )
         return
     remark(f"Lives until {minted.expires_at.isoformat(timespec='seconds')}.")
     say(minted.value.reveal())

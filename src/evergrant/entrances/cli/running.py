@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from evergrant.desk import Desk
     from evergrant.rules.rights import Caller
     from evergrant.settings import Settings
+    from evergrant.wiring import Wires
 
-__all__ = ["at_desk", "caller", "complain", "run", "run_async", "settings"]
+__all__ = ["app_with", "at_desk", "at_wires", "caller", "complain", "run", "run_async", "settings"]
 
 T = TypeVar("T")
 
@@ -121,15 +122,20 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
 
 def at_desk(verb: Callable[[Desk, Caller], Awaitable[T]]) -> T:
     """Opens a desk, does one verb, closes it. Waiting mail is left to the worker."""
+    return at_wires(lambda wires: verb(wires.desk, caller()))
+
+
+def at_wires(verb: Callable[[Wires], Awaitable[T]]) -> T:
+    """``at_desk``, for what needs the desk's surroundings."""
     read = settings()
 
     async def work() -> T:
         from evergrant import logs
-        from evergrant.wiring import open_desk
+        from evergrant.wiring import open_wires
 
         logs.configure(read.log_format, "warning" if read.log_level == "info" else read.log_level)
-        async with open_desk(read) as desk:
-            return await verb(desk, caller())
+        async with open_wires(read) as wires:
+            return await verb(wires)
 
     return run_async(work())
 

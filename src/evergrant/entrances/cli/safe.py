@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evergrant.entrances.cli.running import app_with, at_desk, run_async, settings
+from evergrant.entrances.cli.running import app_with, at_desk, at_wires, run_async, settings
 from evergrant.entrances.cli.show import Json, remark, thing
 
 if TYPE_CHECKING:
     from evergrant.desk import Desk
     from evergrant.rules.rights import Caller
     from evergrant.vault import Rotation
+    from evergrant.wiring import Wires
 
 vault = app_with("The safe that holds every secret, sealed.")
 database = app_with("The database as a whole.")
@@ -52,6 +53,29 @@ def rotate_key(
     if rotation.left:
         remark("Some could not be resealed: keep the older keys in the ring.")
         raise typer.Exit(1)
+
+
+@vault.command("status")
+def status(json: Json = False) -> None:
+    """Show the keys of the ring and how much is sealed with each; never a key itself.
+
+    A key may leave the ring when nothing is sealed with it any more.
+    """
+    thing(at_wires(_status), as_json=json)
+
+
+async def _status(wires: Wires) -> dict[str, object]:
+    ring = list(await wires.keyring.key_ids())
+    async with wires.desk.store.transaction() as tx:
+        total = await tx.safe.count()
+        counts = {key_id: await tx.safe.count(key_id=key_id) for key_id in ring}
+    return {
+        "current_key_id": await wires.keyring.current_key_id(),
+        "key_ids": ring,
+        "sealed": total,
+        "sealed_by": {key_id: count for key_id, count in counts.items() if count},
+        "sealed_by_missing_keys": total - sum(counts.values()),
+    }
 
 
 @database.command("dump")
