@@ -388,6 +388,23 @@ def test_renewing_at_amazon_starts_cold_at_the_log_in_uri(house: House) -> None:
     assert house.refresh(old).status_code == 200, "Amazon does not say that the old one dies"
 
 
+def test_sellers_start_at_the_appstore_vendors_do_not(house: House) -> None:
+    path = f"/world/applications/{house.application_id}"
+    house.amazon.levers.pull("PATCH", path, {"status": "published"})
+    for partner in (house.seller(), house.vendor()):
+        person = Person()
+        person.open(f"{house.amazon.addresses[partner['kind'] + '_central']}/apps/manage")
+        page = person.press("Sign in", email=partner["email"], password=partner["password"])
+        assert "No application was authorized yet" in page.words
+        if partner["kind"] == "vendor":
+            assert "Appstore" not in page.words
+            continue
+        person.press("Authorize Northwind Connect")
+        person.press("Confirm", permission="on")
+        assert person.left_for.startswith(f"{LOGIN_URI}?")
+        assert set(person.brought) == {"amazon_callback_uri", "amazon_state", "selling_partner_id"}
+
+
 def test_a_renewal_may_bring_the_same_refresh_token_or_kill_the_old(house: House) -> None:
     levers = house.amazon.levers
     levers.login_leg("never")

@@ -156,6 +156,7 @@ def test_the_clock(amazon: Emulator) -> None:
         ("POST", "/clock", {"now": "yesterday"}, 422),
         ("POST", "/clock", {"now": "2026-01-01T00:00:00"}, 422),
         ("POST", "/clock", {"now": "0001-01-01T00:00:00Z"}, 422),
+        ("POST", "/clock", {"now": "0001-01-01T00:00:00+14:00"}, 422),
         ("POST", "/clock/advance", {"seconds": "1"}, 422),
         ("POST", "/clock/advance", {"seconds": True}, 422),
         ("POST", "/clock/advance", {"seconds": 1e300}, 422),
@@ -172,6 +173,8 @@ def test_the_clock(amazon: Emulator) -> None:
         ("POST", "/world/partners", {"kind": "seller", "primary_user": "yes"}, 422),
         ("PATCH", "/world/partners/nobody", {}, 404),
         ("POST", "/world/applications", {"redirect_uris": ["javascript:alert(1)"]}, 422),
+        ("POST", "/world/applications", {"login_uri": "https://[half"}, 422),
+        ("POST", "/world/applications", {"login_uri": "https://a.example/\r\nx: y"}, 422),
         ("POST", "/world/applications", {"status": "secret"}, 422),
         ("POST", "/world/applications", {"partner_kinds": []}, 422),
         ("POST", "/world/applications", {"consent_limit": 0}, 422),
@@ -200,7 +203,9 @@ def test_wrong_wishes_are_told(
     assert amazon.levers.pull("GET", "/world/applications")["items"] == []
 
 
-@pytest.mark.parametrize("body", [b"{", b"[]", b"\xff", b"[" * 100_000, b"x" * 2_000_000])
+@pytest.mark.parametrize(
+    "body", [b"{", b"[]", b"\xff", b'{"name": "\\ud800"}', b"[" * 100_000, b"x" * 2_000_000]
+)
 def test_broken_bodies_are_told(amazon: Emulator, http: httpx2.Client, body: bytes) -> None:
     answer = http.post(f"{amazon.addresses['levers']}/world/partners", content=body)
     assert answer.status_code in (400, 413)

@@ -233,6 +233,8 @@ def test_json_bodies_and_basic_authentication_work_too(house: House) -> None:
         ("application/json", b"[" * 50_000, "invalid_request"),
         ("application/json", b'{"grant_type": 7}', "invalid_request"),
         ("application/json", b'["grant_type"]', "invalid_request"),
+        ("application/json", b'{"grant_type": "\\ud800"}', "invalid_request"),
+        ("application/json", b'{"grant_type": ' + b"9" * 9999 + b"}", "invalid_request"),
         ("application/json", b"\xff\xfe", "invalid_request"),
         ("application/x-www-form-urlencoded", b"\xff\xfe", "invalid_request"),
         ("application/x-www-form-urlencoded", b"", "invalid_request"),

@@ -227,6 +227,8 @@ def test_sp_api_of_one_region_fails(house: House) -> None:
         {"mode": "sunshine"},
         {},
         {"mode": True},
+        {"mode": ["503"]},
+        {"mode": {}},
         {"mode": "503", "times": 0},
         {"mode": "503", "times": "two"},
         {"mode": "slow", "ms": -1},

@@ -61,8 +61,8 @@ def read_instant(text: str) -> datetime:
     Raises ValueError with words for a person when it is something else."""
     try:
         instant = datetime.fromisoformat(text.strip())
-    except ValueError:
+        if instant.tzinfo is not None:
+            return instant.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise ValueError(f"{text!r} is not an ISO 8601 instant") from None
-    if instant.tzinfo is None:
-        raise ValueError(f"{text!r} has no UTC offset; end it with Z")
-    return instant.astimezone(UTC)
+    raise ValueError(f"{text!r} has no UTC offset; end it with Z")

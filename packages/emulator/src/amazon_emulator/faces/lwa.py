@@ -305,9 +305,14 @@ def from_json(body: bytes) -> dict[str, str]:
         given = json.loads(body)
     except (ValueError, RecursionError):
         raise Refused(400, "invalid_request", "The request body is not JSON") from None
-    if not isinstance(given, dict) or not all(isinstance(v, str) for v in given.values()):
+    if not isinstance(given, dict) or not all(is_text(value) for value in given.values()):
         raise Refused(400, "invalid_request", "The request body is not a JSON object of strings")
     return given
+
+
+def is_text(value: object) -> bool:
+    """JSON can escape halves of characters (lone surrogates), which are no text."""
+    return isinstance(value, str) and not any("\ud800" <= one <= "\udfff" for one in value)
 
 
 def from_basic(header: str) -> dict[str, str]:

@@ -139,11 +139,14 @@ class Central:
             return self.to_sign_in(request)
         now = self.stage.clock.now()
         rows: list[dict[str, Any]] = []
+        store: list[Application] = []
         for application in self.stage.world.applications.values():
             held = self.stage.world.grants_of(session.partner, application)
             if held:
                 rows.append({"application": application, **standing(held, now)})
-        return self.page("manage.html", session=session, rows=rows)
+            elif self.kind == "seller" and application.status == "published":
+                store.append(application)
+        return self.page("manage.html", session=session, rows=rows, store=store)
 
     async def disable(self, request: Request) -> Response:
         form = await form_of(request)

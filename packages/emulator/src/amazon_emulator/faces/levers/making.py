@@ -101,8 +101,11 @@ def change(application: Application, wish: Wish) -> None:
 
 
 def checked_uri(name: str, uri: str) -> str:
-    parts = urlsplit(uri)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.netloc or not uri.isprintable():
         raise WrongWish(f"{name!r}: {uri!r} is not an http(s) address")
     return uri
 

@@ -193,7 +193,7 @@ def fail_spapi(stage: Stage, wish: Wish) -> dict[str, Any]:
 def fail(stage: Stage, wish: Wish, face: str) -> dict[str, Any]:
     mode = wish.raw("mode")
     mode = str(mode) if isinstance(mode, int) and not isinstance(mode, bool) else mode
-    if mode not in MODES:
+    if not isinstance(mode, str) or mode not in MODES:
         raise WrongWish(f"'mode' must be one of {', '.join(MODES_SORTED)}")
     spell = Spell(
         face=face,

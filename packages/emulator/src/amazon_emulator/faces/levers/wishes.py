@@ -36,6 +36,8 @@ class Wish:
             return cls({}, path, query)
         try:
             given = json.loads(body)
+            # Escaped halves of characters are JSON but no text: they cannot be written again.
+            json.dumps(given, ensure_ascii=False).encode()
         except (ValueError, RecursionError):
             raise WrongWish("the body is not JSON", 400) from None
         if not isinstance(given, dict):
