@@ -6,36 +6,22 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 import httpx2
 import pytest
 from starlette.types import ASGIApp
 
-from evergrant.accounts import Accounts
-from evergrant.calls import Calls
-from evergrant.consent import Consent
 from evergrant.desk import Desk
 from evergrant.entrances.api import build
-from evergrant.people import People
-from evergrant.post import Post
-from evergrant.registry import Registry
-from evergrant.rules.marketplaces import STANDARD
 from evergrant.rules.rights import SYSTEM, Right
 from evergrant.rules.secrecy import Secret
 from evergrant.settings import Settings
 from evergrant.testing.bell import MemoryBell
 from evergrant.testing.clock import FakeClock
-from evergrant.testing.keyring import MemoryKeyring
+from evergrant.testing.desk import Fakes
+from evergrant.testing.desk import desk as desk_on
 from evergrant.testing.lwa import FakeLWA
-from evergrant.testing.mail import MemoryMail
-from evergrant.testing.selling_partner_api import FakeSellingPartnerApi
-from evergrant.testing.store import MemoryStore
-from evergrant.testing.webhooks import MemoryWebhooks
-from evergrant.tokens import Tokens
-from evergrant.vault import Vault
-from evergrant.watch import Watch
 
 BODY_LIMIT = 20_000
 ALL = tuple(Right)
@@ -50,6 +36,7 @@ class House:
     lwa: FakeLWA
     bell: MemoryBell
     app: ASGIApp
+    settings: Settings
     callers: AsyncExitStack
     _numbers: list[int] = field(default_factory=lambda: [0])
 
@@ -145,52 +132,12 @@ async def house() -> AsyncIterator[House]:
 
 
 def make_house(body_limit: int = BODY_LIMIT) -> House:
-    clock, store, bell = FakeClock(), MemoryStore(), MemoryBell()
-    lwa = FakeLWA(clock)
-    amazon = FakeSellingPartnerApi(lwa, clock)
-    set_up = Settings.from_environment({"EVERGRANT_BODY_LIMIT": str(body_limit)})
-    vault = Vault(MemoryKeyring())
-    registry = Registry(store, clock, vault, STANDARD)
-    accounts = Accounts(store, clock, STANDARD)
-    consent = Consent(
-        store=store,
-        clock=clock,
-        vault=vault,
-        registry=registry,
-        accounts=accounts,
-        lwa=lwa,
-        selling_partner_api=amazon,
-        bell=bell,
-        marketplaces=STANDARD,
-        house=set_up.house,
-        login_uri=set_up.login_uri,
-        redirect_uri=set_up.redirect_uri,
-        invitation_life=timedelta(days=14),
+    settings = Settings.from_environment({"EVERGRANT_BODY_LIMIT": str(body_limit)})
+    fakes = Fakes()
+    desk = desk_on(fakes)
+    return House(
+        desk, fakes.clock, fakes.lwa, fakes.bell, build(desk, settings), settings, AsyncExitStack()
     )
-    tokens = Tokens(store=store, clock=clock, vault=vault, registry=registry, lwa=lwa, bell=bell)
-    desk = Desk(
-        clock=clock,
-        store=store,
-        marketplaces=STANDARD,
-        vault=vault,
-        people=People(store, clock),
-        registry=registry,
-        accounts=accounts,
-        consent=consent,
-        tokens=tokens,
-        calls=Calls(tokens=tokens, selling_partner_api=amazon, marketplaces=STANDARD),
-        watch=Watch(store=store, clock=clock, vault=vault, consent=consent, bell=bell),
-        post=Post(
-            store=store,
-            clock=clock,
-            registry=registry,
-            consent=consent,
-            mail=MemoryMail(),
-            webhooks=MemoryWebhooks(),
-            house=set_up.house,
-        ),
-    )
-    return House(desk, clock, lwa, bell, build(desk, set_up), AsyncExitStack())
 
 
 @pytest.fixture

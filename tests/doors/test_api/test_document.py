@@ -75,6 +75,7 @@ def test_the_access_token_is_described() -> None:
     assert least["schema"]["maximum"] == 3540
     assert set(document.describe()["components"]["schemas"]["AccessTokenView"]["required"]) == {
         "access_token",
+        "token_type",
         "expires_in",
         "expires_at",
     }

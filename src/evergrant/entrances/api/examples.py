@@ -76,6 +76,7 @@ ANSWERS: Final[Mapping[str, dict[str, Any]]] = {
     },
     "AccessTokenView": {
         "access_token": "Atza|…",
+        "token_type": "bearer",
         "expires_in": 3312,
         "expires_at": "2026-03-01T10:58:12Z",
     },

@@ -207,6 +207,8 @@ def _kind(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
         return " or ".join(_kind(one, schemas) for one in schema["anyOf"])
     if "enum" in schema:
         return ", ".join(f"`{word}`" for word in schema["enum"])
+    if "const" in schema:
+        return f"`{schema['const']}`"
     if schema.get("writeOnly"):
         return "secret"
     if schema.get("type") == "array":

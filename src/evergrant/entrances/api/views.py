@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
@@ -536,5 +536,6 @@ class AccessTokenView(View):
     """Answered by the mint's own door; here for the description."""
 
     access_token: str = Field(repr=False, description="Goes into the header `x-amz-access-token`")
+    token_type: Literal["bearer"]
     expires_in: int = Field(description="Seconds that it certainly still lives")
     expires_at: datetime

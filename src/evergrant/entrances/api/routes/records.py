@@ -95,8 +95,9 @@ async def read_journal(
 
 @router.get("/marketplaces", operation_id="listMarketplaces", tags=["records"], responses=answers())
 async def list_marketplaces(desk: AtDesk) -> Page[MarketplaceView]:
-    """List Amazon's marketplaces with their regions and hosts, the operator's overrides included.
-    Needs no right.
+    """List Amazon's marketplaces with their regions and hosts. Needs no right.
+
+    What the operator overrides is in it.
     """
     table = desk.marketplaces
     return Page(items=[MarketplaceView.of(row, table) for row in table.rows], next=None)
