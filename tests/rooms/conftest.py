@@ -111,8 +111,12 @@ class Reception:
 
     # --- what there is ---
 
-    def id(self, kind: ids.Kind) -> str:
+    def tick(self) -> None:
+        """Ids sort by the millisecond; what happens next is to sort behind."""
         self.clock.move(milliseconds=1)
+
+    def id(self, kind: ids.Kind) -> str:
+        self.tick()
         return ids.make(kind, self.clock.now(), secrets.token_bytes(10))
 
     async def add_instance(self, **wishes: Any) -> ClientInstance:
@@ -208,6 +212,7 @@ class Reception:
 
     async def link(self, account: Account) -> str:
         """The secret part of the link."""
+        self.tick()
         link = await self.consent.link(account.id, by=BOSS)
         return link.reveal().rpartition("/")[2]
 
@@ -215,6 +220,7 @@ class Reception:
         return Trip(await self.consent.begin(await self.link(account), browser))
 
     async def code(self, account: Account, selling_partner_id: str) -> Secret:
+        self.tick()
         client_id = await self.client_id(account.application_id)
         return self.lwa.code(client_id, f"{PUBLIC_URL}/callback", about=selling_partner_id)
 

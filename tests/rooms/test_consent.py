@@ -63,6 +63,7 @@ async def test_inviting_mails_a_link_and_says_that_the_flow_began(reception: Rec
 async def test_a_letter_can_be_printed_in_both_languages(reception: Reception) -> None:
     for language, kind in (("en", PartnerKind.SELLER), ("de", PartnerKind.VENDOR)):
         account = await reception.add_account(language=language, partner_kind=kind)
+        reception.tick()
         await reception.consent.invite(account.id, by=BOSS)
         item = reception.outbox("invitation")[-1]
         known = await reception.consent.letter_facts(item)
@@ -91,6 +92,7 @@ async def test_the_letter_of_a_link_that_is_over_is_pointless(reception: Recepti
     account = await reception.add_account()
     await reception.consent.invite(account.id, by=BOSS)
     (item,) = reception.outbox("invitation")
+    reception.tick()
     await reception.consent.invite(account.id, by=BOSS)
     assert await reception.consent.letter_facts(item) is None
     newest = reception.outbox("invitation")[-1]
@@ -160,7 +162,7 @@ async def test_what_cannot_be_invited(reception: Reception) -> None:
     for account_id, error in hopeless.items():
         with pytest.raises(error) as caught:
             await reception.consent.invite(account_id, by=BOSS)
-        assert caught.value.hint  # type: ignore[attr-defined]
+        assert caught.value.hint
     assert reception.outbox() == []
     assert reception.rows("invitations") == []
 
