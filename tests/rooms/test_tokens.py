@@ -273,6 +273,18 @@ async def test_when_every_caller_left_the_token_still_arrives(ground: Ground, he
     assert ground.lwa.count() == 1
 
 
+async def test_closing_waits_for_what_is_under_way_but_not_for_ever(
+    ground: Ground, held: Held
+) -> None:
+    with ground.lwa.hold():
+        waiting = asyncio.create_task(ground.mint(held))
+        await until("the question to Amazon", lambda: ground.lwa.count() == 1)
+        await ground.here.close(within_s=0.01)
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert ground.about(await ground.mint(held, ground.there)) == held.about, "the lock is free"
+
+
 async def test_a_token_from_the_code_exchange_costs_no_call(ground: Ground, held: Held) -> None:
     client = await ground.registry.lwa_client((await ground.authorization(held)).application_id)
     exchanged = await ground.lwa.refresh(client, held.refresh_token)

@@ -202,10 +202,11 @@ class Tokens:
             hint="Ask for a shorter min_ttl.",
         )
 
-    async def close(self) -> None:
-        """Lets refreshes under way come to their end."""
-        await self._flights.close()
-        await self._grantless_flights.close()
+    async def close(self, within_s: float = 5.0) -> None:
+        """Lets refreshes under way come to their end, for so long; then ends them. A token that
+        gets lost this way costs one call to LWA."""
+        await self._flights.close(within_s)
+        await self._grantless_flights.close(within_s)
 
     # --- inside ---
 

@@ -54,10 +54,14 @@ class Flights(Generic[T]):
             flight.add_done_callback(_look)
         return flight
 
-    async def close(self) -> None:
-        """Lets what is under way come to its end."""
-        while self._under_way:
-            await asyncio.wait(list(self._under_way.values()))
+    async def close(self, within_s: float) -> None:
+        """Lets what is under way come to its end, for so long; then ends it."""
+        flights = list(self._under_way.values())
+        if flights:
+            _, late = await asyncio.wait(flights, timeout=within_s)
+            for flight in late:
+                flight.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     async def _fly(self, name: str, errand: Callable[[], Awaitable[T]]) -> _Landed[T]:
         try:
