@@ -76,7 +76,7 @@ class Databases:
         name = f"test_{os.getpid()}_{next(self._numbers)}"
         with self._admin() as connection:
             connection.execute(
-                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy").format(
                     sql.Identifier(name), sql.Identifier(template)
                 )
             )

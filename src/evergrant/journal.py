@@ -15,14 +15,12 @@ from evergrant.errors import Flaw, InvalidInput, NotAllowed, NotFound
 from evergrant.ports.store import Store, Transaction
 from evergrant.ports.things import JournalLine
 from evergrant.rules.rights import Caller, Right
-from evergrant.rules.secrecy import Secret, is_secret_name, scrub
+from evergrant.rules.secrecy import MASK, Secret, is_secret_name, scrub
 
 __all__ = ["MOST_LINES", "read", "write"]
 
 #: So many lines one look gives at most.
 MOST_LINES = 500
-
-_MASK = "***"
 
 
 async def write(
@@ -117,7 +115,7 @@ def _plain(name: str, value: Any) -> Any:
     if isinstance(value, Enum):
         return _plain(name, value.value)
     if isinstance(value, str):
-        return _MASK if value and is_secret_name(name) else scrub(value)
+        return MASK if value and is_secret_name(name) else scrub(value)
     if value is None or isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, datetime):

@@ -490,7 +490,7 @@ async def test_unique_keys_refuse_by_name(store: Store, key: str, breach: Any) -
 
 
 def test_every_planned_key_is_tried() -> None:
-    tried = test_unique_keys_refuse_by_name.pytestmark[0].args[1]  # type: ignore[attr-defined]
+    tried = test_unique_keys_refuse_by_name.pytestmark[0].args[1]
     assert {key for key, _ in tried} == set(ports.UNIQUE_KEYS)
 
 
@@ -841,7 +841,7 @@ async def test_a_database_that_is_gone_is_unavailable(
     name = psycopg.conninfo.conninfo_to_dict(database_url)["dbname"]
     elsewhere = psycopg.conninfo.make_conninfo(database_url, dbname="postgres")
     with psycopg.connect(elsewhere, autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # type: ignore[arg-type]
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
     with pytest.raises(StoreUnavailable):
         async with store.transaction() as tx:
             await tx.safe.count()

@@ -132,13 +132,17 @@ def _mark(at: os.stat_result) -> _Mark:
 def _written_beside(path: Path, ring: Ring) -> Path:
     """A new file in the same folder (mode 0600, as ``mkstemp`` makes them), safe on the disk."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(
-            "# Evergrant's key ring: opens everything in the safe. The first key is current.\n"
-            "# Keep a copy in another safe place.\n" + ring.text()
-        )
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(
+                "# Evergrant's key ring: opens everything in the safe. The first key is current.\n"
+                "# Keep a copy in another safe place.\n" + ring.text()
+            )
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        Path(name).unlink()
+        raise
     return Path(name)
 
 

@@ -47,8 +47,10 @@ def _id(of: str | None = None) -> Column[str]:
     return Column("id", Text(collation="C"), *known, primary_key=True)
 
 
-def _ref(name: str, of: str, *, null: bool = False) -> Column[str]:
-    return Column(name, Text(collation="C"), ForeignKey(f"{of}.id"), nullable=null)
+def _ref(name: str, of: str, *, null: bool = False, later: bool = False) -> Column[str]:
+    """``later``: two tables point to each other, so this way is added when both are there."""
+    known = ForeignKey(f"{of}.id", use_alter=later)
+    return Column(name, Text(collation="C"), known, nullable=null)
 
 
 def _text(name: str, *, null: bool = False) -> Column[str]:
@@ -162,7 +164,7 @@ SHELVES: dict[str, Table] = {
             _text("region"),
             _text("state"),
             _text("selling_partner_id"),
-            _ref("grant_id", "grants", null=True),
+            _ref("grant_id", "grants", null=True, later=True),
             _at("granted_at", null=True),
             _at("term_ends_at", null=True),
             _at("refused_at", null=True),

@@ -1,0 +1,253 @@
+"""Tables, migrations and things agree; and migrating is safe."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import re
+import typing
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import sqlalchemy
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from procrastinate.schema import SchemaManager
+from psycopg import sql
+
+import evergrant.adapters.store as home
+from evergrant.adapters.store import migrate, newest_version, open_store, schema_version
+from evergrant.adapters.store.shelves import THINGS
+from evergrant.adapters.store.tables import JOURNAL, METADATA, SHELVES
+from evergrant.errors import Misconfigured
+from evergrant.ports import store as ports
+from evergrant.ports import things as t
+from evergrant.testing.store import KINDS
+
+
+def facts(url: str, schema: str = "public") -> dict[str, list[Any]]:
+    """All that PostgreSQL knows of the tables of one schema, Alembic's own left out."""
+    questions = {
+        "columns": "SELECT table_name, column_name, data_type, udt_name, is_nullable,"
+        " column_default, collation_name, is_identity, identity_generation"
+        " FROM information_schema.columns WHERE table_schema = %s ORDER BY 1, 2",
+        "indexes": "SELECT tablename, indexdef FROM pg_indexes WHERE schemaname = %s ORDER BY 1, 2",
+        "constraints": "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(c.oid)"
+        " FROM pg_constraint c JOIN pg_namespace n ON n.oid = connamespace"
+        " WHERE nspname = %s ORDER BY 1, 2",
+        "functions": "SELECT proname, pg_get_function_arguments(p.oid), prosrc FROM pg_proc p"
+        " JOIN pg_namespace n ON n.oid = pronamespace WHERE nspname = %s ORDER BY 1, 2",
+        "triggers": "SELECT tgrelid::regclass::text, pg_get_triggerdef(g.oid) FROM pg_trigger g"
+        " JOIN pg_class c ON c.oid = tgrelid JOIN pg_namespace n ON n.oid = relnamespace"
+        " WHERE NOT tgisinternal AND nspname = %s ORDER BY 1, 2",
+        "types": "SELECT typname, enumlabel FROM pg_enum e JOIN pg_type y ON y.oid = enumtypid"
+        " JOIN pg_namespace n ON n.oid = typnamespace WHERE nspname = %s ORDER BY 1, enumsortorder",
+    }
+    with psycopg.connect(url) as connection:
+        return {
+            name: [
+                row
+                for row in connection.execute(question, (schema,))
+                if "alembic_version" not in str(row[0])
+            ]
+            for name, question in questions.items()
+        }
+
+
+def engine(url: str) -> sqlalchemy.Engine:
+    return sqlalchemy.create_engine(
+        "postgresql+psycopg://",
+        creator=lambda: psycopg.connect(url),
+        poolclass=sqlalchemy.NullPool,
+    )
+
+
+def test_migrations_make_what_the_tables_say(database_url: str) -> None:
+    with engine(database_url).connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        assert compare_metadata(context, METADATA) == []
+
+
+def test_to_the_last_index_and_constraint(database_url: str, empty_database_url: str) -> None:
+    """Alembic does not compare collations, partial indexes and names of keys."""
+    with engine(empty_database_url).begin() as connection:
+        METADATA.create_all(connection)
+    migrated, created = facts(database_url), facts(empty_database_url)
+    for what in ("columns", "indexes", "constraints"):
+        assert migrated[what] == created[what]
+
+
+def test_the_queue_is_that_of_the_installed_procrastinate(
+    database_url: str, empty_database_url: str
+) -> None:
+    """Fails when a new release of it brings migrations: then one of ours has to apply them."""
+    with psycopg.connect(empty_database_url) as connection:
+        connection.execute("CREATE SCHEMA procrastinate; SET search_path TO procrastinate")
+        connection.execute(SchemaManager.get_schema().encode())
+    migrated, shipped = (facts(url, "procrastinate") for url in (database_url, empty_database_url))
+
+    def plain(rows: list[Any]) -> list[Any]:
+        return [tuple(re.sub(r"\s+", " ", str(part)).strip() for part in row) for row in rows]
+
+    for what in ("columns", "functions", "triggers", "types"):
+        assert plain(migrated[what]) == plain(shipped[what]), what
+
+
+@pytest.mark.parametrize("name", SHELVES)
+def test_every_field_has_a_column(name: str) -> None:
+    thing = THINGS[name]
+    fields = [field.name for field in dataclasses.fields(thing)]
+    assert [column.name for column in SHELVES[name].columns] == fields
+    for field, hint in typing.get_type_hints(thing).items():
+        may_be_null = type(None) in typing.get_args(hint)
+        assert SHELVES[name].c[field].nullable == may_be_null, field
+
+
+def test_the_journal_has_every_field() -> None:
+    fields = [field.name for field in dataclasses.fields(t.JournalLine)]
+    assert [column.name for column in JOURNAL.columns] == fields
+
+
+def test_the_dolls_store_has_the_same_keys_and_references() -> None:
+    assert {name: kind.thing for name, kind in KINDS.items()} == THINGS
+    assert list(typing.get_type_hints(ports.Transaction)) == [*THINGS, "journal"]
+    for name, table in SHELVES.items():
+        keys = {
+            str(key.name): {column.name for column in key.columns}
+            for key in table.constraints
+            if isinstance(key, sqlalchemy.UniqueConstraint)
+        }
+        keys |= {
+            str(index.name): {column.name for column in index.columns}
+            for index in table.indexes
+            if index.unique
+        }
+        assert {key.name: set(key.fields) for key in KINDS[name].unique} == keys
+        references = {
+            column.name: foreign.column.table.name
+            for column in table.columns
+            for foreign in column.foreign_keys
+        }
+        assert dict(KINDS[name].references) == references
+    assert set(ports.UNIQUE_KEYS) <= {key.name for kind in KINDS.values() for key in kind.unique}
+
+
+def test_what_points_to_another_table_is_indexed() -> None:
+    """So that dropping and joining do not read whole tables. Small tables are left out."""
+    small = {"accounts", "credentials", "api_keys", "handshakes", "grants", "authorizations"}
+    for table in SHELVES.values():
+        first = {next(iter(index.columns)).name for index in table.indexes}
+        first |= {next(iter(key.columns)).name for key in table.constraints if len(key.columns)}  # type: ignore[attr-defined]
+        for column in table.columns:
+            if column.foreign_keys and table.name not in small:
+                assert column.name in first, f"{table.name}.{column.name}"
+
+
+def test_one_line_of_versions() -> None:
+    folder = Path(home.__file__).parent / "migrations"
+    script = ScriptDirectory(str(folder))
+    assert script.get_bases() == ["0001"]
+    assert script.get_heads() == [newest_version()]
+
+
+# --- migrating ---------------------------------------------------------------------------------
+
+
+async def test_from_nothing_to_the_newest(empty_database_url: str) -> None:
+    assert await schema_version(empty_database_url) is None
+    assert await migrate(empty_database_url) == newest_version()
+    assert await schema_version(empty_database_url) == newest_version()
+    before = facts(empty_database_url)
+    assert await migrate(empty_database_url) == newest_version()
+    assert facts(empty_database_url) == before
+
+
+async def test_many_migrate_at_once(empty_database_url: str) -> None:
+    done = await asyncio.gather(*(migrate(empty_database_url) for _ in range(4)))
+    assert set(done) == {newest_version()}
+
+
+async def test_a_database_of_a_newer_version_is_refused(database_url: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(Misconfigured, match="9999"):
+        await migrate(database_url)
+    assert await schema_version(database_url) == "9999"
+
+
+async def test_a_step_happens_wholly_or_not_at_all(empty_database_url: str) -> None:
+    with psycopg.connect(empty_database_url) as connection:
+        # In the way of the last thing that the first migration makes.
+        connection.execute("CREATE SCHEMA procrastinate")
+    with pytest.raises(Exception, match="already exists"):
+        await migrate(empty_database_url)
+    assert await schema_version(empty_database_url) is None
+    assert facts(empty_database_url)["columns"] == []
+
+
+async def test_an_owner_without_superpowers_can_migrate(
+    empty_database_url: str, tmp_path: Path
+) -> None:
+    """The embedded server lets us in as superuser; a database that is given will not."""
+    name = psycopg.conninfo.conninfo_to_dict(empty_database_url)["dbname"]
+    role = sql.Identifier(f"owner_of_{name}")
+    with psycopg.connect(empty_database_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE ROLE {}").format(role))
+        connection.execute(
+            sql.SQL("ALTER DATABASE {} OWNER TO {}").format(sql.Identifier(str(name)), role)
+        )
+    as_owner = psycopg.conninfo.make_conninfo(
+        empty_database_url, options=f"-c role=owner_of_{name}"
+    )
+    try:
+        assert await migrate(as_owner) == newest_version()
+        store = await open_store(as_owner)
+        async with store.transaction() as tx:
+            assert await tx.accounts.count() == 0
+        await store.close()
+    finally:
+        with psycopg.connect(empty_database_url, autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP OWNED BY {} CASCADE").format(role))
+            connection.execute(
+                sql.SQL("ALTER DATABASE {} OWNER TO postgres").format(sql.Identifier(str(name)))
+            )
+            connection.execute(sql.SQL("DROP ROLE {}").format(role))
+
+
+@pytest.mark.parametrize(
+    ("question", "index"),
+    [
+        (
+            "SELECT * FROM journal WHERE account_id = 'a' ORDER BY id DESC LIMIT 9",
+            "journal_account_id_idx",
+        ),
+        ("SELECT * FROM safe WHERE key_id IN ('a') ORDER BY id LIMIT 9", "safe_"),
+        ("SELECT * FROM outbox WHERE state = 'waiting' AND next_at < now()", "outbox_next_at_idx"),
+        (
+            "SELECT * FROM handshakes WHERE step IN ('begun') AND expires_at < now()",
+            "handshakes_step_idx",
+        ),
+        (
+            "SELECT * FROM authorizations WHERE state = 'active' AND term_ends_at < now()",
+            "authorizations_term_ends_at_idx",
+        ),
+    ],
+)
+def test_what_is_asked_all_the_time_has_an_index(
+    database_url: str, question: Any, index: str
+) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute("SET enable_seqscan = off")
+        plan = connection.execute(f"EXPLAIN {question}").fetchall()
+    assert index in str(plan)
+
+
+def test_ids_are_compared_byte_by_byte() -> None:
+    for table in SHELVES.values():
+        for column in table.columns:
+            if column.primary_key or column.foreign_keys:
+                assert isinstance(column.type, sqlalchemy.Text)
+                assert column.type.collation == "C", column
