@@ -170,6 +170,8 @@ def test_the_clock(amazon: Emulator) -> None:
         ("POST", "/world/partners", {"kind": "seller", "marketplaces": [{"x": 1}]}, 422),
         ("POST", "/world/partners", {"kind": "seller", "vendor_codes": ["A"]}, 422),
         ("POST", "/world/partners", {"kind": "seller", "name": " "}, 422),
+        ("POST", "/world/partners", {"kind": "seller", "home": "A38D8NSA03LJTC"}, 422),
+        ("POST", "/world/partners", {"kind": "seller", "marketplaces": ["UK", "GB"]}, 422),
         ("POST", "/world/partners", {"kind": "seller", "primary_user": "yes"}, 422),
         ("PATCH", "/world/partners/nobody", {}, 404),
         ("POST", "/world/applications", {"redirect_uris": ["javascript:alert(1)"]}, 422),

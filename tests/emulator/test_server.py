@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -63,14 +63,16 @@ def test_levers_need_a_running_emulator() -> None:
         _ = Emulator().levers
 
 
-def test_hanging_and_slow_requests_do_not_outlive_it(http: httpx2.Client) -> None:
-    ended: list[float] = []
+def test_hanging_and_slow_requests_do_not_outlive_it(caplog: pytest.LogCaptureFixture) -> None:
+    ended: list[int] = []
 
     def ask(amazon: Emulator) -> None:
         with httpx2.Client(trust_env=False, timeout=60) as own:
-            with suppress(httpx2.HTTPError):
-                own.post(f"{amazon.addresses['lwa']}/auth/o2/token", data={})
-            ended.append(time.monotonic())
+            try:
+                answer = own.post(f"{amazon.addresses['lwa']}/auth/o2/token", data={})
+                ended.append(answer.status_code)
+            except httpx2.RemoteProtocolError:
+                ended.append(0)
 
     with Emulator() as amazon:
         amazon.levers.fail_lwa("hang", times=2)
@@ -81,11 +83,10 @@ def test_hanging_and_slow_requests_do_not_outlive_it(http: httpx2.Client) -> Non
         deadline = time.monotonic() + 10
         while amazon.levers.count(kind="lwa") < 4 and time.monotonic() < deadline:
             time.sleep(0.01)
-        began = time.monotonic()
-    assert time.monotonic() - began < 4, "not the five seconds of patience"
     for thread in threads:
         thread.join(10)
-    assert len(ended) == 4
+    assert sorted(ended) == [0, 0, 400, 400]
+    assert not caplog.records, "the server had to cancel nothing"
 
 
 def test_only_this_machine_unless_one_knows() -> None:

@@ -215,6 +215,8 @@ class Emulator:
             server_header=False,
             date_header=False,
             timeout_graceful_shutdown=5,
+            # Longer than clients keep idle connections, so that none is closed just as it is used.
+            timeout_keep_alive=75,
             backlog=512,
         )
         self._server = Server(config, self.stage)

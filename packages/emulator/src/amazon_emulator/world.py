@@ -66,6 +66,7 @@ class Application:
     scopes: tuple[str, ...] = (
         "sellingpartnerapi::notifications",
         "sellingpartnerapi::client_credential:rotation",
+        "sellingpartnerapi::shipments:track",
     )
     consent_limit: int | None = None  # 25 for sellers of an application that is not listed
     website: str = "https://developer.example"

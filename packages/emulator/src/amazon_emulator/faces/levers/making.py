@@ -137,6 +137,8 @@ def add_partner(stage: Stage, wish: Wish) -> dict[str, Any]:
     number = stage.world.next_number()
     name = wish.text("name", f"{kind.title()} {number}")
     home = store(wish.text("home", "DE"))
+    if home.region is None:
+        raise WrongWish(f"{home.id} belongs to no region and cannot be a home")
     partner = Partner(
         kind=kind,
         name=name,
@@ -245,6 +247,8 @@ def participations(wished: Any, home: Marketplace, name: str) -> list[Participat
             )
         )
         one.done()
+    if len({row.marketplace.id for row in rows}) != len(rows):
+        raise WrongWish("'marketplaces' names one of them twice")
     return rows
 
 
