@@ -36,6 +36,12 @@ EXIT_CODES = {
     Blame.AMAZON: 5,
 }
 INTERRUPTED = 130
+#: Where the room gave no hint, what helps at a shell.
+HINTS = {
+    "not_found": "Check the id or the name; the list commands show both.",
+    "not_yet_authorized": "Send the link: evergrant account invite ACCOUNT",
+    "store_unavailable": "Does PostgreSQL run? See: evergrant check",
+}
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -45,7 +51,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         outcome = app(list(arguments), prog_name="evergrant", standalone_mode=False)
     except EvergrantError as error:
-        complain(error.code, error.message, error.hint)
+        complain(error.code, error.message, error.hint or HINTS.get(error.code))
         return EXIT_CODES[error.blame]
     except Exit as ended:
         return ended.exit_code
