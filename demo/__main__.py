@@ -200,7 +200,7 @@ def visit(browser: Browser, link: str, partner: dict[str, Any]) -> None:
 
 
 def first_words(browser: Browser) -> str:
-    return (browser.page.words if browser.page else "")[:110]
+    return browser.page.heading if browser.page else ""
 
 
 def say_what_next(play: Play, guest: str | None) -> None:

@@ -53,10 +53,18 @@ class House:
         letters: list[dict[str, Any]] = answer.json()["letters"]
         return letters
 
-    def wait_for_letter(self, to: str, says: str = "/connect/") -> dict[str, Any]:
+    def newest_letter(self) -> int:
+        """The number of the newest letter, 0 before the first."""
+        return max((letter["number"] for letter in self.letters()), default=0)
+
+    def wait_for_letter(
+        self, to: str, says: str = "/connect/", *, after: int = 0
+    ) -> dict[str, Any]:
+        """The newest letter to that address with a number above ``after``."""
+
         def look() -> dict[str, Any] | None:
             for letter in self.letters():
-                if to in letter["to"] and says in letter["text"]:
+                if letter["number"] > after and to in letter["to"] and says in letter["text"]:
                     return letter
             return None
 

@@ -32,6 +32,7 @@ class Page:
     words: str
     forms: list[Form]
     links: list[tuple[str, str]]  # words, address
+    heading: str = ""  # of the first h1
 
 
 class Browser:
@@ -42,6 +43,8 @@ class Browser:
             follow_redirects=False,
             timeout=30,
             trust_env=False,
+            # A person is slow: nothing is gained by keeping connections open between two pages.
+            limits=httpx2.Limits(max_keepalive_connections=0),
             headers={
                 "user-agent": "Mozilla/5.0 (Linux; Android 15) Evergrant-Demo",
                 "accept-language": "en",
@@ -108,7 +111,8 @@ def _read(url: str, status: int, html: str) -> Page:
     reader = _Reader()
     reader.feed(html)
     reader.close()
-    return Page(url, status, html, " ".join(reader.words), reader.forms, reader.links)
+    words, heading = " ".join(reader.words), " ".join(reader.heading)
+    return Page(url, status, html, words, reader.forms, reader.links, heading)
 
 
 class _Reader(HTMLParser):
@@ -117,6 +121,9 @@ class _Reader(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.words: list[str] = []
+        self.heading: list[str] = []
+        self._headings = 0  # begun so far
+        self._in_heading = False
         self.forms: list[Form] = []
         self.links: list[tuple[str, str]] = []
         self._silent = 0
@@ -129,6 +136,9 @@ class _Reader(HTMLParser):
         given = {name: value or "" for name, value in attrs}
         if tag in self._SILENT:
             self._silent += 1
+        elif tag == "h1":
+            self._headings += 1
+            self._in_heading = True
         elif tag == "form":
             self._form = Form(given.get("action", ""), given.get("method", "get").lower())
             self.forms.append(self._form)
@@ -158,6 +168,8 @@ class _Reader(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag in self._SILENT:
             self._silent = max(0, self._silent - 1)
+        elif tag == "h1":
+            self._in_heading = False
         elif tag == "form":
             self._form = None
         elif tag == "button" and self._button is not None:
@@ -173,3 +185,5 @@ class _Reader(HTMLParser):
         if said and not self._silent:
             self.words.append(said)
             self._caught.append(said)
+            if self._in_heading and self._headings == 1:
+                self.heading.append(said)

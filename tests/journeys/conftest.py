@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -49,8 +50,9 @@ class Town:
         return self.house.ask("POST", "/v1/accounts", {**body, **wishes})
 
     def invite(self, account: dict[str, Any]) -> str:
+        newest = self.house.newest_letter()
         self.house.ask("POST", f"/v1/accounts/{account['id']}/invitation")
-        return link_in(self.house.wait_for_letter(account["client_email"]))
+        return link_in(self.house.wait_for_letter(account["client_email"], after=newest))
 
     def consent(self, link: str, partner: dict[str, Any], browser: Browser | None = None) -> Page:
         """The whole public flow as a shop owner walks it; gives the last page."""
@@ -114,10 +116,19 @@ def raise_town(stage: Stage, *emulator_options: str, **settings: str) -> Town:
     return Town(stage, emulator, evergrant, house, application, instance, clock_file)
 
 
+@contextlib.contextmanager
+def own_town_at(folder: Path, *emulator_options: str, **settings: str) -> Iterator[Town]:
+    """A town for one test alone."""
+    stage = Stage.clean(folder / "stage")
+    with stage.open():
+        town = raise_town(stage, *emulator_options, **settings)
+        try:
+            yield town
+        finally:
+            town.house.close()
+
+
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    stage = Stage.clean(tmp_path_factory.mktemp("town") / "stage")
-    with stage.open():
-        town = raise_town(stage)
+    with own_town_at(tmp_path_factory.mktemp("town")) as town:
         yield town
-        town.house.close()

@@ -15,8 +15,8 @@ import pytest
 
 from demo.house import lever
 from demo.partner import Browser
-from demo.stage import Stage, wait_for
-from tests.journeys.conftest import Town, raise_town
+from demo.stage import wait_for
+from tests.journeys.conftest import Town, own_town_at
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("secrets")]
 
@@ -51,9 +51,8 @@ def receiver() -> Iterator[tuple[str, list[bytes]]]:
 
 @pytest.fixture
 def own_town(tmp_path: Path) -> Iterator[Town]:
-    stage = Stage.clean(tmp_path / "stage")
-    with stage.open():
-        yield raise_town(stage, EVERGRANT_LOG_LEVEL="debug")
+    with own_town_at(tmp_path, EVERGRANT_LOG_LEVEL="debug") as town:
+        yield town
 
 
 def forms_of(secret: str) -> set[bytes]:
