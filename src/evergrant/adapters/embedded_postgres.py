@@ -60,6 +60,8 @@ ROOTS_FOLDER = Path("/var/lib/evergrant")
 _MAJOR = "18"
 _START_WITHIN_S = 60.0
 _LINES_OF_LOG = 12
+#: pg_ctl hands its paths to a shell, between double quotes.
+_NOT_IN_PATHS = '"`$\\\n'
 #: A Unix socket's path has room for 107 bytes, of which ".s.PGSQL.5432" takes 14.
 _LONGEST_SOCKET_FOLDER = 92
 
@@ -141,6 +143,12 @@ class EmbeddedPostgres:
         return f"postgresql://{_SUPERUSER}@/{database}?host={quote(str(self._socket), safe='')}"
 
     def _make_home(self) -> None:
+        if any(character in str(self._home) for character in _NOT_IN_PATHS):
+            raise Misconfigured(
+                SETTING,
+                "PostgreSQL cannot start from a path with quotes, dollars or backslashes.",
+                hint="Name a plainer one.",
+            )
         try:
             self._home.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
@@ -175,10 +183,10 @@ class _Cluster:
     def __init__(self, home: Path, settings: Mapping[str, str]) -> None:
         self._home = home
         self._settings = settings
-        self._user = _server_user(home / "postgres" / "data")
-        self._folder = self._home / "postgres"
-        self._data = self._folder / "data"
-        self._log = self._folder / "server.log"
+        # A link leads to it where root keeps the data elsewhere.
+        self._entry = home / "postgres"
+        self._folder = self._entry.resolve()
+        self._user = _server_user(self._data)
 
     def ensure_running(self) -> Path:
         """Gives the folder of the socket."""
@@ -195,23 +203,28 @@ class _Cluster:
         if self._data.exists() and self._postmaster() in self._inside():
             self._run("pg_ctl", "stop", f"--pgdata={self._data}", "--wait", "--mode=fast")
 
+    @property
+    def _data(self) -> Path:
+        return self._folder / "data"
+
+    @property
+    def _log(self) -> Path:
+        return self._folder / "server.log"
+
     # --- folders ----------------------------------------------------------------------------
 
     def _make_folder(self) -> None:
-        if self._folder.is_symlink() and not self._folder.exists():
+        if self._entry.is_symlink() and not self._entry.exists():
             raise Misconfigured(
                 SETTING,
-                f"{self._folder} leads to {self._folder.readlink()}, and that is gone.",
+                f"{self._entry} leads to {self._entry.readlink()}, and that is gone.",
                 hint="Bring the data back, or remove the link to begin with an empty database.",
             )
-        if not self._folder.exists():
+        if not self._entry.exists():
             if self._may_enter_home():
-                _make_private(self._folder, self._user)
+                _make_private(self._entry, self._user)
             else:
                 self._make_folder_elsewhere()
-        self._folder = self._folder.resolve()
-        self._data = self._folder / "data"
-        self._log = self._folder / "server.log"
         if os.geteuid() != 0 and self._folder.stat().st_uid != os.geteuid():
             raise Misconfigured(
                 SETTING,
@@ -228,9 +241,10 @@ class _Cluster:
 
     def _make_folder_elsewhere(self) -> None:
         ROOTS_FOLDER.mkdir(parents=True, exist_ok=True, mode=0o711)
-        elsewhere = ROOTS_FOLDER / secrets.token_hex(8)
+        elsewhere = (ROOTS_FOLDER / secrets.token_hex(8)).resolve()
         _make_private(elsewhere, self._user)
-        self._folder.symlink_to(elsewhere)
+        self._entry.symlink_to(elsewhere)
+        self._folder = elsewhere
         _logger.warning(
             "The database of %s lies in %s, because its server's user %s cannot enter the folders "
             "above the first.",
@@ -241,15 +255,15 @@ class _Cluster:
 
     def _socket_folder(self) -> Path:
         near = self._folder / "socket"
-        if len(os.fsencode(near)) <= _LONGEST_SOCKET_FOLDER:
+        if _fits(near):
             _make_private(near, self._user)
             return near
         name = hashlib.sha256(os.fsencode(self._folder)).hexdigest()[:16]
         far = Path(tempfile.gettempdir()) / f"evergrant-{name}"
-        if len(os.fsencode(far)) > _LONGEST_SOCKET_FOLDER:
+        if not _fits(far):
             raise Misconfigured(
                 SETTING,
-                f"the path {self._home} is too long for a Unix socket, and TMPDIR as well.",
+                f"neither {self._home} nor TMPDIR can hold a Unix socket: too long, or a comma.",
                 hint=f"Name a shorter one. {_OR_BRING_ONE}",
             )
         _make_private(far, self._user)
@@ -289,7 +303,7 @@ class _Cluster:
     def _write_configuration(self, socket: Path) -> None:
         settings = {
             "listen_addresses": "",
-            "unix_socket_directories": str(socket),
+            "unix_socket_directories": f'"{socket}"',
             "unix_socket_permissions": "0700",
             "port": "5432",
             "max_connections": "200",
@@ -495,24 +509,46 @@ def _may(user: pwd.struct_passwd, what: str, path: Path) -> bool:
 def _programs_for(user: pwd.struct_passwd) -> Path:
     """The programs, or a copy of them where the server's user can reach it."""
     folder = programs()
-    if user.pw_uid == os.geteuid() or _may(user, "-x", folder / "postgres"):
+    if user.pw_uid == os.geteuid() or _works(folder, user):
         return folder
-    made_at = (folder / "postgres").stat().st_mtime_ns
-    copy = ROOTS_FOLDER / f"postgresql-{_MAJOR}-{made_at:x}"
+    package = folder.parents[1]
+    copy = ROOTS_FOLDER / f"{package.name}-{(folder / 'postgres').stat().st_mtime_ns:x}"
     if not copy.exists():
         ROOTS_FOLDER.mkdir(parents=True, exist_ok=True, mode=0o711)
         unfinished = ROOTS_FOLDER / f"{copy.name}.{secrets.token_hex(4)}"
-        shutil.copytree(folder.parent, unfinished, symlinks=True)
-        for path in (unfinished, *unfinished.rglob("*")):
-            if not path.is_symlink():
-                path.chmod(stat.S_IMODE(path.stat().st_mode) | (0o055 if path.is_dir() else 0o044))
-        for path in (unfinished / "bin").iterdir():
-            path.chmod(0o755)
+        # Their libraries lie beside the package, and are looked for from the programs' place.
+        for part in (folder.parent, package.with_name(f"{package.name}.libs")):
+            if part.exists():
+                place = unfinished / part.relative_to(package.parent)
+                shutil.copytree(part, place, symlinks=True)
+        _open_to_all(unfinished)
         try:
             unfinished.rename(copy)
         except OSError:
             shutil.rmtree(unfinished)  # another process was faster
-    return copy / "bin"
+    return copy / folder.relative_to(package.parent)
+
+
+def _works(folder: Path, user: pwd.struct_passwd) -> bool:
+    """Whether that user can run what lies there, libraries included."""
+    try:
+        done = subprocess.run(  # noqa: S603
+            [str(folder / "initdb"), "--version"],
+            cwd="/",
+            capture_output=True,
+            check=False,
+            **_as(user),
+        )
+    except PermissionError:
+        return False
+    return done.returncode == 0
+
+
+def _open_to_all(folder: Path) -> None:
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            runs = path.is_dir() or path.stat().st_mode & stat.S_IXUSR
+            path.chmod(0o755 if runs else 0o644)
 
 
 # --- small things ---------------------------------------------------------------------------
@@ -545,6 +581,12 @@ def _until(look: Callable[[], _Found | None], within_s: float, every_s: float) -
         if found or time.monotonic() >= deadline:
             return found or None
         time.sleep(every_s)
+
+
+def _fits(socket_folder: Path) -> bool:
+    """For libpq a comma separates two hosts, and nothing escapes it."""
+    path = os.fsencode(socket_folder)
+    return len(path) <= _LONGEST_SOCKET_FOLDER and b"," not in path
 
 
 def _make_private(folder: Path, user: pwd.struct_passwd) -> None:
