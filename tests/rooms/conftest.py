@@ -239,11 +239,10 @@ class Reception:
     def log_in_query(
         self, account_or_application: Account | Application, selling_partner_id: str, **changes: Any
     ) -> str:
-        rows = self.store.rows["applications"]
         application = (
             account_or_application
             if isinstance(account_or_application, Application)
-            else rows[account_or_application.application_id]
+            else self.store.rows["applications"][account_or_application.application_id]
         )
         query = {
             "amazon_callback_uri": "https://sellercentral-europe.amazon.com/apps/authorize/confirm/"

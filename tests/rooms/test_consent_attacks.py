@@ -14,7 +14,7 @@ from evergrant.ports.things import HandshakeStep
 from evergrant.rules.lifecycle import State
 from evergrant.rules.marketplaces import PartnerKind, Region
 from evergrant.rules.secrecy import Secret, digest
-from tests.rooms.conftest import PUBLIC_URL, SUPPORT, Reception
+from tests.rooms.conftest import PUBLIC_URL, SUPPORT, Reception, onward
 
 SHOP = "A1SHOPSHOPSHOP"
 OTHER = "A2OTHEROTHER22"
@@ -112,6 +112,20 @@ async def test_another_browser_learns_no_outcome(reception: Reception) -> None:
         assert caught.value.reason == "other_browser"
         assert account.name not in repr(caught.value.facts)
         assert await reception.consent.way_back(arrived.handshake_id, browser) is None
+
+
+async def test_another_browser_with_a_finished_callback_is_written_down(
+    reception: Reception,
+) -> None:
+    account = await reception.add_account()
+    trip = await reception.begin(account)
+    query = await reception.callback(trip, account, SHOP)
+    await reception.consent.accept(query, trip.browser)
+    refused = await reception.refused(trip, query, random_secret())
+    assert refused.reason == "other_browser"
+    (report,) = reception.reports(reference=refused.reference)
+    assert report.account_id == account.id
+    assert reception.lwa.count("exchange_code") == 1
 
 
 # --- swapped, replayed, expired --------------------------------------------------------------
@@ -254,6 +268,21 @@ async def test_two_accounts_race_for_one_shop(reception: Reception) -> None:
     (handshake,) = reception.handshakes(loser)
     assert handshake.step is HandshakeStep.FAILED
     assert handshake.reference == refused[0].reference
+
+
+async def test_the_unique_key_decides_where_the_first_look_missed_it(
+    reception: Reception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def sees_nobody(*_: object) -> bool:
+        return False
+
+    first, second = await reception.add_account(), await reception.add_account()
+    await reception.connect(first, SHOP)
+    monkeypatch.setattr(reception.consent._grants, "held_by_other", sees_nobody)
+    trip = await reception.begin(second)
+    refused = await reception.refused(trip, await reception.callback(trip, second, SHOP))
+    assert refused.reason == "already_connected"
+    assert reception.nothing_stored(second)
 
 
 async def test_two_browsers_race_for_one_account_with_two_shops(reception: Reception) -> None:
@@ -400,13 +429,32 @@ async def test_a_known_shop_tells_two_accounts_of_one_browser_apart(reception: R
     other = await reception.add_account()
     trip = await reception.begin(expecting)
     await reception.begin(other, trip.browser)
-    step = await reception.consent.log_in(reception.log_in_query(expecting, SHOP), trip.browser)
+    step = onward(
+        await reception.consent.log_in(reception.log_in_query(expecting, SHOP), trip.browser)
+    )
     (handshake,) = reception.handshakes(expecting)
-    assert step.handshake_id == handshake.id  # type: ignore[union-attr]
+    assert step.handshake_id == handshake.id
     # a shop that the first account cannot be leaves the other
-    step = await reception.consent.log_in(reception.log_in_query(other, OTHER), trip.browser)
+    step = onward(
+        await reception.consent.log_in(reception.log_in_query(other, OTHER), trip.browser)
+    )
     (handshake,) = reception.handshakes(other)
-    assert step.handshake_id == handshake.id  # type: ignore[union-attr]
+    assert step.handshake_id == handshake.id
+
+
+async def test_an_expired_attempt_for_another_account_leaves_no_doubt(
+    reception: Reception,
+) -> None:
+    """Ten minutes later Amazon itself no longer lets that one end."""
+    abandoned, wanted = await reception.add_account(), await reception.add_account()
+    trip = await reception.begin(abandoned)
+    reception.clock.move(minutes=10)
+    await reception.begin(wanted, trip.browser)
+    step = onward(
+        await reception.consent.log_in(reception.log_in_query(wanted, SHOP), trip.browser)
+    )
+    (handshake,) = reception.handshakes(wanted)
+    assert step.handshake_id == handshake.id
 
 
 async def test_two_shops_in_one_handshake_are_refused(reception: Reception) -> None:

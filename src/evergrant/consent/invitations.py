@@ -83,6 +83,7 @@ class Invitations:
         async with self._ground.store.transaction() as tx:
             case = await case_in_reach(tx, account_id, by)
             await self._refuse_unless_invitable(tx, case)
+            await self._hold(tx, case, now)
             invitation = await self.newest_open(tx, account_id, now)
             if invitation is None:
                 invitation = await self.prepare(tx, case, now, by=by)
@@ -232,12 +233,7 @@ class Invitations:
     ) -> Invitation:
         """A fresh invitation in place of all older ones, its link in the safe; nobody is mailed."""
         account = case.account
-        # Written first: it holds the account's row, so that two who invite at once take turns.
-        await tx.accounts.change(
-            account.id,
-            oauth_began=True,
-            oauth_began_at=account.oauth_began_at or now,
-        )
+        await self._hold(tx, case, now)
         for older in await tx.invitations.all(account_id=account.id, state=InvitationState.OPEN):
             await self._withdraw(tx, older)
         link_secret = Secret(secrets.token_urlsafe(32))
@@ -273,12 +269,14 @@ class Invitations:
 
     async def ready(self, tx: Transaction, case: Case, now: datetime) -> Invitation:
         """An open invitation with some days left, made if need be; nobody is mailed."""
+        await self._hold(tx, case, now)
         found = await self.newest_open(tx, case.account.id, now + READY_MARGIN)
         return found or await self.prepare(tx, case, now, by=SYSTEM)
 
     async def write_again(self, tx: Transaction, case: Case, now: datetime) -> OutboxItem | None:
         """A letter because somebody unproven asked for one. The link that is open stays as it is,
         so a stranger cannot make it useless; None when a letter went out a short while ago."""
+        await self._hold(tx, case, now)
         invitation = await self.newest_open(tx, case.account.id, now)
         if invitation is None:
             invitation = await self.prepare(tx, case, now, by=partner())
@@ -310,6 +308,12 @@ class Invitations:
         return self._ground.link(link_secret)
 
     # --- inside -------------------------------------------------------------------------------
+
+    async def _hold(self, tx: Transaction, case: Case, now: datetime) -> None:
+        """The flow has begun. Written before any look at the account's invitations: the write holds
+        the account's row, so that two who make one at the same time take turns."""
+        began_at = case.account.oauth_began_at or now
+        await tx.accounts.change(case.account.id, oauth_began=True, oauth_began_at=began_at)
 
     async def _refuse_unless_invitable(self, tx: Transaction, case: Case) -> None:
         if case.authorization.state is State.CLOSED:
