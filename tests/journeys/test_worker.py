@@ -38,7 +38,7 @@ class Relay:
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
         self.asked += 1
         # Cancelled when the connection breaks: then nothing was taken.
         await self._go.wait()

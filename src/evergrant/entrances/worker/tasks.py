@@ -34,8 +34,8 @@ class Pace:
     several heartbeats, so that a busy machine is not mistaken for a dead one."""
 
     concurrency: int = 10
-    heartbeat_s: float = 5.0
-    silent_for_s: float = 30.0
+    heartbeat_s: float = 3.0
+    silent_for_s: float = 20.0
     poll_s: float = 5.0
     grace_s: float = 15.0
     pause_after_trouble_s: float = 2.0
