@@ -138,16 +138,15 @@ def browser(reception: Reception) -> httpx2.AsyncClient:
     return door(reception)
 
 
-def proof_in(html: str) -> str:
-    found = re.search(r'name="proof" value="([^"]+)"', html)
-    assert found is not None
-    return found.group(1)
+def hidden_in(html: str) -> dict[str, str]:
+    """What the form of a page already holds."""
+    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', html))
 
 
 async def press(browser: httpx2.AsyncClient, path: str, **fields: str) -> httpx2.Response:
     """Opens the page with the form and sends it."""
     shown = await browser.get(path)
-    return await browser.post(path, data={"proof": proof_in(shown.text), **fields})
+    return await browser.post(path, data=hidden_in(shown.text) | fields)
 
 
 # --- the landing page -------------------------------------------------------------------------
@@ -185,7 +184,7 @@ async def test_a_vendor_reads_of_vendor_central(
 
 async def test_looking_spends_nothing(browser: httpx2.AsyncClient, reception: Reception) -> None:
     for method in ("GET", "HEAD"):
-        for tail in ("", "/decline", "/trouble"):
+        for tail in ("", "?do=decline", "?do=trouble"):
             assert (await browser.request(method, LINK + tail)).status_code == 200
     assert set(reception.verbs()) == {"open"}
 
@@ -217,28 +216,41 @@ async def test_on_https_the_cookie_is_bound_to_the_host(reception: Reception) ->
     assert "max-age" in answer.headers["strict-transport-security"]
 
 
-@pytest.mark.parametrize("tail", ["", "/decline", "/trouble"])
+@pytest.mark.parametrize("do", ["go", "decline", "trouble"])
 @pytest.mark.parametrize("proof", [None, "", "0" * 64, "é"])
 async def test_another_site_cannot_press_a_button(
-    browser: httpx2.AsyncClient, reception: Reception, tail: str, proof: str | None
+    browser: httpx2.AsyncClient, reception: Reception, do: str, proof: str | None
 ) -> None:
     await browser.get(LINK)  # this browser has a cookie of ours
-    fields = {} if proof is None else {"proof": proof}
-    answer = await browser.post(LINK + tail, data=fields)
+    fields = {"do": do} if proof is None else {"do": do, "proof": proof}
+    answer = await browser.post(LINK, data=fields)
     assert answer.status_code == 403
-    assert f'href="{LINK}"' in answer.text
+    assert 'href="?"' in answer.text
     assert reception.verbs() == ["open"]
 
 
 async def test_the_proof_of_one_browser_is_of_no_use_in_another(
     browser: httpx2.AsyncClient, reception: Reception
 ) -> None:
-    proof = proof_in((await browser.get(LINK)).text)
+    form = hidden_in((await browser.get(LINK)).text)
+    assert form["do"] == "go"
     other = door(reception)
     await other.get(LINK)
-    assert (await other.post(LINK, data={"proof": proof})).status_code == 403
-    assert (await door(reception).post(LINK, data={"proof": proof})).status_code == 403
+    assert (await other.post(LINK, data=form)).status_code == 403
+    assert (await door(reception).post(LINK, data=form)).status_code == 403
     assert "begin" not in reception.verbs()
+
+
+async def test_a_wish_that_is_none(browser: httpx2.AsyncClient, reception: Reception) -> None:
+    answer = await press(browser, LINK, do="dance")
+    assert answer.status_code == 400
+    assert reception.verbs() == ["open"]
+
+
+@pytest.mark.parametrize("tail", ["", "?do=decline", "?do=trouble", "?do=dance", "?lang=de"])
+async def test_no_page_of_a_link_names_it(browser: httpx2.AsyncClient, tail: str) -> None:
+    """A page that is saved or passed on holds no link that works."""
+    assert "k" * 43 not in (await browser.get(LINK + tail)).text
 
 
 @pytest.mark.parametrize("cookie", ["", ".", "x", "de.", ".short", ".<script>", "." + "x" * 500])
@@ -251,7 +263,7 @@ async def test_a_made_up_cookie_counts_as_none(reception: Reception, cookie: str
 async def test_more_than_a_form_is_refused_early(
     browser: httpx2.AsyncClient, reception: Reception
 ) -> None:
-    for path in (LINK, LINK + "/decline", LINK + "/trouble"):
+    for path in (LINK, LINK + "?do=decline", LINK + "?do=trouble"):
         answer = await browser.post(path, content=b"x" * (FORM_LIMIT + 1))
         assert answer.status_code == 413
         assert "<h1>" in answer.text
@@ -265,11 +277,11 @@ async def test_more_than_a_form_is_refused_early(
 
 async def test_declining_asks_first(browser: httpx2.AsyncClient, reception: Reception) -> None:
     page = await browser.get(LINK)
-    assert f'href="{LINK}/decline"' in page.text
-    shown = await browser.get(LINK + "/decline")
+    assert 'href="?do=decline"' in page.text
+    shown = await browser.get(LINK + "?do=decline")
     assert "Heron Books" in shown.text
     assert "decline" not in reception.verbs()
-    answer = await press(browser, LINK + "/decline")
+    answer = await press(browser, LINK + "?do=decline")
     assert answer.status_code == 200
     assert REFERENCE in answer.text
     assert reception.asked[-1] == ("decline", "k" * 43)
@@ -278,9 +290,9 @@ async def test_declining_asks_first(browser: httpx2.AsyncClient, reception: Rece
 async def test_what_amazons_page_shows_can_be_told(
     browser: httpx2.AsyncClient, reception: Reception
 ) -> None:
-    shown = await browser.get(LINK + "/trouble")
+    shown = await browser.get(LINK + "?do=trouble")
     assert all(f'value="{code}"' in shown.text for code in PAGE_ERRORS)
-    answer = await press(browser, LINK + "/trouble", code="SPDC8143", words="w" * 400)
+    answer = await press(browser, LINK + "?do=trouble", code="SPDC8143", words="w" * 400)
     assert "primary user" in answer.text
     assert REFERENCE in answer.text
     assert reception.asked[-1] == ("tell_trouble", "k" * 43, "SPDC8143", "w" * 300)
@@ -484,8 +496,8 @@ async def test_other_methods_are_refused(
     [
         "/",
         LINK,
-        LINK + "/decline",
-        LINK + "/trouble",
+        LINK + "?do=decline",
+        LINK + "?do=trouble",
         "/amazon/login",
         "/callback",
         f"/connect/done/{HANDSHAKE}",
@@ -517,7 +529,7 @@ async def test_headers_that_no_answer_goes_without(browser: httpx2.AsyncClient, 
 async def test_only_the_landing_page_may_lead_a_form_away(browser: httpx2.AsyncClient) -> None:
     landing = (await browser.get(LINK)).headers["content-security-policy"]
     assert "form-action 'self' https:;" in landing
-    decline = (await browser.get(LINK + "/decline")).headers["content-security-policy"]
+    decline = (await browser.get(LINK + "?do=decline")).headers["content-security-policy"]
     assert "form-action 'self';" in decline
 
 
@@ -551,7 +563,8 @@ class Outline(HTMLParser):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize(
-    "path", ["/", LINK, LINK + "/decline", LINK + "/trouble", f"/connect/done/{HANDSHAKE}", "/x"]
+    "path",
+    ["/", LINK, LINK + "?do=decline", LINK + "?do=trouble", f"/connect/done/{HANDSHAKE}", "/x"],
 )
 async def test_pages_have_an_outline(browser: httpx2.AsyncClient, path: str, language: str) -> None:
     page = await browser.get(path, headers={"accept-language": language}, params={"lang": language})
@@ -641,10 +654,11 @@ def test_every_sentence_is_translated(language: str) -> None:
     for entry in entries.values():
         assert entry.string, entry.id
         assert not entry.fuzzy
+        said = str(entry.string)
         blanks = r"%\(\w+\)s"
-        assert sorted(re.findall(blanks, entry.id)) == sorted(re.findall(blanks, str(entry.string)))
+        assert sorted(re.findall(blanks, str(entry.id))) == sorted(re.findall(blanks, said))
         tags = r"</?\w+>"
-        assert sorted(re.findall(tags, entry.id)) == sorted(re.findall(tags, str(entry.string)))
+        assert sorted(re.findall(tags, str(entry.id))) == sorted(re.findall(tags, said))
 
 
 def test_every_refusal_has_words_of_its_own() -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["build"]
 
-Handler = Callable[[Request], Awaitable[Response]]
 _LONGEST_LINK = 200
+_LONGEST_CODE = 40
 _LONGEST_WORDS = 300
 _REASON = re.compile(r"[a-z_]{1,60}")
 
@@ -57,12 +57,8 @@ def build(desk: Desk, settings: Settings) -> ASGIApp:
             Route("/callback", pages.callback),
             Route("/connect/done/{handshake_id}", pages.done),
             Route("/connect/refused/{reason}/{reference}", pages.refused),
-            Route("/connect/{link}", pages.landing, methods=["GET"]),
-            Route("/connect/{link}", pages.begin, methods=["POST"]),
-            Route("/connect/{link}/decline", pages.decline_page, methods=["GET"]),
-            Route("/connect/{link}/decline", pages.decline, methods=["POST"]),
-            Route("/connect/{link}/trouble", pages.trouble_page, methods=["GET"]),
-            Route("/connect/{link}/trouble", pages.trouble, methods=["POST"]),
+            Route("/connect/{link}", pages.letter, methods=["GET"]),
+            Route("/connect/{link}", pages.answer, methods=["POST"]),
         ],
         exception_handlers={
             HTTPException: pages.on_http_error,
@@ -82,44 +78,47 @@ class _Pages:
         self._to_amazon = _to_amazon(desk.marketplaces)
 
     # --- the letter's link --------------------------------------------------------------------
+    #
+    # One address for all that can be done with a letter: its pages then need not name it in their
+    # links and forms, so a page that is saved or passed on holds no link that works.
 
-    async def landing(self, request: Request) -> Response:
+    async def letter(self, request: Request) -> Response:
         opened = await self._consent.open(_link(request))
+        wish = request.query_params.get("do")
+        if wish == "decline":
+            return self._form(request, "decline.html", opened)
+        if wish == "trouble":
+            return self._form(request, "trouble.html", opened, codes=sorted(PAGE_ERRORS))
         return self._form(request, "landing.html", opened, form_action=self._to_amazon)
 
-    async def begin(self, request: Request) -> Response:
+    async def answer(self, request: Request) -> Response:
         link = _link(request)
-        visitor = await self._proven(request)
-        if visitor is None:
-            return self._no_cookies(request, link)
+        visitor = self._cookie.read(request)
+        form = await read_form(request)
+        if not visitor.sent_by_us(request.url.path, form.get("proof", "")):
+            return self._message(request, w.NO_COOKIES, again="?")
+        match form.get("do"):
+            case "go":
+                return await self._go(link, visitor)
+            case "decline":
+                reference = await self._consent.decline(link)
+                return self._message(request, w.DECLINED_HERE, reference=reference)
+            case "trouble":
+                return await self._trouble(request, link, form)
+        return self._message(request, w.GENERAL, again="?")
+
+    async def _go(self, link: str, visitor: Visitor) -> Response:
         departure = await self._consent.begin(link, visitor.browser_text)
         response = _onward(departure.location.reveal())
         visitor = dataclasses.replace(visitor, browser=departure.browser)
         self._cookie.write(response, visitor, departure.cookie_life_s)
         return response
 
-    async def decline_page(self, request: Request) -> Response:
-        opened = await self._consent.open(_link(request))
-        return self._form(request, "decline.html", opened)
-
-    async def decline(self, request: Request) -> Response:
-        link = _link(request)
-        if await self._proven(request) is None:
-            return self._no_cookies(request, link)
-        reference = await self._consent.decline(link)
-        return self._message(request, w.DECLINED_HERE, reference=reference)
-
-    async def trouble_page(self, request: Request) -> Response:
-        opened = await self._consent.open(_link(request))
-        return self._form(request, "trouble.html", opened, codes=sorted(PAGE_ERRORS))
-
-    async def trouble(self, request: Request) -> Response:
-        link = _link(request)
-        if await self._proven(request) is None:
-            return self._no_cookies(request, link)
-        form = await self._fields(request)
+    async def _trouble(self, request: Request, link: str, form: Mapping[str, str]) -> Response:
         told = await self._consent.tell_trouble(
-            link, form.get("code", "").strip()[:40], form.get("words", "").strip()[:_LONGEST_WORDS]
+            link,
+            form.get("code", "").strip()[:_LONGEST_CODE],
+            form.get("words", "").strip()[:_LONGEST_WORDS],
         )
         return self._show(
             request,
@@ -127,7 +126,6 @@ class _Pages:
             told.language,
             advice=w.trouble_words(told.code),
             reference=told.reference,
-            back=f"/connect/{quote(link)}",
         )
 
     # --- back from Amazon ---------------------------------------------------------------------
@@ -180,7 +178,7 @@ class _Pages:
         attempt = facts.get("handshake_id")
         again = await self._way_back(request, attempt if isinstance(attempt, str) else None, words)
         if again is None and words.again and "link" in request.path_params:
-            again = f"/connect/{quote(_link(request))}"
+            again = "?"  # this very address
         language = facts.get("language")
         response = self._message(
             request,
@@ -242,7 +240,6 @@ class _Pages:
             status=status,
             house=self._house.name,
             support_email=self._house.support_email,
-            here=request.url.path,
             **kept,
         )
 
@@ -259,7 +256,6 @@ class _Pages:
             template,
             opened.language,
             opened=opened,
-            link=f"/connect/{quote(_link(request))}",
             proof=visitor.form_proof(request.url.path),
             **facts,
         )
@@ -284,23 +280,6 @@ class _Pages:
             reference=reference,
             again=again,
         )
-
-    def _no_cookies(self, request: Request, link: str) -> Response:
-        return self._message(request, w.NO_COOKIES, again=f"/connect/{quote(link)}")
-
-    # --- reading ------------------------------------------------------------------------------
-
-    async def _fields(self, request: Request) -> Mapping[str, str]:
-        if not hasattr(request.state, "form"):
-            request.state.form = await read_form(request)
-        form: Mapping[str, str] = request.state.form
-        return form
-
-    async def _proven(self, request: Request) -> Visitor | None:
-        """The visitor, when the form that came was shown to this very browser."""
-        visitor = self._cookie.read(request)
-        form = await self._fields(request)
-        return visitor if visitor.sent_by_us(request.url.path, form.get("proof", "")) else None
 
     async def _way_back(self, request: Request, attempt: str | None, words: w.Words) -> str | None:
         if not words.again or not attempt:
@@ -370,10 +349,7 @@ def _other_tongues(request: Request) -> list[tuple[str, str, str]]:
     if request.method not in ("GET", "HEAD") or not request.url.path.startswith("/connect/"):
         return []
     rest = [(name, value) for name, value in request.query_params.multi_items() if name != "lang"]
-    return [
-        (code, name, f"?{urlencode([*rest, ('lang', code)])}")
-        for code, name in NAMES.items()
-    ]
+    return [(code, name, f"?{urlencode([*rest, ('lang', code)])}") for code, name in NAMES.items()]
 
 
 def _kept(name: str, request: Request) -> Response:
