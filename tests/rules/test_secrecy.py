@@ -152,6 +152,8 @@ def test_what_stands_in_urls_and_headers_goes(text: str) -> None:
         "application amzn1.sp.solution.11111111-2222-3333-4444-555555555555",
         "GET /connect/static/page.css",
         "EG-7F3K-92QD",
+        "secret_key: is needed",
+        "Send 'Authorization: Bearer egk_…'.",
     ],
 )
 def test_what_is_no_secret_stays_readable(text: str) -> None:

@@ -117,8 +117,8 @@ _BY_NAME = re.compile(
         | aws[_-]?access[_-]?key(?:[_-]?id)? | access[_-]?key(?:[_-]?id)?
         | refresh[_-]?token | access[_-]?token | restricted[_-]?data[_-]?token | x-amz-access-token
         | spapi_oauth_code | mws_auth_token | amazon_state | password | api[_-]?key )
-      ["']? \s* (?: = | : | %3D ) \s*
-    # "state: lapsed" and "code: grant_refused" are words of ours; in a query they are Amazon's.
+      ["']? \s* (?: = | %3D | : (?= \s* (?: ["'] | \S{{8}} ) ) ) \s*
+    # "secret_key: is needed" is a sentence. "state: lapsed" and "code: grant_refused" are words of ours; in a query they are Amazon's.
     | \b (?: state | code ) (?: = | %3D ) )
     (?P<value> "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | {_VALUE} )
     """
@@ -126,7 +126,8 @@ _BY_NAME = re.compile(
 _BY_HEADER = re.compile(
     r"""(?xi)
     (?P<name> ["']? \b (?: proxy-)? authorization ["']? \s* [:=] \s* ["']? )
-    (?: (?P<scheme> bearer | basic | aws4-hmac-sha256 ) \s+ )? [^\s"',;]+
+    (?: (?: bearer | basic | aws4-hmac-sha256 ) \s+ )?
+    (?! (?: bearer | basic | aws4-hmac-sha256 ) \b ) [^\s"',;]{8,}
     """
 )
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9+/=_\-.|~%]{8,}")
