@@ -155,10 +155,15 @@ async def test_one_refresh_token_for_two_accounts_is_found_out(reception: Recept
 async def test_one_refresh_token_for_two_accounts_at_once(reception: Reception) -> None:
     accounts = [await reception.add_account() for _ in range(4)]
     pasted = await made(reception, accounts[0])
-    ended = await asyncio.gather(
-        *(reception.consent.adopt(account.id, pasted, by=BOSS) for account in accounts),
-        return_exceptions=True,
-    )
+    with reception.lwa.hold():
+        tasks = [
+            asyncio.create_task(reception.consent.adopt(account.id, pasted, by=BOSS))
+            for account in accounts
+        ]
+        for _ in range(500):  # whoever can come as far as LWA is there by then
+            await asyncio.sleep(0)
+        assert reception.lwa.count("refresh") == 1
+    ended = await asyncio.gather(*tasks, return_exceptions=True)
     assert sum(isinstance(end, Conflict) for end in ended) == 3
     states = [reception.authorization(account).state for account in accounts]
     assert states.count(State.ACTIVE) == 1
