@@ -1,0 +1,1 @@
+"""Benchmarks. ``python -m bench`` prints ratios and counts from one run on one machine."""

@@ -1,0 +1,51 @@
+"""``python -m bench``: all measures, or those that are named. Exit code 1 when a goal is missed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from bench.measures import Result, herd, hot_token, many_accounts
+from bench.town import Town, machine
+from demo.stage import Stage
+
+MEASURES: dict[str, Callable[[Town, argparse.Namespace], Result]] = {
+    "hot": lambda town, asked: hot_token(town, seconds=asked.seconds, rounds=asked.rounds),
+    "herd": lambda town, asked: herd(town, 50),
+    "crowd": lambda town, asked: herd(town, 1000),
+    "accounts": lambda town, asked: many_accounts(town, asked.accounts),
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("measure", nargs="*", choices=[[], *MEASURES], help="default: all")
+    parser.add_argument("--seconds", type=float, default=3.0, help="of one round (hot)")
+    parser.add_argument("--rounds", type=int, default=5, help="per side (hot)")
+    parser.add_argument("--accounts", type=int, default=1000, help="how many (accounts)")
+    parser.add_argument("--json", type=Path, help="write every figure there")
+    asked = parser.parse_args()
+    print(f"Evergrant on {machine()}, Python {sys.version.split()[0]}\n", flush=True)
+    results: list[Result] = []
+    with tempfile.TemporaryDirectory(prefix="evergrant-bench-") as folder:
+        for name in asked.measure or MEASURES:
+            # A town for each: what one measure leaves running does not disturb the next.
+            with Stage.clean(Path(folder) / name).open() as stage:
+                result = MEASURES[name](Town(stage), asked)
+            results.append(result)
+            mark = "reached" if result.reached else "MISSED"
+            print(
+                f"{result.what}\n    {result.figure}\n    goal {result.goal}: {mark}\n", flush=True
+            )
+    if asked.json:
+        asked.json.write_text(json.dumps([asdict(result) for result in results], indent=2))
+    return 0 if all(result.reached for result in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,120 @@
+"""A load generator in a process of its own: as many GETs as the server answers.
+
+Answers for: being cheaper than what it measures (one epoll loop, no HTTP library, no parsing but
+the length of the answer), so that on a small machine the server is the one that is busy. Does not
+answer for: anything but keep-alive GETs on HTTP/1.1.
+
+``python -m bench.load '{"host": ..., "port": ..., "path": ..., "headers": {...}, "connections": 32,
+"seconds": 3}'`` prints one line of JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import select
+import socket
+import sys
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Measured:
+    """``p50_ms`` and ``p99_ms`` are of single answers; ``body_bytes`` is of the last one."""
+
+    answers: int
+    seconds: float
+    per_second: float
+    p50_ms: float
+    p99_ms: float
+    body_bytes: int
+    cpu_s: float  # of this process: when it nears ``seconds``, the generator was the limit
+
+
+class Line:
+    """One connection with one request under way."""
+
+    __slots__ = ("began", "expected", "read", "sock")
+
+    def __init__(self, host: str, port: int) -> None:
+        self.sock = socket.create_connection((host, port))
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock.setblocking(False)
+        self.read = b""
+        self.expected = 0
+        self.began = 0.0
+
+
+def run(
+    host: str, port: int, path: str, headers: dict[str, str], connections: int, seconds: float
+) -> Measured:
+    """Raises RuntimeError on any answer that is not 200: then nothing was measured."""
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    request = f"GET {path} HTTP/1.1\r\nhost: {host}:{port}\r\n{head}\r\n".encode()
+    poll = select.epoll()
+    lines = {}
+    for _ in range(connections):
+        line = Line(host, port)
+        lines[line.sock.fileno()] = line
+        poll.register(line.sock.fileno(), select.EPOLLIN)
+    spans: list[float] = []
+    body_bytes = 0
+    cpu = time.process_time()
+    now = began = time.perf_counter()
+    for line in lines.values():
+        line.began = now
+        line.sock.send(request)
+    end = began + seconds
+    while now < end:
+        for fd, _ in poll.poll(1.0):
+            line = lines[fd]
+            line.read += line.sock.recv(65536)
+            if not line.expected:
+                line.expected = _length(line.read)
+            if not line.expected or len(line.read) < line.expected:
+                continue
+            now = time.perf_counter()
+            spans.append(now - line.began)
+            body_bytes = line.expected - line.read.find(b"\r\n\r\n") - 4
+            line.read = b""
+            line.expected = 0
+            line.began = now
+            line.sock.send(request)
+    took = now - began
+    used = time.process_time() - cpu
+    for line in lines.values():
+        line.sock.close()
+    spans.sort()
+    return Measured(
+        answers=len(spans),
+        seconds=took,
+        per_second=len(spans) / took,
+        p50_ms=spans[len(spans) // 2] * 1000,
+        p99_ms=spans[len(spans) * 99 // 100] * 1000,
+        body_bytes=body_bytes,
+        cpu_s=used,
+    )
+
+
+def _length(read: bytes) -> int:
+    """Of head and body together; 0 while the head is not complete."""
+    end = read.find(b"\r\n\r\n")
+    if end < 0:
+        if not read:
+            raise RuntimeError("the server hung up")
+        return 0
+    if not read.startswith(b"HTTP/1.1 200"):
+        raise RuntimeError(f"the server answered {read[:300]!r}")
+    head = read[:end].lower()
+    at = head.index(b"content-length:") + 15
+    return end + 4 + int(head[at:].split(b"\r\n", 1)[0])
+
+
+def main() -> None:
+    errand: dict[str, Any] = json.loads(sys.argv[1])
+    print(json.dumps(asdict(run(**errand))))
+
+
+if __name__ == "__main__":
+    main()

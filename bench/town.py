@@ -1,0 +1,104 @@
+"""What the benchmarks run against: the emulator, one Evergrant, and API processes beside it."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from demo.house import House, add_application, lever
+from demo.stage import Emulator, Evergrant, Stage, start_emulator, start_evergrant
+
+HOUR = 3600
+
+
+class Town:
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.clock_file = stage.folder / "clock"
+        self._offset_s = 0.0
+        self._write_clock()
+        self.emulator: Emulator = start_emulator(stage, "--gentle")
+        self.evergrant: Evergrant = start_evergrant(
+            stage, self.emulator, {"EVERGRANT_CLOCK_FILE": str(self.clock_file)}
+        )
+        self.house = House.open(self.evergrant)
+        self.application = add_application(self.house, self.emulator)
+        self.instance: dict[str, Any] = self.house.ask("POST", "/v1/instances", {"name": "ERP"})
+        self._number = 0
+
+    def api_process(self, name: str, **settings: str) -> Evergrant:
+        """One more process, that serves the API alone, as in production."""
+        env = {**self.evergrant.env, "EVERGRANT_ROLE": "api", **settings}
+        return dataclasses.replace(self.evergrant, env=env).another(name, "serve")
+
+    def account(self) -> str:
+        """The id of a fresh account whose grant was adopted just now."""
+        self._number += 1
+        partner = self.lever(
+            "POST",
+            "/world/partners",
+            {"kind": "seller", "name": f"Shop {self._number}", "home": "DE"},
+        )
+        grant = self.lever(
+            "POST",
+            "/world/grants",
+            {
+                "selling_partner_id": partner["selling_partner_id"],
+                "application_id": self.application["application_id"],
+                "region": "eu",
+            },
+        )
+        account = self.house.ask(
+            "POST",
+            "/v1/accounts",
+            {
+                "name": partner["name"],
+                "partner_kind": "seller",
+                "client_email": partner["email"],
+                "application_id": self.application["id"],
+                "client_instance_id": self.instance["id"],
+                "region": "eu",
+                "home_marketplace": "DE",
+            },
+        )
+        self.house.ask(
+            "POST", f"/v1/accounts/{account['id']}/adopt", {"refresh_token": grant["refresh_token"]}
+        )
+        return str(account["id"])
+
+    def lever(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
+        return lever(self.emulator, method, path, body, **query)
+
+    def lwa_calls(self) -> int:
+        return int(self.lever("GET", "/history", kind="lwa")["count"])
+
+    def move_clocks(self, seconds: float) -> None:
+        """Evergrant's and Amazon's together. Evergrant looks at its file every 50 ms."""
+        self._offset_s += seconds
+        self._write_clock()
+        self.lever("POST", "/clock/advance", {"seconds": seconds})
+        time.sleep(0.2)
+
+    def _write_clock(self) -> None:
+        fresh = self.clock_file.with_suffix(".new")
+        fresh.write_text(str(self._offset_s))
+        fresh.replace(self.clock_file)
+
+
+def path_of(account_id: str) -> str:
+    return f"/v1/accounts/{account_id}/access-token"
+
+
+def rss_mib(pid: int) -> float:
+    """Resident memory of one process."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError(f"process {pid} tells no VmRSS")
+
+
+def machine() -> str:
+    return f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before the run"
