@@ -18,8 +18,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from evergrant.adapters import embedded_postgres
-from evergrant.adapters.embedded_postgres import EmbeddedPostgres, programs
+from evergrant.adapters.embedded_postgres import EmbeddedPostgres, machine, programs
 from evergrant.errors import Misconfigured, StoreUnavailable
 
 AS_ROOT = os.geteuid() == 0
@@ -29,22 +28,22 @@ HURRY = {"fsync": "off", "shared_buffers": "16MB", "max_connections": "20"}
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with a database that was started once and stopped; copied by the tests."""
-    home = tmp_path_factory.mktemp("made") / "home"
-    with EmbeddedPostgres(home, HURRY) as server:
+    """A home with a database that was started once and stopped."""
+    made = tmp_path_factory.mktemp("made") / "home"
+    with EmbeddedPostgres(made, HURRY) as server:
         ask(server.url(), "CREATE TABLE kept (what text)")
         ask(server.url(), "INSERT INTO kept VALUES ('since the beginning')")
-    return home
+    return made
 
 
 @pytest.fixture
-def home(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    copy = tmp_path_factory.mktemp("h") / "home"
-    subprocess.run(["cp", "-a", made, copy], check=True)
-    yield copy
-    # Also a test that failed half-way, or killed the last user, leaves no server behind.
-    if (copy / "postgres" / "data" / "postmaster.pid").exists():
-        with EmbeddedPostgres(copy, HURRY):
+def home(made: Path) -> Iterator[Path]:
+    """The same one for all tests; each leaves it as it was, and no server behind."""
+    mode = stat.S_IMODE(made.stat().st_mode)
+    yield made
+    made.chmod(mode)
+    if (made / "postgres" / "data" / "postmaster.pid").exists():
+        with EmbeddedPostgres(made, HURRY):
             pass
 
 
@@ -212,11 +211,11 @@ def test_a_terminal_that_is_closed_takes_only_its_own_process(home: Path) -> Non
 
 def test_a_killed_server_comes_back_with_its_data(home: Path) -> None:
     with EmbeddedPostgres(home, HURRY) as server:
-        ask(server.url(), "INSERT INTO kept VALUES ('late')")
+        ask(server.url(), "CREATE TABLE late AS SELECT 'at the last moment' AS what")
         killed = postmaster(home)
         os.kill(killed, signal.SIGKILL)
         with EmbeddedPostgres(home, HURRY) as again:
-            assert len(ask(again.url(), "SELECT * FROM kept")) == 2
+            assert ask(again.url(), "TABLE late") == [("at the last moment",)]
             assert postmaster(home) != killed
 
 
@@ -375,7 +374,7 @@ def test_its_log_holds_no_values(home: Path) -> None:
 def test_as_root_the_server_is_somebody_else(home: Path) -> None:
     with EmbeddedPostgres(home, HURRY):
         owner = Path(f"/proc/{postmaster(home)}").stat().st_uid
-        assert pwd.getpwuid(owner).pw_name == embedded_postgres.SERVER_USER
+        assert pwd.getpwuid(owner).pw_name == machine.SERVER_USER
     assert stat.S_IMODE(home.stat().st_mode) & 0o077 == 0o011
 
 
@@ -444,7 +443,7 @@ def test_a_home_that_others_cannot_reach_keeps_its_data_elsewhere(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     elsewhere = tmp_path_factory.mktemp("e") / "roots"
-    monkeypatch.setattr(embedded_postgres, "ROOTS_FOLDER", elsewhere)
+    monkeypatch.setattr(machine, "ROOTS_FOLDER", elsewhere)
     closed = tmp_path_factory.mktemp("c")
     closed.chmod(0o700)
     home = closed / "home"
@@ -470,7 +469,7 @@ def test_programs_that_the_servers_user_cannot_reach_are_copied(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     elsewhere = tmp_path_factory.mktemp("e") / "roots"
-    monkeypatch.setattr(embedded_postgres, "ROOTS_FOLDER", elsewhere)
+    monkeypatch.setattr(machine, "ROOTS_FOLDER", elsewhere)
     closed = tmp_path_factory.mktemp("c")
     closed.chmod(0o700)
     package = programs().parents[1]
@@ -480,7 +479,7 @@ def test_programs_that_the_servers_user_cannot_reach_are_copied(
     shutil.copytree(package.with_name(libraries), closed / libraries, symlinks=True)
     for path in closed.rglob("*"):
         path.chmod(stat.S_IMODE(path.stat().st_mode) & 0o700)
-    monkeypatch.setattr(embedded_postgres, "programs", lambda: place / "bin")
+    monkeypatch.setattr(machine, "programs", lambda: place / "bin")
     home = tmp_path_factory.mktemp("h") / "home"
     for _ in range(2):
         with EmbeddedPostgres(home, HURRY) as server:
@@ -535,7 +534,7 @@ def test_without_the_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_root_on_a_machine_where_no_user_can_be_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedded_postgres, "SERVER_USER", "evergrant-test-nobody-makes-me")
+    monkeypatch.setattr(machine, "SERVER_USER", "evergrant-test-nobody-makes-me")
     monkeypatch.setattr("shutil.which", lambda name: None)
     with pytest.raises(Misconfigured, match="refuses to run as root"):
         EmbeddedPostgres(tmp_path / "home").start()
