@@ -476,7 +476,14 @@ async def test_unknown_pages_are_friendly(browser: httpx2.AsyncClient, path: str
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("POST", "/callback"), ("POST", "/amazon/login"), ("PUT", LINK), ("DELETE", "/")],
+    [
+        ("HEAD", "/callback"),
+        ("HEAD", "/amazon/login"),
+        ("POST", "/callback"),
+        ("POST", "/amazon/login"),
+        ("PUT", LINK),
+        ("DELETE", "/"),
+    ],
 )
 async def test_other_methods_are_refused(
     browser: httpx2.AsyncClient, reception: Reception, method: str, path: str
@@ -484,7 +491,6 @@ async def test_other_methods_are_refused(
     page = await browser.request(method, path)
     assert page.status_code == 405
     assert page.headers["allow"]
-    assert "<h1>" in page.text
     assert reception.asked == []
 
 

@@ -131,6 +131,7 @@ class _Pages:
     # --- back from Amazon ---------------------------------------------------------------------
 
     async def log_in(self, request: Request) -> Response:
+        _only_get(request)
         visitor = self._cookie.read(request)
         reached = await self._consent.log_in(_query(request), visitor.browser_text)
         if isinstance(reached, NeedsProof):
@@ -140,6 +141,7 @@ class _Pages:
     async def callback(self, request: Request) -> Response:
         """Always goes on to a page whose address holds neither code nor state: people send
         pictures of their screens to support."""
+        _only_get(request)
         visitor = self._cookie.read(request)
         try:
             arrived = await self._consent.accept(_query(request), visitor.browser_text)
@@ -300,6 +302,12 @@ def _to_amazon(marketplaces: Marketplaces) -> tuple[str, ...]:
 def _link(request: Request) -> str:
     link: str = request.path_params["link"]
     return link[:_LONGEST_LINK]
+
+
+def _only_get(request: Request) -> None:
+    """Starlette answers HEAD wherever it answers GET; here even looking does something."""
+    if request.method != "GET":
+        raise HTTPException(405, headers={"allow": "GET"})
 
 
 def _query(request: Request) -> str:
