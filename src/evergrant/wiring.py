@@ -296,14 +296,12 @@ async def migrate(settings: Settings) -> None:
 async def migrate_at(settings: Settings, url: str) -> None:
     """``migrate`` on a database that runs already."""
     from evergrant.adapters import store
-    from evergrant.adapters.queue import migrate_queue
 
     if settings.keyring is None and not settings.keyring_file.exists():
         await _refuse_lost_keyring(settings, url)
         make_keyring(settings.keyring_file)
     key_ring(settings)
     await store.migrate(url)
-    await migrate_queue(url)
 
 
 async def _refuse_lost_keyring(settings: Settings, url: str) -> None:

@@ -113,7 +113,7 @@ def test_the_level_holds_for_us_and_for_libraries(_as_before: None) -> None:
 @pytest.mark.parametrize("wrong", [{"log_format": "xml"}, {"level": "chatty"}])
 def test_unknown_words_are_refused(wrong: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="known are"):
-        logs.configure(**wrong)
+        logs.configure(**wrong)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("library", ["_granian", "uvicorn.error", "uvicorn.access", "asyncio"])

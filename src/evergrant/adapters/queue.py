@@ -1,8 +1,7 @@
-"""Procrastinate on the same PostgreSQL: its connections, its tables, its jobs of dead workers.
+"""Procrastinate on the same PostgreSQL: its connections, its workers, its jobs of dead workers.
 
-Answers for: a schema of its own (``procrastinate``) beside ours, so that the two never share a
-name and a comparison of our tables with our migrations sees only ours. Does not answer for: what
-the jobs do (the worker).
+Answers for: finding the queue in the schema that our migrations made for it (``procrastinate``,
+beside our own tables). Does not answer for: what the jobs do (the worker).
 """
 
 from __future__ import annotations
@@ -15,28 +14,27 @@ import psycopg
 from procrastinate import App, PsycopgConnector
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from evergrant.adapters.store.trouble import to_psycopg
 from evergrant.errors import StoreUnavailable
 
 __all__ = [
     "SCHEMA",
     "database_time",
-    "migrate_queue",
     "open_queue",
     "queue_is_there",
     "take_over_stalled",
     "workers_alive",
 ]
 
+#: As the migrations name it.
 SCHEMA = "procrastinate"
 
 Connection = psycopg.AsyncConnection[tuple[object, ...]]
-#: One bigint, ours: two processes that start at once must not both make the tables.
-_ALONE = 0x4556_4752_5155_4555
 
 
 def _conninfo(url: str) -> str:
-    """``url`` with the queue's schema first in the search path."""
-    url = url.replace("postgresql+psycopg://", "postgresql://", 1)
+    """``url`` with the queue's schema as the search path."""
+    url = to_psycopg(url)
     options = str(conninfo_to_dict(url).get("options") or "")
     return make_conninfo(
         url,
@@ -108,30 +106,12 @@ async def database_time(url: str) -> datetime:
         return row[0]
 
 
-async def migrate_queue(url: str) -> bool:
-    """Makes the queue's schema and tables; False when they were there. Safe to be called by
-    several processes at once. Raises StoreUnavailable."""
-    async with _connected(url) as connection:
-        await connection.execute("select pg_advisory_xact_lock(%s)", (_ALONE,))
-        if await _is_there(connection):
-            return False
-        await connection.execute(f"create schema if not exists {SCHEMA}")
-        await connection.execute(_schema_sql())
-        return True
-
-
 async def _is_there(connection: Connection) -> bool:
     cursor = await connection.execute(
         "select to_regclass(%s) is not null", (f"{SCHEMA}.procrastinate_jobs",)
     )
     row = await cursor.fetchone()
     return bool(row and row[0])
-
-
-def _schema_sql() -> bytes:
-    from procrastinate.schema import SchemaManager
-
-    return SchemaManager.get_schema().encode()
 
 
 async def take_over_stalled(app: App, *, silent_for_s: float) -> int:
