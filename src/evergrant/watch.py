@@ -10,6 +10,7 @@ what was seen, and a round that was cut short is continued by the next one.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -60,13 +61,20 @@ class Watch:
         self._bell = bell
 
     async def sweep(self) -> Swept:
-        """One round. Raises StoreUnavailable."""
+        """One round. What one step stumbles over does not keep the others from their work; it is
+        raised afterwards. Raises StoreUnavailable."""
         now = self._clock.now()
-        return Swept(
-            handshakes_lost=len(await self._consent.lose_stale(now)),
-            terms_ended=await self._end_terms(now),
-            secrets_swept=await self._empty_safe(now),
+        steps = await asyncio.gather(
+            self._lose_handshakes(now),
+            self._end_terms(now),
+            self._empty_safe(now),
+            return_exceptions=True,
         )
+        lost, ended, swept = (_counted(step) for step in steps)
+        return Swept(handshakes_lost=lost, terms_ended=ended, secrets_swept=swept)
+
+    async def _lose_handshakes(self, now: datetime) -> int:
+        return len(await self._consent.lose_stale(now))
 
     async def _end_terms(self, now: datetime) -> int:
         async with self._store.transaction() as tx:
@@ -131,6 +139,12 @@ class Watch:
                 )
                 swept += held is not None and await tx.safe.drop(sealed.id)
         return swept
+
+
+def _counted(step: int | BaseException) -> int:
+    if isinstance(step, BaseException):
+        raise step
+    return step
 
 
 async def _announce(tx: Transaction, lapsed: Authorization, now: datetime) -> OutboxItem | None:

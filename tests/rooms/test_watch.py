@@ -35,10 +35,13 @@ ENDS = START + timedelta(days=365)
 class Reception:
     def __init__(self) -> None:
         self.lost: list[str] = []
+        self.stumbles = False
         self.asked_at: list[datetime] = []
 
     async def lose_stale(self, now: datetime) -> Sequence[str]:
         self.asked_at.append(now)
+        if self.stumbles:
+            raise LookupError("a handshake without an account")
         return self.lost
 
 
@@ -263,6 +266,17 @@ async def test_expired_secrets_leave_the_safe(world: World) -> None:
     assert (await watch.sweep()).secrets_swept == 1
     assert await world.safe() == [vault.access_token("aut_2"), vault.refresh_token("grt_1")]
     assert (await watch.sweep()).secrets_swept == 0
+
+
+async def test_one_step_that_stumbles_keeps_no_other_from_its_work(world: World) -> None:
+    await world.authorization()
+    await world.put(vault.access_token("aut_9"), START)
+    world.reception.stumbles = True
+    world.clock.set(ENDS)
+    with pytest.raises(LookupError):
+        await world.watch().sweep()
+    assert (await world.now_is()).state is State.LAPSED
+    assert await world.safe() == []
 
 
 async def test_a_decade_asleep_ends_everything_in_order(world: World) -> None:
