@@ -13,6 +13,7 @@ from evergrant import errors
 from evergrant.entrances import access_token
 from evergrant.entrances.api import problems
 from evergrant.errors import EvergrantError
+from evergrant.rules.rights import SYSTEM
 from evergrant.tokens import LONGEST_MIN_TTL_S
 from tests.doors.mint_house import SETTINGS, House
 
@@ -129,6 +130,23 @@ async def test_rights_and_reach(house: House, http: httpx2.AsyncClient) -> None:
     assert (await http.get(path("acc_nobody"))).status_code == 404
     assert (await http.get(path(""))).status_code == 404
     assert (await http.get(path("%2e%2e"))).status_code == 404
+
+
+async def test_a_revoked_key_opens_nothing_after_a_moment(house: House) -> None:
+    account_id, key = await house.account(), await house.api_key()
+    seconds = [0.0]
+    door = access_token.AccessTokenDoor(house.desk, monotonic=lambda: seconds[0])
+    async with httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app=door),
+        base_url="http://evergrant.test",
+        headers={"authorization": f"Bearer {key}"},
+    ) as http:
+        assert (await http.get(path(account_id))).status_code == 200
+        caller = await house.desk.people.authenticate(key)
+        await house.desk.people.revoke_api_key(caller.id, by=SYSTEM)
+        seconds[0] += 0.1
+        house.fakes.clock.move(seconds=1)
+        assert (await http.get(path(account_id))).status_code == 401
 
 
 @pytest.mark.parametrize(
