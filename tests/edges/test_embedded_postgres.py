@@ -219,6 +219,16 @@ def test_a_killed_server_comes_back_with_its_data(home: Path) -> None:
             assert postmaster(home) != killed
 
 
+def test_who_uses_it_can_bring_it_back(home: Path) -> None:
+    with EmbeddedPostgres(home, HURRY) as server:
+        url = server.url()
+        os.kill(postmaster(home), signal.SIGKILL)
+        assert server.start() == url
+        assert kept(url) == "since the beginning"
+        running = postmaster(home)
+    assert not alive(running)
+
+
 def test_a_number_that_is_somebody_elses_by_now(home: Path) -> None:
     """The machine went down; the file names a process that has nothing to do with us."""
     # Of the same user: PostgreSQL minds no others.

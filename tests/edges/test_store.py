@@ -357,6 +357,7 @@ async def test_rows_come_in_the_order_of_their_ids(store: Store) -> None:
             "acc_b",
         ]
         assert await tx.accounts.all(limit=0) == []
+        assert await tx.accounts.all(after="\0") == []
 
 
 async def test_one(store: Store) -> None:
@@ -874,6 +875,61 @@ async def test_a_database_without_tables_says_what_to_do(empty_database_url: str
         async with store.transaction() as tx:
             await tx.safe.count()
     assert "migrate" in (refused.value.hint or "")
+    await store.close()
+
+
+async def test_options_of_the_address_are_kept(database_url: str) -> None:
+    url = psycopg.conninfo.make_conninfo(
+        database_url, options="-c application_name=mine -c timezone=Asia/Tokyo"
+    )
+    store = await open_store(url)
+    await fill(store)
+    async with store.transaction() as tx:
+        found = await tx.safe.get(SEALED.id)
+        assert found is not None
+        assert found.sealed_at.tzinfo is UTC
+    async with store.exclusive("a"):
+        pass
+    await store.close()
+
+
+async def test_a_stuck_transaction_stops_nobody_for_ever(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from evergrant.adapters.store import postgres
+
+    monkeypatch.setattr(postgres, "LOCK_TIMEOUT", "100ms")
+    one, other = await open_store(database_url), await open_store(database_url)
+    await fill(one)
+    async with one.transaction() as tx:
+        await tx.authorizations.change("aut_1", version=1)
+        with pytest.raises(StoreUnavailable, match="try again"):
+            async with other.transaction() as late:
+                await late.authorizations.change("aut_1", version=2)
+    await one.close()
+    await other.close()
+
+
+async def test_of_two_that_wait_for_each_other_one_is_told(database_url: str) -> None:
+    store = await open_store(database_url)
+    await fill(store)
+    both_are_inside = asyncio.Barrier(2)
+
+    async def change(first: str, second: str) -> str:
+        try:
+            async with store.transaction() as tx:
+                await tx.accounts.change(first, notes=first)
+                await both_are_inside.wait()
+                await tx.accounts.change(second, notes=first)
+        except StoreUnavailable as unavailable:
+            return str(unavailable)
+        return "done"
+
+    async with store.transaction() as tx:
+        await tx.accounts.add(account(2))
+    ends = await asyncio.gather(change("acc_1", "acc_002"), change("acc_002", "acc_1"))
+    assert sorted(end == "done" for end in ends) == [False, True]
+    assert any("try again" in end for end in ends)
     await store.close()
 
 

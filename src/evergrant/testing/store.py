@@ -158,6 +158,7 @@ class MemoryShelf(Generic[Thing]):
     ) -> list[Thing]:
         self._tx.check()
         matches = self._settling.matcher(equal, before)
+        after = None if after is None else self._settling.text(after)
         rows = self._tx.rows(self._name)
         found = sorted(
             (row for row in rows if (after is None or row.id > after) and matches(row)),

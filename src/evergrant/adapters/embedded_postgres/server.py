@@ -54,17 +54,19 @@ class EmbeddedPostgres:
     def start(self) -> str:
         """Starts the server or joins the one that runs; gives its URL.
 
-        Raises Misconfigured and StoreUnavailable, with what to do.
+        Called again, it brings back a server that died meanwhile. Raises Misconfigured and
+        StoreUnavailable, with what to do.
         """
-        if self._users is not None:
-            return self.url()
         self._make_home()
         with self._alone():
-            users = _locked(self._home / "postgres.users", fcntl.LOCK_SH)
+            users = self._users
+            if users is None:
+                users = _locked(self._home / "postgres.users", fcntl.LOCK_SH)
             try:
                 self._socket = Cluster(self._home, self._settings).ensure_running()
             except BaseException:
-                os.close(users)
+                if self._users is None:
+                    os.close(users)
                 raise
             self._users = users
         return self.url()

@@ -15,7 +15,8 @@ from pathlib import Path
 import psycopg
 
 from evergrant.adapters.embedded_postgres import programs
-from evergrant.adapters.store.trouble import plainly, to_psycopg
+from evergrant.adapters.store.address import to_psycopg
+from evergrant.adapters.store.trouble import plainly
 from evergrant.errors import Conflict, NotFound, StoreUnavailable
 
 __all__ = ["dump", "restore"]

@@ -19,6 +19,7 @@ from typing import Any
 import psycopg
 from psycopg_pool import AsyncConnectionPool
 
+from evergrant.adapters.store.address import with_options
 from evergrant.adapters.store.trouble import plainly
 from evergrant.errors import StoreUnavailable
 
@@ -39,14 +40,17 @@ class AdvisoryLocks:
     ) -> None:
         self._patience_s = patience_s
         self._room = asyncio.Semaphore(most)
-        # A node that vanished without a word frees its locks after a minute, not after hours.
-        options = (
-            f"-c lock_timeout={round(patience_s * 1000)} -c tcp_keepalives_idle=30 "
-            "-c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
+        conninfo = with_options(
+            conninfo,
+            lock_timeout=f"{patience_s * 1000:.0f}",
+            # A node that vanished without a word frees its locks after a minute, not after hours.
+            tcp_keepalives_idle="30",
+            tcp_keepalives_interval="10",
+            tcp_keepalives_count="3",
         )
         self._pool: AsyncConnectionPool[psycopg.AsyncConnection[Any]] = AsyncConnectionPool(
             conninfo,
-            kwargs={"autocommit": True, "options": options, "application_name": "evergrant locks"},
+            kwargs={"autocommit": True, "application_name": "evergrant locks"},
             min_size=0,
             max_size=most,
             timeout=connect_within_s,

@@ -18,8 +18,9 @@ from alembic.util import CommandError
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
+from evergrant.adapters.store.address import SETTING, to_psycopg
 from evergrant.adapters.store.locks import lock_number
-from evergrant.adapters.store.trouble import SETTING, plainly, to_psycopg
+from evergrant.adapters.store.trouble import plainly
 from evergrant.errors import Misconfigured
 
 __all__ = ["migrate", "newest_version", "schema_version"]

@@ -15,14 +15,18 @@ from typing import Any
 import psycopg
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from evergrant.adapters.store.address import to_psycopg, with_options
 from evergrant.adapters.store.locks import AdvisoryLocks
 from evergrant.adapters.store.quick import PostgresQuickReads
 from evergrant.adapters.store.shelves import PostgresTransaction
-from evergrant.adapters.store.trouble import plainly, to_psycopg
+from evergrant.adapters.store.trouble import plainly
 from evergrant.errors import StoreUnavailable
 from evergrant.ports import store as ports
 
 __all__ = ["PostgresStore", "open_store"]
+
+#: How long a statement waits for somebody else's change before it gives up.
+LOCK_TIMEOUT = "20s"
 
 
 async def open_store(
@@ -51,8 +55,11 @@ class PostgresStore:
     PATIENCE_S = 5.0
 
     def __init__(self, url: str, *, connections: int, locks: int, patience_s: float) -> None:
-        conninfo = to_psycopg(url)
-        self._conninfo = conninfo
+        conninfo = with_options(to_psycopg(url), timezone="UTC")
+        # A process that stops in the middle of a transaction must not stop the others for long.
+        self._conninfo = with_options(
+            conninfo, lock_timeout=LOCK_TIMEOUT, idle_in_transaction_session_timeout="60s"
+        )
         self._engine = create_async_engine(
             "postgresql+psycopg://",
             async_creator=self._connect,

@@ -107,7 +107,7 @@ class PostgresShelf(Generic[Thing]):
     ) -> list[Thing]:
         statement = select(self._table).where(*self._conditions(equal, before))
         if after is not None:
-            statement = statement.where(self._table.c.id > after)
+            statement = statement.where(self._table.c.id > self._form.value("id", after))
         statement = statement.order_by(self._table.c.id).limit(limit)
         rows = (await self._tx.connection.execute(statement)).mappings()
         return [self._form.thing(cast("Mapping[str, Any]", row)) for row in rows]

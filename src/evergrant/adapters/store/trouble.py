@@ -14,28 +14,9 @@ import psycopg_pool
 import sqlalchemy.exc
 from psycopg import errors as pg
 
-from evergrant.errors import Misconfigured, StoreUnavailable
+from evergrant.errors import StoreUnavailable
 
-__all__ = ["SETTING", "plainly", "to_psycopg"]
-
-SETTING = "EVERGRANT_DATABASE_URL"
-
-
-def to_psycopg(url: str) -> str:
-    """A URL or conninfo as libpq takes it. Raises Misconfigured; it never quotes the URL, which
-    may hold a password."""
-    plain = url.replace("postgresql+psycopg://", "postgresql://", 1)
-    if not plain.startswith(("postgresql://", "postgres://")) and "=" not in plain:
-        raise Misconfigured(
-            SETTING,
-            "is not the address of a PostgreSQL database.",
-            hint="For example postgresql://user:password@host:5432/evergrant",
-        )
-    try:
-        psycopg.conninfo.conninfo_to_dict(plain)
-    except psycopg.ProgrammingError:
-        raise Misconfigured(SETTING, "cannot be read; is a special character unescaped?") from None
-    return plain
+__all__ = ["plainly"]
 
 
 @contextmanager
@@ -70,8 +51,8 @@ def _told(error: psycopg.Error) -> StoreUnavailable | None:
             "The database's tables are not those of this version of Evergrant.",
             hint="Run: evergrant migrate",
         )
-    if isinstance(error, pg.LockNotAvailable):
-        return StoreUnavailable("Waited too long for another process.")
+    if isinstance(error, (pg.LockNotAvailable, pg.DeadlockDetected)):
+        return StoreUnavailable("Waited too long for somebody else's change; try again.")
     if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)):
         return StoreUnavailable(hint=_HINT)
     return None
