@@ -1,7 +1,7 @@
-"""What every shelf may use: one embedded PostgreSQL per run, a fresh database per test.
+"""What every shelf may use: one embedded PostgreSQL per run, a database of its own per test.
 
 The server is shared by all workers of a run and stopped by the last one. Databases are copies of
-one that was migrated once, so a fresh one costs some tens of milliseconds.
+one that was migrated once; after a test its database is emptied and serves the next one.
 """
 
 from __future__ import annotations
@@ -21,9 +21,29 @@ import pytest
 from psycopg import sql
 
 from evergrant.adapters.embedded_postgres import EmbeddedPostgres
-from evergrant.adapters.store import migrate
+from evergrant.adapters.store import migrate, newest_version
 
 TEMPLATE = "migrated"
+EMPTY = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+     WHERE datname = current_database() AND pid <> pg_backend_pid();
+    -- Without the triggers that keep the journal and the references.
+    SET session_replication_role = replica;
+    DO $$
+    DECLARE found record;
+    BEGIN
+        FOR found IN SELECT * FROM pg_tables
+            WHERE schemaname IN ('public', 'procrastinate') AND tablename <> 'alembic_version'
+        LOOP
+            EXECUTE format('DELETE FROM %I.%I', found.schemaname, found.tablename);
+        END LOOP;
+        FOR found IN SELECT * FROM pg_sequences WHERE last_value IS NOT NULL
+        LOOP
+            EXECUTE format('ALTER SEQUENCE %I.%I RESTART', found.schemaname, found.sequencename);
+        END LOOP;
+    END
+    $$;
+"""
 # Nothing here outlives the run, so nothing has to reach the disk.
 IN_A_HURRY = {
     "fsync": "off",
@@ -71,6 +91,23 @@ class Databases:
     def __init__(self, server: EmbeddedPostgres) -> None:
         self.server = server
         self._numbers = itertools.count(1)
+        self._empty: list[str] = []
+
+    def take_migrated(self) -> str:
+        return self._empty.pop() if self._empty else self.make(TEMPLATE)
+
+    def give_back(self, name: str) -> None:
+        """For the next test, unless this one went too far with it."""
+        try:
+            with psycopg.connect(self.server.url(name), autocommit=True) as connection:
+                connection.execute(EMPTY)
+                version = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        except psycopg.Error:
+            version = None
+        if version == (newest_version(),):
+            self._empty.append(name)
+        else:
+            self.drop(name)
 
     def make(self, template: str) -> str:
         name = f"test_{os.getpid()}_{next(self._numbers)}"
@@ -131,15 +168,15 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databa
 
 @pytest.fixture
 def database_url(postgres_server: Databases) -> Iterator[str]:
-    """A fresh database with the newest schema."""
-    name = postgres_server.make(TEMPLATE)
+    """An empty database with the newest schema."""
+    name = postgres_server.take_migrated()
     yield postgres_server.server.url(name)
-    postgres_server.drop(name)
+    postgres_server.give_back(name)
 
 
 @pytest.fixture
 def empty_database_url(postgres_server: Databases) -> Iterator[str]:
-    """A fresh database without any table."""
+    """A database without any table."""
     name = postgres_server.make("template0")
     yield postgres_server.server.url(name)
     postgres_server.drop(name)
