@@ -1,0 +1,209 @@
+"""The long-running commands as processes: address, readiness, roles, signals, ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx2
+import pytest
+
+EVERGRANT = Path(sys.executable).parent / "evergrant"
+T = TypeVar("T")
+
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
+
+
+def wait_for(look: Callable[[], T | None], within_s: float = 60) -> T:
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        if found := look():
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"waited {within_s:g} s in vain")
+
+
+@dataclass
+class Started:
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def said(self) -> str:
+        return self.log.read_text()
+
+    def end(self, which: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(which)
+        return self.process.wait(30)
+
+
+@dataclass
+class Programs:
+    """Starts `evergrant ...` on one database; ends what it started."""
+
+    folder: Path
+    environ: dict[str, str]
+    started: list[Started]
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(EVERGRANT), *arguments],
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def start(self, *arguments: str, **environ: str) -> Started:
+        log = self.folder / f"{len(self.started)}.log"
+        with log.open("wb") as sink:
+            process = subprocess.Popen(
+                [str(EVERGRANT), *arguments],
+                env={**self.environ, **environ},
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+            )
+        self.started.append(Started(process, log))
+        return self.started[-1]
+
+    def answering(self, *arguments: str, **environ: str) -> tuple[Started, str]:
+        """Starts one, waits until it is ready, gives its address."""
+        file = self.folder / f"{len(self.started)}.address"
+        started = self.start(*arguments, "--address-file", str(file), **environ)
+
+        def look() -> str | None:
+            assert started.process.poll() is None, started.said
+            return file.read_text().strip() if file.exists() else None
+
+        url = wait_for(look)
+        assert httpx2.get(f"{url}/readyz", timeout=30, trust_env=False).status_code == 200
+        return started, url
+
+
+@pytest.fixture
+def programs(tmp_path: Path, database_url: str) -> Iterator[Programs]:
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("EVERGRANT_")}
+    environ |= {
+        "EVERGRANT_HOME": str(tmp_path / "home"),
+        "EVERGRANT_DATABASE_URL": database_url,
+        "EVERGRANT_PORT": "0",
+        "EVERGRANT_LOG_FORMAT": "json",
+    }
+    programs = Programs(tmp_path, environ, [])
+    yield programs
+    for started in programs.started:
+        if started.process.poll() is None:
+            started.process.kill()
+            started.process.wait()
+
+
+def get(url: str) -> httpx2.Response:
+    return httpx2.get(url, timeout=30, trust_env=False)
+
+
+@pytest.mark.parametrize("which", [signal.SIGTERM, signal.SIGINT])
+def test_up_on_any_free_port_until_it_is_told_to_stop(
+    programs: Programs, which: signal.Signals
+) -> None:
+    started, url = programs.answering("up")
+    assert f"Evergrant listens at {url}" in started.said
+    assert get(f"{url}/healthz").text == "alive\n"
+    assert get(f"{url}/dev/mailbox.json").json() == {"letters": []}
+    assert get(f"{url}/openapi.json").status_code == 200
+    assert get(f"{url}/connect/none").status_code in (404, 410)
+    assert "evergrant_requests_total" in get(f"{url}/metrics").text
+    assert started.end(which) == 0
+    lines = [json.loads(line) for line in started.said.splitlines() if line.startswith("{")]
+    assert [line["message"] for line in lines][-1] == "stopped"
+    assert {line["level"] for line in lines} == {"info"}
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) != 0
+
+
+def test_the_public_url_follows_a_free_port(programs: Programs) -> None:
+    """Otherwise the links in the letters of a trial would lead nowhere."""
+    _, url = programs.answering("up")
+    key = json.loads(programs.run("apikey", "add", "x", "--right", "read", "--json").stdout)
+    answer = httpx2.get(
+        f"{url}/v1/accounts",
+        headers={"authorization": f"Bearer {key['secret']}"},
+        timeout=30,
+        trust_env=False,
+    )
+    assert answer.json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("role", "here", "not_here"),
+    [
+        ("api", ["/openapi.json"], ["/callback", "/connect/x", "/dev/mailbox"]),
+        ("web", ["/robots.txt"], ["/openapi.json", "/v1/accounts", "/auth/o2/token"]),
+    ],
+)
+def test_a_role_has_its_doors_only(
+    programs: Programs, role: str, here: list[str], not_here: list[str]
+) -> None:
+    assert programs.run("migrate").returncode == 0
+    _, url = programs.answering("serve", EVERGRANT_ROLE=role)
+    for path in here:
+        assert get(f"{url}{path}").status_code == 200, path
+    for path in not_here:
+        answer = get(f"{url}{path}")
+        assert answer.status_code == 404, path
+        assert answer.headers["content-type"] == "application/problem+json", path
+
+
+def test_a_server_without_migrations_says_what_to_run(
+    programs: Programs, empty_database_url: str
+) -> None:
+    programs.environ["EVERGRANT_DATABASE_URL"] = empty_database_url
+    for command in ("serve", "worker"):
+        ended = programs.run(command)
+        assert ended.returncode == 1
+        assert "error[misconfigured]" in ended.stderr
+        assert "evergrant migrate" in ended.stderr or "evergrant up" in ended.stderr
+        assert "Traceback" not in ended.stderr
+
+
+def test_a_taken_port_is_told_before_anything_is_made(programs: Programs, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        programs.environ["EVERGRANT_PORT"] = str(taken.getsockname()[1])
+        ended = programs.run("up")
+    assert ended.returncode == 1
+    assert "error[misconfigured] EVERGRANT_PORT: address already in use" in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_worker_stops_in_order(programs: Programs) -> None:
+    assert programs.run("migrate").returncode == 0
+    started = programs.start("worker")
+    wait_for(lambda: '"worker"' in started.said)
+    assert started.end() == 0
+    assert "stopped" in started.said
+    assert "Traceback" not in started.said
+
+
+def test_check_ends_with_1_when_something_does_not_work(programs: Programs) -> None:
+    assert programs.run("migrate").returncode == 0
+    fine: Any = programs.run("check", "--json")
+    assert fine.returncode == 0, fine.stdout
+    assert {item["code"] for item in json.loads(fine.stdout)["items"]} >= {"EG031", "EG034"}
+    programs.environ["EVERGRANT_DATABASE_URL"] = "postgresql://127.0.0.1:1/evergrant"
+    broken = programs.run("check", "--json")
+    assert broken.returncode == 1
+    assert "EG010" in broken.stdout
+    assert broken.stderr == ""

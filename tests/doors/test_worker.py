@@ -1,0 +1,168 @@
+"""The worker's tasks on a queue in memory: what each does, and what becomes of a failure."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from procrastinate import App
+from procrastinate.testing import InMemoryConnector
+
+from evergrant.adapters.bell import DELIVER
+from evergrant.desk import Desk
+from evergrant.entrances.worker.tasks import Pace, define, work
+from evergrant.errors import StoreUnavailable
+from evergrant.ports.things import OutboxItem, OutboxKind, OutboxState
+from evergrant.testing.desk import Fakes, desk
+
+
+class Yard:
+    """A worker's tasks on a desk of fakes."""
+
+    def __init__(self) -> None:
+        self.fakes = Fakes()
+        self.desk: Desk = desk(self.fakes)
+        self.app = App(connector=InMemoryConnector())
+        self.ended: list[tuple[str, str]] = []
+        define(self.app, self.desk, self.fakes.bell, Pace(), self.count)
+
+    def count(self, task: str, outcome: str) -> None:
+        self.ended.append((task, outcome))
+
+    async def do(self, task: str, **facts: Any) -> None:
+        """One job, as the queue would do it."""
+        await self.app.tasks[task](**facts)
+
+    async def put(self, id: str = "out_1", **facts: Any) -> None:
+        now = self.fakes.clock.now()
+        item = OutboxItem(
+            id=id,
+            kind=OutboxKind.WEBHOOK,
+            topic="authorization.granted",
+            subject="aut_1",
+            to="ins_none",
+            **{"next_at": now, "created_at": now, **facts},
+        )
+        async with self.fakes.store.transaction() as tx:
+            await tx.outbox.add(item)
+
+
+@pytest.fixture
+def yard() -> Yard:
+    return Yard()
+
+
+async def test_a_job_delivers_its_item(yard: Yard) -> None:
+    await yard.put()
+    await yard.do(DELIVER, item_id="out_1")
+    async with yard.fakes.store.transaction() as tx:
+        item = await tx.outbox.get("out_1")
+    # There is no such instance, so the post room gave it up in the open: it was its turn.
+    assert item is not None
+    assert item.state is OutboxState.FAILED
+    assert yard.ended == [(DELIVER, "done")]
+
+
+async def test_a_ring_for_an_item_that_is_gone_is_no_failure(yard: Yard) -> None:
+    await yard.do(DELIVER, item_id="out_none")
+    assert yard.ended == [(DELIVER, "done")]
+
+
+async def test_the_look_into_the_outbox_rings_for_what_is_due(yard: Yard) -> None:
+    await yard.put("out_1")
+    await yard.put("out_2", next_at=yard.fakes.clock.now() + timedelta(hours=1))
+    await yard.do("post.sweep", timestamp=0)
+    assert yard.fakes.bell.rung == ["out_1"]
+    yard.fakes.clock.move(hours=2)
+    await yard.do("post.sweep", timestamp=60)
+    assert yard.fakes.bell.rung == ["out_1", "out_1", "out_2"]
+
+
+async def test_the_clock_tower_looks(yard: Yard) -> None:
+    await yard.do("watch.sweep", timestamp=0)
+    assert yard.ended == [("watch.sweep", "done")]
+
+
+@pytest.mark.parametrize("task", ["post.sweep", "watch.sweep"])
+async def test_a_database_that_is_away_ends_a_look_and_nothing_else(
+    yard: Yard, task: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away() -> None:
+        raise StoreUnavailable
+
+    monkeypatch.setattr(yard.fakes.store, "transaction", away)
+    await yard.do(task, timestamp=0)
+    assert yard.ended == [(task, "failed")]
+    assert yard.fakes.bell.rung == []
+
+
+async def test_a_mistake_of_ours_is_seen_by_the_queue(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks() -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(yard.fakes.store, "transaction", breaks)
+    with pytest.raises(ZeroDivisionError):
+        await yard.do("watch.sweep", timestamp=0)
+    assert yard.ended == [("watch.sweep", "failed")]
+
+
+def test_what_is_periodic(yard: Yard) -> None:
+    crons = {
+        task.task.name: task.cron for task in yard.app.periodic_registry.periodic_tasks.values()
+    }
+    assert crons["post.sweep"] == crons["watch.sweep"] == "* * * * *"
+    assert set(crons) == {"post.sweep", "watch.sweep", "queue.recover", "queue.tidy"}
+
+
+async def _until(look: Callable[[], object]) -> None:
+    async with asyncio.timeout(10):
+        while not look():  # noqa: ASYNC110  # what is waited for has no event
+            await asyncio.sleep(0.01)
+
+
+async def test_it_works_until_it_is_told_to_stop() -> None:
+    fakes = Fakes()
+    app = App(connector=InMemoryConnector())
+    ended: list[str] = []
+    stop = asyncio.Event()
+    async with app.open_async():
+        working = asyncio.create_task(
+            work(
+                app,
+                desk(fakes),
+                fakes.bell,
+                stop,
+                pace=Pace(poll_s=0.05),
+                ended=lambda task, outcome: ended.append(f"{task} {outcome}"),
+            )
+        )
+        await _until(lambda: DELIVER in app.tasks)
+        await app.configure_task(DELIVER, queue="post").defer_async(item_id="out_none")
+        await _until(lambda: f"{DELIVER} done" in ended)
+        stop.set()
+        async with asyncio.timeout(10):
+            await working
+
+
+async def test_a_queue_that_breaks_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    fakes = Fakes()
+    app = App(connector=InMemoryConnector())
+    stop = asyncio.Event()
+    tries = 0
+
+    async def breaks(**_: Any) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 3:
+            stop.set()
+        raise OSError("the connection is gone")
+
+    monkeypatch.setattr(app, "run_worker_async", breaks)
+    async with asyncio.timeout(10):
+        await work(app, desk(fakes), fakes.bell, stop, pace=Pace(pause_after_trouble_s=0.01))
+    assert tries == 3
