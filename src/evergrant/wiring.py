@@ -98,10 +98,11 @@ async def open_wires(
     from evergrant.adapters.store import open_store
 
     async with AsyncExitStack() as stack:
-        ring = keyring or key_ring(settings)
         if url is None:
             url = await stack.enter_async_context(database(settings))
+        # First the schema: where there is none, a missing key ring is no loss but a fresh house.
         await _check_schema(url)
+        ring = keyring or key_ring(settings)
         store = await open_store(url, connections=settings.database_pool)
         stack.push_async_callback(store.close)
         ticking = clock(settings)
@@ -332,7 +333,7 @@ async def _check_schema(url: str) -> None:
         raise Misconfigured(
             "EVERGRANT_DATABASE_URL",
             f"the database's schema is at {has or 'nothing'}, this version wants {wants}.",
-            hint="Run: evergrant migrate",
+            hint="Run: evergrant migrate (evergrant up does it by itself).",
         )
 
 

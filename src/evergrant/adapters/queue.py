@@ -12,9 +12,9 @@ from datetime import datetime
 
 import psycopg
 from procrastinate import App, PsycopgConnector
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 
-from evergrant.adapters.store.trouble import to_psycopg
+from evergrant.adapters.store.address import to_psycopg, with_options
 from evergrant.errors import StoreUnavailable
 
 __all__ = [
@@ -34,11 +34,8 @@ Connection = psycopg.AsyncConnection[tuple[object, ...]]
 
 def _conninfo(url: str) -> str:
     """``url`` with the queue's schema as the search path."""
-    url = to_psycopg(url)
-    options = str(conninfo_to_dict(url).get("options") or "")
     return make_conninfo(
-        url,
-        options=f"{options} -c search_path={SCHEMA}".strip(),
+        with_options(to_psycopg(url), search_path=SCHEMA),
         application_name="evergrant-queue",
         connect_timeout=10,
     )
