@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -437,13 +438,15 @@ async def test_everything_that_follows_from_a_grant(reception: Reception) -> Non
     (handshake,) = reception.handshakes(account)
     assert handshake.step is HandshakeStep.DONE
     assert reception.invitations(account)[0].state is InvitationState.SPENT
-    assert "authorization.granted" in reception.verbs(account)
+    (line,) = [line for line in reception.store.lines if line.verb == "authorization.granted"]
+    assert (line.caller, line.account_id) == ("partner", account.id)
+    assert (line.facts["state_before"], line.facts["state_after"]) == ("awaiting", "active")
 
     (item,) = reception.outbox("authorization.granted")
     assert item.kind is OutboxKind.WEBHOOK
     assert item.to == instance.id
     assert item.facts["selling_partner_id"] == SHOP
-    assert item.facts["authorization_state"] == "active"
+    assert item.facts["state"] == "active"
     assert item.facts["renewal"] is False
     assert item.facts["term_ends_at"] == (now + timedelta(days=365)).isoformat()
     assert item.id in reception.bell.rung
@@ -541,6 +544,32 @@ async def test_a_denied_first_call_does_not_undo_the_grant(reception: Reception)
     authorization = reception.authorization(account)
     assert authorization.state is State.ACTIVE
     assert authorization.finding == arrived.finding
+
+
+async def test_a_first_call_that_hangs_keeps_nobody_waiting(
+    reception: Reception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hangs(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("evergrant.consent.grants.LOOK_PATIENCE_S", 0.01)
+    monkeypatch.setattr(reception.api, "participations", hangs)
+    account = await reception.add_account()
+    arrived = await reception.connect(account, SHOP)
+    assert arrived.connected
+    assert "no answer" in arrived.finding
+    assert reception.authorization(account).state is State.ACTIVE
+
+
+async def test_what_the_first_call_says_later_replaces_the_finding(reception: Reception) -> None:
+    account = await reception.add_account()
+    await reception.connect(account, SHOP)
+    assert reception.authorization(account).finding
+    reception.sells(SHOP)
+    access_token = await reception.sealed(vault.access_token(reception.authorization(account).id))
+    assert access_token is not None
+    assert await reception.consent.after_grant(account.id, Secret(access_token)) == ""
+    assert reception.authorization(account).finding == ""
 
 
 async def test_a_shop_that_does_not_sell_at_home_is_a_finding(reception: Reception) -> None:

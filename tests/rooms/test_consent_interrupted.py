@@ -16,6 +16,7 @@ from evergrant.errors import (
     ApplicationRefused,
     ConsentRefused,
     EvergrantError,
+    SealBroken,
     StoreUnavailable,
     Throttled,
     UnreadableAnswer,
@@ -132,6 +133,24 @@ async def test_a_refused_application_is_noted_and_no_account_is_marked(
     assert "application.trouble_began" in reception.verbs()
     await reception.connect(account, SHOP)
     assert "application.trouble_ended" in reception.verbs()
+
+
+async def test_a_fault_of_our_own_is_told_at_once(
+    reception: Reception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> None:
+        raise SealBroken
+
+    account = await reception.add_account()
+    trip = await reception.begin(account)
+    query = await reception.callback(trip, account, SHOP)
+    monkeypatch.setattr(reception.registry, "lwa_client", broken)
+    refused = await reception.refused(trip, query)
+    assert (refused.reason, refused.facts["blame"]) == ("seal_broken", "us")
+    again = await reception.refused(trip, query)
+    assert (again.reason, again.reference) == (refused.reason, refused.reference)
+    assert again.facts["blame"] == "us"
+    assert reception.lwa.calls == []
 
 
 async def test_an_answer_without_a_refresh_token(

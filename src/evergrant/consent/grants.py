@@ -118,7 +118,8 @@ class Grants:
             verb="authorization.renewed" if case.renewal else "authorization.granted",
             subject=after.id,
             account_id=case.account.id,
-            before=before.state,
+            state_before=before.state,
+            state_after=after.state,
             **_told(grant, after),
         )
         return await self._announce(tx, case, grant, after, now)
@@ -169,6 +170,7 @@ class Grants:
                 "partner_kind": case.account.partner_kind.value,
                 "region": case.account.region.value,
                 "renewal": case.renewal,
+                "state": after.state.value,
                 **_told(grant, after),
             },
             next_at=now,
@@ -254,7 +256,6 @@ def _told(grant: Grant, after: Authorization) -> dict[str, Any]:
         "selling_partner_id": grant.selling_partner_id,
         "granted_at": _text(grant.granted_at),
         "term_ends_at": _text(grant.term_ends_at),
-        "authorization_state": after.state.value,
     }
 
 
