@@ -18,7 +18,16 @@ from rich.table import Table
 from demo import sdks
 from demo.house import House, add_application, lever, link_in
 from demo.partner import Browser
-from demo.stage import Emulator, Evergrant, Stage, start_emulator, start_evergrant
+from demo.stage import (
+    Emulator,
+    Evergrant,
+    Stage,
+    StageError,
+    alone_in,
+    is_free,
+    start_emulator,
+    start_evergrant,
+)
 
 FOLDER = Path(__file__).parents[1] / ".demo"
 SERVE_PORT = 8080
@@ -66,8 +75,8 @@ class Play:
             self.emulator = start_emulator(self.stage, "--gentle")
             said.append(f"Seller Central at {self.emulator.addresses['seller_central']}")
         with step("Evergrant: embedded PostgreSQL, migrations, vault key, mailbox, server") as said:
-            # One fixed address when people are to visit it, else any free port.
-            port = SERVE_PORT if self.serve else None
+            # One fixed address when people are to visit it and it can be had, else any free port.
+            port = SERVE_PORT if self.serve and is_free(SERVE_PORT) else None
             self.evergrant = start_evergrant(self.stage, self.emulator, port=port)
             said.append(f"{self.evergrant.url}, home {self.evergrant.env['EVERGRANT_HOME']}")
         with step("An API key for the software house"):
@@ -247,14 +256,23 @@ def main() -> int:
     parser.add_argument("--serve", action="store_true", help="leave everything running")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where the demo lives")
     options = parser.parse_args()
-    stage = Stage.clean(options.folder)
-    play = Play(stage, serve=options.serve)
+    try:
+        with alone_in(options.folder):
+            return perform(Stage.clean(options.folder), serve=options.serve)
+    except StageError as error:
+        console.print(f"[red]The demo did not start:[/] {error}", markup=True)
+        return 1
+
+
+def perform(stage: Stage, *, serve: bool) -> int:
+    """The whole play; gives the exit code."""
+    play = Play(stage, serve=serve)
     try:
         with stage.open():
             play.perform()
-            guest = play.invite_guest() if options.serve else None
+            guest = play.invite_guest() if serve else None
             say_what_next(play, guest)
-            if options.serve:
+            if serve:
                 wait_for_ctrl_c(play)
     except KeyboardInterrupt:
         console.print("\nInterrupted; everything that was started has been ended.")

@@ -7,6 +7,7 @@ Answers for: free ports, clean folders, waiting until a process is ready, ending
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -36,6 +37,29 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Nobody else stages anything in ``folder`` meanwhile: a clean start would pull the database
+    from under a running demo."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StageError(f"another one runs in {folder}; end it first (Ctrl-C there)") from None
+        yield
 
 
 T = TypeVar("T")
@@ -257,13 +281,13 @@ def _started(
     port: int | None = None,
 ) -> Evergrant:
     for _ in range(PORT_TRIES):
+        if port and not is_free(port):
+            raise StageError(f"port {port} is taken by another program")
         url = f"http://127.0.0.1:{port or free_port()}"
         own = {**env, "EVERGRANT_PUBLIC_URL": url} if public else dict(env)
         started = _launch(stage, name, own, command, url)
         if started is not None:
             return started
-        if port:
-            raise StageError(f"port {port} is taken by another program")
     raise StageError(f"found no free port for {name} in {PORT_TRIES} tries")
 
 
