@@ -79,8 +79,8 @@ async def test_pages(mailbox: Mailbox, browser: httpx2.AsyncClient) -> None:
     assert "Größe" in inbox.text
     page = await browser.get("/dev/mailbox/1")
     assert 'href="https://desk.example/connect/abc"' in page.text
-    assert (await browser.get("/dev/mailbox/style.css")).headers["content-type"].startswith(
-        "text/css"
+    assert (
+        (await browser.get("/dev/mailbox/style.css")).headers["content-type"].startswith("text/css")
     )
     missing = await browser.get("/dev/mailbox/77")
     assert missing.status_code == 404

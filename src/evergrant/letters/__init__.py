@@ -6,7 +6,7 @@ or for the headers and the wire. Knows no room: facts come in, text goes out.
 """
 
 from evergrant.letters.plain import plain
-from evergrant.letters.printing import Rendered, TOPICS, render
+from evergrant.letters.printing import TOPICS, Rendered, render
 from evergrant.letters.tongues import LANGUAGES, Tongue, marked, tongue
 
 __all__ = ["LANGUAGES", "TOPICS", "Rendered", "Tongue", "marked", "plain", "render", "tongue"]
