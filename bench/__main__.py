@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from bench.measures import Result, herd, hot_token, many_accounts
+from bench.measures import Result, herd, hot_token, many_accounts, revoked
 from bench.town import Town, machine
 from demo.stage import Stage
 
@@ -18,6 +18,7 @@ MEASURES: dict[str, Callable[[Town, argparse.Namespace], Result]] = {
     "hot": lambda town, asked: hot_token(town, seconds=asked.seconds, rounds=asked.rounds),
     "herd": lambda town, asked: herd(town, 50),
     "crowd": lambda town, asked: herd(town, 1000),
+    "revoked": lambda town, asked: revoked(town),
     "accounts": lambda town, asked: many_accounts(town, asked.accounts),
 }
 

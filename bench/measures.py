@@ -7,6 +7,7 @@ import json
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -163,6 +164,39 @@ def _ask_all(
         return await asyncio.gather(*(ask(n, path) for n, path in enumerate(paths)))
 
     return asyncio.run(run())
+
+
+# --- the dead grant ------------------------------------------------------------------------------
+
+
+def revoked(town: Town) -> Result:
+    """A selling partner revoked its consent and the access token ran out: how long until the
+    caller knows, and why, and what the caller after that costs."""
+    api = town.api_process("revoked")
+    account_id = town.account()
+    town.lever("POST", "/revoke", {"selling_partner_id": town.partners[account_id]})
+    town.move_clocks(2 * HOUR)
+    before = town.lwa_calls()
+    began = time.perf_counter()
+    [(status, body)] = _ask_all([api], [path_of(account_id)], town.house.api_key)
+    took_ms = (time.perf_counter() - began) * 1000
+    calls = town.lwa_calls() - before
+    again = _ask_all([api], [path_of(account_id)] * 50, town.house.api_key)
+    later_calls = town.lwa_calls() - before - calls
+    told = json.loads(body)
+    reason = "invalid grant parameter" in told.get("detail", "")
+    return Result(
+        "a revoked grant",
+        f"told after {took_ms:.0f} ms and {calls} LWA calls, "
+        f"{'with' if reason else 'WITHOUT'} Amazon's reason; 50 more callers: {later_calls} calls",
+        "at once, with Amazon's reason, 1-2 LWA calls",
+        status == 409
+        and reason
+        and 1 <= calls <= 2
+        and later_calls == 0
+        and {one for one, _ in again} == {409},
+        {"ms": took_ms, "lwa_calls": calls, "later_lwa_calls": later_calls, "problem": told},
+    )
 
 
 # --- many accounts ------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ class Town:
         self.house = House.open(self.evergrant)
         self.application = add_application(self.house, self.emulator)
         self.instance: dict[str, Any] = self.house.ask("POST", "/v1/instances", {"name": "ERP"})
+        self.partners: dict[str, str] = {}  # account id -> selling partner id
         self._number = 0
 
     def api_process(self, name: str, **settings: str) -> Evergrant:
@@ -67,6 +68,7 @@ class Town:
         self.house.ask(
             "POST", f"/v1/accounts/{account['id']}/adopt", {"refresh_token": grant["refresh_token"]}
         )
+        self.partners[account["id"]] = partner["selling_partner_id"]
         return str(account["id"])
 
     def lever(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
