@@ -813,6 +813,23 @@ async def test_a_dead_client_secret_is_one_incident_and_marks_no_account(
     assert verbs == ["application.trouble_began", "application.trouble_ended"]
 
 
+async def test_living_tokens_are_served_while_the_application_is_refused(
+    ground: Ground, held: Held
+) -> None:
+    token = await ground.mint(held)
+    ground.lwa.fail(lambda: ApplicationRefused("invalid_client"))
+    ground.clock.move(seconds=HOUR - 600)
+    for _ in range(20):
+        assert (await ground.mint(held)).value == token.value
+        await ground.here.close()
+    assert ground.lwa.count() == 2, "refreshing ahead pauses"
+    ground.lwa.clear()
+    ground.watch.at_s += 6
+    await ground.mint(held)
+    await ground.here.close()
+    assert (await ground.mint(held)).value != token.value
+
+
 async def test_while_an_application_is_refused_its_accounts_do_not_all_run_into_the_wall(
     ground: Ground,
 ) -> None:

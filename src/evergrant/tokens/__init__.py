@@ -31,6 +31,7 @@ from evergrant import vault as safe
 from evergrant.errors import (
     AmazonError,
     AmazonUnavailable,
+    ApplicationError,
     Flaw,
     InvalidInput,
     NotAllowed,
@@ -90,6 +91,7 @@ class Tokens:
         self._monotonic = monotonic
         self._memory = Memory(most_accounts)
         self._pauses = Pauses(monotonic)
+        self._ahead_pauses = Pauses(monotonic)
         self._flights: Flights[AccessToken] = Flights(at_once)
         self._grantless_flights: Flights[GrantlessToken] = Flights(at_once)
         asking = Asking(lwa=lwa, registry=registry, monotonic=monotonic, sleep=sleep)
@@ -237,7 +239,7 @@ class Tokens:
 
     def _refresh_ahead(self, standing: Standing, min_ttl_s: int) -> None:
         name = standing.authorization_id
-        if self._pauses.lasts(name):
+        if self._pauses.lasts(name) or self._ahead_pauses.lasts(name):
             return
         self._flights.start(name, lambda: self._errand(standing, min_ttl_s, None, ahead=True))
 
@@ -280,11 +282,16 @@ class Tokens:
             if not self._pauses.lasts(name):
                 self._pauses.begin(name, weather)
             raise
+        except ApplicationError as refused:
+            # No account's trouble: what lives is served on. Refreshing ahead rests for a while.
+            self._ahead_pauses.begin(name, refused)
+            raise
         except BaseException:
             # What is remembered was wrong, or nobody knows: look into the database next time.
             self._memory.forget(standing.account_id)
             raise
         self._pauses.end(name)
+        self._ahead_pauses.end(name)
         self._memory.note_token(token)
         return token
 
