@@ -95,7 +95,9 @@ def add_account(
     notes: Annotated[str, typer.Option(help="For your own people.")] = "",
     json: Json = False,
 ) -> None:
-    """Add an account. Nothing is mailed yet: see [bold]evergrant account invite[/].
+    """Add an account.
+
+    Nothing is mailed yet: see [bold]evergrant account invite[/].
 
     Example: evergrant account add "Blue Heron Books" --app "Northwind Connect" \
 --instance "ERP production" --kind seller --region eu --home DE --email owner@shop.example
@@ -144,7 +146,7 @@ def list_accounts(
     after: Annotated[str | None, typer.Option(help="Go on after the one with this id.")] = None,
     json: Json = False,
 ) -> None:
-    """List accounts and how their authorizations stand.
+    """List accounts and their authorizations.
 
     Example: evergrant account list --state revoked
     """
@@ -173,7 +175,7 @@ def list_accounts(
 
 @accounts.command("show")
 def show_account(account: Account, json: Json = False) -> None:
-    """Show an account with its authorization, marketplaces and flags."""
+    """Show an account: authorization, marketplaces, flags."""
 
     async def look(desk: Desk, by: Caller) -> AccountView:
         return await desk.accounts.find(account, by=by)
@@ -199,8 +201,10 @@ def change_account(
     notes: Annotated[str | None, typer.Option(help="For your own people.")] = None,
     json: Json = False,
 ) -> None:
-    """Change an account; what is not named stays. Application, region and kind are fixed once
-    the partner gave consent."""
+    """Change an account; what is not named stays.
+
+    Application and region are fixed once the partner gave consent.
+    """
     from evergrant.entrances.cli.register import changes, given
 
     wanted = given(
@@ -253,7 +257,9 @@ def set_flags(
 
 @accounts.command("invite")
 def invite(account: Account, json: Json = False) -> None:
-    """Mail the partner a link to give consent, or to renew it. An older link stops working.
+    """Mail the partner a link to give consent.
+
+    Or to renew it. An older link stops working.
 
     Example: evergrant account invite "Blue Heron Books"
     """
@@ -267,8 +273,10 @@ def invite(account: Account, json: Json = False) -> None:
 
 @accounts.command("link")
 def link(account: Account, json: Json = False) -> None:
-    """Print the link of the open invitation, to pass it on by other means than mail. Whoever
-    holds it can connect a shop to this account."""
+    """Print the link of the open invitation.
+
+    To pass it on by other means than mail. Whoever holds it can connect a shop to this account.
+    """
 
     async def work(desk: Desk, by: Caller) -> Secret:
         found = await desk.accounts.find(account, by=by)
@@ -296,8 +304,10 @@ def adopt(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Take over a refresh token: a self-authorization of a private application, or one of an
-    older system. It is tried at Amazon before anything is stored.
+    """Take over a refresh token.
+
+    A self-authorization of a private application, or one of an older system. It is tried at
+    Amazon before anything is stored.
 
     Example: evergrant account adopt "Blue Heron Books" --granted 2026-03-01
     """
@@ -341,8 +351,11 @@ def connection_key(
     name: Annotated[str, typer.Option(help="What it is for.")] = "",
     json: Json = False,
 ) -> None:
-    """Make a connection key: what an SDK takes as its refresh token at Evergrant's
-    [bold]POST /auth/o2/token[/]. It is shown once, here."""
+    """Make a connection key for an SDK.
+
+    It is what an SDK takes as its refresh token at Evergrant's [bold]POST /auth/o2/token[/]. It
+    is shown once, here.
+    """
 
     async def work(desk: Desk, by: Caller) -> NewConnectionKey:
         found = await desk.accounts.find(account, by=by)

@@ -67,7 +67,9 @@ def call(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Call the Selling Partner API as an account and print the answer.
+    """Call the Selling Partner API as an account.
+
+    Prints Amazon's answer. Ends with 2 or 5 when it is an error.
 
     Example: evergrant call "Blue Heron Books" GET /sellers/v1/marketplaceParticipations
     """

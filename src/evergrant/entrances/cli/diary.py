@@ -68,7 +68,9 @@ def show_report(
     limit: Annotated[int, typer.Option(min=1, max=200, help="So many, without a number.")] = 20,
     json: Json = False,
 ) -> None:
-    """A failed authorization with everything needed to solve it; without a number, a list.
+    """Show what is known of a failed authorization.
+
+    Everything that is needed to solve it, and no secret. Without a number: a list.
 
     Example: evergrant report EG-7F3K-92QD
     """

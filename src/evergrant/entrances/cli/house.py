@@ -33,8 +33,10 @@ def add(app: typer.Typer) -> None:
 
 
 def up(address_file: AddressFile = None) -> None:
-    """Run everything in one process: embedded PostgreSQL (without EVERGRANT_DATABASE_URL),
-    migrations, key ring, development mailbox (without EVERGRANT_SMTP_URL), server and worker.
+    """Run everything in one process.
+
+    Embedded PostgreSQL (without EVERGRANT_DATABASE_URL), migrations, key ring, development
+    mailbox (without EVERGRANT_SMTP_URL), server and worker. Ctrl-C ends it in order.
 
     Example: EVERGRANT_PUBLIC_URL=https://connect.house.example evergrant up
     """
@@ -44,9 +46,10 @@ def up(address_file: AddressFile = None) -> None:
 
 
 def serve(address_file: AddressFile = None) -> None:
-    """Run a server only. Mails and webhooks wait for a worker.
+    """Run a server only.
 
-    For more cores, start more of them. EVERGRANT_ROLE=web answers partners' browsers only,
+    The database has to be migrated; mails and webhooks wait for a worker. For more cores,
+    start more of them. EVERGRANT_ROLE=web answers partners' browsers only,
     EVERGRANT_ROLE=api programs only.
     """
     from evergrant.entrances.cli.processes import run_serve
@@ -55,7 +58,7 @@ def serve(address_file: AddressFile = None) -> None:
 
 
 def worker() -> None:
-    """Run a worker only: delivers mails and webhooks, looks after terms and handshakes.
+    """Run a worker only: mails, webhooks, terms.
 
     Start as many as you like; they share the work and take over from one that died.
     """
@@ -65,8 +68,11 @@ def worker() -> None:
 
 
 def migrate() -> None:
-    """Bring the database's schema up to date. Run it once before the servers of a new version
-    start; [bold]evergrant up[/] does it by itself."""
+    """Bring the database's schema up to date.
+
+    Makes the key ring as well, when there is none yet. Run it once before the servers of a new
+    version start; [bold]evergrant up[/] does it by itself.
+    """
     from evergrant import wiring
 
     run_async(wiring.migrate(_configured()))
@@ -79,9 +85,11 @@ def check(
         bool, typer.Option("--live", help="Also ask Login with Amazon for each application.")
     ] = False,
 ) -> None:
-    """Look for what is missing or wrong: settings, database, key ring, mail, applications.
+    """Look for what is missing or wrong.
 
-    Ends with 1 when a finding is an error. Each finding is described in docs/reference/checks.md.
+    Settings, database, queue, key ring, mail, applications, accounts; nothing is changed.
+    Ends with 1 when a finding is an error. Each finding is described in
+    docs/reference/checks.md.
     """
     from evergrant.checks import Severity, look
 
@@ -97,7 +105,10 @@ def check(
 
 
 def show_settings(json: Json = False) -> None:
-    """Print every setting as it is in force. Secrets are masked."""
+    """Print every setting that is in force.
+
+    Secrets are masked. The source is the environment, a file, or the default.
+    """
     shown = settings().shown
     if json:
         show_json({"items": shown})

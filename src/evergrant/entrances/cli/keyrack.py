@@ -40,7 +40,7 @@ def add_operator(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Add an operator. The password is asked for.
+    """Add an operator; the password is asked for.
 
     Example: evergrant operator add "Ada Field" --email ada@house.example --role team_lead
     """
@@ -97,7 +97,9 @@ def add_api_key(
     expires: Annotated[str | None, typer.Option(help="Day or instant of its end.")] = None,
     json: Json = False,
 ) -> None:
-    """Make an API key. It is shown once, here, and kept as a hash.
+    """Make an API key.
+
+    It is shown once, here, and kept as a hash.
 
     Example: evergrant apikey add "ERP production" --right read --right access_tokens \
 --instance "ERP production"

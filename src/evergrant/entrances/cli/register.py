@@ -142,7 +142,7 @@ def list_applications(limit: Limit = 100, after: After = None, json: Json = Fals
 
 @applications.command("show")
 def show_application(app: App, json: Json = False) -> None:
-    """Show an application and which credentials it has; never a secret."""
+    """Show an application and its credentials; never a secret."""
 
     async def look(desk: Desk, by: Caller) -> tuple[Application, IntegrationCredentials | None]:
         found = await desk.registry.find_application(app, by=by)
@@ -234,8 +234,10 @@ def set_credentials(
     queue_url: Annotated[str | None, typer.Option(help="SQS queue for new secrets.")] = None,
     json: Json = False,
 ) -> None:
-    """Set the credentials of an application. Secrets come by prompt, standard input, file, or
-    from LWA_CLIENT_SECRET in the environment; what is not named stays.
+    """Set the credentials of an application.
+
+    Secrets come by prompt, standard input or file, the client secret also from LWA_CLIENT_SECRET
+    in the environment. What is not named stays.
 
     Example: evergrant app credentials "Northwind Connect" --lwa-client-id \
 amzn1.application-oa2-client....
@@ -280,7 +282,9 @@ def add_instance(
     webhook_url: Annotated[str, typer.Option(help="Where events are delivered.")] = "",
     json: Json = False,
 ) -> None:
-    """Add a client instance. The secret that signs its webhooks is shown once, here.
+    """Add a client instance.
+
+    The secret that signs its webhooks is shown once, here.
 
     Example: evergrant instance add "ERP production" --return-url https://erp.house.example/amazon
     """
@@ -340,7 +344,10 @@ def change_instance(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Change a client instance; what is not named stays. Empty text removes an address."""
+    """Change a client instance; what is not named stays.
+
+    Empty text removes an address.
+    """
     wanted = given(name=name, base_url=base_url, return_url=return_url, webhook_url=webhook_url)
     if not renew_signing_secret:
         changes(wanted)

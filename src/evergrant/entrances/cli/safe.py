@@ -33,9 +33,10 @@ def rotate_key(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Add a fresh key to the key ring and reseal everything with it, while serving goes on.
+    """Reseal everything with a fresh key.
 
-    Safe to interrupt; [bold]--go-on[/] continues. With EVERGRANT_KEYRING as a setting, put the
+    The key is added to the key ring; serving goes on meanwhile. Safe to interrupt;
+    [bold]--go-on[/] continues. With EVERGRANT_KEYRING as a setting, put the
     new key first there yourself, restart, and use [bold]--go-on[/].
     """
 
@@ -57,9 +58,9 @@ def rotate_key(
 
 @vault.command("status")
 def status(json: Json = False) -> None:
-    """Show the keys of the ring and how much is sealed with each; never a key itself.
+    """Show the keys' ids and what is sealed with each.
 
-    A key may leave the ring when nothing is sealed with it any more.
+    Never a key itself. A key may leave the ring when nothing is sealed with it any more.
     """
     thing(at_wires(_status), as_json=json)
 
@@ -85,8 +86,9 @@ def dump(
         bool, typer.Option("--plain", help="SQL as text instead of pg_dump's own format.")
     ] = False,
 ) -> None:
-    """Write the whole database to a file. Secrets in it are sealed; the key ring is not part of
-    it and has to be kept elsewhere.
+    """Write the whole database to a file.
+
+    Secrets in it are sealed; the key ring is not part of it and has to be kept elsewhere.
 
     Example: evergrant db dump evergrant.dump
     """
@@ -100,7 +102,9 @@ def dump(
 def restore(
     file: Annotated[Path, typer.Argument(help="What [bold]evergrant db dump[/] wrote.")],
 ) -> None:
-    """Fill an empty database from a dump: the embedded PostgreSQL, or any other named by
+    """Fill an empty database from a dump.
+
+    The embedded PostgreSQL, or any other named by
     EVERGRANT_DATABASE_URL. Stop every Evergrant process first.
 
     Example: EVERGRANT_DATABASE_URL=postgresql://db.house.example/evergrant \
