@@ -10,10 +10,8 @@ import asyncio
 import fcntl
 import itertools
 import os
-import tempfile
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -58,31 +56,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "postgres_server" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.postgres)
-
-
-def let_through(folder: Path) -> None:
-    """As root the embedded server runs as another user. It may walk through our temporary
-    folders, which pytest makes with mode 0700, but not read them."""
-    if os.geteuid() != 0:
-        return
-    for place in (folder, *folder.parents):
-        if place == Path(tempfile.gettempdir()) or place.stat().st_uid != 0:
-            return
-        place.chmod(place.stat().st_mode & 0o7777 | 0o011)
-
-
-@pytest.fixture(scope="session")
-def tmp_path_factory(tmp_path_factory: pytest.TempPathFactory) -> pytest.TempPathFactory:
-    """pytest's own, with folders that a home can lie in."""
-    make = tmp_path_factory.mktemp
-
-    def mktemp(*arguments: Any, **options: Any) -> Path:
-        made = make(*arguments, **options)
-        let_through(made)
-        return made
-
-    tmp_path_factory.mktemp = mktemp  # type: ignore[method-assign]
-    return tmp_path_factory
 
 
 class Databases:
@@ -157,7 +130,6 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databa
         run = run.parent
     home = run / "pg"
     home.mkdir(exist_ok=True)
-    let_through(home)
     with EmbeddedPostgres(home, IN_A_HURRY) as server, (home / "template.lock").open("w") as lock:
         databases = Databases(server)
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -7,6 +7,7 @@ import pwd
 import shutil
 import signal
 import stat
+import struct
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ import psycopg
 import pytest
 
 from evergrant.adapters.embedded_postgres import EmbeddedPostgres, machine, programs
+from evergrant.adapters.embedded_postgres.passage import let_pass
 from evergrant.errors import Misconfigured, StoreUnavailable
 
 AS_ROOT = os.geteuid() == 0
@@ -45,6 +47,15 @@ def home(made: Path) -> Iterator[Path]:
     if (made / "postgres" / "data" / "postmaster.pid").exists():
         with EmbeddedPostgres(made, HURRY):
             pass
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """One that every user can reach: pytest's own folders are closed."""
+    folder = Path(tempfile.mkdtemp(prefix="evergrant-test-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder)
 
 
 def ask(url: str, question: Any) -> list[Any]:
@@ -291,15 +302,15 @@ def test_an_interrupted_first_start_begins_again(tmp_path: Path) -> None:
     assert not (home / "postgres" / "data.unfinished").exists()
 
 
-def test_paths_with_odd_characters(tmp_path_factory: pytest.TempPathFactory, made: Path) -> None:
-    home = tmp_path_factory.mktemp("o") / "it's 100% ü, ok"
+def test_paths_with_odd_characters(open_folder: Path, made: Path) -> None:
+    home = open_folder / "it's 100% ü, ok"
     subprocess.run(["cp", "-a", made, home], check=True)
     with EmbeddedPostgres(home, HURRY) as server:
         assert kept(server.url()) == "since the beginning"
 
 
-def test_a_path_too_long_for_a_socket(tmp_path_factory: pytest.TempPathFactory, made: Path) -> None:
-    home = tmp_path_factory.mktemp("l") / ("long" * 30) / "home"
+def test_a_path_too_long_for_a_socket(open_folder: Path, made: Path) -> None:
+    home = open_folder / ("long" * 30) / "home"
     home.parent.mkdir()
     subprocess.run(["cp", "-a", made, home], check=True)
     with EmbeddedPostgres(home, HURRY) as server, EmbeddedPostgres(home, HURRY) as other:
@@ -308,8 +319,7 @@ def test_a_path_too_long_for_a_socket(tmp_path_factory: pytest.TempPathFactory, 
         socket = Path(psycopg.conninfo.conninfo_to_dict(server.url())["host"])  # type: ignore[arg-type]
         assert socket.parent == Path(tempfile.gettempdir())
         assert stat.S_IMODE(socket.stat().st_mode) == 0o700
-    assert not list(socket.iterdir())
-    socket.rmdir()
+    assert not socket.exists()
 
 
 # --- closed to others --------------------------------------------------------------------------
@@ -330,9 +340,9 @@ def test_nobody_else_can_enter(home: Path) -> None:
 
 
 @only_root
-def test_the_kernel_tells_who_knocks(home: Path) -> None:
+def test_the_kernel_tells_who_knocks(reachable: Path) -> None:
     """Even where the folders are opened by mistake, another user is turned away."""
-    with EmbeddedPostgres(home, HURRY) as server:
+    with EmbeddedPostgres(reachable, HURRY) as server:
         url = psycopg.conninfo.conninfo_to_dict(server.url())
         knock = [
             str(programs() / "psql"),
@@ -359,11 +369,10 @@ def test_the_kernel_tells_who_knocks(home: Path) -> None:
             return done.stderr
 
         assert "Permission denied" in as_nobody()
-        for opened in (home, home / "postgres", Path(str(url["host"]))):
+        for opened in (reachable, reachable / "postgres", Path(str(url["host"]))):
             opened.chmod(0o777)
         Path(str(url["host"]), ".s.PGSQL.5432").chmod(0o777)
         assert "authentication failed" in as_nobody()
-    (home / "postgres").chmod(0o700)
 
 
 def test_its_log_holds_no_values(home: Path) -> None:
@@ -385,7 +394,6 @@ def test_as_root_the_server_is_somebody_else(home: Path) -> None:
     with EmbeddedPostgres(home, HURRY):
         owner = Path(f"/proc/{postmaster(home)}").stat().st_uid
         assert pwd.getpwuid(owner).pw_name == machine.SERVER_USER
-    assert stat.S_IMODE(home.stat().st_mode) & 0o077 == 0o011
 
 
 def as_nobody() -> dict[str, Any]:
@@ -409,11 +417,23 @@ def as_nobody() -> dict[str, Any]:
 
 
 @pytest.fixture
-def somebodys_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("n")
+def somebodys_folder(open_folder: Path) -> Path:
+    folder = open_folder / "nobodys"
+    folder.mkdir()
     nobody = pwd.getpwnam("nobody")
     os.chown(folder, nobody.pw_uid, nobody.pw_gid)
     return folder
+
+
+@pytest.fixture
+def reachable(made: Path, open_folder: Path) -> Iterator[Path]:
+    """A home that others can reach, as far as the folders above it are concerned."""
+    copy = open_folder / "home"
+    subprocess.run(["cp", "-a", made, copy], check=True)
+    yield copy
+    if (copy / "postgres" / "data" / "postmaster.pid").exists():
+        with EmbeddedPostgres(copy, HURRY):
+            pass
 
 
 @only_root
@@ -437,62 +457,111 @@ def test_as_an_ordinary_user(somebodys_folder: Path) -> None:
 
 
 @only_root
-def test_another_users_home_is_refused_with_a_reason(home: Path) -> None:
-    home.chmod(0o777)
-    for left in home.glob("postgres.*"):
-        left.unlink()
-    user = User(home, **as_nobody())
-    _, error = user.process.communicate(timeout=60)
-    assert "belongs to another user" in error
-    for left in home.glob("postgres.*"):
-        left.unlink()
+def test_another_users_home_is_refused_with_a_reason(reachable: Path) -> None:
+    for mode, reason in ((0o700, "cannot be written"), (0o777, "belongs to another user")):
+        reachable.chmod(mode)
+        for left in reachable.glob("postgres.*"):
+            left.unlink()
+        _, error = User(reachable, **as_nobody()).process.communicate(timeout=60)
+        assert reason in error
+
+
+@pytest.fixture
+def closed_home(open_folder: Path) -> Path:
+    """Below a folder that only root enters."""
+    closed = open_folder / "closed"
+    closed.mkdir(mode=0o700)
+    return closed / "home"
+
+
+def enters(user: str, folder: Path, what: str = "-x") -> bool:
+    return machine.may(pwd.getpwnam(user), what, folder)
 
 
 @only_root
-def test_a_home_that_others_cannot_reach_keeps_its_data_elsewhere(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+def test_the_servers_user_and_nobody_else_is_let_through(
+    closed_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    elsewhere = tmp_path_factory.mktemp("e") / "roots"
-    monkeypatch.setattr(machine, "ROOTS_FOLDER", elsewhere)
-    closed = tmp_path_factory.mktemp("c")
-    closed.chmod(0o700)
-    home = closed / "home"
-    with EmbeddedPostgres(home, HURRY) as server, EmbeddedPostgres(home, HURRY) as other:
+    monkeypatch.setattr(machine, "ROOTS_FOLDER", Path("/nonexistent/roots"))
+    with EmbeddedPostgres(closed_home, HURRY) as server:
         assert ask(server.url(), "SELECT 1") == [(1,)]
-        assert other.url() == server.url()
-        target = (home / "postgres").readlink()
+        for folder in (closed_home, closed_home.parent):
+            assert enters(machine.SERVER_USER, folder)
+            assert not enters(machine.SERVER_USER, folder, "-r")
+            assert not enters("nobody", folder)
+    # Somebody closes the folder again: chmod takes the list's mask away.
+    closed_home.parent.chmod(0o700)
+    assert not enters(machine.SERVER_USER, closed_home)
+    with EmbeddedPostgres(closed_home, HURRY) as server:
+        assert ask(server.url(), "SELECT 1") == [(1,)]
+
+
+@only_root
+def test_an_access_list_that_is_there_is_kept(closed_home: Path) -> None:
+    closed, uid = closed_home.parent, pwd.getpwnam("nobody").pw_uid
+    entries = [(1, 7, -1), (2, 5, uid), (4, 0, -1), (16, 5, -1), (32, 0, -1)]
+    packed = b"".join(struct.pack("<HHi", *entry) for entry in entries)
+    os.setxattr(closed, "system.posix_acl_access", struct.pack("<I", 2) + packed)
+    assert enters("nobody", closed)
+    assert let_pass(pwd.getpwnam("daemon"), closed)
+    assert enters("nobody", closed, "-r")
+    assert not enters("nobody", closed, "-w")
+    assert not enters("daemon", closed, "-r")
+
+
+@only_root
+def test_nobody_gains_by_a_wider_mask(closed_home: Path) -> None:
+    """An entry that its mask holds back stays held back; then the folder stays closed."""
+    closed, uid = closed_home.parent, pwd.getpwnam("nobody").pw_uid
+    entries = [(1, 7, -1), (2, 7, uid), (4, 0, -1), (16, 0, -1), (32, 0, -1)]
+    packed = b"".join(struct.pack("<HHi", *entry) for entry in entries)
+    os.setxattr(closed, "system.posix_acl_access", struct.pack("<I", 2) + packed)
+    assert not let_pass(pwd.getpwnam("daemon"), closed)
+    assert not enters("nobody", closed)
+
+
+@only_root
+def test_where_no_access_lists_are_kept_the_data_lies_elsewhere(
+    closed_home: Path, open_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unsupported(*_: object) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(os, "setxattr", unsupported)
+    elsewhere = open_folder / "roots"
+    monkeypatch.setattr(machine, "ROOTS_FOLDER", elsewhere)
+    with EmbeddedPostgres(closed_home, HURRY) as server:
+        assert ask(server.url(), "SELECT 1") == [(1,)]
+        target = (closed_home / "postgres").readlink()
         assert target.parent == elsewhere
         assert stat.S_IMODE(target.stat().st_mode) == 0o700
-        assert stat.S_IMODE(closed.stat().st_mode) == 0o700
-    with EmbeddedPostgres(home, HURRY) as server:
-        assert (home / "postgres").readlink() == target
-        running = postmaster(home)
+        assert stat.S_IMODE(closed_home.parent.stat().st_mode) == 0o700
+    with EmbeddedPostgres(closed_home, HURRY) as server:
+        assert (closed_home / "postgres").readlink() == target
+        running = postmaster(closed_home)
     assert not alive(running)
     shutil.rmtree(target)
     with pytest.raises(Misconfigured, match="gone") as refused:
-        EmbeddedPostgres(home, HURRY).start()
+        EmbeddedPostgres(closed_home, HURRY).start()
     assert "link" in (refused.value.hint or "")
 
 
 @only_root
 def test_programs_that_the_servers_user_cannot_reach_are_copied(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    open_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    elsewhere = tmp_path_factory.mktemp("e") / "roots"
+    elsewhere, closed = open_folder / "roots", open_folder / "closed"
     monkeypatch.setattr(machine, "ROOTS_FOLDER", elsewhere)
-    closed = tmp_path_factory.mktemp("c")
-    closed.chmod(0o700)
     package = programs().parents[1]
     place = closed / package.name / programs().parent.name
     shutil.copytree(programs().parent, place, symlinks=True)
     libraries = f"{package.name}.libs"
     shutil.copytree(package.with_name(libraries), closed / libraries, symlinks=True)
-    for path in closed.rglob("*"):
+    for path in (closed, *closed.rglob("*")):
         path.chmod(stat.S_IMODE(path.stat().st_mode) & 0o700)
     monkeypatch.setattr(machine, "programs", lambda: place / "bin")
-    home = tmp_path_factory.mktemp("h") / "home"
     for _ in range(2):
-        with EmbeddedPostgres(home, HURRY) as server:
+        with EmbeddedPostgres(open_folder / "home", HURRY) as server:
             assert ask(server.url(), "SELECT 1") == [(1,)]
     assert len(list(elsewhere.iterdir())) == 1
 

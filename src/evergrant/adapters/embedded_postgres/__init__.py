@@ -6,7 +6,8 @@ is in the database (``adapters.store``).
 
 Who may connect is asked of the kernel, not of a password: PostgreSQL's ``peer`` method on a Unix
 socket in a folder of mode 0700, no network at all. As root, the server runs as the system user
-``evergrant``, because PostgreSQL refuses to run as root.
+``evergrant``, because PostgreSQL refuses to run as root; that user, and nobody else, is let through
+the folders above the home.
 
 Who uses it holds a shared ``flock`` on the file ``users``. The kernel lets go of it when a process
 dies, however it dies, so nothing has to be counted and nothing can be counted wrong. After a

@@ -6,6 +6,7 @@ Does not answer for: who uses the server; one process at a time calls in here.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -24,13 +25,13 @@ import psycopg
 from evergrant.adapters.embedded_postgres.machine import (
     MAJOR,
     identity,
-    may,
     name_of_user,
     programs_for,
     roots_folder,
     server_user,
     until,
 )
+from evergrant.adapters.embedded_postgres.passage import let_pass
 from evergrant.errors import Misconfigured, StoreUnavailable
 
 __all__ = ["DATABASE", "SETTING", "START_WITHIN_S", "SUPERUSER", "Cluster"]
@@ -72,8 +73,14 @@ class Cluster:
         return socket
 
     def stop(self) -> None:
-        if self._data.exists() and self._postmaster() in self._inside():
-            self._run("pg_ctl", "stop", f"--pgdata={self._data}", "--wait", "--mode=fast")
+        lines = self._postmaster_lines()
+        if self._postmaster() not in self._inside():
+            return
+        self._run("pg_ctl", "stop", f"--pgdata={self._data}", "--wait", "--mode=fast")
+        socket = Path(lines[4])
+        if socket.parent != self._folder:
+            with contextlib.suppress(OSError):  # it lies in the temporary folder; somebody cleaned
+                socket.rmdir()
 
     @property
     def _data(self) -> Path:
@@ -93,23 +100,18 @@ class Cluster:
                 hint="Bring the data back, or remove the link to begin with an empty database.",
             )
         if not self._entry.exists():
-            if self._may_enter_home():
+            if os.geteuid() != 0 or let_pass(self._user, self._home):
                 make_private(self._entry, self._user)
             else:
                 self._make_folder_elsewhere()
+        elif os.geteuid() == 0 and not self._entry.is_symlink():
+            let_pass(self._user, self._home)
         if os.geteuid() != 0 and self._folder.stat().st_uid != os.geteuid():
             raise Misconfigured(
                 SETTING,
                 f"the database in {self._folder} belongs to another user.",
                 hint=f"Run as that user or as root, or name another folder. {_OR_BRING_ONE}",
             )
-
-    def _may_enter_home(self) -> bool:
-        if os.geteuid() != 0:
-            return True
-        # The home is ours; that others may walk through it shows them nothing of what it holds.
-        self._home.chmod(stat.S_IMODE(self._home.stat().st_mode) | 0o011)
-        return may(self._user, "-x", self._home)
 
     def _make_folder_elsewhere(self) -> None:
         elsewhere = roots_folder() / secrets.token_hex(8)
