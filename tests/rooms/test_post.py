@@ -443,3 +443,16 @@ async def test_sweep_gives_what_is_due_and_nothing_else(world: World) -> None:
     world.clock.move(minutes=5)
     assert await post.sweep() == [due.id, later.id]
     assert cast("Any", await post.deliver(later.id)).state is OutboxState.SENT
+
+
+async def test_a_writer_whose_clock_is_a_little_ahead_makes_nobody_wait(world: World) -> None:
+    ahead = await world.put(next_at=START + timedelta(seconds=2))
+    assert (await world.post().deliver(ahead.id)).state is OutboxState.SENT
+    planned = await world.put(next_at=START + timedelta(minutes=1))
+    assert (await world.post().deliver(planned.id)).state is OutboxState.WAITING
+
+
+async def test_a_retry_waits_for_its_time_to_the_second(world: World) -> None:
+    again = await world.put(attempts=1, next_at=START + timedelta(seconds=2))
+    assert (await world.post().deliver(again.id)).attempts == 1
+    assert not world.mail.letters

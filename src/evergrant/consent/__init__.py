@@ -8,9 +8,8 @@ delivery (post room), access tokens after the first one (mint).
 Verbs that serve a partner's browser take no ``by``: the link, or the cookie with the OAuth state,
 is what they prove themselves with. When they refuse, they raise `errors.ConsentRefused`:
 
-- ``reason``: a value of ``rules.invitations.Refusal``, "application_incomplete" (no credentials:
-  blame application), or "several_at_once" (log-in leg: consent for several accounts was begun in
-  one browser and nothing tells them apart: blame partner, other windows have to be closed)
+- ``reason``: a value of ``rules.invitations.Refusal``, or "application_incomplete" (no
+  credentials: blame application)
 - ``reference``: number of the support report; the same one when the page is loaded again; None
   where nothing failed (a stranger asks for an outcome)
 - ``facts``: ``blame`` (errors.Blame value), ``language`` of the account if known, ``account_id``,

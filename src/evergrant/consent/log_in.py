@@ -29,7 +29,6 @@ from evergrant.consent.queries import LogIn as Query
 from evergrant.consent.queries import read_log_in
 from evergrant.consent.reports import Reports, Trouble
 from evergrant.consent.values import NeedsProof, Onward
-from evergrant.errors import Blame
 from evergrant.ports.store import Transaction
 from evergrant.ports.things import Handshake, HandshakeStep
 from evergrant.rules import ids
@@ -49,8 +48,6 @@ from evergrant.rules.rights import partner
 from evergrant.rules.secrecy import Secret, digest
 from evergrant.rules.urls import add_query
 
-#: The reason when several accounts were begun in this browser and nothing tells them apart.
-SEVERAL_AT_ONCE = "several_at_once"
 #: One shop may be connected in each of Amazon's regions.
 _MOST_LETTERS = 3
 
@@ -271,16 +268,11 @@ def _chosen(
 
 def _several_at_once(attempts: list[Attempt], asked: Query) -> Trouble:
     newest = attempts[-1]
-    return Trouble(
-        reason=SEVERAL_AT_ONCE,
-        blame=Blame.PARTNER,
+    return trouble_of(
+        Refusal.SEVERAL_AT_ONCE,
         account=newest.case.account,
         handshake=newest.handshake,
-        advice="Ask them to connect one account at a time: close all other windows, wait ten "
-        "minutes or use a private window, and press the button of the letter again.",
         facts={
-            "happened": "Consent for several accounts was begun in one browser within ten "
-            "minutes, and Amazon's call does not say which of them it belongs to.",
             "accounts": ", ".join(sorted({one.case.account.name for one in attempts})),
             "selling_partner_reported": asked.selling_partner_id,
         },

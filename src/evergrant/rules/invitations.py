@@ -68,6 +68,7 @@ class Refusal(StrEnum):
     STATE_SPENT = "state_spent"
     STATE_EXPIRED = "state_expired"
     OTHER_BROWSER = "other_browser"
+    SEVERAL_AT_ONCE = "several_at_once"
     # what Amazon sent
     CODE_MISSING = "code_missing"
     DECLINED = "declined"
@@ -151,6 +152,13 @@ REFUSALS: Mapping[Refusal, RefusalNote] = MappingProxyType(
             "partner",
             "Consent was begun in one browser and came back in another.",
             "Ask them to stay in one browser window; the same letter still works.",
+        ),
+        Refusal.SEVERAL_AT_ONCE: RefusalNote(
+            "partner",
+            "Consent for several accounts was begun in one browser within ten minutes, and "
+            "Amazon's call does not say which of them it belongs to.",
+            "Ask them to connect one account at a time: close all other windows, wait ten minutes "
+            "or use a private window, and press the button of the letter again.",
         ),
         Refusal.CODE_MISSING: RefusalNote(
             "amazon", "Amazon's callback had no authorization code.", _FRESH

@@ -180,6 +180,18 @@ WORDS: Mapping[str, Words] = MappingProxyType(
                 "Private windows and apps that open links by themselves count as another browser."
             ),
         ),
+        "several_at_once": Words(
+            409,
+            marked("One account at a time, please"),
+            marked(
+                "You began to connect several accounts in this browser, and Amazon does not tell "
+                "us which of them you just confirmed. So that none is mixed up, we stored nothing."
+            ),
+            marked(
+                "Close all other windows, wait ten minutes, then open the link of one letter "
+                "only. With a private window you need not wait."
+            ),
+        ),
         "code_missing": Words(
             400,
             marked("Amazon sent you back without a permission"),
