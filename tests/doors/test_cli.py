@@ -269,6 +269,21 @@ def test_a_mistake_of_ours_is_no_traceback(house: Cli, monkeypatch: pytest.Monke
     assert token not in said.err
 
 
+def test_a_secret_in_the_wrong_place_is_not_repeated(cli: Cli) -> None:
+    token = f"Atzr|{secrets.token_urlsafe(40)}"
+    for arguments in (["account", "list", "--limit", token], [token], ["account", token]):
+        said = cli(*arguments)
+        assert said.code == 2
+        assert token not in said.err
+
+
+def test_words_of_others_do_not_steer_the_terminal(cli: Cli) -> None:
+    said = cli("account", "\x1b[31mlist\x07")
+    assert said.code == 2
+    assert "\x1b" not in said.err
+    assert "\x07" not in said.err
+
+
 def test_settings_are_shown_without_secrets(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     password = secrets.token_hex(8)
     monkeypatch.setenv("EVERGRANT_DATABASE_URL", f"postgresql://u:{password}@db.example/x")

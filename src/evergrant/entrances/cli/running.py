@@ -66,11 +66,9 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:  # noqa: BLE001  # the last line of a command is for a person
-        from evergrant.rules.secrecy import scrub
-
         complain(
             "broken",
-            f"Something broke on our side: {type(error).__name__}: {scrub(str(error))}",
+            f"Something broke on our side: {type(error).__name__}: {error}",
             "Run it again with EVERGRANT_LOG_LEVEL=debug to see where.",
         )
         _trace_if_wanted(error)
@@ -79,9 +77,13 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def complain(code: str, message: str, hint: str | None = None) -> None:
-    """One line on standard error."""
-    line = f"error[{code}] {message}" + (f" - {hint}" if hint else "")
-    print(" ".join(line.split()), file=sys.stderr)  # noqa: T201
+    """One line on standard error. What a person typed may be quoted in it, a secret in the wrong
+    place too; and nothing in it may steer the terminal."""
+    from evergrant.rules.secrecy import scrub
+
+    line = " ".join((f"{message} - {hint}" if hint else message).split())
+    shown = "".join(char for char in scrub(line) if char.isprintable())
+    print(f"error[{code}] {shown}", file=sys.stderr)  # noqa: T201
 
 
 def _words_of(error: TyperException) -> str:
