@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from evergrant import vault as safe
+from evergrant.ports.store import Store
 from evergrant.ports.things import (
     Account,
     Application,
@@ -73,25 +74,29 @@ class Held:
 
 
 class Ground:
-    def __init__(self) -> None:
+    """``stores``: that of the first process and that of the second; in memory they share one."""
+
+    def __init__(self, *stores: Store) -> None:
         self.clock = FakeClock()
         self.watch = Stopwatch()
-        self.store = MemoryStore()
+        self.memory = MemoryStore()
+        self.store: Store = stores[0] if stores else self.memory
         self.vault = Vault(MemoryKeyring())
         self.registry = Registry(self.store, self.clock, self.vault, STANDARD)
         self.lwa = FakeLWA(self.clock)
         self.api = FakeSellingPartnerApi(self.lwa, self.clock)
         self.bell = MemoryBell()
         self.here = self.process()
-        self.there = self.process()
+        self.there = self.process(stores[-1] if stores else None)
 
-    def process(self, **settings: Any) -> Tokens:
+    def process(self, store: Store | None = None, **settings: Any) -> Tokens:
         """One more process on the same database."""
+        store = store or self.store
         return Tokens(
-            store=self.store,
+            store=store,
             clock=self.clock,
             vault=self.vault,
-            registry=self.registry,
+            registry=Registry(store, self.clock, self.vault, STANDARD),
             lwa=self.lwa,
             bell=self.bell,
             monotonic=self.watch,

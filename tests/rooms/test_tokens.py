@@ -336,14 +336,14 @@ async def test_memory_is_bounded(ground: Ground) -> None:
 
 async def test_the_hot_path_asks_the_database_once_a_second(ground: Ground, held: Held) -> None:
     await ground.mint(held)
-    asked = ground.store.memory_quick.asked
+    asked = ground.memory.memory_quick.asked
     for _ in range(100):
         await ground.mint(held)
         assert ground.here.at_hand(held.account_id, by=PROGRAM) is not None
-    assert ground.store.memory_quick.asked == asked
+    assert ground.memory.memory_quick.asked == asked
     ground.watch.at_s += 1.1
     await ground.mint(held)
-    assert ground.store.memory_quick.asked == asked + 1
+    assert ground.memory.memory_quick.asked == asked + 1
 
 
 # --- how long it lives ------------------------------------------------------------------------
@@ -891,10 +891,10 @@ async def test_a_swapped_refresh_token_survives_a_database_that_stumbles(
 async def test_a_database_that_is_away_is_our_trouble_and_passes(
     ground: Ground, held: Held
 ) -> None:
-    ground.store.down = True
+    ground.memory.down = True
     with pytest.raises(StoreUnavailable):
         await ground.mint(held)
-    ground.store.down = False
+    ground.memory.down = False
     assert ground.about(await ground.mint(held)) == held.about
 
 
