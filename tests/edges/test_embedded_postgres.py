@@ -511,13 +511,15 @@ def test_an_access_list_that_is_there_is_kept(closed_home: Path) -> None:
 
 @only_root
 def test_nobody_gains_by_a_wider_mask(closed_home: Path) -> None:
-    """An entry that its mask holds back stays held back; then the folder stays closed."""
+    """An entry that its mask holds back stays held back."""
     closed, uid = closed_home.parent, pwd.getpwnam("nobody").pw_uid
-    entries = [(1, 7, -1), (2, 7, uid), (4, 0, -1), (16, 0, -1), (32, 0, -1)]
+    entries = [(1, 7, -1), (2, 7, uid), (4, 5, -1), (16, 4, -1), (32, 0, -1)]
     packed = b"".join(struct.pack("<HHi", *entry) for entry in entries)
     os.setxattr(closed, "system.posix_acl_access", struct.pack("<I", 2) + packed)
-    assert not let_pass(pwd.getpwnam("daemon"), closed)
+    assert let_pass(pwd.getpwnam("daemon"), closed)
+    assert enters("daemon", closed)
     assert not enters("nobody", closed)
+    assert enters("nobody", closed, "-r")
 
 
 @only_root

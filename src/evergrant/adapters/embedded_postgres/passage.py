@@ -46,14 +46,12 @@ def let_pass(user: pwd.struct_passwd, folder: Path) -> bool:
 
 def _let_through(uid: int, folder: Path) -> None:
     entries = _read(folder)
-    if (_MASK, _NOBODY) not in entries:
-        entries[_MASK, _NOBODY] = entries[_GROUP, _NOBODY]
-    # The mask bounds all the others: where others would gain by widening it, it stays as it is.
-    outside = {(_OWNER, _NOBODY), (_MASK, _NOBODY), (_OTHERS, _NOBODY), (_USER, uid)}
-    others = [right for entry, right in entries.items() if entry not in outside]
-    if not entries[_MASK, _NOBODY] & _WALK and any(right & _WALK for right in others):
-        return
-    entries[_MASK, _NOBODY] |= _WALK
+    mask = entries.get((_MASK, _NOBODY), entries[_GROUP, _NOBODY])
+    # The mask bounds the others. Before it is widened they keep what they have, and no more.
+    for entry in entries:
+        if entry[0] not in (_OWNER, _OTHERS):
+            entries[entry] &= mask
+    entries[_MASK, _NOBODY] = mask | _WALK
     entries[_USER, uid] = entries.get((_USER, uid), 0) | _WALK
     packed = (_ENTRY.pack(tag, right, who) for (tag, who), right in sorted(entries.items()))
     os.setxattr(folder, _ATTRIBUTE, _VERSION.pack(2) + b"".join(packed))
