@@ -114,8 +114,7 @@ async def open_wires(
         )
         stack.push_async_callback(selling_partner_api.close)
         webhooks = HttpWebhooks(
-            # Where nothing leaves the house, instances live on this machine.
-            allow_local=settings.development,
+            allow_local=settings.webhooks_to_anywhere,
             timeout_s=settings.webhook_timeout_s,
             user_agent=f"Evergrant-Webhooks/{__version__}",
         )

@@ -307,3 +307,18 @@ def test_a_broken_marketplaces_file_is_named(
 
 def test_a_missing_marketplaces_file_is_fatal(tmp_path: Path) -> None:
     assert "No such file" in refused(MARKETPLACES_FILE=str(tmp_path / "none.json"))
+
+
+@pytest.mark.parametrize(
+    ("given", "anywhere"),
+    [
+        ({}, True),
+        ({"EVERGRANT_WEBHOOK_TARGETS": "public"}, False),
+        ({**RELAY}, False),
+        ({**RELAY, "EVERGRANT_WEBHOOK_TARGETS": "any"}, True),
+    ],
+)
+def test_webhooks_stay_public_once_letters_leave_the_house(
+    given: dict[str, str], anywhere: bool
+) -> None:
+    assert Settings.from_environment(given).webhooks_to_anywhere is anywhere

@@ -88,7 +88,10 @@ class HttpWebhooks:
     async def _deliver(self, post: WebhookPost) -> None:
         url = _parse(post.url)
         if url.scheme != "https" and not self._allow_local:
-            raise NotDelivered("The webhook URL is not https.", permanent=True)
+            raise NotDelivered(
+                "The webhook URL is not https. EVERGRANT_WEBHOOK_TARGETS=any allows that.",
+                permanent=True,
+            )
         port = url.port or (443 if url.scheme == "https" else 80)
         address = await self._judged_address(url.host, port)
         request = self._client.build_request(
@@ -130,7 +133,8 @@ class HttpWebhooks:
             raise NotDelivered("The name of the receiver does not resolve.", permanent=False)
         if not self._allow_local and not all(is_public(address) for address in addresses):
             raise NotDelivered(
-                "The receiver is an internal address; webhooks only go to public ones.",
+                "The receiver is an internal address; webhooks only go to public ones. "
+                "EVERGRANT_WEBHOOK_TARGETS=any allows internal ones.",
                 permanent=True,
             )
         return addresses[0]

@@ -15,12 +15,10 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from email.utils import parseaddr
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from typing import Any
 
 from evergrant.errors import Misconfigured
 from evergrant.rules import ids
@@ -28,10 +26,19 @@ from evergrant.rules.faults import Fault
 from evergrant.rules.marketplaces import STANDARD, Marketplaces
 from evergrant.rules.overrides import overridden
 from evergrant.rules.secrecy import Secret
-from evergrant.rules.urls import check_origin
+from evergrant.settings import readers
 from evergrant.spelling import did_you_mean
 
-__all__ = ["SETTINGS", "House", "LogFormat", "ServerRole", "Setting", "Settings", "ShownSetting"]
+__all__ = [
+    "SETTINGS",
+    "House",
+    "LogFormat",
+    "ServerRole",
+    "Setting",
+    "Settings",
+    "ShownSetting",
+    "WebhookTargets",
+]
 
 PREFIX = "EVERGRANT_"
 LARGEST_FILE = 1024 * 1024
@@ -51,6 +58,13 @@ class ServerRole(StrEnum):
 class LogFormat(StrEnum):
     TEXT = "text"
     JSON = "json"
+
+
+class WebhookTargets(StrEnum):
+    """Where webhooks may go."""
+
+    PUBLIC = "public"  # https to public addresses
+    ANY = "any"  # internal addresses and plain http as well
 
 
 class LogLevel(StrEnum):
@@ -106,6 +120,7 @@ class Settings:
     lwa_timeout_s: float
     amazon_timeout_s: float
     webhook_timeout_s: float
+    webhook_targets: WebhookTargets | None  # None: any in development, else public
     mail_timeout_s: float
     worker_concurrency: int
     shown: tuple[ShownSetting, ...] = field(repr=False)
@@ -155,101 +170,16 @@ class Settings:
         return self.home / "keyring"
 
     @property
+    def webhooks_to_anywhere(self) -> bool:
+        """Without a mail relay nothing leaves the house, and instances live on this machine."""
+        if self.webhook_targets is None:
+            return self.development
+        return self.webhook_targets is WebhookTargets.ANY
+
+    @property
     def development(self) -> bool:
         """No mail relay is given: mails go to the development mailbox."""
         return self.smtp_url is None
-
-
-# --- how a text becomes a value -------------------------------------------------------------
-
-Word = TypeVar("Word", bound=StrEnum)
-
-
-def _word(words: type[Word]) -> Callable[[str], Word]:
-    def read(text: str) -> Word:
-        try:
-            return words(text.lower())
-        except ValueError:
-            known = [word.value for word in words]
-            raise Fault(
-                "unknown_value",
-                f"'{text}' is none of {', '.join(known)}.",
-                hint=did_you_mean(text, known),
-            ) from None
-
-    return read
-
-
-def _integer(low: int, high: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and low <= int(text[:12]) <= high):
-            raise Fault(
-                "out_of_range", f"'{text[:40]}' is not a whole number from {low} to {high}."
-            )
-        return int(text)
-
-    return read
-
-
-def _seconds(low: float, high: float) -> Callable[[str], float]:
-    def read(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = float("nan")
-        if not low <= value <= high:
-            raise Fault("out_of_range", f"'{text}' is not a number from {low:g} to {high:g}.")
-        return value
-
-    return read
-
-
-def _days(low: int, high: int) -> Callable[[str], timedelta]:
-    whole = _integer(low, high)
-    return lambda text: timedelta(days=whole(text))
-
-
-def _folder(text: str) -> Path:
-    try:
-        return Path(text).expanduser().absolute()
-    except RuntimeError as error:
-        raise Fault("no_home", f"{text} cannot be resolved: {error}") from None
-
-
-def _host(text: str) -> str:
-    if not text.isascii() or any(c.isspace() or c in "/@?#" for c in text):
-        raise Fault("bad_host", f"'{text}' is not an address to listen at.")
-    return text
-
-
-def _database_url(text: str) -> Secret:
-    if urlsplit(text).scheme not in {"postgresql", "postgres"}:
-        raise Fault(
-            "bad_url",
-            "it has to begin with postgresql://.",
-            hint="Write it as postgresql://user:password@host:5432/database.",
-        )
-    return Secret(text)
-
-
-def _smtp_url(text: str) -> Secret:
-    parts = urlsplit(text)
-    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
-        raise Fault(
-            "bad_url",
-            "it has to begin with smtp:// or smtps:// and name a host.",
-            hint="Write it as smtp://user:password@host:587?starttls=1 or smtps://host:465.",
-        )
-    return Secret(text)
-
-
-def _public_url(text: str) -> str:
-    return check_origin(text, "EVERGRANT_PUBLIC_URL")
-
-
-def _sender(text: str) -> str:
-    ids.check_email(parseaddr(text)[1] if text.isprintable() else text)
-    return text
 
 
 # --- the list -------------------------------------------------------------------------------
@@ -293,26 +223,28 @@ _LIMITS, _LOGS = "Limits", "Logs and development"
 
 # fmt: off
 SETTINGS: tuple[Setting, ...] = (
-    _s("PUBLIC_URL", _PLACE, _public_url,
+    _s("PUBLIC_URL", _PLACE, readers.public_url,
        "Where selling partners and Amazon reach this installation: an origin, https except on "
        "loopback. Letters, pages and the URIs registered at Amazon are made of it.",
        unset="`http://` with host and port below", example="https://connect.your-house.example"),
-    _s("HOST", _PLACE, _host, "Address that the server listens at.",
+    _s("HOST", _PLACE, readers.host, "Address that the server listens at.",
        default="127.0.0.1", example="10.0.0.7"),
-    _s("PORT", _PLACE, _integer(0, 65535), "Port that the server listens at; 0 takes any free one.",
+    _s("PORT", _PLACE, readers.integer(0, 65535),
+       "Port that the server listens at; 0 takes any free one.",
        default="8080", example="8000"),
-    _s("ROLE", _PLACE, _word(ServerRole),
+    _s("ROLE", _PLACE, readers.word(ServerRole),
        "What this process answers: `web` (partners' browsers), `api` (programs) or `all`.",
        default="all", example="api"),
-    _s("WORKER_CONCURRENCY", _PLACE, _integer(1, 200), "Jobs that one worker does at a time.",
+    _s("WORKER_CONCURRENCY", _PLACE, readers.integer(1, 200),
+       "Jobs that one worker does at a time.",
        default="10", example="25"),
-    _s("HOME", _DATA, _folder,
+    _s("HOME", _DATA, readers.folder,
        "Folder for the embedded database and the key ring. Keep it closed to other users.",
        default="~/.evergrant", example="/var/lib/evergrant"),
-    _s("DATABASE_URL", _DATA, _database_url, "PostgreSQL 14 or newer.", secret=True,
+    _s("DATABASE_URL", _DATA, readers.database_url, "PostgreSQL 14 or newer.", secret=True,
        unset="an embedded PostgreSQL runs below the home folder",
        example="postgresql://evergrant:…@db.internal/evergrant"),
-    _s("DATABASE_POOL", _DATA, _integer(2, 200), "Most connections per process.",
+    _s("DATABASE_POOL", _DATA, readers.integer(2, 200), "Most connections per process.",
        default="10", example="20"),
     _s("KEYRING", _DATA, Secret,
        "Keys that seal secrets: `id:base64,id:base64`, 32 bytes each, the first one seals.",
@@ -321,37 +253,46 @@ SETTINGS: tuple[Setting, ...] = (
     _s("HOUSE_NAME", _HOUSE, ids.check_name,
        "Name of the software house, as letters and pages say it. Needed with a mail relay.",
        unset="a made-up house, for trying out", example="Northwind Commerce Software"),
-    _s("SMTP_URL", _HOUSE, _smtp_url, "Mail relay: `smtp://` (with `?starttls=1`) or `smtps://`.",
+    _s("SMTP_URL", _HOUSE, readers.smtp_url,
+       "Mail relay: `smtp://` (with `?starttls=1`) or `smtps://`.",
        secret=True, unset="mails go to the development mailbox at `/dev/mailbox`",
        example="smtp://user:…@mail.internal:587?starttls=1"),
-    _s("MAIL_FROM", _HOUSE, _sender, "Sender of all letters. Needed with a mail relay.",
+    _s("MAIL_FROM", _HOUSE, readers.sender, "Sender of all letters. Needed with a mail relay.",
        unset="a made-up address, for trying out",
        example="Northwind <connect@northwind.example>"),
     _s("SUPPORT_EMAIL", _HOUSE, ids.check_email,
        "Dev Support: receives a report of every failed authorization. Needed with a mail relay.",
        unset="a made-up address, for trying out", example="dev-support@northwind.example"),
-    _s("INVITATION_DAYS", _HOUSE, _days(1, 90), "Days that the link of an invitation works.",
+    _s("INVITATION_DAYS", _HOUSE, readers.days(1, 90),
+       "Days that the link of an invitation works.",
        into="invitation_life", default="14", example="7"),
-    _s("MARKETPLACES_FILE", _AMAZON, _folder,
+    _s("MARKETPLACES_FILE", _AMAZON, readers.folder,
        "JSON or TOML file that overrides hosts, endpoints and marketplaces.", names_a_file=True,
        unset="Amazon's 23 stores as published", example="/etc/evergrant/marketplaces.toml"),
-    _s("LWA_TIMEOUT_S", _AMAZON, _seconds(0.1, 120), "Seconds to wait for Login with Amazon.",
+    _s("LWA_TIMEOUT_S", _AMAZON, readers.seconds(0.1, 120),
+       "Seconds to wait for Login with Amazon.",
        default="10", example="5"),
-    _s("AMAZON_TIMEOUT_S", _AMAZON, _seconds(0.1, 600),
+    _s("AMAZON_TIMEOUT_S", _AMAZON, readers.seconds(0.1, 600),
        "Seconds to wait for the Selling Partner API.", default="30", example="60"),
-    _s("BODY_LIMIT", _LIMITS, _integer(1024, 1024**3), "Largest request body, in bytes.",
+    _s("BODY_LIMIT", _LIMITS, readers.integer(1024, 1024**3),
+       "Largest request body, in bytes.",
        default="1048576", example="262144"),
-    _s("MAIL_TIMEOUT_S", _LIMITS, _seconds(0.1, 600), "Seconds to wait for the mail relay.",
+    _s("MAIL_TIMEOUT_S", _LIMITS, readers.seconds(0.1, 600),
+       "Seconds to wait for the mail relay.",
        default="30", example="10"),
-    _s("WEBHOOK_TIMEOUT_S", _LIMITS, _seconds(0.1, 120),
+    _s("WEBHOOK_TIMEOUT_S", _LIMITS, readers.seconds(0.1, 120),
        "Seconds to wait for a client instance to take a webhook.", default="10", example="5"),
-    _s("LOG_FORMAT", _LOGS, _word(LogFormat), "`text` for people, `json` for machines.",
+    _s("WEBHOOK_TARGETS", _LIMITS, readers.word(WebhookTargets),
+       "Where webhooks may go: `public` (https to public addresses) or `any` (internal addresses "
+       "and plain http as well, for instances that live beside Evergrant).",
+       unset="`public` with a mail relay, else `any`", example="any"),
+    _s("LOG_FORMAT", _LOGS, readers.word(LogFormat), "`text` for people, `json` for machines.",
        default="text", example="json"),
-    _s("LOG_LEVEL", _LOGS, _word(LogLevel), "`debug`, `info`, `warning` or `error`.",
+    _s("LOG_LEVEL", _LOGS, readers.word(LogLevel), "`debug`, `info`, `warning` or `error`.",
        default="info", example="warning"),
-    _s("MAILBOX_PORT", _LOGS, _integer(0, 65535),
+    _s("MAILBOX_PORT", _LOGS, readers.integer(0, 65535),
        "SMTP port of the development mailbox; 0 takes any free one.", default="0", example="2525"),
-    _s("CLOCK_FILE", _LOGS, _folder,
+    _s("CLOCK_FILE", _LOGS, readers.folder,
        "File with an offset in seconds that is added to the time. Refused with a mail relay.",
        names_a_file=True, unset="the time as it is", example="/srv/evergrant/clock"),
 )
