@@ -64,9 +64,7 @@ class Shelf(Protocol[Thing]):
         **equal: Any,
     ) -> list[Thing]: ...
 
-    async def count(
-        self, *, before: tuple[str, datetime] | None = None, **equal: Any
-    ) -> int: ...
+    async def count(self, *, before: tuple[str, datetime] | None = None, **equal: Any) -> int: ...
 
     async def add(self, thing: Thing) -> None:
         """Raises AlreadyThere when a unique key refuses it. The transaction stays usable."""

@@ -1,0 +1,110 @@
+"""How the text of a setting becomes a value.
+
+Answers for: one reader per kind of value, with what is wrong in one sentence. Does not answer
+for: which setting is read how (the list in this package).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from email.utils import parseaddr
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from evergrant.rules import ids
+from evergrant.rules.faults import Fault
+from evergrant.rules.secrecy import Secret
+from evergrant.rules.urls import check_origin
+from evergrant.spelling import did_you_mean
+
+Word = TypeVar("Word", bound=StrEnum)
+
+
+def word(words: type[Word]) -> Callable[[str], Word]:
+    def read(text: str) -> Word:
+        try:
+            return words(text.lower())
+        except ValueError:
+            known = [word.value for word in words]
+            raise Fault(
+                "unknown_value",
+                f"'{text}' is none of {', '.join(known)}.",
+                hint=did_you_mean(text, known),
+            ) from None
+
+    return read
+
+
+def integer(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and low <= int(text[:12]) <= high):
+            raise Fault(
+                "out_of_range", f"'{text[:40]}' is not a whole number from {low} to {high}."
+            )
+        return int(text)
+
+    return read
+
+
+def seconds(low: float, high: float) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not low <= value <= high:
+            raise Fault("out_of_range", f"'{text}' is not a number from {low:g} to {high:g}.")
+        return value
+
+    return read
+
+
+def days(low: int, high: int) -> Callable[[str], timedelta]:
+    whole = integer(low, high)
+    return lambda text: timedelta(days=whole(text))
+
+
+def folder(text: str) -> Path:
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError as error:
+        raise Fault("no_home", f"{text} cannot be resolved: {error}") from None
+
+
+def host(text: str) -> str:
+    if not text.isascii() or any(c.isspace() or c in "/@?#" for c in text):
+        raise Fault("bad_host", f"'{text}' is not an address to listen at.")
+    return text
+
+
+def database_url(text: str) -> Secret:
+    if urlsplit(text).scheme not in {"postgresql", "postgres"}:
+        raise Fault(
+            "bad_url",
+            "it has to begin with postgresql://.",
+            hint="Write it as postgresql://user:password@host:5432/database.",
+        )
+    return Secret(text)
+
+
+def smtp_url(text: str) -> Secret:
+    parts = urlsplit(text)
+    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+        raise Fault(
+            "bad_url",
+            "it has to begin with smtp:// or smtps:// and name a host.",
+            hint="Write it as smtp://user:password@host:587?starttls=1 or smtps://host:465.",
+        )
+    return Secret(text)
+
+
+def public_url(text: str) -> str:
+    return check_origin(text, "EVERGRANT_PUBLIC_URL")
+
+
+def sender(text: str) -> str:
+    ids.check_email(parseaddr(text)[1] if text.isprintable() else text)
+    return text
