@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 import tempfile
@@ -36,8 +37,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="evergrant-bench-") as folder:
         for name in asked.measure or MEASURES:
             # A town for each: what one measure leaves running does not disturb the next.
-            with Stage.clean(Path(folder) / name).open() as stage:
-                result = MEASURES[name](Town(stage), asked)
+            with (
+                Stage.clean(Path(folder) / name).open() as stage,
+                contextlib.closing(Town(stage)) as town,
+            ):
+                result = MEASURES[name](town, asked)
             results.append(result)
             mark = "reached" if result.reached else "MISSED"
             print(

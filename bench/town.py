@@ -8,7 +8,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from demo.house import House, add_application, lever
+import httpx2
+
+from demo.house import House, add_application
 from demo.stage import Emulator, Evergrant, Stage, start_emulator, start_evergrant
 
 HOUR = 3600
@@ -23,6 +25,9 @@ class Town:
         self.emulator: Emulator = start_emulator(stage, "--gentle")
         self.evergrant: Evergrant = start_evergrant(
             stage, self.emulator, {"EVERGRANT_CLOCK_FILE": str(self.clock_file)}
+        )
+        self._levers = httpx2.Client(
+            base_url=self.emulator.addresses["levers"], timeout=60, trust_env=False
         )
         self.house = House.open(self.evergrant)
         self.application = add_application(self.house, self.emulator)
@@ -72,7 +77,13 @@ class Town:
         return str(account["id"])
 
     def lever(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
-        return lever(self.emulator, method, path, body, **query)
+        answer = self._levers.request(method, path, json=body, params=query or None)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    def close(self) -> None:
+        self._levers.close()
+        self.house.close()
 
     def lwa_calls(self) -> int:
         return int(self.lever("GET", "/history", kind="lwa")["count"])
@@ -100,6 +111,12 @@ def rss_mib(pid: int) -> float:
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1024
     raise RuntimeError(f"process {pid} tells no VmRSS")
+
+
+def cpu_s(pid: int) -> float:
+    """Seconds of CPU that one process has used so far, its own and the system's for it."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def machine() -> str:
