@@ -333,9 +333,9 @@ async def serve(app: ASGIApp, listening: socket.socket, stop: asyncio.Event) -> 
     """Answers at ``listening`` until ``stop`` is set, then lets what is under way come to its
     end for some seconds. Takes the socket over and closes it."""
     # Granian's import takes a while; whoever only asks for help should not pay for it.
-    from granian._granian import SocketHolder as Holder
     from granian.constants import HTTPModes, Interfaces
     from granian.log import LogLevels
+    from granian.net import SocketHolder as Holder  # type: ignore[attr-defined]
     from granian.server.embed import Server
 
     holder: Any = Holder  # its type hints lack the arguments
