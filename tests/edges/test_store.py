@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import math
+import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -759,6 +760,39 @@ async def test_a_lock_goes_with_its_connection(database_url: str) -> None:
     await other.close()
 
 
+HOLD = """
+import asyncio, sys
+from evergrant.adapters.store import open_store
+async def hold():
+    store = await open_store(sys.argv[1])
+    async with store.exclusive("mint/aut_1"):
+        print("held", flush=True)
+        await asyncio.Event().wait()
+asyncio.run(hold())
+"""
+
+
+async def test_a_lock_goes_with_its_process(database_url: str) -> None:
+    holder = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", HOLD, database_url, stdout=asyncio.subprocess.PIPE
+    )
+    assert holder.stdout is not None
+    assert await holder.stdout.readline() == b"held\n"
+    store = await open_store(database_url)
+    waiting = asyncio.create_task(_hold_once(store))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(asyncio.shield(waiting), 0.2)
+    holder.kill()
+    await holder.communicate()
+    await asyncio.wait_for(waiting, 10)
+    await store.close()
+
+
+async def _hold_once(store: Store) -> None:
+    async with store.exclusive("mint/aut_1"):
+        return
+
+
 async def test_patience_with_a_lock_ends(database_url: str) -> None:
     one = await open_store(database_url)
     other = await open_store(database_url, patience_s=0.2)
@@ -944,6 +978,22 @@ async def test_values_stay_out_of_errors(database_url: str) -> None:
             )
     assert private not in str(broken.value)
     await store.close()
+
+
+async def test_the_store_in_memory_points_at_mistakes_that_would_hang() -> None:
+    store = MemoryStore()
+    store.patience_s = 0.05
+    async with store.transaction():
+        with pytest.raises(RuntimeError, match="inside a transaction"):
+            async with store.transaction():
+                pytest.fail("two at once")
+        with pytest.raises(RuntimeError, match="lock first"):
+            async with store.exclusive("a"):
+                pytest.fail("a lock inside")
+    async with store.exclusive("a"):
+        with pytest.raises(RuntimeError, match="Waited"):
+            async with store.exclusive("a"):
+                pytest.fail("two holders")
 
 
 async def test_a_store_in_memory_can_be_down() -> None:
