@@ -170,11 +170,13 @@ async def test_a_database_that_is_not_migrated(
     assert "evergrant migrate" in found["EG012"][0].hint
 
 
-async def test_a_queue_that_is_missing(house: Environment) -> None:
-    assert "EG013" not in await codes(house)
-    async with await psycopg.AsyncConnection.connect(house["EVERGRANT_DATABASE_URL"]) as connection:
+async def test_a_queue_that_is_missing(settled: Environment, empty_database_url: str) -> None:
+    settled["EVERGRANT_DATABASE_URL"] = empty_database_url
+    await wiring.migrate(Settings.from_environment(settled))
+    assert "EG013" not in await codes(settled)
+    async with await psycopg.AsyncConnection.connect(empty_database_url) as connection:
         await connection.execute("drop schema procrastinate cascade")
-    assert "EG013" in await codes(house)
+    assert "EG013" in await codes(settled)
 
 
 async def test_a_house_without_worker_and_with_one(house: Environment) -> None:

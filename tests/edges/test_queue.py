@@ -44,11 +44,11 @@ async def test_ringing_for_nothing_is_nothing(app: App) -> None:
 
 
 async def test_a_bell_never_raises(
-    app: App, database_url: str, caplog: pytest.LogCaptureFixture
+    empty_database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with await psycopg.AsyncConnection.connect(database_url) as connection:
-        await connection.execute("drop schema procrastinate cascade")
-    await ProcrastinateBell(app).ring(["out_1"])
+    """Here the queue's tables are missing."""
+    async with queue.open_queue(empty_database_url) as app:
+        await ProcrastinateBell(app).ring(["out_1"])
     assert "a ring was lost" in caplog.text
 
 
