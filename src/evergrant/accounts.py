@@ -38,6 +38,10 @@ __all__ = ["AccountView", "Accounts", "NewAccount"]
 
 _MOVED_ON = "Somebody else changed this account at the same moment; look at it again."
 
+#: Fields by which the reception judges whether a grant belongs to an account.
+_JUDGED_AT_CONSENT = frozenset(
+    {"application_id", "region", "partner_kind", "home_marketplace", "merchant_token"}
+)
 #: So many accounts are looked at in one go when a list is narrowed by state.
 _STRIDE = 500
 
@@ -121,7 +125,9 @@ class Accounts:
             except AlreadyThere as taken:
                 raise _conflict(taken) from None
             mirrored = {n: changed[n] for n in ("application_id", "region") if n in changed}
-            moved = not mirrored or await _change(tx, authorization, now, **mirrored)
+            # Whoever stores a grant at this moment judged what the account was: its version tells.
+            touched = not _JUDGED_AT_CONSENT.isdisjoint(changed)
+            moved = not touched or await _change(tx, authorization, now, **mirrored)
             if fresh is None or not moved:
                 raise Conflict(_MOVED_ON)
             was = {name: getattr(old, name) for name in changed}

@@ -105,6 +105,7 @@ def test_a_renewal_by_the_same_partner_is_accepted() -> None:
         (CALLBACK, replace(HANDSHAKE, same_browser=False), ACCOUNT, Refusal.OTHER_BROWSER),
         (CALLBACK, replace(HANDSHAKE, spent=True), ACCOUNT, Refusal.STATE_SPENT),
         (CALLBACK, replace(HANDSHAKE, expires_at=NOW), ACCOUNT, Refusal.STATE_EXPIRED),
+        (CALLBACK, replace(HANDSHAKE, account_moved=True), ACCOUNT, Refusal.ACCOUNT_MOVED),
         (replace(CALLBACK, code_present=False), HANDSHAKE, ACCOUNT, Refusal.CODE_MISSING),
         (replace(CALLBACK, error="access_denied"), HANDSHAKE, ACCOUNT, Refusal.DECLINED),
         (replace(CALLBACK, error="server_error"), HANDSHAKE, ACCOUNT, Refusal.AMAZON_ERROR),

@@ -71,7 +71,7 @@ class Adoption:
                 selling_partner_id=selling_partner_id,
                 granted_at=granted_at,
             )
-            outbox_ids = await self._store(account_id, given, now, by=by)
+            outbox_ids = await self._store(case, given, now, by=by)
         await self._ground.ring(outbox_ids)
         await self._grants.after_grant(account_id, given.access_token)
         return await self._ground.accounts.get(account_id, by=SYSTEM)
@@ -142,12 +142,14 @@ class Adoption:
             after = rows[-1].id
 
     async def _store(
-        self, account_id: str, given: Given, now: datetime, *, by: Caller
+        self, tried: Case, given: Given, now: datetime, *, by: Caller
     ) -> tuple[str, ...]:
         for _ in range(MOST_RACES):
             try:
                 async with self._ground.store.transaction() as tx:
-                    case = await case_in_reach(tx, account_id, by)
+                    case = await case_in_reach(tx, tried.account.id, by)
+                    if case.place != tried.place:
+                        raise _changed()
                     await self._refuse_mismatch(tx, case, given.selling_partner_id)
                     known = given.selling_partner_id or case.authorization.selling_partner_id
                     settled = given.named(known)
@@ -158,7 +160,11 @@ class Adoption:
                 raise _taken() from None
             except Raced:
                 continue
-        raise Conflict("This account is being changed by somebody else.", hint="Try again.")
+        raise _changed()
+
+
+def _changed() -> Conflict:
+    return Conflict("This account is being changed by somebody else.", hint="Try again.")
 
 
 def _taken() -> Conflict:

@@ -140,7 +140,9 @@ class Arrivals:
                 selling_partner_id=callback.selling_partner_id,
                 error=callback.error,
             ),
-            facts_of(handshake, case, same_browser=own) if handshake and case else None,
+            facts_of(self._ground, handshake, case, same_browser=own)
+            if handshake and case
+            else None,
             await self._account_facts(tx, case, callback.selling_partner_id) if case else None,
             now,
         )
@@ -279,12 +281,16 @@ class Arrivals:
                 code_present=True,
                 selling_partner_id=believed.selling_partner_id,
             ),
-            replace(facts_of(believed.handshake, case, same_browser=True), spent=False),
+            replace(
+                facts_of(self._ground, believed.handshake, case, same_browser=True), spent=False
+            ),
             await self._account_facts(tx, case, believed.selling_partner_id),
             believed.handshake.created_at,
         )
         if isinstance(verdict, Refuse):
             raise NotStorable(verdict.reason)
+        if case.place != believed.case.place:
+            raise NotStorable(Refusal.ACCOUNT_MOVED)
         if answer.refresh_token is None:
             raise LookupError("An answer without a refresh token came this far.")
         given = Given(

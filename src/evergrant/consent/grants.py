@@ -32,7 +32,7 @@ from evergrant.rules.lifecycle import Event, Moved, State, advance
 from evergrant.rules.marketplaces import PartnerKind
 from evergrant.rules.rights import Caller, Right
 from evergrant.rules.secrecy import Secret
-from evergrant.rules.terms import grant_term_ends_at
+from evergrant.rules.terms import ACCESS_TOKEN_LIFE, grant_term_ends_at
 
 #: The first look at an account happens while its owner waits for a page.
 LOOK_PATIENCE_S = 8.0
@@ -109,7 +109,7 @@ class Grants:
             vault.access_token(after.id),
             given.access_token,
             now=now,
-            expires_at=given.access_token_expires_at,
+            expires_at=min(given.access_token_expires_at, now + ACCESS_TOKEN_LIFE),
         )
         await journal.write(
             tx,

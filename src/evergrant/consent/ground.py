@@ -17,9 +17,16 @@ from evergrant.errors import NotFound
 from evergrant.ports import Bell, Clock
 from evergrant.ports.amazon import LWA, SellingPartnerApi
 from evergrant.ports.store import Store, Transaction
-from evergrant.ports.things import Account, Application, Authorization, ClientInstance
+from evergrant.ports.things import (
+    Account,
+    Application,
+    Authorization,
+    ClientInstance,
+    Handshake,
+)
 from evergrant.registry import Registry
 from evergrant.rules import ids
+from evergrant.rules.faults import Fault
 from evergrant.rules.marketplaces import Marketplaces
 from evergrant.rules.rights import Caller
 from evergrant.rules.secrecy import Secret
@@ -60,6 +67,15 @@ class Ground:
         """Raises Fault: no consent host of that marketplace is known."""
         return self.marketplaces.consent_origin(account.home_marketplace, account.partner_kind)
 
+    def moved(self, handshake: Handshake, case: Case) -> bool:
+        """Whether the account belongs to another application or consent host by now than the
+        handshake was begun for: Amazon's answer would be one for somewhere else."""
+        try:
+            origin = self.consent_origin(case.account)
+        except Fault:
+            return True
+        return (handshake.application_id, handshake.consent_origin) != (case.application.id, origin)
+
     async def ring(self, outbox_ids: Sequence[str]) -> None:
         if outbox_ids:
             await self.bell.ring(outbox_ids)
@@ -79,13 +95,21 @@ class Case:
         """It was authorized before, whatever became of that."""
         return self.authorization.grant_id is not None
 
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """Where a grant of this account belongs: one of another place is a stranger's."""
+        at = self.authorization
+        return at.application_id, at.region.value, self.account.partner_kind.value
+
 
 async def case_of(tx: Transaction, account_id: str) -> Case:
     """Raises NotFound."""
+    # First the authorization, whose version is compared when a grant is stored: an account that
+    # changes between these two reads is found out.
+    authorization = await tx.authorizations.one(account_id=account_id)
     account = await tx.accounts.get(account_id)
     if account is None:
         raise NotFound
-    authorization = await tx.authorizations.one(account_id=account.id)
     application = await tx.applications.get(account.application_id)
     instance = await tx.instances.get(account.client_instance_id)
     if authorization is None or application is None or instance is None:

@@ -40,7 +40,9 @@ def begun_by(handshake: Handshake, browser: str | None) -> bool:
     return browser is not None and hmac.compare_digest(handshake.browser_digest, digest(browser))
 
 
-def facts_of(handshake: Handshake, case: Case, *, same_browser: bool) -> HandshakeFacts:
+def facts_of(
+    ground: Ground, handshake: Handshake, case: Case, *, same_browser: bool
+) -> HandshakeFacts:
     return HandshakeFacts(
         expires_at=handshake.expires_at,
         spent=handshake.step not in LIVE,
@@ -48,6 +50,7 @@ def facts_of(handshake: Handshake, case: Case, *, same_browser: bool) -> Handsha
         amazon_application_id=case.application.application_id,
         consent_origin=handshake.consent_origin,
         selling_partner_id=handshake.selling_partner_id,
+        account_moved=ground.moved(handshake, case),
     )
 
 

@@ -133,7 +133,7 @@ class LogIn:
                 amazon_state_present=bool(asked.amazon_state),
                 selling_partner_id=asked.selling_partner_id,
             ),
-            facts_of(handshake, case, same_browser=True),
+            facts_of(self._ground, handshake, case, same_browser=True),
             origins,
             now,
         )

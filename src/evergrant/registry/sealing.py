@@ -15,6 +15,7 @@ from evergrant.errors import Misconfigured, SealBroken
 from evergrant.ports.store import Transaction
 from evergrant.ports.things import IntegrationCredentials
 from evergrant.registry.values import Credentials
+from evergrant.rules.applications import GRANTLESS_SCOPES
 from evergrant.rules.terms import SECRET_OVERLAP, secret_ends_at
 from evergrant.vault import Vault
 
@@ -42,11 +43,16 @@ async def seal_client_secret(
     except (SealBroken, Misconfigured):
         current = None  # it is lost; this verb is how an operator repairs that
     changes: dict[str, Any] = {"secret_set": True}
+    renamed = values.get("lwa_client_id", old.lwa_client_id) != old.lwa_client_id
+    if renamed:
+        # They are tokens of the former LWA client, not of this one.
+        for scope in GRANTLESS_SCOPES:
+            await safe.drop(tx, vault.grantless_token(old.id, scope))
     if secret == current:
         return changes | {name: at for name, at in dates.items() if at is not None}
     await safe.put(tx, name, secret, now=now)
     previous = vault.previous_client_secret(old.id)
-    if current is None or values.get("lwa_client_id", old.lwa_client_id) != old.lwa_client_id:
+    if current is None or renamed:
         await safe.drop(tx, previous)
         return changes | dates | {"previous_secret_ends_at": None}
     ends_at = min(now + SECRET_OVERLAP, old.secret_expires_at or now + SECRET_OVERLAP)

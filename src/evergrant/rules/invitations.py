@@ -62,6 +62,7 @@ class Refusal(StrEnum):
     INVITATION_SPENT = "invitation_spent"
     INVITATION_WITHDRAWN = "invitation_withdrawn"
     ACCOUNT_CLOSED = "account_closed"
+    ACCOUNT_MOVED = "account_moved"
     # the state and the browser
     STATE_MISSING = "state_missing"
     STATE_UNKNOWN = "state_unknown"
@@ -126,6 +127,13 @@ REFUSALS: Mapping[Refusal, RefusalNote] = MappingProxyType(
         ),
         Refusal.ACCOUNT_CLOSED: RefusalNote(
             "us", "The account is closed here.", "Reopen the account, then send a fresh link."
+        ),
+        Refusal.ACCOUNT_MOVED: RefusalNote(
+            "us",
+            "Application, region, kind or home marketplace of the account were changed between "
+            "the button and Amazon's answer, which belongs to what they were before. Nothing was "
+            "stored.",
+            "The partner can press the button of the same letter again.",
         ),
         Refusal.STATE_MISSING: RefusalNote(
             "partner",
@@ -295,6 +303,7 @@ class HandshakeFacts:
     amazon_application_id: str
     consent_origin: str
     selling_partner_id: str = ""  # as the log-in leg reported it
+    account_moved: bool = False  # it belongs to another application or consent host by now
 
 
 def _judge_handshake(handshake: HandshakeFacts | None, now: datetime) -> Refuse | None:
@@ -306,6 +315,8 @@ def _judge_handshake(handshake: HandshakeFacts | None, now: datetime) -> Refuse 
         return Refuse(Refusal.STATE_SPENT)
     if now >= handshake.expires_at:
         return Refuse(Refusal.STATE_EXPIRED)
+    if handshake.account_moved:
+        return Refuse(Refusal.ACCOUNT_MOVED)
     return None
 
 

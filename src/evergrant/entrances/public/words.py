@@ -8,7 +8,7 @@ they are shown. None of them blames the reader, and each says what to do next.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from evergrant.letters import marked
@@ -267,6 +267,7 @@ WORDS: Mapping[str, Words] = MappingProxyType(
             marked("The people who sent you the link have closed the account meanwhile."),
             _TELL,
         ),
+        "account_moved": replace(GENERAL, status=409),
         "invitation_unknown": MISSING,
         "invitation_expired": Words(
             410,

@@ -1,0 +1,364 @@
+"""Attempts at the three things that must never happen: an access token of the wrong account,
+something spent twice, a secret where it does not belong. In one process, on fakes that can be held
+at the worst moment."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+
+from evergrant import vault
+from evergrant.accounts import NewAccount
+from evergrant.consent import Arrived
+from evergrant.desk import Desk
+from evergrant.errors import Conflict, ConsentRefused, EvergrantError
+from evergrant.registry import Credentials, NewApplication, NewInstance
+from evergrant.rules.applications import ApplicationStatus
+from evergrant.rules.lifecycle import State
+from evergrant.rules.marketplaces import PartnerKind
+from evergrant.rules.rights import SYSTEM
+from evergrant.rules.secrecy import Secret
+from evergrant.testing import desk as testing_desk
+from evergrant.testing.desk import Fakes
+from evergrant.tokens import Tokens
+
+SHOP, OTHER_SHOP = "A1SHOPSHOPSHOP", "A2OTHEROTHER99"
+
+
+@dataclass
+class House:
+    """A desk with two public applications and a client instance."""
+
+    fakes: Fakes = field(default_factory=Fakes)
+    desk: Desk = field(init=False)
+    client_ids: dict[str, str] = field(default_factory=dict)
+    application_id: str = ""
+    other_application_id: str = ""
+    instance_id: str = ""
+
+    async def open(self) -> House:
+        self.desk = self.another()
+        self.application_id = await self.application()
+        self.other_application_id = await self.application()
+        added = await self.desk.registry.add_instance(NewInstance(name="ERP"), by=SYSTEM)
+        self.instance_id = added.instance.id
+        return self
+
+    def another(self) -> Desk:
+        """One more process of the same house, in which nobody waits between two tries."""
+        desk = testing_desk.desk(self.fakes)
+        tokens = Tokens(
+            store=self.fakes.store,
+            clock=self.fakes.clock,
+            vault=desk.vault,
+            registry=desk.registry,
+            lwa=self.fakes.lwa,
+            bell=self.fakes.bell,
+            sleep=lambda _: asyncio.sleep(0),
+        )
+        return dataclasses.replace(desk, tokens=tokens)
+
+    async def application(self) -> str:
+        self.fakes.clock.move(milliseconds=1)
+        text = secrets.token_hex(16)
+        uuid = f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+        added = await self.desk.registry.add_application(
+            NewApplication(
+                name=f"Connector {text[:6]}",
+                partner_kinds=frozenset(PartnerKind),
+                status=ApplicationStatus.PUBLISHED,
+                application_id=f"amzn1.sp.solution.{uuid}",
+            ),
+            by=SYSTEM,
+        )
+        client_id = f"amzn1.application-oa2-client.{secrets.token_hex(16)}"
+        client_secret = Secret(f"amzn1.oa2-cs.v1.{secrets.token_hex(32)}")
+        self.fakes.lwa.add_client(client_id, client_secret)
+        await self.desk.registry.set_credentials(
+            added.id,
+            Credentials(lwa_client_id=client_id, lwa_client_secret=client_secret),
+            by=SYSTEM,
+        )
+        self.client_ids[added.id] = client_id
+        return added.id
+
+    async def account(self, **wishes: Any) -> str:
+        self.fakes.clock.move(milliseconds=1)
+        values = {
+            "name": f"Shop {secrets.token_hex(4)}",
+            "partner_kind": PartnerKind.SELLER,
+            "client_email": "owner@shop.example",
+            "application_id": self.application_id,
+            "client_instance_id": self.instance_id,
+            "region": "eu",
+            "home_marketplace": "DE",
+            **wishes,
+        }
+        return (await self.desk.accounts.add(NewAccount(**values), by=SYSTEM)).id
+
+    async def begin(self, account_id: str, browser: str | None = None) -> tuple[str, str]:
+        """Our state and the browser's cookie."""
+        self.fakes.clock.move(milliseconds=1)
+        link = (await self.desk.consent.link(account_id, by=SYSTEM)).reveal()
+        gone = await self.desk.consent.begin(link.rpartition("/")[2], browser)
+        state = parse_qs(urlsplit(gone.location.reveal()).query)["state"][0]
+        return state, gone.browser.reveal()
+
+    def callback(self, state: str, shop: str, application_id: str = "") -> str:
+        client_id = self.client_ids[application_id or self.application_id]
+        redirect_uri = f"{testing_desk.HOUSE.public_url}/callback"
+        code = self.fakes.lwa.code(client_id, redirect_uri, about=shop)
+        return urlencode(
+            {"state": state, "selling_partner_id": shop, "spapi_oauth_code": code.reveal()}
+        )
+
+    async def connect(self, account_id: str, shop: str) -> Arrived:
+        state, browser = await self.begin(account_id)
+        return await self.desk.consent.accept(self.callback(state, shop), browser)
+
+    async def until_asked(self, verb: str, calls: int = 1) -> None:
+        for _ in range(5000):
+            if self.fakes.lwa.count(verb) >= calls:
+                return
+            await asyncio.sleep(0)
+        raise AssertionError(f"LWA was not asked to {verb}")
+
+    async def authorization(self, account_id: str) -> Any:
+        async with self.fakes.store.transaction() as tx:
+            return await tx.authorizations.one(account_id=account_id)
+
+    async def sealed_names(self) -> set[str]:
+        async with self.fakes.store.transaction() as tx:
+            return {one.id for one in await tx.safe.all()}
+
+    def issued_to(self, token: Secret) -> tuple[str, str]:
+        """Whose access token this is, and of which LWA client."""
+        issued = self.fakes.lwa.issued(token)
+        assert issued is not None, "no token of Amazon's at all"
+        return issued.about, issued.lwa_client_id
+
+
+@pytest.fixture
+async def house() -> House:
+    return await House().open()
+
+
+# --- the ground moves under an exchange -------------------------------------------------------
+
+
+MOVES = [
+    pytest.param({"application_id": "other"}, id="application"),
+    pytest.param({"region": "na", "home_marketplace": "US"}, id="region"),
+    pytest.param({"partner_kind": "vendor", "vendor_kind": "retail"}, id="partner kind"),
+    pytest.param({"merchant_token": OTHER_SHOP}, id="merchant token"),
+]
+
+
+def moved(house: House, change: dict[str, Any]) -> dict[str, Any]:
+    if "application_id" in change:
+        return {"application_id": house.other_application_id}
+    return change
+
+
+@pytest.mark.parametrize("change", MOVES)
+async def test_an_account_that_moves_while_its_code_is_exchanged_gets_no_grant(
+    house: House, change: dict[str, Any]
+) -> None:
+    """Amazon's answer belongs to the application, region and kind that the partner was asked for;
+    under another one it would be a token of the wrong application."""
+    account_id = await house.account()
+    state, browser = await house.begin(account_id)
+    query = house.callback(state, SHOP)
+    with house.fakes.lwa.hold():
+        arriving = asyncio.create_task(house.desk.consent.accept(query, browser))
+        await house.until_asked("exchange_code")
+        await house.desk.accounts.change(account_id, moved(house, change), by=SYSTEM)
+    with pytest.raises(ConsentRefused):
+        await arriving
+    authorization = await house.authorization(account_id)
+    assert authorization.state is State.AWAITING
+    assert authorization.grant_id is None
+    assert not any(
+        name.startswith(("grant/", "authorization/")) for name in await house.sealed_names()
+    )
+    # A fresh start connects it where it is now.
+    account = (await house.desk.accounts.get(account_id, by=SYSTEM)).account
+    state, browser = await house.begin(account_id)
+    shop = account.merchant_token or SHOP
+    query = house.callback(state, shop, account.application_id)
+    assert (await house.desk.consent.accept(query, browser)).connected
+    token = await house.desk.tokens.mint(account_id, by=SYSTEM)
+    assert house.issued_to(token.value) == (shop, house.client_ids[account.application_id])
+
+
+@pytest.mark.parametrize("change", MOVES[:3])
+async def test_an_account_that_moved_before_the_callback_spends_no_code(
+    house: House, change: dict[str, Any]
+) -> None:
+    account_id = await house.account()
+    state, browser = await house.begin(account_id)
+    query = house.callback(state, SHOP)
+    await house.desk.accounts.change(account_id, moved(house, change), by=SYSTEM)
+    with pytest.raises(ConsentRefused):
+        await house.desk.consent.accept(query, browser)
+    assert house.fakes.lwa.count("exchange_code") == 0, "no code was shown to the wrong client"
+    assert (await house.authorization(account_id)).grant_id is None
+
+
+@pytest.mark.parametrize("change", MOVES[:3])
+async def test_an_account_that_moves_while_a_refresh_token_is_adopted_gets_no_grant(
+    house: House, change: dict[str, Any]
+) -> None:
+    account_id = await house.account()
+    refresh_token = house.fakes.lwa.grant(house.client_ids[house.application_id], SHOP)
+    with house.fakes.lwa.hold():
+        adopting = asyncio.create_task(
+            house.desk.consent.adopt(account_id, refresh_token, by=SYSTEM)
+        )
+        await house.until_asked("refresh")
+        await house.desk.accounts.change(account_id, moved(house, change), by=SYSTEM)
+    with pytest.raises(Conflict):
+        await adopting
+    assert (await house.authorization(account_id)).grant_id is None
+    assert not any(name.startswith("grant/") for name in await house.sealed_names())
+
+
+async def test_an_account_closed_while_its_code_is_exchanged_gets_no_grant(house: House) -> None:
+    account_id = await house.account()
+    state, browser = await house.begin(account_id)
+    with house.fakes.lwa.hold():
+        arriving = asyncio.create_task(
+            house.desk.consent.accept(house.callback(state, SHOP), browser)
+        )
+        await house.until_asked("exchange_code")
+        await house.desk.accounts.close(account_id, by=SYSTEM)
+    with pytest.raises(ConsentRefused) as refused:
+        await arriving
+    assert refused.value.reason == "account_closed"
+    assert (await house.authorization(account_id)).grant_id is None
+
+
+# --- renewal, closing and adoption while tokens are minted ------------------------------------
+
+
+async def held(house: House) -> str:
+    account_id = await house.account()
+    await house.connect(account_id, SHOP)
+    return account_id
+
+
+async def renewed_about(house: House, account_id: str, how: str, about: str) -> None:
+    """A new grant of the same shop, which the fake knows by another name."""
+    client_id = house.client_ids[house.application_id]
+    if how == "adopt":
+        await house.desk.consent.adopt(
+            account_id, house.fakes.lwa.grant(client_id, about), by=SYSTEM
+        )
+        return
+    state, browser = await house.begin(account_id)
+    redirect_uri = f"{testing_desk.HOUSE.public_url}/callback"
+    code = house.fakes.lwa.code(client_id, redirect_uri, about=about).reveal()
+    query = urlencode({"state": state, "selling_partner_id": SHOP, "spapi_oauth_code": code})
+    await house.desk.consent.accept(query, browser)
+
+
+@pytest.mark.parametrize("how", ["adopt", "consent"])
+async def test_a_grant_renewed_while_a_token_is_minted_is_the_one_served(
+    house: House, how: str
+) -> None:
+    account_id = await held(house)
+    first, second = house.another(), house.another()
+    await second.tokens.mint(account_id, by=SYSTEM)  # warm in another process
+    house.fakes.clock.move(seconds=3590)
+    real = house.fakes.lwa.refresh
+    stuck, go = asyncio.Event(), asyncio.Event()
+
+    async def slow(client: Any, refresh_token: Secret) -> Any:
+        answer = await real(client, refresh_token)
+        stuck.set()
+        await go.wait()
+        return answer
+
+    house.fakes.lwa.refresh = slow  # type: ignore[method-assign]
+    minting = asyncio.create_task(first.tokens.mint(account_id, by=SYSTEM))
+    await stuck.wait()
+    house.fakes.lwa.refresh = real  # type: ignore[method-assign]
+    await renewed_about(house, account_id, how, "renewed")
+    go.set()
+    for token in (
+        await minting,
+        await first.tokens.mint(account_id, by=SYSTEM),
+        await house.another().tokens.mint(account_id, by=SYSTEM),
+    ):
+        assert house.issued_to(token.value)[0] == "renewed"
+
+
+@pytest.mark.parametrize("how", ["adopt", "consent"])
+async def test_another_process_drops_its_token_a_second_after_a_renewal(
+    house: House, how: str
+) -> None:
+    account_id = await held(house)
+    ticking = [0.0]
+    desk = testing_desk.desk(house.fakes)
+    warm = Tokens(
+        store=house.fakes.store,
+        clock=house.fakes.clock,
+        vault=desk.vault,
+        registry=desk.registry,
+        lwa=house.fakes.lwa,
+        bell=house.fakes.bell,
+        monotonic=lambda: ticking[0],
+    )
+    assert house.issued_to((await warm.mint(account_id, by=SYSTEM)).value)[0] == SHOP
+    await renewed_about(house, account_id, how, "renewed")
+    ticking[0] += 1.0
+    assert warm.at_hand(account_id, by=SYSTEM) is None
+    assert house.issued_to((await warm.mint(account_id, by=SYSTEM)).value)[0] == "renewed"
+    await house.desk.accounts.close(account_id, by=SYSTEM)
+    ticking[0] += 1.0
+    assert warm.at_hand(account_id, by=SYSTEM) is None
+    with pytest.raises(EvergrantError):
+        await warm.mint(account_id, by=SYSTEM)
+
+
+@pytest.mark.parametrize("how", ["adopt", "consent"])
+async def test_no_token_is_believed_to_live_longer_than_amazons_tokens_do(
+    house: House, how: str
+) -> None:
+    """A first answer with a mad ``expires_in`` would otherwise be served for a day."""
+    house.fakes.lwa.expires_in_s = 86_400
+    account_id = await house.account()
+    if how == "adopt":
+        grant = house.fakes.lwa.grant(house.client_ids[house.application_id], SHOP)
+        await house.desk.consent.adopt(account_id, grant, by=SYSTEM)
+    else:
+        await house.connect(account_id, SHOP)
+    token = await house.desk.tokens.mint(account_id, by=SYSTEM)
+    assert (token.expires_at - house.fakes.clock.now()).total_seconds() <= 3600
+
+
+# --- an application that becomes another one --------------------------------------------------
+
+
+async def test_a_grantless_token_of_the_former_client_is_not_served(house: House) -> None:
+    scope = "sellingpartnerapi::notifications"
+    application_id = house.application_id
+    before = await house.desk.tokens.grantless(application_id, scope, by=SYSTEM)
+    client_id = f"amzn1.application-oa2-client.{secrets.token_hex(16)}"
+    client_secret = Secret(f"amzn1.oa2-cs.v1.{secrets.token_hex(32)}")
+    house.fakes.lwa.add_client(client_id, client_secret)
+    await house.desk.registry.set_credentials(
+        application_id,
+        Credentials(lwa_client_id=client_id, lwa_client_secret=client_secret),
+        by=SYSTEM,
+    )
+    after = await house.desk.tokens.grantless(application_id, scope, by=SYSTEM)
+    assert after.value != before.value
+    assert house.issued_to(after.value) == (scope, client_id)
+    assert vault.grantless_token(application_id, scope) in await house.sealed_names()
