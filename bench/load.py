@@ -4,12 +4,14 @@ Answers for: being cheaper than what it measures (one epoll loop, no HTTP librar
 the length of the answer), so that on a small machine the server is the one that is busy. Does not
 answer for: anything but keep-alive GETs on HTTP/1.1.
 
-``python -m bench.load '{"host": ..., "port": ..., "path": ..., "headers": {...}, "connections": 32,
-"seconds": 3}'`` prints one line of JSON.
+``python -m bench.load`` reads its errand from standard input, ``{"host": ..., "port": ...,
+"paths": [...], "headers": {...}, "connections": 32, "seconds": 3}``, and prints one line of JSON. The
+paths are asked for in turn.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import select
 import socket
@@ -47,11 +49,18 @@ class Line:
 
 
 def run(
-    host: str, port: int, path: str, headers: dict[str, str], connections: int, seconds: float
+    host: str,
+    port: int,
+    paths: list[str],
+    headers: dict[str, str],
+    connections: int,
+    seconds: float,
 ) -> Measured:
     """Raises RuntimeError on any answer that is not 200: then nothing was measured."""
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    request = f"GET {path} HTTP/1.1\r\nhost: {host}:{port}\r\n{head}\r\n".encode()
+    requests = itertools.cycle(
+        f"GET {path} HTTP/1.1\r\nhost: {host}:{port}\r\n{head}\r\n".encode() for path in paths
+    )
     poll = select.epoll()
     lines = {}
     for _ in range(connections):
@@ -64,7 +73,7 @@ def run(
     now = began = time.perf_counter()
     for line in lines.values():
         line.began = now
-        line.sock.send(request)
+        line.sock.send(next(requests))
     end = began + seconds
     while now < end:
         for fd, _ in poll.poll(1.0):
@@ -80,7 +89,7 @@ def run(
             line.read = b""
             line.expected = 0
             line.began = now
-            line.sock.send(request)
+            line.sock.send(next(requests))
     took = now - began
     used = time.process_time() - cpu
     for line in lines.values():
@@ -112,7 +121,7 @@ def _length(read: bytes) -> int:
 
 
 def main() -> None:
-    errand: dict[str, Any] = json.loads(sys.argv[1])
+    errand: dict[str, Any] = json.load(sys.stdin)
     print(json.dumps(asdict(run(**errand))))
 
 

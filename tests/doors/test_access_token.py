@@ -14,8 +14,8 @@ from evergrant.entrances import access_token
 from evergrant.entrances.api import problems
 from evergrant.errors import EvergrantError
 from evergrant.rules.rights import SYSTEM
-from evergrant.tokens import LONGEST_MIN_TTL_S
-from tests.doors.mint_house import SETTINGS, House
+from evergrant.tokens import LONGEST_MIN_TTL_S, AccessToken
+from tests.doors.mint_house import House
 
 
 @pytest.fixture
@@ -25,7 +25,11 @@ async def house() -> House:
 
 @pytest.fixture
 async def http(house: House) -> AsyncIterator[httpx2.AsyncClient]:
-    transport = httpx2.ASGITransport(app=access_token.build(house.desk, SETTINGS))
+    def moment() -> float:
+        return house.fakes.clock.now().timestamp()
+
+    door = access_token.AccessTokenDoor(house.desk, monotonic=moment)
+    transport = httpx2.ASGITransport(app=door)
     key = await house.api_key()
     async with httpx2.AsyncClient(
         transport=transport,
@@ -77,16 +81,62 @@ async def test_no_cache_keeps_it(house: House, http: httpx2.AsyncClient) -> None
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-async def test_request_ids_are_unique_or_the_callers(
-    house: House, http: httpx2.AsyncClient
-) -> None:
+async def test_request_ids(house: House, http: httpx2.AsyncClient) -> None:
     account_id = await house.account()
-    seen = {(await http.get(path(account_id))).headers["x-request-id"] for _ in range(5)}
+    for _ in range(3):
+        own = await http.get(path(account_id), headers={"x-request-id": "order-4711-x"})
+        assert own.headers["x-request-id"] == "order-4711-x"
+        assert "x-request-id" not in (await http.get(path(account_id))).headers
+    problems = [await http.get(path("acc_nobody")) for _ in range(5)]
+    seen = {problem.headers["x-request-id"] for problem in problems}
+    assert seen == {problem.json()["request_id"] for problem in problems}
     assert len(seen) == 5
-    own = await http.get(path(account_id), headers={"x-request-id": "order-4711-x"})
-    assert own.headers["x-request-id"] == "order-4711-x"
-    forged = await http.get(path(account_id), headers={"x-request-id": "a b\tc"})
+    forged = await http.get(path("acc_nobody"), headers={"x-request-id": "a b\tc"})
     assert forged.headers["x-request-id"].startswith("req_")
+
+
+async def test_the_same_question_has_the_same_answer_for_a_moment_and_for_its_caller_only(
+    house: House,
+) -> None:
+    mine, other = await house.account(), await house.account()
+    seconds = [0.0]
+    asked = 0
+
+    class Counting(access_token.AccessTokenDoor):
+        def _body(self, token: AccessToken) -> bytes:
+            nonlocal asked
+            asked += 1
+            return super()._body(token)
+
+    door = Counting(house.desk, monotonic=lambda: seconds[0])
+    keys = [await house.api_key() for _ in range(2)] + [await house.api_key("read")]
+    async with httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app=door), base_url="http://evergrant.test"
+    ) as http:
+
+        async def get(account_id: str, key: str, query: str = "") -> httpx2.Response:
+            return await http.get(
+                path(account_id) + query, headers={"authorization": f"Bearer {key}"}
+            )
+
+        for account_id in (mine, other):
+            await get(account_id, keys[0])
+        for _ in range(20):
+            for account_id in (mine, other):
+                told = (await get(account_id, keys[0])).json()
+                assert house.about(told["access_token"]) == account_id
+        assert asked == 4
+        assert (await get(mine, keys[1])).status_code == 200
+        assert (await get(mine, keys[2])).status_code == 403
+        assert (await get(mine, "egk_made_up")).status_code == 401
+        assert (await get(mine, keys[0], "?min_ttl=x")).status_code == 422
+        assert (await http.get(path(mine))).status_code == 401
+        twice = [("authorization", f"Bearer {keys[0]}")] * 2
+        assert (await http.get(path(mine), headers=twice)).status_code == 401
+        again = asked
+        seconds[0] += 0.1
+        await get(mine, keys[0])
+        assert asked == again + 1
 
 
 @pytest.mark.parametrize(
