@@ -17,7 +17,8 @@ from evergrant import vault
 from evergrant.accounts import NewAccount
 from evergrant.consent import Arrived
 from evergrant.desk import Desk
-from evergrant.errors import Conflict, ConsentRefused, EvergrantError
+from evergrant.entrances.api.strictness import _object
+from evergrant.errors import Conflict, ConsentRefused, EvergrantError, InvalidInput
 from evergrant.registry import Credentials, NewApplication, NewInstance
 from evergrant.rules.applications import ApplicationStatus
 from evergrant.rules.lifecycle import State
@@ -362,3 +363,30 @@ async def test_a_grantless_token_of_the_former_client_is_not_served(house: House
     assert after.value != before.value
     assert house.issued_to(after.value) == (scope, client_id)
     assert vault.grantless_token(application_id, scope) in await house.sealed_names()
+
+
+# --- what costs us more than the caller -------------------------------------------------------
+
+
+def test_a_body_of_names_given_twice_is_read_in_one_go() -> None:
+    """Counting each name among all others took half a minute for one such body, and the process
+    did nothing else meanwhile."""
+    names = 2_000
+    compared = _Compared.times
+    with pytest.raises(InvalidInput) as told:
+        _object([(_Compared(f"n{number % names}"), 1) for number in range(2 * names)])
+    assert len(told.value.flaws) <= 50
+    assert _Compared.times - compared < 20 * names
+
+
+class _Compared(str):
+    """A text that counts how often it is compared."""
+
+    __slots__ = ()
+    times = 0
+
+    def __eq__(self, other: object) -> bool:
+        type(self).times += 1
+        return str.__eq__(self, other)
+
+    __hash__ = str.__hash__
