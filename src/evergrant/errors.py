@@ -15,13 +15,13 @@ one mapping of its own) or for decisions of ``rules``, which are values, not exc
     │   └── TooLarge                    more bytes than the door takes
     ├── PartnerError                    blame partner: the selling partner has to act
     │   ├── NotYetAuthorized            consent was never given
-    │   ├── GrantRefused                LWA says invalid_grant: revoked, made-up or of another client
+    │   ├── GrantRefused                LWA says invalid_grant: revoked, made-up, of another client
     │   ├── GrantLapsed                 the term of the authorization is over
     │   ├── AccountClosed               the account was closed by an operator
     │   ├── CodeRefused                 the authorization code was late or used before
     │   └── ConsentRefused              a callback that must not be believed; carries the reason
-    ├── ApplicationError                blame application: every account of it is affected, none is marked
-    │   ├── ApplicationRefused          LWA says invalid_client, unauthorized_client or invalid_scope
+    ├── ApplicationError                blame application: all accounts feel it, none is marked
+    │   ├── ApplicationRefused          LWA: invalid_client, unauthorized_client or invalid_scope
     │   └── ApplicationIncomplete       a credential is missing on our side
     ├── AmazonError                     blame amazon: the weather; try again
     │   ├── AmazonUnavailable           5xx, time-out, connection lost

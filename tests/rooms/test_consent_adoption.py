@@ -169,10 +169,7 @@ async def test_one_refresh_token_for_two_accounts_at_once(reception: Reception) 
     assert states.count(State.ACTIVE) == 1
 
 
-async def test_it_is_found_out_among_many(
-    reception: Reception, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("evergrant.consent.adoption._BATCH", 3)
+async def test_it_is_found_out_among_many(reception: Reception) -> None:
     accounts = [await reception.add_account() for _ in range(8)]
     tokens = [await made(reception, account, f"A{n}SHOP") for n, account in enumerate(accounts)]
     for account, pasted in zip(accounts, tokens, strict=True):
@@ -182,6 +179,27 @@ async def test_it_is_found_out_among_many(
         with pytest.raises(Conflict):
             await reception.consent.adopt(late.id, pasted, by=BOSS)
     assert reception.nothing_stored(late)
+
+
+async def test_an_older_refresh_token_of_another_account_is_found_out(
+    reception: Reception,
+) -> None:
+    owner, late = await reception.add_account(), await reception.add_account()
+    older, newer = await made(reception, owner), await made(reception, owner)
+    for pasted in (older, newer):
+        await reception.consent.adopt(owner.id, pasted, by=BOSS)
+    with pytest.raises(Conflict):
+        await reception.consent.adopt(late.id, older, by=BOSS)
+    assert reception.nothing_stored(late)
+
+
+async def test_an_account_may_take_the_place_of_a_closed_one(reception: Reception) -> None:
+    former, successor = await reception.add_account(), await reception.add_account()
+    pasted = await made(reception, former)
+    await reception.consent.adopt(former.id, pasted, by=BOSS)
+    await reception.accounts.close(former.id, by=BOSS)
+    await reception.consent.adopt(successor.id, pasted, by=BOSS)
+    assert reception.authorization(successor).state is State.ACTIVE
 
 
 async def test_another_selling_partner_than_is_known(reception: Reception) -> None:

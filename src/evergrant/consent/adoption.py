@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from evergrant import journal, vault
+from evergrant import journal
 from evergrant.accounts import AccountView
 from evergrant.consent.grants import MOST_RACES, Given, Grants, NotStorable, Raced
 from evergrant.consent.ground import Case, Ground, case_in_reach, new_id
@@ -19,7 +19,6 @@ from evergrant.errors import (
     Conflict,
     EvergrantError,
     GrantRefused,
-    SealBroken,
 )
 from evergrant.intake import Flaws, need
 from evergrant.ports.amazon import TokenAnswer
@@ -30,10 +29,9 @@ from evergrant.rules.applications import ApplicationKind
 from evergrant.rules.invitations import Refusal
 from evergrant.rules.lifecycle import State
 from evergrant.rules.rights import SYSTEM, Caller, Right
-from evergrant.rules.secrecy import Secret
+from evergrant.rules.secrecy import Secret, digest
 from evergrant.rules.terms import GRANT_TERM
 
-_BATCH = 200
 _LONGEST = 4096
 
 
@@ -59,9 +57,8 @@ class Adoption:
             await self._refuse_mismatch(tx, case, selling_partner_id)
         _refuse_too_old(case, granted_at, now)
         # One at a time, so that one refresh token pasted for two accounts at once is found out.
-        async with self._ground.store.exclusive(f"adopt/{case.application.id}"):
+        async with self._ground.store.exclusive(f"adopt/{digest(pasted)}"):
             answer = await self._tried(case, pasted, now, by=by)
-            await self._refuse_held_elsewhere(case, pasted)
             given = Given(
                 id=new_id(ids.Kind.GRANT, now),
                 refresh_token=answer.refresh_token or pasted,
@@ -71,7 +68,7 @@ class Adoption:
                 selling_partner_id=selling_partner_id,
                 granted_at=granted_at,
             )
-            outbox_ids = await self._store(case, given, now, by=by)
+            outbox_ids = await self._store(case, pasted, given, now, by=by)
         await self._ground.ring(outbox_ids)
         await self._grants.after_grant(account_id, given.access_token)
         return await self._ground.accounts.get(account_id, by=SYSTEM)
@@ -116,33 +113,18 @@ class Adoption:
         await self._ground.registry.note_application_trouble(application_id, None)
         return answer
 
-    async def _refuse_held_elsewhere(self, case: Case, pasted: Secret) -> None:
-        """The same refresh token may lie here for another account: pasted into the wrong form."""
-        after: str | None = None
-        while True:
-            async with self._ground.store.transaction() as tx:
-                rows = await tx.authorizations.all(
-                    after=after, limit=_BATCH, application_id=case.application.id
-                )
-                names = [
-                    vault.refresh_token(row.grant_id)
-                    for row in rows
-                    if row.grant_id is not None and row.id != case.authorization.id
-                ]
-                sealed = await tx.safe.all(id=names) if names else []
-            for one in sealed:
-                try:
-                    held = await self._ground.vault.open_sealed(one)
-                except SealBroken:
-                    continue  # it serves no account, so it cannot be mixed up with one
-                if held == pasted:
-                    raise _taken()
-            if len(rows) < _BATCH:
-                return
-            after = rows[-1].id
+    async def _refuse_held_elsewhere(self, tx: Transaction, case: Case, pasted: Secret) -> None:
+        """The same refresh token came here for another account: pasted into the wrong form. An
+        older one counts as well, because Amazon keeps accepting it beside its successor."""
+        for grant in await tx.grants.all(token_digest=digest(pasted)):
+            if grant.authorization_id == case.authorization.id:
+                continue
+            holder = await tx.authorizations.get(grant.authorization_id)
+            if holder is not None and holder.state is not State.CLOSED:
+                raise _taken()
 
     async def _store(
-        self, tried: Case, given: Given, now: datetime, *, by: Caller
+        self, tried: Case, pasted: Secret, given: Given, now: datetime, *, by: Caller
     ) -> tuple[str, ...]:
         for _ in range(MOST_RACES):
             try:
@@ -151,6 +133,7 @@ class Adoption:
                     if case.place != tried.place:
                         raise _changed()
                     await self._refuse_mismatch(tx, case, given.selling_partner_id)
+                    await self._refuse_held_elsewhere(tx, case, pasted)
                     known = given.selling_partner_id or case.authorization.selling_partner_id
                     settled = given.named(known)
                     return await self._grants.store(tx, case, settled, now, by=by)

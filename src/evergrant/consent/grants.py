@@ -31,7 +31,7 @@ from evergrant.rules.invitations import Refusal
 from evergrant.rules.lifecycle import Event, Moved, State, advance
 from evergrant.rules.marketplaces import PartnerKind
 from evergrant.rules.rights import Caller, Right
-from evergrant.rules.secrecy import Secret
+from evergrant.rules.secrecy import Secret, digest
 from evergrant.rules.terms import ACCESS_TOKEN_LIFE, grant_term_ends_at
 
 #: The first look at an account happens while its owner waits for a page.
@@ -92,6 +92,7 @@ class Grants:
             granted_at=given.granted_at,
             term_ends_at=grant_term_ends_at(given.granted_at, case.application.kind),
             handshake_id=given.handshake_id,
+            token_digest=digest(given.refresh_token),
             created_at=now,
         )
         await tx.grants.add(grant)

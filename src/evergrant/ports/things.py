@@ -147,6 +147,8 @@ class Grant:
     granted_at: datetime | None
     term_ends_at: datetime | None
     handshake_id: str | None = None
+    # Of its refresh token: tells that one refresh token was pasted for two accounts.
+    token_digest: str = field(default="", repr=False)
     superseded_at: datetime | None = None
     created_at: datetime
 

@@ -118,7 +118,8 @@ _BY_NAME = re.compile(
         | refresh[_-]?token | access[_-]?token | restricted[_-]?data[_-]?token | x-amz-access-token
         | spapi_oauth_code | mws_auth_token | amazon_state | password | api[_-]?key )
       ["']? \s* (?: = | %3D | : (?= \s* (?: ["'] | \S{{8}} ) ) ) \s*
-    # "secret_key: is needed" is a sentence. "state: lapsed" and "code: grant_refused" are words of ours; in a query they are Amazon's.
+    # "secret_key: is needed" is a sentence. "state: lapsed" and "code: grant_refused" are words
+    # of ours; in a query they are Amazon's.
     | \b (?: state | code ) (?: = | %3D ) )
     (?P<value> "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | {_VALUE} )
     """
@@ -131,7 +132,7 @@ _BY_HEADER = re.compile(
     """
 )
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9+/=_\-.|~%]{8,}")
-_URL_PASSWORD = re.compile(r"(?i)([a-z][a-z0-9+.\-]*://[^\s/:@]*):[^\s/@]+@")
+_URL_PASSWORD = re.compile(r"(?i)(?<![a-z0-9+.\-])([a-z][a-z0-9+.\-]*://[^\s/:@]*):[^\s/@]+@")
 
 
 def scrub(text: str) -> str:

@@ -43,7 +43,7 @@ from evergrant.ports.things import (
 from evergrant.rules import ids, lifecycle, terms
 from evergrant.rules.lifecycle import Event, State
 from evergrant.rules.rights import SYSTEM
-from evergrant.rules.secrecy import Secret
+from evergrant.rules.secrecy import Secret, digest
 from evergrant.tokens.asking import Asking
 from evergrant.tokens.values import AccessToken
 
@@ -371,6 +371,7 @@ class Refresh:
         self, tx: Transaction, found: _Found, refresh_token: Secret, now: datetime
     ) -> None:
         await self._vault.put(tx, safe.refresh_token(found.grant_id), refresh_token, now=now)
+        await tx.grants.change(found.grant_id, token_digest=digest(refresh_token))
         await journal.write(
             tx,
             now=now,

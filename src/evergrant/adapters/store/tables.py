@@ -194,9 +194,11 @@ SHELVES: dict[str, Table] = {
             _at("granted_at", null=True),
             _at("term_ends_at", null=True),
             _ref("handshake_id", "handshakes", null=True),
+            _text("token_digest"),
             _at("superseded_at", null=True),
             _at("created_at"),
             Index("grants_authorization_id_idx", "authorization_id"),
+            Index("grants_token_digest_idx", "token_digest"),
         ),
         _shelf(
             "participations",

@@ -183,6 +183,7 @@ CREATE TABLE grants (
     granted_at timestamptz,
     term_ends_at timestamptz,
     handshake_id text COLLATE "C",
+    token_digest text NOT NULL,
     superseded_at timestamptz,
     created_at timestamptz NOT NULL,
     CONSTRAINT grants_pkey PRIMARY KEY (id),
@@ -191,6 +192,7 @@ CREATE TABLE grants (
     CONSTRAINT grants_handshake_id_fkey FOREIGN KEY (handshake_id) REFERENCES handshakes (id)
 );
 CREATE INDEX grants_authorization_id_idx ON grants (authorization_id);
+CREATE INDEX grants_token_digest_idx ON grants (token_digest);
 ALTER TABLE authorizations
     ADD CONSTRAINT authorizations_grant_id_fkey FOREIGN KEY (grant_id) REFERENCES grants (id);
 
