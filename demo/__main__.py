@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import signal
 import sys
 import time
@@ -221,7 +222,7 @@ def say_what_next(play: Play, guest: str | None) -> None:
             f".venv/bin/evergrant --help\n\nThe logs of this run: {play.stage.folder / 'logs'}"
         )
     else:
-        home = play.evergrant.env["EVERGRANT_HOME"]
+        surroundings = write_surroundings(play)
         addresses = play.emulator.addresses
         words = (
             f"Connect a shop yourself:\n  {guest}\n\n"
@@ -231,12 +232,20 @@ def say_what_next(play: Play, guest: str | None) -> None:
             f"Vendor Central    {addresses['vendor_central']}\n"
             f"Emulator levers   {addresses['levers']}\n\n"
             f"On the command line, in another terminal:\n"
-            f"  export EVERGRANT_HOME={home} EVERGRANT_PUBLIC_URL={play.evergrant.url} \\\n"
-            f"    EVERGRANT_MARKETPLACES_FILE={play.evergrant.env['EVERGRANT_MARKETPLACES_FILE']}\n"
+            f"  . {surroundings}\n"
             f"  .venv/bin/evergrant account list\n\n"
             f"Ctrl-C ends all of it."
         )
     console.print(Panel(words, title="What to try next", title_align="left", expand=False))
+
+
+def write_surroundings(play: Play) -> Path:
+    """A file for the shell: with it `evergrant` works on the demo's installation."""
+    path = play.stage.folder / "env.sh"
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in play.evergrant.env.items()]
+    path.write_text("\n".join(lines) + "\n")
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def wait_for_ctrl_c(play: Play) -> None:

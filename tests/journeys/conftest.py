@@ -99,7 +99,10 @@ class Town:
     def move_clocks(self, seconds: float) -> None:
         """Evergrant's and Amazon's clock together."""
         passed = float(self.clock_file.read_text()) + seconds
-        self.clock_file.write_text(str(passed))
+        # In one move: a half-written file would send Evergrant back in time for a moment.
+        fresh = self.clock_file.with_suffix(".new")
+        fresh.write_text(str(passed))
+        fresh.replace(self.clock_file)
         self.lever("POST", "/clock/advance", {"seconds": seconds})
 
 

@@ -6,7 +6,7 @@ Answers for: one aware instant in UTC. Does not answer for: waiting, and for who
 
 from __future__ import annotations
 
-import time
+import contextlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -27,29 +27,19 @@ class SteeredClock:
 
     The file holds an offset in seconds ("86400", "-30.5") or an instant in ISO 8601
     ("2027-03-01T09:00Z"): the clock then shows that instant as of the file's last change, and
-    runs on from there. No file, or an empty one, is no shift. It is looked at with every
-    ``now``, but not more often than every 50 ms. What cannot be read is refused at the start
-    and ignored later, because somebody may be in the middle of writing it.
+    runs on from there. No file, or an empty one, is no shift. It is read with every ``now``, so
+    whoever moved the time is believed by the next request. What cannot be read is refused at the
+    start and ignored later, because somebody may be in the middle of writing it.
     """
-
-    LOOK_EVERY_S = 0.05
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._offset = self._read()
-        self._looked_at = time.monotonic()
 
     def now(self) -> datetime:
-        if time.monotonic() - self._looked_at >= self.LOOK_EVERY_S:
-            self._look()
-        return datetime.now(UTC) + self._offset
-
-    def _look(self) -> None:
-        self._looked_at = time.monotonic()
-        try:
+        with contextlib.suppress(Misconfigured):
             self._offset = self._read()
-        except Misconfigured:
-            return
+        return datetime.now(UTC) + self._offset
 
     def _read(self) -> timedelta:
         try:
