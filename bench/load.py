@@ -5,8 +5,8 @@ the length of the answer), so that on a small machine the server is the one that
 answer for: anything but keep-alive GETs on HTTP/1.1.
 
 ``python -m bench.load`` reads its errand from standard input, ``{"host": ..., "port": ...,
-"paths": [...], "headers": {...}, "connections": 32, "seconds": 3}``, and prints one line of JSON. The
-paths are asked for in turn.
+"paths": [...], "headers": {...}, "connections": 32, "seconds": 3}``, and prints one line of JSON.
+The paths are asked for in turn.
 """
 
 from __future__ import annotations
