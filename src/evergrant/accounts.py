@@ -203,8 +203,8 @@ class Accounts:
 
     async def reopen(self, id: str, *, by: Caller) -> AccountView:
         """Back to AWAITING; a grant that still lies in the safe becomes active again as soon as
-        Amazon accepts it. Needs WRITE. Raises Conflict when it is not closed. Journal:
-        ``account.reopened``."""
+        Amazon accepts it. Needs WRITE. Raises Conflict when it is not closed, and when another
+        account holds the same refresh token by now. Journal: ``account.reopened``."""
         return await self._wish(id, Event.REOPEN, "account.reopened", by)
 
     async def record_participations(
@@ -264,6 +264,8 @@ class Accounts:
             decision = advance(authorization.state, event)
             if not isinstance(decision, Moved):
                 raise Conflict(_sentence(decision.why))
+            if event is Event.REOPEN:
+                await _refuse_taken_over(tx, authorization)
             fresh = await _change(tx, authorization, now, state=decision.to)
             if fresh is None:
                 raise Conflict(_MOVED_ON)
@@ -325,6 +327,21 @@ async def _reached(tx: Transaction, id: str, by: Caller) -> tuple[Account, Autho
     authorization = await tx.authorizations.one(account_id=id)
     assert authorization is not None, f"{id} has no authorization"
     return account, authorization
+
+
+async def _refuse_taken_over(tx: Transaction, closed: Authorization) -> None:
+    """While it was closed its refresh token may have been adopted for another account; with both
+    open, one of them would be served the other's shop."""
+    grant = await tx.grants.get(closed.grant_id) if closed.grant_id else None
+    if grant is None or not grant.token_digest:
+        return
+    for same in await tx.grants.all(token_digest=grant.token_digest):
+        holder = await tx.authorizations.get(same.authorization_id)
+        if holder and holder.id != closed.id and holder.state is not State.CLOSED:
+            raise Conflict(
+                "Another account holds the authorization of this one by now.",
+                hint="Close that account first.",
+            )
 
 
 async def _change(

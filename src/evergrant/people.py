@@ -32,7 +32,9 @@ from evergrant.rules.secrecy import Secret, digest
 
 __all__ = ["NewApiKey", "NewConnectionKey", "People", "caller_of"]
 
-REMEMBERED_FOR = timedelta(seconds=1)
+#: Together with the moments for which the door of access tokens remembers callers and answers, a
+#: revoked key is good for a second at most.
+REMEMBERED_FOR = timedelta(milliseconds=800)
 MOST_REMEMBERED = 10_000
 USE_NOTED_EVERY = timedelta(minutes=1)
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 12, 256

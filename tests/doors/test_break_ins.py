@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+import httpx2
 import pytest
 
 from evergrant import vault
 from evergrant.accounts import NewAccount
 from evergrant.consent import Arrived
 from evergrant.desk import Desk
+from evergrant.entrances.access_token import AccessTokenDoor
 from evergrant.entrances.api.strictness import _object
 from evergrant.errors import Conflict, ConsentRefused, EvergrantError, InvalidInput
 from evergrant.registry import Credentials, NewApplication, NewInstance
@@ -342,6 +344,45 @@ async def test_no_token_is_believed_to_live_longer_than_amazons_tokens_do(
         await house.connect(account_id, SHOP)
     token = await house.desk.tokens.mint(account_id, by=SYSTEM)
     assert (token.expires_at - house.fakes.clock.now()).total_seconds() <= 3600
+
+
+async def test_an_account_is_not_reopened_beside_the_one_that_took_its_place(house: House) -> None:
+    first, second = await house.account(), await house.account()
+    refresh_token = house.fakes.lwa.grant(house.client_ids[house.application_id], SHOP)
+    await house.desk.consent.adopt(first, refresh_token, by=SYSTEM)
+    with pytest.raises(Conflict):
+        await house.desk.consent.adopt(second, refresh_token, by=SYSTEM)
+    await house.desk.accounts.close(first, by=SYSTEM)
+    await house.desk.consent.adopt(second, refresh_token, by=SYSTEM)
+    with pytest.raises(Conflict):
+        await house.desk.accounts.reopen(first, by=SYSTEM)
+    await house.desk.accounts.close(second, by=SYSTEM)
+    await house.desk.accounts.reopen(first, by=SYSTEM)
+    assert house.issued_to((await house.desk.tokens.mint(first, by=SYSTEM)).value)[0] == SHOP
+
+
+async def test_a_revoked_key_is_good_for_a_second_at_the_very_most(house: House) -> None:
+    """Key rack and door remember one after the other; together it must not be more."""
+    account_id = await held(house)
+    key = await house.desk.people.add_api_key(name="ERP", rights=["access_tokens"], by=SYSTEM)
+    seconds = [0.0]
+    door = AccessTokenDoor(house.another(), monotonic=lambda: seconds[0])
+    headers = {"authorization": f"Bearer {key.secret.reveal()}"}
+    transport = httpx2.ASGITransport(app=door)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://here") as http:
+
+        async def status_at(second: float) -> int:
+            house.fakes.clock.move(seconds=second - seconds[0])
+            seconds[0] = second
+            path = f"/v1/accounts/{account_id}/access-token"
+            return (await http.get(path, headers=headers)).status_code
+
+        assert await status_at(0.0) == 200
+        await house.desk.people.revoke_api_key(key.key.id, by=SYSTEM)
+        # Asked at every moment at which something that is remembered could be remembered anew.
+        for hundredth in range(1, 100, 2):
+            await status_at(hundredth / 100)
+        assert await status_at(1.0) == 401
 
 
 # --- an application that becomes another one --------------------------------------------------
