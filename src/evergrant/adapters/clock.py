@@ -29,19 +29,22 @@ class SteeredClock:
     ("2027-03-01T09:00Z"): the clock then shows that instant as of the file's last change, and
     runs on from there. No file, or an empty one, is no shift. It is read with every ``now``, so
     whoever moved the time is believed by the next request. What cannot be read is refused at the
-    start and ignored later, because somebody may be in the middle of writing it.
+    start and ignored later, and so is a file that is suddenly empty: somebody may be in the
+    middle of writing it.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._offset = self._read()
+        self._offset = self._read() or timedelta()
 
     def now(self) -> datetime:
         with contextlib.suppress(Misconfigured):
-            self._offset = self._read()
+            offset = self._read()
+            self._offset = self._offset if offset is None else offset
         return datetime.now(UTC) + self._offset
 
-    def _read(self) -> timedelta:
+    def _read(self) -> timedelta | None:
+        """None when nothing stands in the file."""
         try:
             text = self._path.read_text(encoding="utf-8").strip()
             changed_at = datetime.fromtimestamp(self._path.stat().st_mtime, UTC)
@@ -49,7 +52,9 @@ class SteeredClock:
             return timedelta()
         except (OSError, UnicodeDecodeError) as error:
             raise self._unreadable(str(error)) from None
-        seconds = _seconds(text) if text else 0.0
+        if not text:
+            return None
+        seconds = _seconds(text)
         if seconds is not None:
             return timedelta(seconds=seconds)
         try:
