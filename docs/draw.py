@@ -95,12 +95,16 @@ def _arrow(source: State, target: State, events: list[Event], *, both_ways: bool
 def picture() -> str:
     drawn = arrows()
     parts = [
-        (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
-        'font-family="system-ui, sans-serif" font-size="13" role="img" '
-        'aria-label="The life of an authorization">'),
-        ('<defs><marker id="tip" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8" '
-        'markerHeight="8" orient="auto-start-reverse">'
-        '<path d="M0 0 10 5 0 10z" fill="#0b6b50"/></marker></defs>'),
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+            'font-family="system-ui, sans-serif" font-size="13" role="img" '
+            'aria-label="The life of an authorization">'
+        ),
+        (
+            '<defs><marker id="tip" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8" '
+            'markerHeight="8" orient="auto-start-reverse">'
+            '<path d="M0 0 10 5 0 10z" fill="#0b6b50"/></marker></defs>'
+        ),
         f'<rect width="{WIDTH}" height="{HEIGHT}" rx="12" fill="#fbfaf7"/>',
     ]
     for (source, target), events in drawn.items():
@@ -139,8 +143,10 @@ def table() -> str:
         lines.append(f"| **{state.name}** | " + " | ".join(cells) + " |")
     lines += [
         "",
-        ("`granted`, `term_ended`, `refused` and `accepted` are facts and are never refused; "
-        "`close` and `reopen` are wishes."),
+        (
+            "`granted`, `term_ended`, `refused` and `accepted` are facts and are never refused; "
+            "`close` and `reopen` are wishes."
+        ),
     ]
     return "\n".join(lines) + "\n"
 

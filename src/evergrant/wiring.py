@@ -142,6 +142,8 @@ async def open_wires(
         tokens = Tokens(
             store=store, clock=ticking, vault=vault, registry=registry, lwa=lwa, bell=bell
         )
+        # First of all at the end: refreshes under way still need Amazon and the database.
+        stack.push_async_callback(tokens.close)
         desk = Desk(
             clock=ticking,
             store=store,

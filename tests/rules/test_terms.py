@@ -17,6 +17,7 @@ from evergrant.rules.terms import (
     SECRET_TERM,
     Phase,
     SecretPhase,
+    ahead_s,
     grant_term_ends_at,
     phase,
     refresh_ahead,
@@ -104,3 +105,10 @@ def test_refreshing_ahead_begins_while_the_token_is_still_usable() -> None:
     assert refresh_ahead(NOW, expires_at)
     assert usable(NOW, expires_at)
     assert not refresh_ahead(NOW, NOW + REFRESH_AHEAD)
+
+
+@given(st.integers(0, LONGEST_MIN_TTL_S))
+def test_ahead_lies_between_unusable_and_brand_new(wanted: int) -> None:
+    assert ahead_s(wanted) >= 60 + wanted, "replaced before it has to be"
+    assert ahead_s(wanted) <= 3600, "a brand-new token is not replaced at once"
+    assert usable(NOW, NOW + ahead_s(wanted) * SECOND, wanted)

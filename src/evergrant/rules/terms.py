@@ -28,6 +28,7 @@ __all__ = [
     "SECRET_TERM",
     "Phase",
     "SecretPhase",
+    "ahead_s",
     "grant_term_ends_at",
     "phase",
     "refresh_ahead",
@@ -46,7 +47,8 @@ ACCESS_TOKEN_LIFE = timedelta(seconds=3600)
 #: The last seconds of an access token are never handed out: clocks differ, requests travel.
 ACCESS_TOKEN_MARGIN = timedelta(seconds=60)
 
-#: With so much left we refresh in the background, before anybody has to wait.
+#: With so much left we refresh in the background, before anybody has to wait (`ahead_s` says
+#: what that means to a caller who needs more than a moment).
 REFRESH_AHEAD = timedelta(seconds=600)
 
 #: More cannot be promised of a token that lives 3600 s.
@@ -119,4 +121,15 @@ def usable(now: datetime, expires_at: datetime, min_ttl_s: int = 0) -> bool:
 
 def refresh_ahead(now: datetime, expires_at: datetime, min_ttl_s: int = 0) -> bool:
     """Whether a usable access token is old enough to be replaced in the background."""
-    return expires_at - now < REFRESH_AHEAD + timedelta(seconds=min_ttl_s)
+    return (expires_at - now).total_seconds() < ahead_s(min_ttl_s)
+
+
+def ahead_s(min_ttl_s: int) -> int:
+    """Seconds left below which a token is replaced ahead, for somebody who needs ``min_ttl_s``.
+
+    Counted from the moment when the token gets too old for that caller. Who needs nearly the
+    whole life of a token would have it replaced at every call; for them it is the last half of
+    what is usable."""
+    margin_s = int(ACCESS_TOKEN_MARGIN.total_seconds())
+    span_s = int(REFRESH_AHEAD.total_seconds()) - margin_s
+    return margin_s + min_ttl_s + min(span_s, (LONGEST_MIN_TTL_S - min_ttl_s) // 2)

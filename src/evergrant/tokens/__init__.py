@@ -118,7 +118,7 @@ class Tokens:
         if token is None:
             return None
         left_s = (token.expires_at - self._clock.now()).total_seconds()
-        if min_ttl_s < 0 or left_s < _NEEDED_S + min_ttl_s or left_s < _ahead_s(min_ttl_s):
+        if min_ttl_s < 0 or left_s < _NEEDED_S + min_ttl_s or left_s < terms.ahead_s(min_ttl_s):
             return None
         return token
 
@@ -146,8 +146,8 @@ class Tokens:
         now = self._clock.now()
         token = self._held(account_id)
         if token is not None and _good(token, now, min_ttl_s, instead_of):
-            if terms.refresh_ahead(now, token.expires_at, _ahead_ttl_s(min_ttl_s)):
-                self._refresh_ahead(standing, _ahead_ttl_s(min_ttl_s))
+            if terms.refresh_ahead(now, token.expires_at, min_ttl_s):
+                self._refresh_ahead(standing, min_ttl_s)
             return token
         for _ in range(_FLIGHTS_PER_CALL):
             token = await self._fly(standing, min_ttl_s, instead_of)
@@ -298,20 +298,6 @@ class Tokens:
 
 #: Seconds of an access token that nobody gets.
 _NEEDED_S = terms.ACCESS_TOKEN_MARGIN.total_seconds()
-_AHEAD_S = int(terms.REFRESH_AHEAD.total_seconds())
-_AHEAD_SPAN_S = _AHEAD_S - int(_NEEDED_S)
-
-
-def _ahead_ttl_s(min_ttl_s: int) -> int:
-    """``terms.refresh_ahead`` counts from the moment when the token gets too old for the caller.
-    Who needs nearly the whole life of a token would have it replaced at every call; for such a
-    caller the last half of what is usable counts."""
-    span_s = min(_AHEAD_SPAN_S, (LONGEST_MIN_TTL_S - min_ttl_s) // 2)
-    return min_ttl_s + span_s - _AHEAD_SPAN_S
-
-
-def _ahead_s(min_ttl_s: int) -> int:
-    return _AHEAD_S + _ahead_ttl_s(min_ttl_s)
 
 
 def _good(token: AccessToken, now: datetime, min_ttl_s: int, instead_of: Secret | None) -> bool:
