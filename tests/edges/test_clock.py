@@ -81,8 +81,11 @@ def test_a_half_written_file_changes_nothing(tmp_path: Path) -> None:
     file = tmp_path / "clock"
     file.write_text("3600")
     clock = SteeredClock(file)
-    file.write_text("36x")
-    assert shift(clock) == pytest.approx(3600, abs=5)
+    for half in ("36x", "", "  "):
+        file.write_text(half)
+        assert shift(clock) == pytest.approx(3600, abs=5)
+    file.write_text("0")
+    assert shift(clock) == pytest.approx(0, abs=5)
 
 
 def test_whoever_moved_the_time_is_believed_at_once(tmp_path: Path) -> None:
