@@ -308,3 +308,14 @@ def test_a_wrong_method_is_told_like_in_the_rest_of_v1() -> None:
     assert json.loads(access_token._not_allowed(b"req_1")) == json.loads(
         problems.of_status(405).body("req_1")
     )
+
+
+async def test_a_client_instance_that_only_asks_for_tokens_is_seen(
+    house: House, http: httpx2.AsyncClient
+) -> None:
+    account_id = await house.account()
+    key = await house.api_key(instance=house.instance_id)
+    answer = await http.get(path(account_id), headers={"authorization": f"Bearer {key}"})
+    assert answer.status_code == 200
+    instance = await house.desk.registry.instance(house.instance_id, by=SYSTEM)
+    assert instance.last_seen_at == house.fakes.clock.now()

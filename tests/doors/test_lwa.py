@@ -413,3 +413,13 @@ def test_python_amazon_sp_api_gets_its_token_here_and_understands_a_refusal(
     with contextlib.closing(stranger._transport), pytest.raises(AuthorizationError) as told:
         stranger.get_auth()
     assert told.value.error_code == "invalid_grant"
+
+
+async def test_a_client_instance_that_only_asks_for_tokens_is_seen(
+    house: House, http: httpx2.AsyncClient
+) -> None:
+    fields = await form(house, await house.account())
+    fields["client_secret"] = await house.api_key(instance=house.instance_id)
+    assert (await http.post("/auth/o2/token", data=fields)).status_code == 200
+    instance = await house.desk.registry.instance(house.instance_id, by=SYSTEM)
+    assert instance.last_seen_at == house.fakes.clock.now()

@@ -87,6 +87,7 @@ class AccessTokenDoor:
         self._callers: dict[bytes, tuple[float, Caller]] = {}
         self._answers: dict[tuple[bytes, str, bytes, str], tuple[float, Message, Message]] = {}
         self._authenticate = desk.people.authenticate
+        self._note_seen = desk.registry.note_seen
         self._at_hand = desk.tokens.at_hand
         self._mint = desk.tokens.mint
         self._now = desk.clock.now
@@ -155,6 +156,8 @@ class AccessTokenDoor:
         if known is not None and keys == 1 and now_s < known[0]:
             return known[1]
         caller = await self._authenticate(_api_key(authorization, keys))
+        if caller.client_instance_id is not None:
+            await self._note_seen(caller.client_instance_id)
         if len(self._callers) >= _MOST_CALLERS:
             self._callers.clear()
         self._callers[authorization] = (now_s + _MOMENT_S, caller)

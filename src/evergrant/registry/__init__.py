@@ -12,6 +12,7 @@ neither their credentials nor change anything.
 from __future__ import annotations
 
 import base64
+import contextlib
 import dataclasses
 import secrets
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,13 @@ from types import MappingProxyType
 from typing import Any, NoReturn, TypeVar
 
 from evergrant import journal, vault
-from evergrant.errors import ApplicationIncomplete, ApplicationRefused, Conflict, NotFound
+from evergrant.errors import (
+    ApplicationIncomplete,
+    ApplicationRefused,
+    Conflict,
+    NotFound,
+    StoreUnavailable,
+)
 from evergrant.intake import (
     Flaws,
     check_page,
@@ -361,14 +368,16 @@ class Registry:
             return await self._vault.open(tx, vault.signing_secret(instance_id))
 
     async def note_seen(self, instance_id: str) -> None:
-        """The instance called just now; written at most once a minute."""
+        """The instance called just now; written at most once a minute. Nobody is kept from what
+        they came for when it cannot be written."""
         now = self._clock.now()
         last = self._seen.get(instance_id)
         if last is not None and abs(now - last) < _SEEN_EVERY:
             return
         self._seen[instance_id] = now
-        async with self._store.transaction() as tx:
-            await tx.instances.change(instance_id, last_seen_at=now)
+        with contextlib.suppress(StoreUnavailable):
+            async with self._store.transaction() as tx:
+                await tx.instances.change(instance_id, last_seen_at=now)
 
 
 def _id(kind: ids.Kind, now: datetime) -> str:

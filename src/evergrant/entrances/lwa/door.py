@@ -39,6 +39,7 @@ def build(desk: Desk, settings: Settings) -> ASGIApp:
 class LwaDoor:
     def __init__(self, desk: Desk) -> None:
         self._people = desk.people
+        self._registry = desk.registry
         self._tokens = desk.tokens
         self._now = desk.clock.now
 
@@ -92,6 +93,8 @@ class LwaDoor:
         caller = await self._people.authenticate(asked.client_secret.reveal())
         if asked.client_id.startswith("key_") and asked.client_id != caller.id:
             raise errors.NotAuthenticated
+        if caller.client_instance_id is not None:
+            await self._registry.note_seen(caller.client_instance_id)
         return caller
 
     async def _refresh(self, asked: Asked, caller: Caller) -> dict[str, object]:
