@@ -209,3 +209,10 @@ def test_names_of_secrets(name: str) -> None:
 )
 def test_names_of_plain_things(name: str) -> None:
     assert not is_secret_name(name)
+
+
+def test_a_text_that_utf_8_does_not_have_breaks_nothing() -> None:
+    odd = "\ud800"
+    assert Secret(odd) == Secret(odd)
+    assert Secret(odd) != Secret("?")
+    assert digest(odd) != digest("?")

@@ -42,7 +42,7 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        return hmac.compare_digest(self._text.encode(), other._text.encode())
+        return hmac.compare_digest(_bytes(self._text), _bytes(other._text))
 
     def __repr__(self) -> str:
         return f"Secret({MASK})"
@@ -66,7 +66,12 @@ def digest(text: str | Secret) -> str:
     """SHA-256 in hex. Only for secrets of 128 random bits and more, which nobody can guess; a
     password needs a slow hash."""
     plain = text.reveal() if isinstance(text, Secret) else text
-    return hashlib.sha256(plain.encode()).hexdigest()
+    return hashlib.sha256(_bytes(plain)).hexdigest()
+
+
+def _bytes(text: str) -> bytes:
+    """Of any text. JSON can name lone surrogates, which UTF-8 does not have."""
+    return text.encode("utf-8", "surrogatepass")
 
 
 # --- scrubbing ------------------------------------------------------------------------------
