@@ -83,7 +83,17 @@ def state_of(town: Town, account: Any) -> str:
         {"selling_partner_id": None},
         {"selling_partner_id": "<script>"},
     ],
-    ids=str,
+    ids=[
+        "no state",
+        "empty state",
+        "made-up state",
+        "a path as state",
+        "a very long state",
+        "no code",
+        "empty code",
+        "no partner",
+        "markup as partner",
+    ],
 )
 def test_a_forged_callback_stores_nothing(
     town: Town, waiting: Any, change: dict[str, str | None]
