@@ -406,6 +406,31 @@ async def test_a_grantless_token_of_the_former_client_is_not_served(house: House
     assert vault.grantless_token(application_id, scope) in await house.sealed_names()
 
 
+@pytest.mark.parametrize(
+    ("url", "taken"),
+    [
+        ("https://evil.example/auth/o2/token", False),
+        ("https://api.amazon.com.evil.example/auth/o2/token", False),
+        ("https://api-amazon.com/auth/o2/token", False),
+        ("https://api.amazon.co.uk/auth/o2/token", True),
+        ("", True),
+    ],
+)
+async def test_who_may_change_applications_cannot_have_their_secrets_sent_elsewhere(
+    house: House, url: str, taken: bool
+) -> None:
+    """No verb shows a client secret or refresh token; an address to send them to would."""
+    given = Credentials(lwa_url=url)
+    if taken:
+        await house.desk.registry.set_credentials(house.application_id, given, by=SYSTEM)
+        return
+    with pytest.raises(InvalidInput) as told:
+        await house.desk.registry.set_credentials(house.application_id, given, by=SYSTEM)
+    assert [(flaw.field, flaw.code) for flaw in told.value.flaws] == [("lwa_url", "foreign_host")]
+    client = await house.desk.registry.lwa_client(house.application_id)
+    assert urlsplit(client.lwa_url).hostname == "api.amazon.com"
+
+
 # --- what costs us more than the caller -------------------------------------------------------
 
 

@@ -53,6 +53,7 @@ from evergrant.registry.inspection import (
     check_application_change,
     check_credentials,
     check_dates,
+    check_lwa_url,
     check_secrets,
 )
 from evergrant.registry.sealing import seal_aws_keys, seal_client_secret
@@ -189,6 +190,7 @@ class Registry:
         flaws = Flaws()
         named = {name: value for name, value in given_by(given).items() if value is not None}
         values = flaws.settle(CREDENTIALS, named)
+        check_lwa_url(flaws, values.get("lwa_url", ""), self._marketplaces.lwa_url)
         check_secrets(flaws, given)
         check_dates(flaws, given, now)
         async with self._store.transaction() as tx:

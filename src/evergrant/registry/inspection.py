@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import urlsplit
 
 from evergrant.intake import Flaws, Reader, text, truth, url, word, words
 from evergrant.ports.store import Transaction
@@ -20,6 +21,7 @@ from evergrant.rules.applications import ApplicationKind, ApplicationStatus
 from evergrant.rules.lifecycle import State
 from evergrant.rules.marketplaces import PartnerKind
 from evergrant.rules.terms import secret_ends_at
+from evergrant.rules.urls import is_loopback
 
 __all__ = [
     "APPLICATION",
@@ -28,6 +30,7 @@ __all__ = [
     "check_application_change",
     "check_credentials",
     "check_dates",
+    "check_lwa_url",
     "check_secrets",
 ]
 
@@ -57,6 +60,9 @@ CREDENTIALS: Mapping[str, Reader] = MappingProxyType(
         "queue_url": text(ids.check_queue_url, optional=True),
     }
 )
+#: Where Amazon runs Login with Amazon. Sources: developer guide; Amazon's page
+#: "lwa-access-token" of the Data Portability API.
+_LWA_HOSTS = frozenset({"api.amazon.com", "api.amazon.co.uk", "api.amazon.co.jp"})
 #: A date without a time of day, written east of us, may lie ahead.
 _TODAY_ELSEWHERE = timedelta(days=1)
 
@@ -157,6 +163,21 @@ def check_secrets(flaws: Flaws, given: Credentials) -> None:
 
 def _is_one_word(text: str, low: int, high: int) -> bool:
     return low <= len(text) <= high and text.isascii() and text.isprintable() and " " not in text
+
+
+def check_lwa_url(flaws: Flaws, url: str, usual: str) -> None:
+    """The client secret and every refresh token of the application are sent there, so whoever may
+    change applications could read with it what nobody may read. Other hosts are for those who
+    run this installation: their marketplaces file names them (``usual``)."""
+    host = urlsplit(url).hostname or ""
+    known = _LWA_HOSTS | {urlsplit(usual).hostname or ""}
+    if host and host not in known and not is_loopback(host):
+        flaws.add(
+            "lwa_url",
+            "is no host of Amazon's.",
+            code="foreign_host",
+            hint="Another host can be set in the marketplaces file (EVERGRANT_MARKETPLACES_FILE).",
+        )
 
 
 def check_dates(flaws: Flaws, given: Credentials, now: datetime) -> None:
