@@ -143,6 +143,17 @@ async def test_both_alphabets_of_base64_and_missing_padding() -> None:
         "a:not base64!",
         f"a:{key()},a:{key()}",
     ],
+    ids=[
+        "empty",
+        "comment",
+        "no colon",
+        "no id",
+        "bad id",
+        "short",
+        "long",
+        "not base64",
+        "one id twice",
+    ],
 )
 def test_bad_text_is_refused_without_being_quoted(text: str) -> None:
     with pytest.raises(Misconfigured) as refused:
