@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from datetime import datetime
+from typing import NoReturn
 
 import httpx2
 import pytest
 
 from evergrant import errors
-from evergrant.entrances import access_token
-from evergrant.entrances.api import problems
+from evergrant.entrances import access_token, api, problems
 from evergrant.errors import EvergrantError
 from evergrant.rules.rights import SYSTEM
+from evergrant.settings import Settings
 from evergrant.tokens import LONGEST_MIN_TTL_S, AccessToken
 from tests.doors.mint_house import House
 
@@ -291,23 +291,48 @@ def example(kind: type[EvergrantError]) -> EvergrantError:
 
 
 @pytest.mark.parametrize("kind", error_kinds(), ids=lambda kind: kind.__name__)
-def test_problems_look_like_those_of_the_rest_of_v1(kind: type[EvergrantError]) -> None:
-    error = example(kind)
-    status, body, headers = access_token._problem(error, b"req_1")
-    theirs = problems.of_error(error)
-    expected = json.loads(theirs.body("req_1"))
-    for flaw in expected.get("flaws", []):
-        flaw["parameter"] = flaw["field"]
-        flaw.pop("pointer")
-    assert json.loads(body) == expected
-    assert status == theirs.status
-    assert {name.decode(): value.decode() for name, value in headers} == dict(theirs.headers)
+async def test_problems_look_like_those_of_the_rest_of_v1(
+    house: House, monkeypatch: pytest.MonkeyPatch, kind: type[EvergrantError]
+) -> None:
+    account_id = await house.account()
+    key = await house.api_key("read", "access_tokens")
+
+    async def refuse(*_: object, **__: object) -> NoReturn:
+        raise example(kind)
+
+    monkeypatch.setattr(house.desk.tokens, "at_hand", lambda *_, **__: None)
+    monkeypatch.setattr(house.desk.tokens, "mint", refuse)
+    monkeypatch.setattr(house.desk.accounts, "get", refuse)
+    settings = Settings.from_environment({})
+    answers = []
+    for door, address in (
+        (access_token.build(house.desk, settings), path(account_id)),
+        (api.build(house.desk, settings), f"/v1/accounts/{account_id}"),
+    ):
+        async with httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(app=door), base_url="http://evergrant.test"
+        ) as http:
+            headers = {"authorization": f"Bearer {key}", "x-request-id": "the-same-id"}
+            answers.append(await http.get(address, headers=headers))
+    mine, theirs = answers
+    assert mine.json() == theirs.json()
+    assert mine.json()["code"] == kind.code
+    assert mine.status_code == theirs.status_code
+    assert dict(mine.headers) == dict(theirs.headers)
 
 
-def test_a_wrong_method_is_told_like_in_the_rest_of_v1() -> None:
-    assert json.loads(access_token._not_allowed(b"req_1")) == json.loads(
-        problems.of_status(405).body("req_1")
-    )
+async def test_a_wrong_method_is_told_like_in_the_rest_of_v1(
+    house: House, http: httpx2.AsyncClient
+) -> None:
+    answer = await http.put(path(await house.account()), headers={"x-request-id": "the-same-id"})
+    assert answer.content == problems.of_status(405).body("the-same-id")
+
+
+async def test_who_sends_no_key_is_told_how(house: House, http: httpx2.AsyncClient) -> None:
+    answer = await http.get(path(await house.account()), headers={"authorization": "Basic eDp5"})
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+    assert "Bearer, a space, and the key" in answer.json()["hint"]
 
 
 async def test_a_client_instance_that_only_asks_for_tokens_is_seen(

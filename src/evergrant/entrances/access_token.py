@@ -2,8 +2,7 @@
 
 Answers for: parsing one path, one parameter and one header, and for writing the answer, as plain
 ASGI, because programs call it before each of their own calls. Does not answer for: rights, or where
-the access token comes from (the mint). Problems look exactly like those of the rest of ``/v1``; a
-test compares them.
+the access token comes from (the mint).
 
 ``expires_in`` are the seconds that the access token still lives, at least ``min_ttl``. An access
 token carries an ``x-request-id`` only when the caller sent one; problems always do.
@@ -16,15 +15,16 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 from urllib.parse import parse_qsl
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from evergrant import errors
 from evergrant.desk import Desk
-from evergrant.errors import EvergrantError, Flaw, InvalidInput, NotAuthenticated
+from evergrant.entrances import problems
+from evergrant.entrances.programs import HEADERS, api_key_in, caller_of, fits_as_request_id
+from evergrant.errors import EvergrantError, Flaw, InvalidInput
 from evergrant.rules.rights import Caller
 from evergrant.rules.secrecy import scrub
 from evergrant.settings import Settings
@@ -35,7 +35,6 @@ __all__ = ["AccessTokenDoor", "build"]
 _BEFORE: Final = "/v1/accounts/"
 _AFTER: Final = "/access-token"
 _ID: Final = slice(len(_BEFORE), -len(_AFTER))
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}\Z", re.ASCII)
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,9}\Z", re.ASCII)
 #: For a moment the same header is the same caller, and the same question has the same answer,
 #: number included: what is asked for thousands of times a second is worked out ten times. It is
@@ -44,34 +43,10 @@ _MOMENT_S: Final = 0.1
 _MOST_CALLERS: Final = 1_000
 _MOST_ANSWERS: Final = 2_000
 
-_HEADERS: Final = [
-    (b"cache-control", b"no-store"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"x-content-type-options", b"nosniff"),
+_JSON: Final = [
+    (b"content-type", b"application/json"),
+    *((name.encode(), value.encode()) for name, value in HEADERS.items()),
 ]
-_JSON: Final = [(b"content-type", b"application/json"), *_HEADERS]
-_PROBLEM: Final = [(b"content-type", b"application/problem+json"), *_HEADERS]
-
-#: As in the rest of ``/v1``: a class that is not here takes the row of its nearest ancestor.
-_STATUS: Final[Mapping[type[EvergrantError], int]] = {
-    errors.InvalidInput: 422,
-    errors.NotAuthenticated: 401,
-    errors.NotAllowed: 403,
-    errors.NotFound: 404,
-    errors.Conflict: 409,
-    errors.TooLarge: 413,
-    errors.CallerError: 400,
-    errors.PartnerError: 409,
-    errors.ApplicationIncomplete: 409,
-    errors.ApplicationError: 502,
-    errors.CallDenied: 502,
-    errors.AmazonError: 503,
-    errors.StoreUnavailable: 503,
-    errors.NotDelivered: 502,
-    errors.EvergrantError: 500,
-}
-_RETRY_AFTER_S: Final = 5
 
 
 def build(desk: Desk, settings: Settings) -> ASGIApp:
@@ -86,8 +61,7 @@ class AccessTokenDoor:
         self._monotonic = monotonic
         self._callers: dict[bytes, tuple[float, Caller]] = {}
         self._answers: dict[tuple[bytes, str, bytes, str], tuple[float, Message, Message]] = {}
-        self._authenticate = desk.people.authenticate
-        self._note_seen = desk.registry.note_seen
+        self._desk = desk
         self._at_hand = desk.tokens.at_hand
         self._mint = desk.tokens.mint
         self._now = desk.clock.now
@@ -122,7 +96,8 @@ class AccessTokenDoor:
         asked_s = self._monotonic()
         try:
             if method != "GET":
-                await _answer(send, 405, _not_allowed(request_id), request_id, [(b"allow", b"GET")])
+                refused = problems.of_row("method_not_allowed", headers={"allow": "GET"})
+                await problems.answer(refused, request_id.decode("latin-1"), send)
                 return
             caller = await self._caller(authorization, keys)
             min_ttl_s = _min_ttl(query) if query else MIN_TTL_S
@@ -131,8 +106,8 @@ class AccessTokenDoor:
             if token is None:
                 token = await self._mint(account_id, by=caller, min_ttl_s=min_ttl_s)
         except EvergrantError as error:
-            status, problem, headers = _problem(error, request_id)
-            await _answer(send, status, problem, request_id, headers)
+            problem = problems.of_error(error, in_query=True)
+            await problems.answer(problem, request_id.decode("latin-1"), send)
             return
         body = self._body(token)
         start: Message = {
@@ -155,9 +130,7 @@ class AccessTokenDoor:
         now_s = self._monotonic()
         if known is not None and keys == 1 and now_s < known[0]:
             return known[1]
-        caller = await self._authenticate(_api_key(authorization, keys))
-        if caller.client_instance_id is not None:
-            await self._note_seen(caller.client_instance_id)
+        caller = await caller_of(self._desk, api_key_in([authorization.decode("latin-1")] * keys))
         if len(self._callers) >= _MOST_CALLERS:
             self._callers.clear()
         self._callers[authorization] = (now_s + _MOMENT_S, caller)
@@ -173,20 +146,9 @@ class AccessTokenDoor:
         return json.dumps(told, separators=(",", ":")).encode()
 
     def _request_id(self, wished: bytes) -> bytes:
-        if wished and _REQUEST_ID.match(wished.decode("latin-1")):
+        if wished and fits_as_request_id(wished.decode("latin-1")):
             return wished
         return b"req_%b%012x" % (self._prefix, next(self._request_ids))
-
-
-def _api_key(authorization: bytes, times: int) -> str:
-    scheme, _, key = authorization.partition(b" ")
-    if times != 1 or scheme.lower() != b"bearer" or not key.strip():
-        raise NotAuthenticated(
-            "This address needs an API key, sent once.",
-            hint="Send 'Authorization: Bearer egk_…'. The command 'evergrant apikey add' or "
-            "POST /v1/api-keys makes a key.",
-        )
-    return key.strip().decode("latin-1")
 
 
 def _min_ttl(query: bytes) -> int:
@@ -222,87 +184,3 @@ def _min_ttl(query: bytes) -> int:
     if flaws:
         raise InvalidInput(flaws=flaws)
     return int(found[0]) if found else MIN_TTL_S
-
-
-# --- problems (RFC 9457) ----------------------------------------------------------------------
-
-
-def _problem(
-    error: EvergrantError, request_id: bytes
-) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
-    status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
-    headers: list[tuple[bytes, bytes]] = []
-    if isinstance(error, NotAuthenticated):
-        headers.append((b"www-authenticate", b'Bearer realm="evergrant"'))
-    if status == 503:
-        wait_s = error.retry_after_s if isinstance(error, errors.Throttled) else None
-        headers.append((b"retry-after", b"%d" % max(1, round(wait_s or _RETRY_AFTER_S))))
-    document: dict[str, Any] = {
-        "type": f"urn:evergrant:problem:{error.code}",
-        "title": error.code.replace("_", " ").capitalize(),
-        "status": status,
-        "detail": scrub(error.message),
-        "code": error.code,
-        "blame": error.blame.value,
-        "permanent": error.permanent,
-        "request_id": request_id.decode("latin-1"),
-    }
-    if error.hint:
-        document["hint"] = scrub(error.hint)
-    if isinstance(error, InvalidInput) and error.flaws:
-        document["flaws"] = [_flaw(flaw) for flaw in error.flaws]
-    facts = {name: _plain(value) for name, value in error.facts.items() if value}
-    if facts:
-        document["facts"] = facts
-    return status, json.dumps(document, ensure_ascii=False).encode(), headers
-
-
-def _flaw(flaw: Flaw) -> dict[str, str]:
-    told = {"code": flaw.code, "message": scrub(flaw.message)}
-    if flaw.field:
-        told["field"] = told["parameter"] = scrub(flaw.field)
-    if flaw.hint:
-        told["hint"] = scrub(flaw.hint)
-    return told
-
-
-def _plain(value: object) -> object:
-    return value if isinstance(value, bool | int | float) else scrub(str(value))
-
-
-def _not_allowed(request_id: bytes) -> bytes:
-    return json.dumps(
-        {
-            "type": "urn:evergrant:problem:method_not_allowed",
-            "title": "Method not allowed",
-            "status": 405,
-            "detail": "This path does not know that method.",
-            "code": "method_not_allowed",
-            "blame": errors.Blame.CALLER.value,
-            "permanent": True,
-            "request_id": request_id.decode("latin-1"),
-            "hint": "The header 'Allow' names the methods that it knows.",
-        }
-    ).encode()
-
-
-async def _answer(
-    send: Send,
-    status: int,
-    body: bytes,
-    request_id: bytes,
-    headers: list[tuple[bytes, bytes]],
-) -> None:
-    await send(
-        {
-            "type": "http.response.start",
-            "status": status,
-            "headers": [
-                *_PROBLEM,
-                *headers,
-                (b"content-length", b"%d" % len(body)),
-                (b"x-request-id", request_id),
-            ],
-        }
-    )
-    await send({"type": "http.response.body", "body": body})

@@ -10,7 +10,8 @@ import jsonschema_rs
 import pytest
 
 from evergrant import errors
-from evergrant.entrances.api import document, problems
+from evergrant.entrances import problems
+from evergrant.entrances.api import document
 from evergrant.errors import EvergrantError, Flaw
 from evergrant.rules.secrecy import Secret
 

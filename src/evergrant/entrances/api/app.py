@@ -6,7 +6,7 @@ door stands (``entrances.serve``).
 
 from __future__ import annotations
 
-from dataclasses import replace
+from functools import partial
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -16,12 +16,13 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from evergrant.desk import Desk
-from evergrant.entrances.api import document, pages, problems
+from evergrant.entrances import problems
+from evergrant.entrances.api import document, pages
 from evergrant.entrances.api.porter import Porter, Refused, request_id_of
-from evergrant.entrances.api.problems import Problem
 from evergrant.entrances.api.strictness import of_validation
+from evergrant.entrances.problems import Problem
+from evergrant.entrances.programs import caller_of
 from evergrant.errors import EvergrantError
-from evergrant.rules.rights import Caller
 from evergrant.settings import Settings
 
 __all__ = ["build"]
@@ -41,15 +42,9 @@ def build(desk: Desk, settings: Settings) -> ASGIApp:
     app.add_exception_handler(HTTPException, _framework_refused)
     app.add_exception_handler(Exception, _unexpected)
 
-    async def recognise(api_key: str) -> Caller:
-        caller = await desk.people.authenticate(api_key)
-        if caller.client_instance_id is not None:
-            await desk.registry.note_seen(caller.client_instance_id)
-        return caller
-
     return Porter(
         app,
-        authenticate=recognise,
+        authenticate=partial(caller_of, desk),
         body_limit=settings.body_limit,
         open_paths=pages.OPEN_PATHS,
     )
@@ -66,9 +61,8 @@ def _told(request: Request, problem: Problem) -> Response:
 
 def _room_refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, EvergrantError)
-    told = problems.of_error(error)
     takes_body = getattr(request.scope.get("route"), "body_field", None) is not None
-    return _told(request, replace(told, in_query=not takes_body))
+    return _told(request, problems.of_error(error, in_query=not takes_body))
 
 
 def _refused(request: Request, error: Exception) -> Response:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final
 from fastapi import Depends, Path, Query, Request
 
 from evergrant.desk import Desk
-from evergrant.entrances.api import problems
+from evergrant.entrances import problems
 from evergrant.rules.rights import Caller
 
 __all__ = [

@@ -17,7 +17,7 @@ from pydantic.json_schema import models_json_schema
 from starlette.routing import compile_path
 
 import evergrant
-from evergrant.entrances.api import problems
+from evergrant.entrances import problems
 from evergrant.entrances.api.asking import answers
 from evergrant.entrances.api.examples import ANSWERS
 from evergrant.entrances.api.routes import ROUTERS

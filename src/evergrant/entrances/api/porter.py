@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import secrets
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -18,18 +17,16 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from evergrant import logs
-from evergrant.entrances.api import problems
-from evergrant.entrances.api.problems import Problem
-from evergrant.errors import EvergrantError, NotAuthenticated, TooLarge
+from evergrant.entrances import problems
+from evergrant.entrances.problems import Problem
+from evergrant.entrances.programs import HEADERS, REQUEST_ID, api_key_in, request_id
+from evergrant.errors import EvergrantError, TooLarge
 from evergrant.rules.rights import Caller
 
-__all__ = ["Porter", "Refused", "answer_with", "request_id_of"]
+__all__ = ["Porter", "Refused", "request_id_of"]
 
 Authenticate = Callable[[str], Awaitable[Caller]]
 
-REQUEST_ID: Final = "x-request-id"
-#: What a caller may choose as request id: enough for UUIDs and trace ids, nothing for log forgers.
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}\Z", re.ASCII)
 _JSON = re.compile(
     r"""application/(?:json|merge-patch\+json)\s*(?:;\s*charset\s*=\s*"?utf-?8"?\s*)?\Z""",
     re.ASCII | re.IGNORECASE,
@@ -37,13 +34,6 @@ _JSON = re.compile(
 # A body that is too large is thrown away for this long, so that the caller, who is still sending,
 # reads the answer instead of a broken connection.
 _LINGER_S: Final = 2.0
-
-_ON_EVERY_ANSWER: Final = {
-    "cache-control": "no-store",
-    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
-}
 
 _log = logs.logger(__name__)
 
@@ -80,30 +70,32 @@ class Porter:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(Headers(scope=scope))
-        scope.setdefault("state", {})["request_id"] = request_id
-        outgoing = _Outgoing(send, request_id)
-        with logs.about(request_id=request_id):
+        given_id = request_id(Headers(scope=scope).get(REQUEST_ID, ""))
+        scope.setdefault("state", {})["request_id"] = given_id
+        outgoing = _Outgoing(send, given_id)
+        with logs.about(request_id=given_id):
             try:
                 await self._pass_on(scope, receive, outgoing)
             except Gone:
                 return
             except Refused as refused:
-                await answer_with(refused.problem, request_id, outgoing)
+                await problems.answer(refused.problem, given_id, outgoing)
             except TooLarge as error:
-                await answer_with(problems.of_error(error), request_id, outgoing)
+                await problems.answer(problems.of_error(error), given_id, outgoing)
                 await _linger(receive)
             except EvergrantError as error:
-                await answer_with(problems.of_error(error), request_id, outgoing)
+                await problems.answer(problems.of_error(error), given_id, outgoing)
             except Exception:  # noqa: BLE001  # the last one who can answer
                 _log.exception("request failed", method=scope["method"], route=_route(scope))
                 if not outgoing.started:
-                    await answer_with(problems.unexpected(), request_id, outgoing)
+                    await problems.answer(problems.unexpected(), given_id, outgoing)
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         if scope["path"] not in self._open_paths:
-            scope["state"]["caller"] = await self._authenticate(_api_key(headers))
+            scope["state"]["caller"] = await self._authenticate(
+                api_key_in(headers.getlist("authorization"))
+            )
         body = await self._body(headers, receive)
         if body:
             _check_media_type(headers)
@@ -148,47 +140,18 @@ class _Outgoing:
             self.started = True
             headers = MutableHeaders(scope=message)
             headers[REQUEST_ID] = self._request_id
-            for name, value in _ON_EVERY_ANSWER.items():
+            for name, value in HEADERS.items():
                 headers.setdefault(name, value)
         await self._send(message)
-
-
-async def answer_with(problem: Problem, request_id: str, send: Send) -> None:
-    body = problem.body(request_id)
-    headers = {
-        "content-type": problems.MEDIA_TYPE,
-        "content-length": str(len(body)),
-        **problem.headers,
-    }
-    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": problem.status, "headers": raw})
-    await send({"type": "http.response.body", "body": body})
 
 
 def request_id_of(request: Request) -> str:
     return str(request.state.request_id)
 
 
-def _request_id(headers: Headers) -> str:
-    wished = headers.get(REQUEST_ID, "")
-    return wished if _REQUEST_ID.match(wished) else f"req_{secrets.token_hex(12)}"
-
-
 def _route(scope: Scope) -> str:
     """The route's pattern, not the path: a path may hold what the caller mistyped."""
     return str(getattr(scope.get("route"), "path", "unknown"))
-
-
-def _api_key(headers: Headers) -> str:
-    given = headers.getlist("authorization")
-    scheme, _, key = given[0].partition(" ") if len(given) == 1 else ("", "", "")
-    if scheme.lower() != "bearer" or not key.strip():
-        raise NotAuthenticated(
-            "This address needs an API key, sent once.",
-            hint="Send the header 'Authorization' with the word Bearer, a space, and the key (it "
-            "begins with 'egk_'). 'evergrant apikey add' or POST /v1/api-keys makes one.",
-        )
-    return key.strip()
 
 
 def _check_media_type(headers: Headers) -> None:

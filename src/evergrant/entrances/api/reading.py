@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from evergrant.entrances.api import problems
-from evergrant.entrances.api.problems import DOOR_PROBLEMS
+from evergrant.entrances import problems
+from evergrant.entrances.problems import DOOR_PROBLEMS
 from evergrant.errors import EvergrantError
 
 __all__ = [

@@ -19,9 +19,9 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from evergrant.entrances.api import problems
+from evergrant.entrances import problems
 from evergrant.entrances.api.porter import Refused
-from evergrant.entrances.api.problems import Problem, shown_name
+from evergrant.entrances.problems import Problem, shown_name
 from evergrant.errors import Flaw, InvalidInput, NotFound
 
 __all__ = ["StrictRoute", "of_validation"]

@@ -1,8 +1,9 @@
-"""Errors become HTTP here and nowhere else in this door: RFC 9457 problem documents.
+"""Errors become HTTP here and nowhere else: RFC 9457 problem documents.
 
 Answers for: the status of every error of ours, the shape of the document, and that nothing which
-the caller sent comes back in it (a value may be a secret in the wrong field). Does not answer for:
-deciding what is wrong; the rooms and the shapes do that.
+the caller sent comes back in it (a value may be a secret in the wrong field). Every door for
+programs answers with these, except the LWA-compatible one, which speaks LWA's language. Does not
+answer for: deciding what is wrong; the rooms and the shapes do that.
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from starlette.types import Send
+
 from evergrant import errors
+from evergrant.entrances.programs import HEADERS, REQUEST_ID
 from evergrant.errors import Blame, EvergrantError, Flaw
 from evergrant.rules.secrecy import Secret, scrub
 
@@ -20,11 +24,17 @@ __all__ = [
     "DOOR_PROBLEMS",
     "MEDIA_TYPE",
     "STATUS",
+    "DoorProblem",
     "Problem",
+    "answer",
     "code_type",
     "of_error",
+    "of_row",
     "of_status",
+    "pointer",
+    "shown_name",
     "status_of",
+    "title",
     "unexpected",
 ]
 
@@ -58,7 +68,7 @@ _LONGEST_NAME: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class DoorProblem:
-    """A problem that only this door can have, before any room was asked."""
+    """A problem that a door has by itself, before any room was asked."""
 
     status: int
     code: str
@@ -196,8 +206,8 @@ def status_of(kind: type[EvergrantError]) -> int:
     return 500
 
 
-def of_error(error: EvergrantError) -> Problem:
-    """An error of a room."""
+def of_error(error: EvergrantError, *, in_query: bool = False) -> Problem:
+    """An error of a room. ``in_query``: what it finds wrong stood in the query."""
     status = status_of(type(error))
     headers: dict[str, str] = {}
     if isinstance(error, errors.NotAuthenticated):
@@ -215,6 +225,7 @@ def of_error(error: EvergrantError) -> Problem:
         flaws=error.flaws if isinstance(error, errors.InvalidInput) else (),
         facts=error.facts,
         headers=headers,
+        in_query=in_query,
     )
 
 
@@ -247,6 +258,21 @@ def of_row(
 def unexpected() -> Problem:
     """A mistake of ours. Says nothing of it but the request id: the log knows the rest."""
     return of_row("internal")
+
+
+async def answer(problem: Problem, request_id: str, send: Send) -> None:
+    """Sends the problem, headers included, as the whole answer to a request."""
+    body = problem.body(request_id)
+    headers = {
+        "content-type": MEDIA_TYPE,
+        "content-length": str(len(body)),
+        REQUEST_ID: request_id,
+        **HEADERS,
+        **problem.headers,
+    }
+    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": problem.status, "headers": raw})
+    await send({"type": "http.response.body", "body": body})
 
 
 def shown_name(name: object) -> str:
