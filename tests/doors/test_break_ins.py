@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import json
 import secrets
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,11 +17,20 @@ import pytest
 
 from evergrant import vault
 from evergrant.accounts import NewAccount
+from evergrant.adapters.amazon import HttpLWA, HttpSellingPartnerApi
 from evergrant.consent import Arrived
 from evergrant.desk import Desk
 from evergrant.entrances.access_token import AccessTokenDoor
 from evergrant.entrances.api.strictness import _object
-from evergrant.errors import Conflict, ConsentRefused, EvergrantError, InvalidInput
+from evergrant.errors import (
+    AmazonError,
+    Conflict,
+    ConsentRefused,
+    EvergrantError,
+    InvalidInput,
+    UnreadableAnswer,
+)
+from evergrant.ports.amazon import Call, LwaClient
 from evergrant.registry import Credentials, NewApplication, NewInstance
 from evergrant.rules.applications import ApplicationStatus
 from evergrant.rules.lifecycle import State
@@ -429,6 +439,77 @@ async def test_who_may_change_applications_cannot_have_their_secrets_sent_elsewh
     assert [(flaw.field, flaw.code) for flaw in told.value.flaws] == [("lwa_url", "foreign_host")]
     client = await house.desk.registry.lwa_client(house.application_id)
     assert urlsplit(client.lwa_url).hostname == "api.amazon.com"
+
+
+# --- an LWA that answers nonsense -------------------------------------------------------------
+
+
+SENT = Secret("Atzr|" + secrets.token_hex(16))
+CLIENT = LwaClient(
+    application_id="app_1",
+    lwa_client_id="client-1",
+    lwa_client_secret=Secret(secrets.token_hex(32)),
+    lwa_url="https://api.amazon.com/auth/o2/token",
+)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"access_token": "Atza|x", "expires_in": "9" * 5000},
+        {"access_token": "Atza|" + "x" * 100_000, "expires_in": 3600},
+        {"access_token": SENT.reveal(), "expires_in": 3600},
+        {"access_token": CLIENT.lwa_client_secret.reveal(), "expires_in": 3600},
+        {"access_token": "Atzr|y", "refresh_token": "Atzr|y", "expires_in": 3600},
+        {"access_token": "Atza|x", "expires_in": float("nan")},
+        {"access_token": "Atza|x", "expires_in": float("inf")},
+        {"access_token": "Atza|x", "expires_in": -(10**30)},
+        {"access_token": ["Atza|x"], "expires_in": 3600},
+        {"access_token": "Atza|x\u2028y", "expires_in": 3600},
+    ],
+    ids=range(10),
+)
+async def test_what_is_no_access_token_is_not_handed_on(told: dict[str, Any]) -> None:
+    """A refresh token or client secret that came back in its place would go to every caller."""
+    answer = httpx2.Response(200, content=json.dumps(told).encode())
+    transport = httpx2.MockTransport(lambda _: answer)
+    pipe = HttpLWA(user_agent="Evergrant/1", transport=transport)
+    askings = [
+        pipe.refresh(CLIENT, SENT),
+        pipe.exchange_code(CLIENT, SENT, "https://connect.northwind.example/callback"),
+    ]
+    if told["access_token"] != SENT.reveal():
+        askings.append(pipe.grantless(CLIENT, "sellingpartnerapi::notifications"))
+    for asking in askings:
+        with pytest.raises(UnreadableAnswer) as refused:
+            await asking
+        assert SENT.reveal() not in str(refused.value)
+    await pipe.close()
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_an_access_token_follows_no_redirect(house: House, status: int) -> None:
+    seen: list[str] = []
+
+    def handler(request: httpx2.Request) -> httpx2.Response:
+        seen.append(request.url.host)
+        return httpx2.Response(status, headers={"location": "https://evil.example/sellers/v1/x"})
+
+    pipe = HttpSellingPartnerApi(
+        user_agent="Evergrant/1",
+        clock=house.fakes.clock,
+        transport=httpx2.MockTransport(handler),
+    )
+    endpoint = "https://sellingpartnerapi-eu.amazon.com"
+    token = Secret("Atza|" + secrets.token_hex(16))
+    for method in ("GET", "POST"):
+        call = Call(endpoint=endpoint, method=method, path="/sellers/v1/account", body=None)
+        assert (await pipe.send(call, token)).status == status
+    with pytest.raises(AmazonError):
+        await pipe.participations(endpoint, token)
+    assert set(seen) == {"sellingpartnerapi-eu.amazon.com"}
+    assert len(seen) == 3
+    await pipe.close()
 
 
 # --- what costs us more than the caller -------------------------------------------------------

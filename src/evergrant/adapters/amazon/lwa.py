@@ -30,6 +30,10 @@ __all__ = ["HttpLWA"]
 
 #: An answer of LWA has at most some 5 KB (two tokens of 2048 bytes).
 MOST_BYTES = 1024 * 1024
+#: Amazon promises at most 2048 bytes (developer guide); servers stop at some 8 KB of headers.
+_LONGEST_TOKEN = 8192
+#: A number of seconds has no more digits than that.
+_MOST_DIGITS = 12
 WHO = "Login with Amazon"
 
 #: About the application, never about the account.
@@ -71,7 +75,7 @@ class HttpLWA:
         )
         if (failure := _failure(answer, client.lwa_client_secret, code)) is not None:
             raise CodeRefused(failure.reason) if isinstance(failure, GrantRefused) else failure
-        return _tokens(answer, with_refresh_token=True)
+        return _tokens(answer, client.lwa_client_secret, code, with_refresh_token=True)
 
     async def refresh(self, client: LwaClient, refresh_token: Secret) -> TokenAnswer:
         answer = await self._post(
@@ -79,7 +83,7 @@ class HttpLWA:
         )
         if (failure := _failure(answer, client.lwa_client_secret, refresh_token)) is not None:
             raise failure
-        return _tokens(answer)
+        return _tokens(answer, client.lwa_client_secret, refresh_token)
 
     async def grantless(self, client: LwaClient, scope: str) -> TokenAnswer:
         answer = await self._post(client, {"grant_type": "client_credentials", "scope": scope}, {})
@@ -87,7 +91,7 @@ class HttpLWA:
             if isinstance(failure, GrantRefused):
                 raise ApplicationRefused("invalid_grant", failure.reason)
             raise failure
-        return _tokens(answer)
+        return _tokens(answer, client.lwa_client_secret)
 
     async def _post(
         self, client: LwaClient, fields: Mapping[str, str], secret_fields: Mapping[str, Secret]
@@ -117,7 +121,8 @@ def _form(
     ).encode("ascii")
 
 
-def _tokens(answer: Answer, *, with_refresh_token: bool = False) -> TokenAnswer:
+def _tokens(answer: Answer, *sent: Secret, with_refresh_token: bool = False) -> TokenAnswer:
+    """``sent``: what LWA was told. It never comes back as an access token, which is for others."""
     told = parsed(answer)
     if not isinstance(told, dict):
         raise UnreadableAnswer(f"{WHO} answered 200, but not with a JSON object.")
@@ -126,7 +131,9 @@ def _tokens(answer: Answer, *, with_refresh_token: bool = False) -> TokenAnswer:
     refresh_token = told.get("refresh_token")
     if not isinstance(access_token, str) or not _is_token(access_token):
         raise UnreadableAnswer(f"{WHO} answered 200, but without an access token.")
-    if isinstance(expires_in, str) and expires_in.isdecimal():
+    if Secret(access_token) in sent or access_token == refresh_token:
+        raise UnreadableAnswer(f"{WHO} answered 200, but its access token is something else.")
+    if isinstance(expires_in, str) and expires_in.isdecimal() and len(expires_in) <= _MOST_DIGITS:
         expires_in = int(expires_in)
     if not isinstance(expires_in, int) or isinstance(expires_in, bool) or expires_in <= 0:
         raise UnreadableAnswer(f"{WHO} does not say how long its access token lives.")
@@ -183,4 +190,5 @@ def _said(told: object, known: tuple[Secret, ...]) -> tuple[str, str]:
 
 def _is_token(text: str) -> bool:
     """Fit to travel in a header: RFC 6750's b64token is a part of this, Amazon's ``|`` is not."""
-    return bool(text) and text.isascii() and text.isprintable() and " " not in text
+    fits = 0 < len(text) <= _LONGEST_TOKEN
+    return fits and text.isascii() and text.isprintable() and " " not in text

@@ -95,12 +95,30 @@ def _form(body: bytes) -> list[tuple[str, str]]:
 
 def _json(body: bytes) -> list[tuple[str, str]]:
     try:
-        told = json.loads(body)
+        told = json.loads(body, object_pairs_hook=_once_each)
     except (ValueError, RecursionError):
         told = None
-    if not isinstance(told, dict) or not all(isinstance(value, str) for value in told.values()):
+    if not isinstance(told, dict) or not all(map(_is_text, told.values())):
         raise _invalid("The body cannot be read as a JSON object of texts.")
     return list(told.items())
+
+
+def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    read = dict(pairs)
+    if len(read) < len(pairs):
+        raise _invalid("A parameter is given twice.")
+    return read
+
+
+def _is_text(value: object) -> bool:
+    """JSON can name lone surrogates, which no database and no header takes."""
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _basic(authorization: str) -> tuple[str, Secret]:
