@@ -733,7 +733,10 @@ async def test_many_wait_for_one_name_on_one_connection(database_url: str) -> No
     async def hold() -> None:
         async with store.exclusive("a"):
             with psycopg.connect(database_url) as connection:
-                name = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s"
+                name = (
+                    "SELECT count(*) FROM pg_stat_activity"
+                    " WHERE application_name = %s AND datname = current_database()"
+                )
                 row = connection.execute(name, ("evergrant locks",)).fetchone()
             held.append(row[0] if row else 0)
 
@@ -749,7 +752,7 @@ async def test_a_lock_goes_with_its_connection(database_url: str) -> None:
         with psycopg.connect(database_url, autocommit=True) as connection:
             connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE application_name = 'evergrant locks'"
+                " WHERE application_name = 'evergrant locks' AND datname = current_database()"
             )
         async with asyncio.timeout(5), other.exclusive("a"):
             pass
