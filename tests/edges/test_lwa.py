@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import json
 import secrets
@@ -436,21 +437,27 @@ class Host:
 async def host(request: pytest.FixtureRequest) -> AsyncIterator[Host]:
     behave: Callable[[asyncio.StreamWriter, asyncio.Event], Awaitable[None]] = request.param
     done = asyncio.Event()
+    serving: set[asyncio.Task[None] | None] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.add(asyncio.current_task())
         try:
             await reader.readuntil(b"\r\n\r\n")
             await behave(writer, done)
-            writer.close()
-            await writer.wait_closed()
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
+        finally:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     yield Host(f"http://127.0.0.1:{port}/auth/o2/token", done)
     done.set()
     server.close()
+    # Before Python 3.12 the server does not wait for them, and they would outlive the loop.
+    await asyncio.gather(*(one for one in serving if one), return_exceptions=True)
     await server.wait_closed()
 
 
