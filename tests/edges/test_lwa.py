@@ -456,7 +456,9 @@ async def host(request: pytest.FixtureRequest) -> AsyncIterator[Host]:
     yield Host(f"http://127.0.0.1:{port}/auth/o2/token", done)
     done.set()
     server.close()
-    # Before Python 3.12 the server does not wait for them, and they would outlive the loop.
+    # Before Python 3.12 the server does not wait for them, and they would outlive the loop; who
+    # was accepted a moment ago begins now.
+    await asyncio.sleep(0)
     await asyncio.gather(*(one for one in serving if one), return_exceptions=True)
     await server.wait_closed()
 

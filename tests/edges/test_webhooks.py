@@ -53,6 +53,13 @@ class Receiver:
         return f"http://127.0.0.1:{self.port}/hook?x=1"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await self._answer(reader, writer)
+        finally:
+            writer.close()
+            await writer.wait_closed()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         headers = {
             name.lower(): value.strip()
@@ -63,10 +70,7 @@ class Receiver:
         if self.hang is not None:
             await self.hang.wait()
         writer.write(self.answer)
-        try:
-            await writer.drain()
-        finally:
-            writer.close()
+        await writer.drain()
 
 
 @pytest.fixture
@@ -83,6 +87,7 @@ async def receiver() -> AsyncIterator[Receiver]:
     if receiver.hang is not None:
         receiver.hang.set()
     server.close()
+    await asyncio.sleep(0)  # who was accepted a moment ago begins now
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
