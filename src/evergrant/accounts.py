@@ -6,7 +6,6 @@ tokens, or any other move of the lifecycle.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +21,7 @@ from evergrant.account_fields import (
 )
 from evergrant.errors import Conflict, NotFound
 from evergrant.intake import Flaws, check_page, differences, given_by, need
+from evergrant.naming import new_id
 from evergrant.ports import Clock
 from evergrant.ports.amazon import ReportedParticipation
 from evergrant.ports.store import ONE_ACCOUNT_PER_NAME, AlreadyThere, Store, Transaction
@@ -78,7 +78,7 @@ class Accounts:
             flaws.refuse_if_any()
             values["flags"] = {**ALL_ON, **values["flags"]}
             account = Account(
-                id=_id(ids.Kind.ACCOUNT, now), created_at=now, changed_at=now, **values
+                id=new_id(ids.Kind.ACCOUNT, now), created_at=now, changed_at=now, **values
             )
             try:
                 await tx.accounts.add(account)
@@ -86,7 +86,7 @@ class Accounts:
                 raise _conflict(taken) from None
             await tx.authorizations.add(
                 Authorization(
-                    id=_id(ids.Kind.AUTHORIZATION, now),
+                    id=new_id(ids.Kind.AUTHORIZATION, now),
                     account_id=account.id,
                     application_id=account.application_id,
                     region=account.region,
@@ -280,10 +280,6 @@ class Accounts:
 
 _Views = list[AccountView]
 _Sentences = list[str]
-
-
-def _id(kind: ids.Kind, now: datetime) -> str:
-    return ids.make(kind, now, secrets.token_bytes(10))
 
 
 def _conflict(taken: AlreadyThere) -> Exception:

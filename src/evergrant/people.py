@@ -23,6 +23,7 @@ from pwdlib import PasswordHash
 from evergrant import journal
 from evergrant.errors import Conflict, NotAuthenticated, NotFound
 from evergrant.intake import Flaws, check_page, need, need_everywhere
+from evergrant.naming import new_id
 from evergrant.ports import Clock
 from evergrant.ports.store import ONE_OPERATOR_PER_EMAIL, AlreadyThere, Store, Transaction
 from evergrant.ports.things import Account, ApiKey, ConnectionKey, Operator
@@ -73,7 +74,8 @@ T = TypeVar("T")
 
 
 class _Memory(Generic[T]):
-    """What was looked up just now, by digest. Forgets after a second, and all when it is full."""
+    """What was looked up just now, by digest. A row is forgotten after ``REMEMBERED_FOR``, and all
+    of them when there are too many."""
 
     def __init__(self) -> None:
         self._rows: dict[str, tuple[datetime, T]] = {}
@@ -120,7 +122,7 @@ class People:
         flaws.refuse_if_any()
         assert checked_role is not None
         operator = Operator(
-            id=_id(ids.Kind.OPERATOR, now),
+            id=new_id(ids.Kind.OPERATOR, now),
             name=checked_name,
             email=checked_email,
             role=checked_role,
@@ -234,7 +236,7 @@ class People:
         ends_at = flaws.instant("expires_at", expires_at)
         if ends_at is not None and ends_at <= now:
             flaws.add("expires_at", "lies in the past.", code="out_of_range")
-        key_id = _id(ids.Kind.API_KEY, now)
+        key_id = new_id(ids.Kind.API_KEY, now)
         secret = Secret(f"egk_{key_id.partition('_')[2]}_{secrets.token_urlsafe(32)}")
         key = ApiKey(
             id=key_id,
@@ -327,7 +329,7 @@ class People:
         checked_name = flaws.text("name", name, ids.check_name, optional=True)
         secret = Secret(f"egc_{secrets.token_urlsafe(32)}")
         key = ConnectionKey(
-            id=_id(ids.Kind.CONNECTION_KEY, now),
+            id=new_id(ids.Kind.CONNECTION_KEY, now),
             account_id=account_id,
             name=checked_name,
             digest=digest(secret),
@@ -429,10 +431,6 @@ class People:
         if self._stand_in is None:
             self._stand_in = await self._hashed(Secret(secrets.token_urlsafe(32)))
         return self._stand_in
-
-
-def _id(kind: ids.Kind, now: datetime) -> str:
-    return ids.make(kind, now, secrets.token_bytes(10))
 
 
 def _conflict(taken: AlreadyThere) -> Exception:

@@ -6,14 +6,14 @@ account loaded together. Does not answer for: any decision.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 from evergrant.accounts import Accounts
 from evergrant.errors import NotFound
+from evergrant.naming import new_id
 from evergrant.ports import Bell, Clock
 from evergrant.ports.amazon import LWA, SellingPartnerApi
 from evergrant.ports.store import Store, Transaction
@@ -25,13 +25,23 @@ from evergrant.ports.things import (
     Handshake,
 )
 from evergrant.registry import Registry
-from evergrant.rules import ids
 from evergrant.rules.faults import Fault
 from evergrant.rules.marketplaces import Marketplaces
 from evergrant.rules.rights import Caller
 from evergrant.rules.secrecy import Secret
 from evergrant.settings import House
 from evergrant.vault import Vault
+
+__all__ = [
+    "COMMIT_PATIENCE_S",
+    "Case",
+    "Ground",
+    "case_in_reach",
+    "case_of",
+    "host_of",
+    "new_id",
+    "one_line",
+]
 
 #: Pauses between attempts to store a grant that Amazon gave and the database does not take: the
 #: code is spent, so the grant exists nowhere but in this process. A restarting database is back
@@ -125,10 +135,6 @@ async def case_in_reach(tx: Transaction, account_id: str, by: Caller) -> Case:
     if not by.reaches(case.account.client_instance_id):
         raise NotFound
     return case
-
-
-def new_id(kind: ids.Kind, now: datetime) -> str:
-    return ids.make(kind, now, secrets.token_bytes(10))
 
 
 def host_of(origin: str) -> str:

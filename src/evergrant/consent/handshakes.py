@@ -14,12 +14,13 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from evergrant import journal
-from evergrant.consent.ground import Case, Ground, case_of, new_id
+from evergrant.consent.ground import Case, Ground, case_of
 from evergrant.consent.invitations import Invitations
 from evergrant.consent.queries import is_random_secret
 from evergrant.consent.reports import Filed, Reports, Trouble
 from evergrant.consent.values import Departure
 from evergrant.errors import ApplicationIncomplete, Blame
+from evergrant.naming import new_id
 from evergrant.ports.store import Transaction
 from evergrant.ports.things import Account, Application, Handshake, HandshakeStep
 from evergrant.rules import ids

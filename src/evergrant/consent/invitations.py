@@ -17,7 +17,6 @@ from evergrant.consent.ground import (
     case_in_reach,
     case_of,
     host_of,
-    new_id,
     one_line,
 )
 from evergrant.consent.queries import is_random_secret
@@ -31,8 +30,10 @@ from evergrant.errors import (
     ConsentRefused,
 )
 from evergrant.intake import need
+from evergrant.naming import new_id
+from evergrant.outbox import put_mail
 from evergrant.ports.store import Transaction
-from evergrant.ports.things import Invitation, InvitationState, OutboxItem, OutboxKind
+from evergrant.ports.things import Invitation, InvitationState, OutboxItem
 from evergrant.rules import ids
 from evergrant.rules.amazon_errors import page_error
 from evergrant.rules.applications import ApplicationKind
@@ -343,19 +344,16 @@ class Invitations:
     async def _mail(
         self, tx: Transaction, case: Case, invitation: Invitation, now: datetime, *, by: Caller
     ) -> OutboxItem:
-        item = OutboxItem(
-            id=new_id(ids.Kind.OUTBOX, now),
-            kind=OutboxKind.MAIL,
+        item = await put_mail(
+            tx,
+            now=now,
             topic="renewal" if case.renewal else "invitation",
             subject=invitation.id,
             to=invitation.email,
             language=invitation.language,
             account_id=case.account.id,
             facts={"account_name": case.account.name},
-            next_at=now,
-            created_at=now,
         )
-        await tx.outbox.add(item)
         await journal.write(
             tx,
             now=now,

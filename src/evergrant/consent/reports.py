@@ -7,18 +7,19 @@ something failed.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from evergrant import journal
-from evergrant.consent.ground import Ground, new_id
+from evergrant.consent.ground import Ground
 from evergrant.errors import Blame, ConsentRefused, NotFound
 from evergrant.intake import Flaws, need
+from evergrant.naming import new_id, new_reference
+from evergrant.outbox import put_mail
 from evergrant.ports.store import Transaction
-from evergrant.ports.things import Account, Handshake, OutboxItem, OutboxKind, SupportReport
+from evergrant.ports.things import Account, Handshake, SupportReport
 from evergrant.rules import ids
 from evergrant.rules.rights import Caller, Right, partner
 from evergrant.rules.secrecy import scrub
@@ -90,7 +91,7 @@ class Reports:
         account, handshake = trouble.account, trouble.handshake
         report = SupportReport(
             id=new_id(ids.Kind.REPORT, now),
-            reference=ids.reference(secrets.token_bytes(5)),
+            reference=new_reference(),
             at=now,
             reason=trouble.reason,
             blame=trouble.blame.value,
@@ -114,13 +115,6 @@ class Reports:
             return Filed(report=report)
         letter = await self._letter(tx, report, account, now)
         return Filed(report=report, outbox_ids=letter)
-
-    async def file_alone(self, trouble: Trouble, *, by: Caller | None = None) -> SupportReport:
-        """`file` in a transaction of its own, bell included."""
-        async with self._ground.store.transaction() as tx:
-            filed = await self.file(tx, trouble, self._ground.clock.now(), by=by)
-        await self._ground.ring(filed.outbox_ids)
-        return filed.report
 
     async def _recent(
         self, tx: Transaction, trouble: Trouble, now: datetime
@@ -172,9 +166,9 @@ class Reports:
         to = self._ground.house.support_email
         if not to:
             return ()
-        item = OutboxItem(
-            id=new_id(ids.Kind.OUTBOX, now),
-            kind=OutboxKind.MAIL,
+        item = await put_mail(
+            tx,
+            now=now,
             topic="support_report",
             subject=report.id,
             to=to,
@@ -183,10 +177,7 @@ class Reports:
                 "reference": report.reference,
                 "account_name": account.name if account else "",
             },
-            next_at=now,
-            created_at=now,
         )
-        await tx.outbox.add(item)
         return (item.id,)
 
     # --- showing ------------------------------------------------------------------------------

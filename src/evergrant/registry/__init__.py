@@ -36,6 +36,7 @@ from evergrant.intake import (
     need,
     need_everywhere,
 )
+from evergrant.naming import new_id
 from evergrant.ports import Clock
 from evergrant.ports.amazon import LwaClient
 from evergrant.ports.store import (
@@ -107,7 +108,7 @@ class Registry:
         values = flaws.settle(APPLICATION, given_by(new))
         flaws.refuse_if_any()
         application = Application(
-            id=_id(ids.Kind.APPLICATION, now), created_at=now, changed_at=now, **values
+            id=new_id(ids.Kind.APPLICATION, now), created_at=now, changed_at=now, **values
         )
         async with self._store.transaction() as tx:
             try:
@@ -285,7 +286,7 @@ class Registry:
         values = flaws.settle(INSTANCE, given_by(new))
         flaws.refuse_if_any()
         instance = ClientInstance(
-            id=_id(ids.Kind.INSTANCE, now), created_at=now, changed_at=now, **values
+            id=new_id(ids.Kind.INSTANCE, now), created_at=now, changed_at=now, **values
         )
         secret = _new_signing_secret()
         async with self._store.transaction() as tx:
@@ -380,10 +381,6 @@ class Registry:
         with contextlib.suppress(StoreUnavailable):
             async with self._store.transaction() as tx:
                 await tx.instances.change(instance_id, last_seen_at=now)
-
-
-def _id(kind: ids.Kind, now: datetime) -> str:
-    return ids.make(kind, now, secrets.token_bytes(10))
 
 
 def _new_signing_secret() -> Secret:

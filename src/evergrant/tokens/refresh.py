@@ -11,7 +11,6 @@ processes cannot wait for each other.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -29,6 +28,7 @@ from evergrant.errors import (
     SealBroken,
     StoreUnavailable,
 )
+from evergrant.outbox import put_event
 from evergrant.ports import Bell, Clock
 from evergrant.ports.amazon import TokenAnswer
 from evergrant.ports.store import AlreadyThere, Store, Transaction
@@ -36,11 +36,10 @@ from evergrant.ports.things import (
     Account,
     Authorization,
     OutboxItem,
-    OutboxKind,
     SealedSecret,
     Standing,
 )
-from evergrant.rules import ids, lifecycle, terms
+from evergrant.rules import lifecycle, terms
 from evergrant.rules.lifecycle import Event, State
 from evergrant.rules.rights import SYSTEM
 from evergrant.rules.secrecy import Secret, digest
@@ -400,27 +399,11 @@ async def _announce(
     tx: Transaction, account: Account, changed: Authorization, now: datetime
 ) -> OutboxItem | None:
     """The event for the client instance, where it wants to hear."""
-    instance = await tx.instances.get(account.client_instance_id)
-    if instance is None or not instance.webhook_url:
-        return None
-    item = OutboxItem(
-        id=ids.make(ids.Kind.OUTBOX, now, secrets.token_bytes(10)),
-        kind=OutboxKind.WEBHOOK,
+    return await put_event(
+        tx,
+        now=now,
         topic=_TOPICS[changed.state],
-        subject=changed.id,
-        to=instance.id,
-        account_id=account.id,
-        facts={
-            "account_id": account.id,
-            "account_name": account.name,
-            "selling_partner_id": changed.selling_partner_id,
-            "state": changed.state.value,
-            "granted_at": changed.granted_at.isoformat() if changed.granted_at else None,
-            "term_ends_at": changed.term_ends_at.isoformat() if changed.term_ends_at else None,
-            "amazon_reason": changed.refused_reason,
-        },
-        next_at=now,
-        created_at=now,
+        account=account,
+        authorization=changed,
+        amazon_reason=changed.refused_reason,
     )
-    await tx.outbox.add(item)
-    return item
