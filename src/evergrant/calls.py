@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from evergrant.errors import Flaw, InvalidInput
 from evergrant.ports.amazon import Answer, Call, SellingPartnerApi
+from evergrant.rules.amazon_errors import TOKEN_TROUBLE
 from evergrant.rules.marketplaces import Marketplaces
 from evergrant.rules.rights import Caller
 from evergrant.tokens import Tokens
@@ -46,13 +47,6 @@ _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e\t]*")
 _PATH = re.compile(r"/(?!/)[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
 _DOTS = re.compile(r"(?i)(?:^|/)(?:\.|%2e){1,2}(?:/|$)")
-
-#: Amazon's ``details`` of a 403 that a fresh access token cures (403 Unauthorized is all that the
-#: code says; it also stands for missing roles and wrong regions).
-_TOKEN_TROUBLE = (
-    "The access token you provided has expired",
-    "The access token you provided is revoked, malformed or invalid",
-)
 
 
 class Calls:
@@ -114,7 +108,7 @@ def is_token_trouble(answer: Answer) -> bool:
         return False
     errors = told.get("errors") if isinstance(told, dict) else None
     return any(
-        str(error.get(part, "")).startswith(_TOKEN_TROUBLE)
+        str(error.get(part, "")).startswith(TOKEN_TROUBLE)
         for error in (errors if isinstance(errors, list) else [])
         if isinstance(error, dict)
         for part in ("details", "message")

@@ -159,7 +159,14 @@ async def open_wires(
                 selling_partner_api=selling_partner_api,
                 marketplaces=settings.marketplaces,
             ),
-            watch=Watch(store=store, clock=ticking, vault=vault, consent=consent, bell=bell),
+            watch=Watch(
+                store=store,
+                clock=ticking,
+                vault=vault,
+                consent=consent,
+                tokens=tokens,
+                bell=bell,
+            ),
             post=Post(
                 store=store,
                 clock=ticking,

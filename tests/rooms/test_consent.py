@@ -552,7 +552,7 @@ async def test_a_first_call_that_hangs_keeps_nobody_waiting(
     async def hangs(*_: object) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr("evergrant.consent.grants.LOOK_PATIENCE_S", 0.01)
+    monkeypatch.setattr("evergrant.consent.looks.LOOK_PATIENCE_S", 0.01)
     monkeypatch.setattr(reception.api, "participations", hangs)
     account = await reception.add_account()
     arrived = await reception.connect(account, SHOP)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from evergrant.ports.things import (
 from evergrant.rules.applications import ApplicationKind, ApplicationStatus
 from evergrant.rules.lifecycle import State
 from evergrant.rules.marketplaces import PartnerKind, Region
+from evergrant.rules.rights import SYSTEM, Caller
 from evergrant.rules.secrecy import Secret
 from evergrant.testing.bell import MemoryBell
 from evergrant.testing.clock import FakeClock
@@ -37,12 +39,24 @@ class Reception:
         self.lost: list[str] = []
         self.stumbles = False
         self.asked_at: list[datetime] = []
+        self.owed: list[str] = []
+        self.tokens: list[Secret] = []
 
     async def lose_stale(self, now: datetime) -> Sequence[str]:
         self.asked_at.append(now)
         if self.stumbles:
             raise LookupError("a handshake without an account")
         return self.lost
+
+    async def look_where_due(self, access_token_of: Callable[[str], Awaitable[Secret]]) -> int:
+        self.tokens = [await access_token_of(account_id) for account_id in self.owed]
+        return len(self.tokens)
+
+
+class Mint:
+    async def mint(self, account_id: str, *, by: Caller) -> Any:
+        assert by is SYSTEM
+        return SimpleNamespace(value=Secret(f"access token of {account_id}"))
 
 
 class World:
@@ -59,6 +73,7 @@ class World:
             "clock": self.clock,
             "vault": self.vault,
             "consent": self.reception,
+            "tokens": Mint(),
             "bell": self.bell,
         }
         return Watch(**rooms)
@@ -155,6 +170,15 @@ async def test_a_quiet_minute(world: World) -> None:
 async def test_lost_handshakes_are_the_receptions_matter(world: World) -> None:
     world.reception.lost = ["hsk_1", "hsk_2"]
     assert (await world.watch().sweep()).handshakes_lost == 2
+
+
+async def test_looks_that_are_owed_are_made_with_access_tokens_of_the_mint(world: World) -> None:
+    world.reception.owed = ["acc_1", "acc_2"]
+    assert (await world.watch().sweep()).looks_made == 2
+    assert [token.reveal() for token in world.reception.tokens] == [
+        "access token of acc_1",
+        "access token of acc_2",
+    ]
 
 
 async def test_a_term_ends_at_its_instant_and_once(world: World) -> None:

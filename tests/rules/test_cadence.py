@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from evergrant.rules.cadence import LWA_WEATHER_S, MAIL, WEBHOOK, GiveUp, TryAgain, next_try
+from evergrant.rules.cadence import LOOK, LWA_WEATHER_S, MAIL, WEBHOOK, GiveUp, TryAgain, next_try
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -16,7 +16,14 @@ def test_rungs_grow_and_last_about_three_days(ladder: Sequence[timedelta]) -> No
     assert timedelta(days=2.5) < sum(ladder, timedelta()) < timedelta(days=3.5)
 
 
-@pytest.mark.parametrize("ladder", [MAIL, WEBHOOK])
+def test_a_look_is_tried_for_minutes_hours_and_a_week_of_days() -> None:
+    assert list(LOOK) == sorted(LOOK)
+    assert timedelta(minutes=1) < LOOK[0] <= timedelta(minutes=5)
+    assert LOOK.count(timedelta(days=1)) == 7
+    assert max(LOOK) == timedelta(days=1)
+
+
+@pytest.mark.parametrize("ladder", [MAIL, WEBHOOK, LOOK])
 def test_every_rung_is_used_once_and_then_it_ends(ladder: Sequence[timedelta]) -> None:
     for attempts, wait in enumerate(ladder, start=1):
         assert next_try(ladder, attempts, NOW) == TryAgain(NOW + wait)

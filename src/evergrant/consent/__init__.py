@@ -43,6 +43,7 @@ from evergrant.consent.ground import COMMIT_PATIENCE_S, Ground
 from evergrant.consent.handshakes import Handshakes
 from evergrant.consent.invitations import Invitations
 from evergrant.consent.log_in import LogIn
+from evergrant.consent.looks import AccessTokenOf, Looks
 from evergrant.consent.reports import Reports
 from evergrant.consent.values import (
     Arrived,
@@ -124,11 +125,14 @@ class Consent:
         self._reports = Reports(ground)
         self._invitations = Invitations(ground, self._reports)
         self._grants = Grants(ground)
-        self._adoption = Adoption(ground, self._grants)
+        self._looks = Looks(ground)
+        self._adoption = Adoption(ground, self._grants, self._looks)
         self._correspondence = Correspondence(ground, self._invitations)
         self._handshakes = Handshakes(ground, self._reports, self._invitations)
         self._log_in = LogIn(ground, self._reports, self._invitations)
-        self._arrivals = Arrivals(ground, self._reports, self._invitations, self._grants)
+        self._arrivals = Arrivals(
+            ground, self._reports, self._invitations, self._grants, self._looks
+        )
 
     # --- operators and programs --------------------------------------------------------------
 
@@ -183,8 +187,9 @@ class Consent:
 
     async def after_grant(self, account_id: str, access_token: Secret) -> str:
         """Looks at what the account can do: marketplaces of a seller, one probe of a vendor. Gives
-        the finding, empty when all is well. Never undoes the grant, never raises for Amazon."""
-        return await self._grants.after_grant(account_id, access_token)
+        the finding, empty when all is well. Never undoes the grant, never raises for Amazon. A
+        look without an answer stays due (`look_where_due`)."""
+        return await self._looks.after_grant(account_id, access_token)
 
     async def report(self, reference: str, *, by: Caller) -> SupportReport:
         """By the number that a page showed, as people type it. Right READ. Raises NotFound,
@@ -262,3 +267,10 @@ class Consent:
         support report and a letter to operators with a fresh link. Called each minute; safe to
         be called by several processes at once. Gives those that this call ended."""
         return await self._arrivals.lose_stale(now)
+
+    async def look_where_due(self, access_token_of: AccessTokenOf) -> int:
+        """Makes the first looks that are still owed: nobody answered, or the process died between
+        the grant and the look. ``access_token_of(account_id)`` gives an access token of an account,
+        or raises what stands against it. Called each minute; safe to be called by several processes
+        at once. Gives how many calls were made. Raises StoreUnavailable."""
+        return await self._looks.where_due(access_token_of)

@@ -13,6 +13,7 @@ from evergrant import journal
 from evergrant.accounts import AccountView
 from evergrant.consent.grants import MOST_RACES, Given, Grants, NotStorable, Raced
 from evergrant.consent.ground import Case, Ground, case_in_reach, new_id
+from evergrant.consent.looks import Looks
 from evergrant.errors import (
     AccountClosed,
     ApplicationRefused,
@@ -36,9 +37,10 @@ _LONGEST = 4096
 
 
 class Adoption:
-    def __init__(self, ground: Ground, grants: Grants) -> None:
+    def __init__(self, ground: Ground, grants: Grants, looks: Looks) -> None:
         self._ground = ground
         self._grants = grants
+        self._looks = looks
 
     async def adopt(
         self,
@@ -70,7 +72,7 @@ class Adoption:
             )
             outbox_ids = await self._store(case, pasted, given, now, by=by)
         await self._ground.ring(outbox_ids)
-        await self._grants.after_grant(account_id, given.access_token)
+        await self._looks.after_grant(account_id, given.access_token)
         return await self._ground.accounts.get(account_id, by=SYSTEM)
 
     async def _refuse_mismatch(self, tx: Transaction, case: Case, selling_partner_id: str) -> None:

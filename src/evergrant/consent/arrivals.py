@@ -20,6 +20,7 @@ from evergrant.consent.grants import MOST_RACES, Given, Grants, NotStorable, Rac
 from evergrant.consent.ground import Case, Ground, case_of, new_id
 from evergrant.consent.handshakes import LIVE, begun_by, facts_of, trouble_of
 from evergrant.consent.invitations import Invitations
+from evergrant.consent.looks import Looks
 from evergrant.consent.queries import Callback, read_callback
 from evergrant.consent.reports import Reports, Trouble
 from evergrant.consent.values import Arrived
@@ -87,12 +88,18 @@ class Believed:
 
 class Arrivals:
     def __init__(
-        self, ground: Ground, reports: Reports, invitations: Invitations, grants: Grants
+        self,
+        ground: Ground,
+        reports: Reports,
+        invitations: Invitations,
+        grants: Grants,
+        looks: Looks,
     ) -> None:
         self._ground = ground
         self._reports = reports
         self._invitations = invitations
         self._grants = grants
+        self._looks = looks
         self._finishing: set[asyncio.Task[Arrived]] = set()
 
     # --- the callback -------------------------------------------------------------------------
@@ -214,7 +221,7 @@ class Arrivals:
         await self._ground.registry.note_application_trouble(application_id, None)
         if outbox_ids is not None:
             await self._ground.ring(outbox_ids)
-            await self._grants.after_grant(believed.case.account.id, answer.access_token)
+            await self._looks.after_grant(believed.case.account.id, answer.access_token)
         return await self._told(believed.handshake.id)
 
     async def _exchange(self, client: LwaClient, believed: Believed) -> TokenAnswer:

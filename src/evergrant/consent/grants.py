@@ -1,23 +1,19 @@
 """Grants: what Amazon gave, put into the safe.
 
-Answers for: storing a grant with everything that follows from it in one commit, and for the first
-look at what an account can do. Does not answer for: believing a callback (arrivals) or a pasted
-refresh token (adoption), or for access tokens after the first one (the mint).
+Answers for: storing a grant with everything that follows from it in one commit. Does not answer
+for: believing a callback (arrivals) or a pasted refresh token (adoption), for what the account can
+do (looks), or for access tokens after the first one (the mint).
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from evergrant import journal, vault
-from evergrant.consent.ground import Case, Ground, case_in_reach, case_of, new_id
-from evergrant.errors import AmazonError, CallDenied
+from evergrant.consent.ground import Case, Ground, case_in_reach, new_id
 from evergrant.intake import need
-from evergrant.ports.amazon import ReportedParticipation
 from evergrant.ports.store import ONE_HOLDER_PER_SELLING_PARTNER, AlreadyThere, Transaction
 from evergrant.ports.things import (
     Authorization,
@@ -29,13 +25,13 @@ from evergrant.ports.things import (
 from evergrant.rules import ids
 from evergrant.rules.invitations import Refusal
 from evergrant.rules.lifecycle import Event, Moved, State, advance
-from evergrant.rules.marketplaces import PartnerKind
 from evergrant.rules.rights import Caller, Right
 from evergrant.rules.secrecy import Secret, digest
 from evergrant.rules.terms import ACCESS_TOKEN_LIFE, grant_term_ends_at
 
-#: The first look at an account happens while its owner waits for a page.
-LOOK_PATIENCE_S = 8.0
+#: Whoever stores a grant looks at once what the account can do. If nobody has begun by then, the
+#: process died in between, and the clock tower sees to it.
+LOOK_DUE_AFTER = timedelta(minutes=1)
 #: How often a grant is stored anew after somebody else changed the same authorization.
 MOST_RACES = 5
 
@@ -142,6 +138,8 @@ class Grants:
                 first_refused_at=None,
                 checked_at=now,
                 finding="",
+                look_due_at=now + LOOK_DUE_AFTER,
+                looks=0,
                 version=before.version + 1,
                 changed_at=now,
             )
@@ -192,54 +190,6 @@ class Grants:
         )
         return any(holder.id != case.authorization.id for holder in holders)
 
-    # --- the first look -----------------------------------------------------------------------
-
-    async def after_grant(self, account_id: str, access_token: Secret) -> str:
-        now = self._ground.clock.now()
-        async with self._ground.store.transaction() as tx:
-            case = await case_of(tx, account_id)
-        reported: list[ReportedParticipation] = []
-        try:
-            async with asyncio.timeout(LOOK_PATIENCE_S):
-                reported = await self._look(case, access_token, now)
-            finding = _missing_home(case, reported, self._ground)
-            passed = True
-        except CallDenied as denied:
-            finding, passed = f"The first call was denied. {denied.message}", False
-        except (AmazonError, TimeoutError) as error:
-            said = error.message if isinstance(error, AmazonError) else "No answer in time."
-            finding, passed = f"The first call got no answer. {said}", False
-        async with self._ground.store.transaction() as tx:
-            if passed and case.account.partner_kind is PartnerKind.SELLER:
-                await self._ground.accounts.record_participations(tx, account_id, reported, now)
-            if passed:
-                await self._drop_superseded(tx, case.authorization.id)
-            await tx.authorizations.change(
-                case.authorization.id,
-                expecting={"grant_id": case.authorization.grant_id},
-                finding=finding,
-                **({"checked_at": now} if passed else {}),
-            )
-        return finding
-
-    async def _look(
-        self, case: Case, access_token: Secret, now: datetime
-    ) -> list[ReportedParticipation]:
-        """One call of the partner's kind. Source: sellers API v1 model (getMarketplace-
-        Participations), vendor orders API v1 model; the Sellers API does not serve vendors."""
-        api = self._ground.selling_partner_api
-        endpoint = self._ground.marketplaces.endpoint(case.account.region)
-        if case.account.partner_kind is PartnerKind.SELLER:
-            return await api.participations(endpoint, access_token)
-        await api.probe_vendor(endpoint, access_token, now)
-        return []
-
-    async def _drop_superseded(self, tx: Transaction, authorization_id: str) -> None:
-        """The grant in force works, so nobody needs the older refresh tokens any more."""
-        for grant in await tx.grants.all(authorization_id=authorization_id):
-            if grant.superseded_at is not None:
-                await self._ground.vault.drop(tx, vault.refresh_token(grant.id))
-
     # --- showing ------------------------------------------------------------------------------
 
     async def history(self, account_id: str, *, by: Caller) -> list[Grant]:
@@ -262,16 +212,3 @@ def _told(grant: Grant, after: Authorization) -> dict[str, Any]:
 
 def _text(at: datetime | None) -> str | None:
     return None if at is None else at.isoformat()
-
-
-def _missing_home(case: Case, reported: Sequence[ReportedParticipation], ground: Ground) -> str:
-    if case.account.partner_kind is not PartnerKind.SELLER:
-        return ""
-    home = ground.marketplaces.by_country(case.account.home_marketplace)
-    if any(row.marketplace_id == home.marketplace_id and row.participating for row in reported):
-        return ""
-    named = ", ".join(row.country_code for row in reported if row.participating) or "none"
-    return (
-        f"Amazon does not name {home.country_code} among the marketplaces of this account "
-        f"(it names: {named}). Is it the right account?"
-    )

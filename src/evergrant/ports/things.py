@@ -127,6 +127,8 @@ class Authorization:
     first_refused_at: datetime | None = None  # first look; a second one decides
     checked_at: datetime | None = None  # last time Amazon answered a call with it
     finding: str = ""  # what the last check found, empty when all is well
+    look_due_at: datetime | None = None  # a first look at this grant is owed; None: it was made
+    looks: int = 0  # tries of that look so far
     version: int = 0
     changed_at: datetime
 

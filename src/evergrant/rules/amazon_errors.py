@@ -1,4 +1,4 @@
-"""The errors that Amazon shows on its own consent pages.
+"""The errors that Amazon shows on its own consent pages, and how it calls a token expired.
 
 Answers for: what each code means and who acts. They never reach our redirect URI: the partner
 reads them out on the phone, so support can look them up here.
@@ -14,7 +14,14 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-__all__ = ["PAGE_ERRORS", "PageError", "page_error"]
+__all__ = ["PAGE_ERRORS", "TOKEN_TROUBLE", "PageError", "page_error"]
+
+#: Amazon's ``details`` of a 403 that a fresh access token cures (403 Unauthorized is all that the
+#: code says; it also stands for missing roles and wrong regions).
+TOKEN_TROUBLE = (
+    "The access token you provided has expired",
+    "The access token you provided is revoked, malformed or invalid",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-__all__ = ["LWA_WEATHER_S", "MAIL", "WEBHOOK", "GiveUp", "TryAgain", "next_try"]
+__all__ = ["LOOK", "LWA_WEATHER_S", "MAIL", "WEBHOOK", "GiveUp", "TryAgain", "next_try"]
 
 #: A greylisting relay accepts after minutes, a full mailbox or a relay under repair after hours; a
 #: link that arrives after three days is still alive (letters live 14).
@@ -38,6 +38,18 @@ WEBHOOK: Sequence[timedelta] = (
     timedelta(hours=10),
     timedelta(hours=24),
     timedelta(hours=30),
+)
+
+#: Amazon's weather passes in minutes, an incident in hours. After a week of daily tries it is no
+#: weather, and a person has to look.
+LOOK: Sequence[timedelta] = (
+    timedelta(minutes=2),
+    timedelta(minutes=10),
+    timedelta(minutes=30),
+    timedelta(hours=2),
+    timedelta(hours=6),
+    timedelta(hours=12),
+    *(timedelta(days=1),) * 7,
 )
 
 #: Somebody waits for this answer: seconds between the tries of one mint.

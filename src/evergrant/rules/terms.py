@@ -21,11 +21,16 @@ __all__ = [
     "ACCESS_TOKEN_MARGIN",
     "CODE_LIFE",
     "GRANT_TERM",
+    "HANDSHAKES_KEPT",
     "LONGEST_MIN_TTL_S",
     "REFRESH_AHEAD",
+    "REPORTS_KEPT",
     "SECRET_NOTICE",
     "SECRET_OVERLAP",
     "SECRET_TERM",
+    "SENT_KEPT",
+    "SOLVED_REPORTS_KEPT",
+    "UNDELIVERED_KEPT",
     "Phase",
     "SecretPhase",
     "ahead_s",
@@ -53,6 +58,20 @@ REFRESH_AHEAD = timedelta(seconds=600)
 
 #: More cannot be promised of a token that lives 3600 s.
 LONGEST_MIN_TTL_S = int((ACCESS_TOKEN_LIFE - ACCESS_TOKEN_MARGIN).total_seconds())
+
+#: How long records are kept that nobody needs for the work itself. They hold mail addresses, names
+#: of accounts and digests of browsers. What security asks for (Amazon's Data Protection Policy:
+#: logs for at least 12 months) is the journal, and the journal is never purged.
+#: An attempt at consent: partners and support come back to it within a quarter, or not at all.
+HANDSHAKES_KEPT = timedelta(days=90)
+#: A mail or event that arrived: "did you get it" is asked within a month.
+SENT_KEPT = timedelta(days=30)
+#: One that never arrived: somebody may still have to find out why.
+UNDELIVERED_KEPT = timedelta(days=90)
+#: A report that was solved: long enough to be opened again when the trouble comes back.
+SOLVED_REPORTS_KEPT = timedelta(days=90)
+#: Any report: a whole term of a grant, and a month for the renewal that failed at its end.
+REPORTS_KEPT = timedelta(days=400)
 
 _REMINDED = timedelta(days=30)
 _PRESSING = timedelta(days=9)

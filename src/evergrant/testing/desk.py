@@ -105,7 +105,14 @@ def desk(
             selling_partner_api=fakes.selling_partner_api,
             marketplaces=marketplaces,
         ),
-        watch=Watch(store=store, clock=clock, vault=vault, consent=consent, bell=fakes.bell),
+        watch=Watch(
+            store=store,
+            clock=clock,
+            vault=vault,
+            consent=consent,
+            tokens=tokens,
+            bell=fakes.bell,
+        ),
         post=Post(
             store=store,
             clock=clock,

@@ -172,6 +172,8 @@ SHELVES: dict[str, Table] = {
             _at("first_refused_at", null=True),
             _at("checked_at", null=True),
             _text("finding"),
+            _at("look_due_at", null=True),
+            _number("looks"),
             _number("version"),
             _at("changed_at"),
             UniqueConstraint("account_id", name=ports.ONE_AUTHORIZATION_PER_ACCOUNT),
@@ -184,6 +186,11 @@ SHELVES: dict[str, Table] = {
                 postgresql_where=text("state IN ('active', 'lapsed') AND selling_partner_id <> ''"),
             ),
             Index("authorizations_term_ends_at_idx", "state", "term_ends_at"),
+            Index(
+                "authorizations_look_due_at_idx",
+                "look_due_at",
+                postgresql_where=text("look_due_at IS NOT NULL"),
+            ),
         ),
         _shelf(
             "grants",
@@ -198,6 +205,7 @@ SHELVES: dict[str, Table] = {
             _at("superseded_at", null=True),
             _at("created_at"),
             Index("grants_authorization_id_idx", "authorization_id"),
+            Index("grants_handshake_id_idx", "handshake_id"),
             Index("grants_token_digest_idx", "token_digest"),
         ),
         _shelf(
@@ -256,6 +264,7 @@ SHELVES: dict[str, Table] = {
             Index("handshakes_account_id_idx", "account_id"),
             Index("handshakes_invitation_id_idx", "invitation_id"),
             Index("handshakes_step_idx", "step", "expires_at"),
+            Index("handshakes_created_at_idx", "created_at"),
         ),
         _shelf(
             "outbox",
@@ -275,6 +284,11 @@ SHELVES: dict[str, Table] = {
             _at("ended_at", null=True),
             Index("outbox_account_id_idx", "account_id"),
             Index("outbox_next_at_idx", "state", "next_at"),
+            Index(
+                "outbox_ended_at_idx",
+                "ended_at",
+                postgresql_where=text("ended_at IS NOT NULL"),
+            ),
         ),
         _shelf(
             "reports",

@@ -146,6 +146,7 @@ CREATE TABLE handshakes (
 CREATE INDEX handshakes_account_id_idx ON handshakes (account_id);
 CREATE INDEX handshakes_invitation_id_idx ON handshakes (invitation_id);
 CREATE INDEX handshakes_step_idx ON handshakes (step, expires_at);
+CREATE INDEX handshakes_created_at_idx ON handshakes (created_at);
 
 CREATE TABLE authorizations (
     id text COLLATE "C" NOT NULL,
@@ -162,6 +163,8 @@ CREATE TABLE authorizations (
     first_refused_at timestamptz,
     checked_at timestamptz,
     finding text NOT NULL,
+    look_due_at timestamptz,
+    looks integer NOT NULL,
     version integer NOT NULL,
     changed_at timestamptz NOT NULL,
     CONSTRAINT authorizations_pkey PRIMARY KEY (id),
@@ -174,6 +177,8 @@ CREATE UNIQUE INDEX authorizations_selling_partner_key
     ON authorizations (application_id, region, selling_partner_id)
     WHERE state IN ('active', 'lapsed') AND selling_partner_id <> '';
 CREATE INDEX authorizations_term_ends_at_idx ON authorizations (state, term_ends_at);
+CREATE INDEX authorizations_look_due_at_idx ON authorizations (look_due_at)
+    WHERE look_due_at IS NOT NULL;
 
 CREATE TABLE grants (
     id text COLLATE "C" NOT NULL,
@@ -192,6 +197,7 @@ CREATE TABLE grants (
     CONSTRAINT grants_handshake_id_fkey FOREIGN KEY (handshake_id) REFERENCES handshakes (id)
 );
 CREATE INDEX grants_authorization_id_idx ON grants (authorization_id);
+CREATE INDEX grants_handshake_id_idx ON grants (handshake_id);
 CREATE INDEX grants_token_digest_idx ON grants (token_digest);
 ALTER TABLE authorizations
     ADD CONSTRAINT authorizations_grant_id_fkey FOREIGN KEY (grant_id) REFERENCES grants (id);
@@ -233,6 +239,7 @@ CREATE TABLE outbox (
 );
 CREATE INDEX outbox_account_id_idx ON outbox (account_id);
 CREATE INDEX outbox_next_at_idx ON outbox (state, next_at);
+CREATE INDEX outbox_ended_at_idx ON outbox (ended_at) WHERE ended_at IS NOT NULL;
 
 CREATE TABLE reports (
     id text COLLATE "C" NOT NULL,

@@ -1,8 +1,9 @@
 """THE CLOCK TOWER. Looks once a minute for what time alone brings about.
 
-Answers for: handshakes that a dead process left behind (the reception decides what becomes of
-them), terms that are over, sealed things whose content has expired. Does not answer for: reminders
-or probes, or for calling Amazon; nothing in here leaves the house.
+Answers for: handshakes that a dead process left behind and first looks that are still owed (the
+reception decides what becomes of them), terms that are over, sealed things whose content has
+expired, records that are kept no longer. Does not answer for: reminders or probes. Nothing in here
+calls Amazon: it brings the mint's access tokens to the reception, because these two never meet.
 
 Every step is safe to run twice and at once in several processes: each change is conditional on
 what was seen, and a round that was cut short is continued by the next one.
@@ -14,6 +15,7 @@ import asyncio
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from evergrant import journal, vault
 from evergrant.consent import Consent
@@ -23,6 +25,9 @@ from evergrant.ports.things import Account, Authorization, OutboxItem, OutboxKin
 from evergrant.rules import ids, lifecycle
 from evergrant.rules.lifecycle import Event, State
 from evergrant.rules.rights import SYSTEM
+from evergrant.rules.secrecy import Secret
+from evergrant.tokens import Tokens
+from evergrant.watch.purge import purge
 
 __all__ = ["Swept", "Watch"]
 
@@ -30,7 +35,11 @@ __all__ = ["Swept", "Watch"]
 ROUND = 500
 #: How long an expired sealed thing stays, so that a clock that is set back meets it again.
 KEPT_AFTER_EXPIRY = timedelta(hours=1)
+#: Records are purged that often at most, by each process.
+PURGE_EVERY = timedelta(hours=1)
 _INSTANT = timedelta(microseconds=1)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +49,8 @@ class Swept:
     handshakes_lost: int
     terms_ended: int
     secrets_swept: int
+    looks_made: int = 0
+    rows_purged: int = 0
 
 
 class Watch:
@@ -52,13 +63,16 @@ class Watch:
         clock: Clock,
         vault: vault.Vault,
         consent: Consent,
+        tokens: Tokens,
         bell: Bell,
     ) -> None:
         self._store = store
         self._clock = clock
         self._vault = vault
         self._consent = consent
+        self._tokens = tokens
         self._bell = bell
+        self._purged_at: datetime | None = None
 
     async def sweep(self) -> Swept:
         """One round. What one step stumbles over does not keep the others from their work; it is
@@ -68,13 +82,34 @@ class Watch:
             self._lose_handshakes(now),
             self._end_terms(now),
             self._empty_safe(now),
+            self._look(),
+            self._purge(now),
             return_exceptions=True,
         )
-        lost, ended, swept = (_counted(step) for step in steps)
-        return Swept(handshakes_lost=lost, terms_ended=ended, secrets_swept=swept)
+        lost, ended, swept, looked, purged = steps
+        return Swept(
+            handshakes_lost=_done(lost),
+            terms_ended=_done(ended),
+            secrets_swept=_done(swept),
+            looks_made=_done(looked),
+            rows_purged=_done(purged),
+        )
 
     async def _lose_handshakes(self, now: datetime) -> int:
         return len(await self._consent.lose_stale(now))
+
+    async def _look(self) -> int:
+        return await self._consent.look_where_due(self._access_token)
+
+    async def _access_token(self, account_id: str) -> Secret:
+        return (await self._tokens.mint(account_id, by=SYSTEM)).value
+
+    async def _purge(self, now: datetime) -> int:
+        if self._purged_at is not None and now < self._purged_at + PURGE_EVERY:
+            return 0
+        purged = await purge(self._store, now)
+        self._purged_at = now
+        return purged.rows
 
     async def _end_terms(self, now: datetime) -> int:
         async with self._store.transaction() as tx:
@@ -141,7 +176,7 @@ class Watch:
         return swept
 
 
-def _counted(step: int | BaseException) -> int:
+def _done(step: T | BaseException) -> T:
     if isinstance(step, BaseException):
         raise step
     return step

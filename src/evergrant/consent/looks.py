@@ -1,0 +1,257 @@
+"""First looks: one call after a grant, to see what the account can do.
+
+Answers for: that call, what it finds, and for making it later when it got no answer or when the
+process died before it could be made. Does not answer for: access tokens (whoever calls brings one)
+or for looking again at an account that was seen once.
+
+That the look is still to be done is committed together with the grant. Whoever takes it up pushes
+its instant ahead by a conditional change, so two processes never make the same call, and a process
+that dies with it leaves it due again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from evergrant import journal, vault
+from evergrant.consent.ground import Case, Ground, case_of
+from evergrant.errors import AmazonError, Blame, CallDenied, EvergrantError, StoreUnavailable
+from evergrant.ports.amazon import ReportedParticipation
+from evergrant.ports.store import Transaction
+from evergrant.ports.things import Authorization
+from evergrant.rules import cadence
+from evergrant.rules.amazon_errors import TOKEN_TROUBLE
+from evergrant.rules.lifecycle import State
+from evergrant.rules.marketplaces import PartnerKind
+from evergrant.rules.rights import SYSTEM
+from evergrant.rules.secrecy import Secret
+
+#: The first look at an account happens while its owner waits for a page.
+LOOK_PATIENCE_S = 8.0
+#: A look belongs to one process for so long: longer than the look and the mint before it.
+CLAIM = timedelta(minutes=5)
+#: Taken up per round and at the same time. What is more waits a minute.
+ROUND = 25
+AT_ONCE = 5
+_INSTANT = timedelta(microseconds=1)
+
+#: Gives an access token of the account that is named.
+AccessTokenOf = Callable[[str], Awaitable[Secret]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """What one call showed. ``over``: asking again would bring nothing new."""
+
+    finding: str
+    passed: bool
+    over: bool
+    reported: Sequence[ReportedParticipation] = ()
+
+
+class Looks:
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+
+    async def after_grant(self, account_id: str, access_token: Secret) -> str:
+        now = self._ground.clock.now()
+        async with self._ground.store.transaction() as tx:
+            case = await case_of(tx, account_id)
+            seen = case.authorization
+            if seen.look_due_at is not None:
+                claimed = None if seen.looks else await self._claim(tx, seen, now)
+                if claimed is None:
+                    return seen.finding  # the clock tower has taken it up already
+                case = replace(case, authorization=claimed)
+        return await self._look(case, access_token)
+
+    async def where_due(self, access_token_of: AccessTokenOf) -> int:
+        now = self._ground.clock.now()
+        async with self._ground.store.transaction() as tx:
+            due = await tx.authorizations.all(
+                state=State.ACTIVE, before=("look_due_at", now + _INSTANT), limit=ROUND
+            )
+        slots = asyncio.Semaphore(AT_ONCE)
+
+        async def take_up(seen: Authorization) -> bool:
+            async with slots:
+                return await self._take_up(seen, access_token_of)
+
+        ends = await asyncio.gather(*(take_up(seen) for seen in due), return_exceptions=True)
+        for end in ends:
+            if isinstance(end, BaseException):
+                raise end
+        return sum(end is True for end in ends)
+
+    async def _take_up(self, seen: Authorization, access_token_of: AccessTokenOf) -> bool:
+        """Whether the call was made."""
+        now = self._ground.clock.now()
+        async with self._ground.store.transaction() as tx:
+            if seen.looks and isinstance(_next(seen, now), cadence.GiveUp):
+                # Its last try was claimed and never ended: the process died with it.
+                await self._give_up(tx, seen, "The last try never came to an end.", now)
+                return False
+            claimed = await self._claim(tx, seen, now)
+            if claimed is None:
+                return False
+            case = replace(await case_of(tx, seen.account_id), authorization=claimed)
+        try:
+            access_token = await access_token_of(case.account.id)
+        except StoreUnavailable:
+            raise
+        except EvergrantError as error:
+            if error.blame is not Blame.PARTNER:
+                await self._note(case, _unanswered(error.message))
+            # A grant that is dead needs no look; should it come back, the look is due then.
+            return False
+        await self._look(case, access_token)
+        return True
+
+    async def _claim(
+        self, tx: Transaction, seen: Authorization, now: datetime
+    ) -> Authorization | None:
+        return await tx.authorizations.change(
+            seen.id,
+            expecting={"grant_id": seen.grant_id, "look_due_at": seen.look_due_at},
+            look_due_at=now + CLAIM,
+            looks=seen.looks + 1,
+        )
+
+    # --- the call -----------------------------------------------------------------------------
+
+    async def _look(self, case: Case, access_token: Secret) -> str:
+        try:
+            async with asyncio.timeout(LOOK_PATIENCE_S):
+                reported = await self._ask(case, access_token)
+            seen = _Seen(
+                finding=_missing_home(case, reported, self._ground),
+                passed=True,
+                over=True,
+                reported=reported,
+            )
+        except CallDenied as denied:
+            seen = _Seen(
+                finding=f"The first call was denied. {denied.message}",
+                passed=False,
+                # Only the access token was refused, and there will be another one.
+                over=not denied.details.startswith(TOKEN_TROUBLE),
+            )
+        except AmazonError as error:
+            seen = _unanswered(error.message)
+        except TimeoutError:
+            seen = _unanswered("No answer in time.")
+        return await self._note(case, seen)
+
+    async def _ask(self, case: Case, access_token: Secret) -> list[ReportedParticipation]:
+        """One call of the partner's kind. Source: sellers API v1 model (getMarketplace-
+        Participations), vendor orders API v1 model; the Sellers API does not serve vendors."""
+        api = self._ground.selling_partner_api
+        endpoint = self._ground.marketplaces.endpoint(case.account.region)
+        if case.account.partner_kind is PartnerKind.SELLER:
+            return await api.participations(endpoint, access_token)
+        await api.probe_vendor(endpoint, access_token, self._ground.clock.now())
+        return []
+
+    # --- writing it down ----------------------------------------------------------------------
+
+    async def _note(self, case: Case, seen: _Seen) -> str:
+        now = self._ground.clock.now()
+        async with self._ground.store.transaction() as tx:
+            if not seen.over:
+                return await self._note_unanswered(tx, case.authorization, seen.finding, now)
+            known: dict[str, Any] = {"checked_at": now} if seen.passed else {}
+            changed = await tx.authorizations.change(
+                case.authorization.id,
+                # A newer grant has a look of its own.
+                expecting={"grant_id": case.authorization.grant_id},
+                finding=seen.finding,
+                look_due_at=None,
+                looks=0,
+                **known,
+            )
+            if changed is None or not seen.passed:
+                return seen.finding
+            if case.account.partner_kind is PartnerKind.SELLER:
+                await self._ground.accounts.record_participations(
+                    tx, case.account.id, seen.reported, now
+                )
+            await self._drop_superseded(tx, changed.id)
+        return seen.finding
+
+    async def _note_unanswered(
+        self, tx: Transaction, claimed: Authorization, finding: str, now: datetime
+    ) -> str:
+        if claimed.look_due_at is None:
+            # Nobody owes this look; what it found is worth knowing all the same.
+            await tx.authorizations.change(
+                claimed.id,
+                expecting={"grant_id": claimed.grant_id, "look_due_at": None},
+                finding=finding,
+            )
+            return finding
+        verdict = _next(claimed, now)
+        if isinstance(verdict, cadence.GiveUp):
+            return await self._give_up(tx, claimed, finding, now)
+        await tx.authorizations.change(
+            claimed.id,
+            expecting={"grant_id": claimed.grant_id, "look_due_at": claimed.look_due_at},
+            finding=finding,
+            look_due_at=verdict.at,
+        )
+        return finding
+
+    async def _give_up(self, tx: Transaction, seen: Authorization, last: str, now: datetime) -> str:
+        finding = (
+            f"Nobody knows yet what this account can do: {seen.looks} first calls got no answer, "
+            f"and no more are made. {last}"
+        )
+        changed = await tx.authorizations.change(
+            seen.id,
+            expecting={"grant_id": seen.grant_id, "look_due_at": seen.look_due_at},
+            finding=finding,
+            look_due_at=None,
+            looks=0,
+        )
+        if changed is not None:
+            await journal.write(
+                tx,
+                now=now,
+                by=SYSTEM,
+                verb="authorization.look_given_up",
+                subject=seen.id,
+                account_id=seen.account_id,
+                tries=seen.looks,
+                last=last,
+            )
+        return finding
+
+    async def _drop_superseded(self, tx: Transaction, authorization_id: str) -> None:
+        """The grant in force works, so nobody needs the older refresh tokens any more."""
+        for grant in await tx.grants.all(authorization_id=authorization_id):
+            if grant.superseded_at is not None:
+                await self._ground.vault.drop(tx, vault.refresh_token(grant.id))
+
+
+def _next(seen: Authorization, now: datetime) -> cadence.TryAgain | cadence.GiveUp:
+    return cadence.next_try(cadence.LOOK, seen.looks, now)
+
+
+def _unanswered(said: str) -> _Seen:
+    return _Seen(finding=f"The first call got no answer. {said}", passed=False, over=False)
+
+
+def _missing_home(case: Case, reported: Sequence[ReportedParticipation], ground: Ground) -> str:
+    if case.account.partner_kind is not PartnerKind.SELLER:
+        return ""
+    home = ground.marketplaces.by_country(case.account.home_marketplace)
+    if any(row.marketplace_id == home.marketplace_id and row.participating for row in reported):
+        return ""
+    named = ", ".join(row.country_code for row in reported if row.participating) or "none"
+    return (
+        f"Amazon does not name {home.country_code} among the marketplaces of this account "
+        f"(it names: {named}). Is it the right account?"
+    )
