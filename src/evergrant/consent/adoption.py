@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from evergrant import journal
 from evergrant.accounts import AccountView
 from evergrant.consent.grants import MOST_RACES, Given, Grants, NotStorable, Raced
-from evergrant.consent.ground import Case, Ground, case_in_reach, new_id
+from evergrant.consent.ground import Case, Ground, case_in_reach
 from evergrant.consent.looks import Looks
 from evergrant.errors import (
     AccountClosed,
@@ -22,6 +22,7 @@ from evergrant.errors import (
     GrantRefused,
 )
 from evergrant.intake import Flaws, need
+from evergrant.naming import new_id
 from evergrant.ports.amazon import TokenAnswer
 from evergrant.ports.store import Transaction
 from evergrant.ports.things import GrantSource

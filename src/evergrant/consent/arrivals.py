@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 
 from evergrant import journal
 from evergrant.consent.grants import MOST_RACES, Given, Grants, NotStorable, Raced
-from evergrant.consent.ground import Case, Ground, case_of, new_id
+from evergrant.consent.ground import Case, Ground, case_of
 from evergrant.consent.handshakes import LIVE, begun_by, facts_of, trouble_of
 from evergrant.consent.invitations import Invitations
 from evergrant.consent.looks import Looks
@@ -35,14 +35,14 @@ from evergrant.errors import (
     StoreUnavailable,
     UnreadableAnswer,
 )
+from evergrant.naming import new_id
+from evergrant.outbox import put_mail
 from evergrant.ports.amazon import LwaClient, TokenAnswer
 from evergrant.ports.store import Transaction
 from evergrant.ports.things import (
     GrantSource,
     Handshake,
     HandshakeStep,
-    OutboxItem,
-    OutboxKind,
     SupportReport,
 )
 from evergrant.rules import ids
@@ -415,9 +415,9 @@ class Arrivals:
         to = self._ground.house.support_email
         if not to:
             return ()
-        item = OutboxItem(
-            id=new_id(ids.Kind.OUTBOX, now),
-            kind=OutboxKind.MAIL,
+        item = await put_mail(
+            tx,
+            now=now,
             topic="authorization_interrupted",
             subject=invitation.id,
             to=to,
@@ -428,10 +428,7 @@ class Arrivals:
                 "client_email": case.account.client_email,
                 "interrupted_at": (lost.spent_at or lost.created_at).isoformat(),
             },
-            next_at=now,
-            created_at=now,
         )
-        await tx.outbox.add(item)
         return (item.id,)
 
 

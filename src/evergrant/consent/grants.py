@@ -12,17 +12,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from evergrant import journal, vault
-from evergrant.consent.ground import Case, Ground, case_in_reach, new_id
+from evergrant.consent.ground import Case, Ground, case_in_reach
 from evergrant.intake import need
+from evergrant.outbox import put_event
 from evergrant.ports.store import ONE_HOLDER_PER_SELLING_PARTNER, AlreadyThere, Transaction
 from evergrant.ports.things import (
     Authorization,
     Grant,
     GrantSource,
-    OutboxItem,
-    OutboxKind,
 )
-from evergrant.rules import ids
 from evergrant.rules.invitations import Refusal
 from evergrant.rules.lifecycle import Event, Moved, State, advance
 from evergrant.rules.rights import Caller, Right
@@ -154,29 +152,17 @@ class Grants:
     async def _announce(
         self, tx: Transaction, case: Case, grant: Grant, after: Authorization, now: datetime
     ) -> tuple[str, ...]:
-        if not case.instance.webhook_url:
-            return ()
-        item = OutboxItem(
-            id=new_id(ids.Kind.OUTBOX, now),
-            kind=OutboxKind.WEBHOOK,
+        item = await put_event(
+            tx,
+            now=now,
             topic="authorization.granted",
-            subject=after.id,
-            to=case.instance.id,
-            account_id=case.account.id,
-            facts={
-                "account_id": case.account.id,
-                "account_name": case.account.name,
-                "partner_kind": case.account.partner_kind.value,
-                "region": case.account.region.value,
-                "renewal": case.renewal,
-                "state": after.state.value,
-                **_told(grant, after),
-            },
-            next_at=now,
-            created_at=now,
+            account=case.account,
+            authorization=after,
+            renewal=case.renewal,
+            grant_id=grant.id,
+            source=grant.source.value,
         )
-        await tx.outbox.add(item)
-        return (item.id,)
+        return () if item is None else (item.id,)
 
     async def held_by_other(self, tx: Transaction, case: Case, selling_partner_id: str) -> bool:
         """Another account of the same application and region holds this selling partner."""

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 from evergrant.accounts import Accounts
 from evergrant.errors import NotFound
-from evergrant.naming import new_id
 from evergrant.ports import Bell, Clock
 from evergrant.ports.amazon import LWA, SellingPartnerApi
 from evergrant.ports.store import Store, Transaction
@@ -39,7 +38,6 @@ __all__ = [
     "case_in_reach",
     "case_of",
     "host_of",
-    "new_id",
     "one_line",
 ]
 

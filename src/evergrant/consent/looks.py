@@ -21,7 +21,7 @@ from evergrant import journal, vault
 from evergrant.consent.ground import Case, Ground, case_of
 from evergrant.errors import AmazonError, Blame, CallDenied, EvergrantError, StoreUnavailable
 from evergrant.ports.amazon import ReportedParticipation
-from evergrant.ports.store import Transaction
+from evergrant.ports.store import Transaction, not_after
 from evergrant.ports.things import Authorization
 from evergrant.rules import cadence
 from evergrant.rules.amazon_errors import TOKEN_TROUBLE
@@ -37,7 +37,6 @@ CLAIM = timedelta(minutes=5)
 #: Taken up per round and at the same time. What is more waits a minute.
 ROUND = 25
 AT_ONCE = 5
-_INSTANT = timedelta(microseconds=1)
 
 #: Gives an access token of the account that is named.
 AccessTokenOf = Callable[[str], Awaitable[Secret]]
@@ -73,7 +72,7 @@ class Looks:
         now = self._ground.clock.now()
         async with self._ground.store.transaction() as tx:
             due = await tx.authorizations.all(
-                state=State.ACTIVE, before=("look_due_at", now + _INSTANT), limit=ROUND
+                state=State.ACTIVE, before=not_after("look_due_at", now), limit=ROUND
             )
         slots = asyncio.Semaphore(AT_ONCE)
 

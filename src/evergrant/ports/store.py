@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 from evergrant.ports.things import (
@@ -83,6 +83,11 @@ class Shelf(Protocol[Thing]):
         ...
 
     async def drop(self, id: str) -> bool: ...
+
+
+def not_after(field: str, instant: datetime) -> tuple[str, datetime]:
+    """For ``before``: at that instant or earlier. Instants are kept to the microsecond."""
+    return field, instant + timedelta(microseconds=1)
 
 
 class Diary(Protocol):

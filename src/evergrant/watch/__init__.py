@@ -12,17 +12,17 @@ what was seen, and a round that was cut short is continued by the next one.
 from __future__ import annotations
 
 import asyncio
-import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from evergrant import journal, vault
 from evergrant.consent import Consent
+from evergrant.outbox import put_event
 from evergrant.ports import Bell, Clock
-from evergrant.ports.store import Store, Transaction
-from evergrant.ports.things import Account, Authorization, OutboxItem, OutboxKind
-from evergrant.rules import ids, lifecycle
+from evergrant.ports.store import Store, Transaction, not_after
+from evergrant.ports.things import Authorization, OutboxItem
+from evergrant.rules import lifecycle
 from evergrant.rules.lifecycle import Event, State
 from evergrant.rules.rights import SYSTEM
 from evergrant.rules.secrecy import Secret
@@ -37,7 +37,6 @@ ROUND = 500
 KEPT_AFTER_EXPIRY = timedelta(hours=1)
 #: Records are purged that often at most, by each process.
 PURGE_EVERY = timedelta(hours=1)
-_INSTANT = timedelta(microseconds=1)
 
 T = TypeVar("T")
 
@@ -114,7 +113,7 @@ class Watch:
     async def _end_terms(self, now: datetime) -> int:
         async with self._store.transaction() as tx:
             over = await tx.authorizations.all(
-                state=State.ACTIVE, before=("term_ends_at", now + _INSTANT), limit=ROUND
+                state=State.ACTIVE, before=not_after("term_ends_at", now), limit=ROUND
             )
         ended = 0
         for authorization in over:
@@ -185,32 +184,8 @@ def _done(step: T | BaseException) -> T:
 async def _announce(tx: Transaction, lapsed: Authorization, now: datetime) -> OutboxItem | None:
     """The event for the client instance, where it wants to hear."""
     account = await tx.accounts.get(lapsed.account_id)
-    instance = None if account is None else await tx.instances.get(account.client_instance_id)
-    if account is None or instance is None or not instance.webhook_url:
+    if account is None:
         return None
-    item = OutboxItem(
-        id=ids.make(ids.Kind.OUTBOX, now, secrets.token_bytes(10)),
-        kind=OutboxKind.WEBHOOK,
-        topic="authorization.lapsed",
-        subject=lapsed.id,
-        to=instance.id,
-        account_id=account.id,
-        facts=_told(account, lapsed),
-        next_at=now,
-        created_at=now,
+    return await put_event(
+        tx, now=now, topic="authorization.lapsed", account=account, authorization=lapsed
     )
-    await tx.outbox.add(item)
-    return item
-
-
-def _told(account: Account, lapsed: Authorization) -> dict[str, str | None]:
-    return {
-        "account_id": account.id,
-        "account_name": account.name,
-        "partner_kind": account.partner_kind.value,
-        "region": account.region.value,
-        "selling_partner_id": lapsed.selling_partner_id,
-        "state": lapsed.state.value,
-        "granted_at": lapsed.granted_at.isoformat() if lapsed.granted_at else None,
-        "term_ends_at": lapsed.term_ends_at.isoformat() if lapsed.term_ends_at else None,
-    }
