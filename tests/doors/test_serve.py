@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
+import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2
@@ -16,8 +17,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from evergrant.entrances import serve
 from evergrant.entrances.ops import Meters
+from evergrant.entrances.problems import Problem
 from evergrant.entrances.serve import Doors, compose, listen
-from evergrant.errors import Misconfigured
+from evergrant.errors import Blame, Misconfigured
 
 LIMIT = 2048
 
@@ -112,6 +114,49 @@ async def test_other_paths_are_not_found(path: str) -> None:
     assert path not in answer.text
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("path", ["/admin", "/konnect/abc", "/v1x", "/callback/x"])
+async def test_a_person_who_mistyped_gets_a_page(method: str, path: str) -> None:
+    browser = {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+    meters = Meters()
+    async with client(compose(ALL, meters, LIMIT)) as http:
+        answer = await http.request(method, path, headers=browser)
+        posted = await http.post(path, headers=browser)
+    assert answer.status_code == 200
+    assert method == "HEAD" or answer.json()["door"] == "public"
+    assert posted.json()["code"] == "not_found", "nobody types a POST"
+    assert (
+        meters.registry.get_sample_value(
+            "evergrant_requests_total", {"door": "none", "status": "200"}
+        )
+        == 1
+    )
+
+
+async def test_what_a_program_asks_for_is_no_matter_for_a_page() -> None:
+    """Whatever it accepts: the door is known, and this role does not have it."""
+    browser = {"accept": "text/html"}
+    doors = Doors(ops=door("ops"), public=door("public"))
+    async with client(compose(doors, Meters(), LIMIT)) as http:
+        assert (await http.get("/v1/accounts", headers=browser)).json()["code"] == "not_found"
+    async with client(compose(Doors(ops=door("ops")), Meters(), LIMIT)) as http:
+        assert (await http.get("/admin", headers=browser)).json()["code"] == "not_found"
+
+
+async def test_problems_of_the_house_look_like_those_of_the_api() -> None:
+    document = Problem(status=1, code="c", blame=Blame.US, detail="d").document("r")
+    async with client(compose(ALL, Meters(), LIMIT)) as http:
+        large = await http.post("/v1/accounts", content=b"x" * (LIMIT + 1))
+        wished = {"x-request-id": "from-the-caller-1"}
+        nowhere = await http.get("/admin", headers=wished)
+    for answer in (large, nowhere):
+        assert set(document) <= set(answer.json())
+        assert answer.headers["x-request-id"] == answer.json()["request_id"]
+    assert re.fullmatch(r"req_[0-9a-f]{24}", large.json()["request_id"])
+    assert large.json()["facts"] == {"limit_bytes": LIMIT}
+    assert nowhere.json()["request_id"] == "from-the-caller-1"
+
+
 async def test_a_door_that_this_role_lacks_is_not_found() -> None:
     async with client(compose(Doors(ops=door("ops")), Meters(), LIMIT)) as http:
         assert (await http.get("/v1/accounts")).status_code == 404
@@ -199,16 +244,19 @@ def broken(after_start: bool) -> ASGIApp:
 
 
 async def test_a_broken_door_says_a_number_and_nothing_else(
-    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    logged: list[dict[str, Any]] = []
+    quiet = SimpleNamespace(exception=lambda _, **facts: logged.append(facts))
+    monkeypatch.setattr(serve, "log", quiet)
     meters = Meters()
     app = compose(Doors(ops=door("ops"), api=broken(after_start=False)), meters, LIMIT)
-    with caplog.at_level(logging.ERROR):
-        async with client(app) as http:
-            answer = await http.get("/v1/accounts")
+    async with client(app) as http:
+        answer = await http.get("/v1/accounts")
     assert answer.status_code == 500
-    assert answer.json()["code"] == "broken"
+    assert answer.json()["code"] == "internal"
     assert answer.json()["blame"] == "us"
+    assert [one["request_id"] for one in logged] == [answer.json()["request_id"]]
     assert "column" not in answer.text
     assert meters.registry.get_sample_value(
         "evergrant_requests_total", {"door": "api", "status": "500"}

@@ -13,15 +13,15 @@ Paths::
     /static/...  /                          public         (role web)
     /dev/mailbox...                         mailbox        (role web, development only)
     /healthz  /readyz  /metrics             ops            (every role)
+
+Any other path is no door's: a program is told so as a problem, a person by a page of public's.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
-import json
 import logging
-import secrets
 import socket
 import time
 from collections.abc import Callable
@@ -31,9 +31,10 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from evergrant.desk import Desk
-from evergrant.entrances import ops
+from evergrant.entrances import ops, problems
 from evergrant.entrances.mailbox import Mailbox
-from evergrant.errors import Misconfigured
+from evergrant.entrances.programs import REQUEST_ID, request_id
+from evergrant.errors import Misconfigured, TooLarge
 from evergrant.logs import logger, tame
 from evergrant.settings import Settings
 
@@ -90,11 +91,12 @@ def build_doors(
 
 def compose(doors: Doors, meters: ops.Meters, body_limit: int) -> ASGIApp:
     """One application out of all. ``body_limit`` in bytes holds before any door sees a body."""
-    return _BodyLimit(_Counted(_by_path(doors), meters), body_limit)
+    return _BodyLimit(_Counted(_by_path(doors), meters, doors.public), body_limit)
 
 
 # --- which path, which door -------------------------------------------------------------------
 
+NOBODY = "none"
 Choose = Callable[[str, str], tuple[str, ASGIApp | None]]
 
 
@@ -119,7 +121,7 @@ def _by_path(doors: Doors) -> Choose:
             return "public", doors.public
         if path.startswith(public_paths):
             return "public", doors.public
-        return "none", None
+        return NOBODY, None
 
     return choose
 
@@ -127,14 +129,17 @@ def _by_path(doors: Doors) -> Choose:
 class _Counted:
     """Chooses the door, counts, and has the last word when a door breaks."""
 
-    def __init__(self, choose: Choose, meters: ops.Meters) -> None:
+    def __init__(self, choose: Choose, meters: ops.Meters, pages: ASGIApp | None) -> None:
         self._choose = choose
         self._meters = meters
+        self._pages = pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         name, door = self._choose(scope["method"], scope["path"])
+        if name == NOBODY and _wants_page(scope):
+            door = self._pages
         began = time.perf_counter()
         status = 0
 
@@ -146,24 +151,17 @@ class _Counted:
 
         try:
             if door is None:
-                await _not_here(scope, note)
+                await problems.answer(problems.of_status(404), _request_id(scope), note)
             else:
                 await door(scope, receive, note)
         except asyncio.CancelledError:
             raise
         except Exception:
             # The stack is in the log, under a number that the answer names; nothing else is told.
-            number = secrets.token_hex(4)
-            log.exception("a door broke", door=name, method=scope["method"], number=number)
+            number = _request_id(scope)
+            log.exception("a door broke", door=name, method=scope["method"], request_id=number)
             if not status:
-                await _problem(
-                    note,
-                    500,
-                    code="broken",
-                    detail="Something broke on our side.",
-                    blame="us",
-                    hint=f"The log has the details under the number {number}.",
-                )
+                await problems.answer(problems.unexpected(), number, note)
             status = 500
         finally:
             took_s = time.perf_counter() - began
@@ -179,15 +177,17 @@ class _Counted:
                 )
 
 
-async def _not_here(scope: Scope, send: Send) -> None:
-    await _problem(
-        send,
-        404,
-        code="not_found",
-        detail="There is no such page here.",
-        blame="caller",
-        hint=None,
-    )
+def _wants_page(scope: Scope) -> bool:
+    """A person with a browser, who mistyped an address."""
+    return scope["method"] in ("GET", "HEAD") and "text/html" in _header(scope, b"accept").lower()
+
+
+def _request_id(scope: Scope) -> str:
+    return request_id(_header(scope, REQUEST_ID.encode()))
+
+
+def _header(scope: Scope, wanted: bytes) -> str:
+    return next((value.decode("latin-1") for name, value in scope["headers"] if name == wanted), "")
 
 
 # --- the largest body ---------------------------------------------------------------------------
@@ -216,7 +216,7 @@ class _BodyLimit:
             await self._unannounced(scope, receive, send)
         elif length is not None and not (length.isdigit() and int(length) <= self._limit):
             await _drain(receive)
-            await self._refuse(send)
+            await self._refuse(scope, send)
         else:
             await self._inner(scope, receive, send)
 
@@ -232,7 +232,7 @@ class _BodyLimit:
             if len(read) > self._limit:
                 if more:
                     await _drain(receive)
-                await self._refuse(send)
+                await self._refuse(scope, send)
                 return
         given = False
 
@@ -245,15 +245,13 @@ class _BodyLimit:
 
         await self._inner(scope, again, send)
 
-    async def _refuse(self, send: Send) -> None:
-        await _problem(
-            send,
-            413,
-            code="too_large",
-            detail="The request is larger than this door takes.",
-            blame="caller",
+    async def _refuse(self, scope: Scope, send: Send) -> None:
+        error = TooLarge(
+            "The request is larger than this door takes.",
             hint=f"At most {self._limit} bytes are taken (EVERGRANT_BODY_LIMIT).",
+            facts={"limit_bytes": self._limit},
         )
+        await problems.answer(problems.of_error(error), _request_id(scope), send)
 
 
 async def _drain(receive: Receive) -> None:
@@ -267,32 +265,6 @@ async def _drain(receive: Receive) -> None:
                 read += len(message.get("body", b""))
     except TimeoutError:
         return
-
-
-async def _problem(
-    send: Send, status: int, *, code: str, detail: str, blame: str, hint: str | None
-) -> None:
-    """RFC 9457, as the API's own problems are written."""
-    told: dict[str, Any] = {
-        "type": f"urn:evergrant:problem:{code}",
-        "title": code.replace("_", " ").capitalize(),
-        "status": status,
-        "detail": detail,
-        "code": code,
-        "blame": blame,
-        "permanent": True,
-    }
-    if hint:
-        told["hint"] = hint
-    body = json.dumps(told).encode()
-    headers = [
-        (b"content-type", b"application/problem+json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"cache-control", b"no-store"),
-        (b"referrer-policy", b"no-referrer"),
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
 
 
 # --- the socket and the server --------------------------------------------------------------------
