@@ -65,6 +65,7 @@ class Reception:
         self.logged_in: Any = NeedsProof(reference=REFERENCE)
         self.accepted: Any = ARRIVED
         self.ended: Any = ARRIVED
+        self.language = "en"
         self.location = "https://sellercentral.amazon.com/apps/authorize/consent?state=s"
 
     def _say(self, answer: Any) -> Any:
@@ -92,7 +93,7 @@ class Reception:
 
     async def tell_trouble(self, link: str, code: str, words: str = "") -> TroubleTold:
         self.asked.append(("tell_trouble", link, code, words))
-        return TroubleTold(reference=REFERENCE, code=code, language="en")
+        return TroubleTold(reference=REFERENCE, code=code, language=self.language)
 
     async def log_in(self, query: str, browser: str | None) -> Any:
         self.asked.append(("log_in", query, browser))
@@ -281,10 +282,16 @@ async def test_declining_asks_first(browser: httpx2.AsyncClient, reception: Rece
     shown = await browser.get(LINK + "?do=decline")
     assert "Heron Books" in shown.text
     assert "decline" not in reception.verbs()
-    answer = await press(browser, LINK + "?do=decline")
-    assert answer.status_code == 200
-    assert REFERENCE in answer.text
+    sent = await press(browser, LINK + "?do=decline")
+    assert sent.status_code == 303
     assert reception.asked[-1] == ("decline", "k" * 43)
+    reception.opened = ConsentRefused("invitation_withdrawn", reference=REFERENCE)
+    for _ in range(2):  # people load pages again
+        answer = await browser.get(LINK + sent.headers["location"])
+        assert answer.status_code == 200
+        assert "Thank you for telling us" in answer.text
+        assert REFERENCE in answer.text
+    assert reception.asked[-1] == ("decline", "k" * 43), "nothing more happened"
 
 
 async def test_what_amazons_page_shows_can_be_told(
@@ -292,10 +299,37 @@ async def test_what_amazons_page_shows_can_be_told(
 ) -> None:
     shown = await browser.get(LINK + "?do=trouble")
     assert all(f'value="{code}"' in shown.text for code in PAGE_ERRORS)
-    answer = await press(browser, LINK + "?do=trouble", code="SPDC8143", words="w" * 400)
-    assert "primary user" in answer.text
-    assert REFERENCE in answer.text
+    sent = await press(browser, LINK + "?do=trouble", code="SPDC8143", words="w" * 400)
+    assert sent.status_code == 303
     assert reception.asked[-1] == ("tell_trouble", "k" * 43, "SPDC8143", "w" * 300)
+    for tail in ("", "&lang=de", ""):
+        answer = await browser.get(LINK + sent.headers["location"] + tail)
+        assert answer.status_code == 200
+        assert ("primary user" in answer.text) == (not tail)
+        assert REFERENCE in answer.text
+    assert reception.asked[-1][0] == "tell_trouble", "loading it again tells nothing again"
+
+
+async def test_the_page_behind_a_form_speaks_the_language_of_the_account(
+    browser: httpx2.AsyncClient, reception: Reception
+) -> None:
+    reception.language = "de"
+    sent = await press(browser, LINK + "?do=trouble", code="MD9999")
+    answer = await browser.get(LINK + sent.headers["location"])
+    assert answer.headers["content-language"] == "de"
+
+
+@pytest.mark.parametrize("do", ["told", "declined"])
+async def test_a_made_up_thank_you_shows_our_words_and_nothing_else(
+    browser: httpx2.AsyncClient, reception: Reception, do: str
+) -> None:
+    asked = f"?do={do}&number=call+0900-evil&about=%3Cb%3Eevil&spoken=evil"
+    answer = await browser.get(LINK + asked)
+    assert answer.status_code == 200
+    shown, _, languages = answer.text.partition("lang=")
+    assert "evil" not in shown
+    assert "<b>evil" not in languages
+    assert reception.asked == []
 
 
 # --- back from Amazon ---------------------------------------------------------------------------

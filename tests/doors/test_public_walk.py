@@ -213,7 +213,9 @@ async def test_the_wrong_shop_gets_a_number_and_a_way_back(house: House) -> None
 async def test_not_for_me(house: House) -> None:
     link = await house.invited()
     page = await house.browser.get(f"{link}?do=decline")
-    said = await house.browser.post(f"{link}?do=decline", data=hidden_in(page.text))
+    said = await house.browser.post(
+        f"{link}?do=decline", data=hidden_in(page.text), follow_redirects=True
+    )
     assert said.status_code == 200
     assert (await house.browser.get(link)).status_code == 410
     await house.post_all()
@@ -224,10 +226,16 @@ async def test_amazon_showed_an_error(house: House) -> None:
     link = await house.invited()
     page = await house.browser.get(f"{link}?do=trouble")
     said = await house.browser.post(
-        f"{link}?do=trouble", data=hidden_in(page.text) | {"code": "MD5101", "words": "<i>oh</i>"}
+        f"{link}?do=trouble",
+        data=hidden_in(page.text) | {"code": "MD5101", "words": "<i>oh</i>"},
+        follow_redirects=True,
     )
     assert said.status_code == 200
     assert re.search(r"EG-\w{4}-\w{4}", said.text)
+    await house.post_all()
+    house.fakes.clock.move(hours=2)
+    assert (await house.browser.get(said.url)).text == said.text, "people load pages again"
+    assert len(house.fakes.store.rows["reports"]) == 1
     await house.post_all()
     (letter,) = house.fakes.mail.to(HOUSE.support_email)
     assert "MD5101" in letter.text

@@ -2,7 +2,8 @@
 
 Answers for: which page follows which outcome. A GET spends nothing, whoever sends it (mail
 programs open links before people do); what changes something is a POST with a proof that this
-very browser was shown the form. Does not answer for: what is accepted, or for the words.
+very browser was shown the form. Every POST leads on to a page that can be loaded again. Does not
+answer for: what is accepted, or for the words.
 """
 
 from __future__ import annotations
@@ -83,8 +84,10 @@ class _Pages:
     # links and forms, so a page that is saved or passed on holds no link that works.
 
     async def letter(self, request: Request) -> Response:
-        opened = await self._consent.open(_link(request))
         wish = request.query_params.get("do")
+        if wish in ("declined", "told"):
+            return self._thanked(request, wish)
+        opened = await self._consent.open(_link(request))
         if wish == "decline":
             return self._form(request, "decline.html", opened)
         if wish == "trouble":
@@ -101,10 +104,9 @@ class _Pages:
             case "go":
                 return await self._go(link, visitor)
             case "decline":
-                reference = await self._consent.decline(link)
-                return self._message(request, w.DECLINED_HERE, reference=reference)
+                return _thanks_for("declined", await self._consent.decline(link))
             case "trouble":
-                return await self._trouble(request, link, form)
+                return await self._trouble(link, form)
         return self._message(request, w.GENERAL, again="?")
 
     async def _go(self, link: str, visitor: Visitor) -> Response:
@@ -114,19 +116,24 @@ class _Pages:
         self._cookie.write(response, visitor, departure.cookie_life_s)
         return response
 
-    async def _trouble(self, request: Request, link: str, form: Mapping[str, str]) -> Response:
+    async def _trouble(self, link: str, form: Mapping[str, str]) -> Response:
         told = await self._consent.tell_trouble(
             link,
             form.get("code", "").strip()[:_LONGEST_CODE],
             form.get("words", "").strip()[:_LONGEST_WORDS],
         )
-        return self._show(
-            request,
-            "told.html",
-            told.language,
-            advice=w.trouble_words(told.code),
-            reference=told.reference,
-        )
+        return _thanks_for("told", told.reference, about=told.code, spoken=told.language)
+
+    def _thanked(self, request: Request, wish: str) -> Response:
+        """The page behind a form that was sent; loading it sends nothing again. Whoever makes up
+        such an address reads our words and nothing else."""
+        asked = request.query_params
+        reference = _reference(asked.get("number", ""))
+        language = asked.get("spoken")
+        if wish == "declined":
+            return self._message(request, w.DECLINED_HERE, reference=reference, language=language)
+        advice = w.trouble_words(asked.get("about", ""))
+        return self._show(request, "told.html", language, advice=advice, reference=reference)
 
     # --- back from Amazon ---------------------------------------------------------------------
 
@@ -318,6 +325,11 @@ def _query(request: Request) -> str:
 def _onward(location: str) -> Response:
     """303, and the address exactly as it was made: ``amazon_state`` has to survive byte by byte."""
     return Response(status_code=303, headers={"location": location})
+
+
+def _thanks_for(what: str, reference: str, **facts: str) -> Response:
+    """Back to the link's own address, which the browser knows already."""
+    return _onward(f"?{urlencode({'do': what, 'number': reference, **facts})}")
 
 
 def _refused_address(refused: ConsentRefused) -> str:
