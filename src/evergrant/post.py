@@ -12,19 +12,21 @@ comes due again, and an item that kills every process that touches it comes to t
 
 from __future__ import annotations
 
+import asyncio
 import json
-import secrets
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from evergrant import journal, letters
 from evergrant.consent import Consent
-from evergrant.errors import EvergrantError, NotDelivered, NotFound
+from evergrant.errors import EvergrantError, NotDelivered, NotFound, StoreUnavailable
+from evergrant.outbox import put_mail
 from evergrant.ports import Clock, Letter, Mail, WebhookPost, Webhooks
-from evergrant.ports.store import Store, Transaction
+from evergrant.ports.store import Store, Transaction, not_after
 from evergrant.ports.things import OutboxItem, OutboxKind, OutboxState
 from evergrant.registry import Registry
-from evergrant.rules import cadence, ids
+from evergrant.rules import cadence
 from evergrant.rules.rights import SYSTEM
 from evergrant.rules.secrecy import scrub
 from evergrant.settings import House
@@ -35,6 +37,11 @@ __all__ = ["CLAIM", "Post"]
 CLAIM = timedelta(minutes=2)
 #: So far ahead of ours may be the clock of the process that wrote an item down.
 CLOCK_SKEW = timedelta(seconds=5)
+#: So long one attempt may take, in seconds, whatever a pipe allows itself: a relay that answers
+#: each word slowly would outlast the claim, and another process would send the same letter.
+ATTEMPT_S = 100.0
+#: Pauses, in seconds, between attempts to write down that something went out.
+NOTING_S: Sequence[float] = (0.2, 0.5, 1, 2, 4)
 #: What one look into the outbox brings up. More come due at the next look.
 SWEEP_LIMIT = 1000
 _ERROR_LIMIT = 500
@@ -74,15 +81,24 @@ class Post:
         if not claimed:
             return item
         try:
-            if item.kind is OutboxKind.WEBHOOK:
-                await self._webhooks.deliver(await self._event(item, now))
-            elif letter := await self._letter(item):
-                await self._mail.send(letter)
-            else:
-                return await self._drop(item, now)
+            async with asyncio.timeout(ATTEMPT_S):
+                sent = await self._send(item, now)
+        except TimeoutError:
+            late = NotDelivered(f"It did not go out within {ATTEMPT_S:g} seconds.", permanent=False)
+            return await self._note_failure(item, late, now)
         except EvergrantError as error:
             return await self._note_failure(item, error, now)
-        return await self._note_success(item, now)
+        return await self._note_success(item, now) if sent else await self._drop(item, now)
+
+    async def _send(self, item: OutboxItem, now: datetime) -> bool:
+        """False: it is pointless by now."""
+        if item.kind is OutboxKind.WEBHOOK:
+            await self._webhooks.deliver(await self._event(item, now))
+        elif letter := await self._letter(item):
+            await self._mail.send(letter)
+        else:
+            return False
+        return True
 
     async def sweep(self) -> list[str]:
         """The ids of all that is due: what a lost ring, a dead process or a retry left lying."""
@@ -90,7 +106,7 @@ class Post:
         async with self._store.transaction() as tx:
             due = await tx.outbox.all(
                 state=OutboxState.WAITING,
-                before=("next_at", now + timedelta(microseconds=1)),
+                before=not_after("next_at", now),
                 limit=SWEEP_LIMIT,
             )
         return [item.id for item in due]
@@ -126,6 +142,19 @@ class Post:
             return claimed is not None, claimed or item
 
     async def _note_success(self, item: OutboxItem, now: datetime) -> OutboxItem:
+        """What went out and is not written down goes out again, so a database that restarts is
+        waited for."""
+        pauses = iter(NOTING_S)
+        while True:
+            try:
+                return await self._note_sent(item, now)
+            except StoreUnavailable:
+                pause_s = next(pauses, None)
+                if pause_s is None:
+                    raise
+                await asyncio.sleep(pause_s)
+
+    async def _note_sent(self, item: OutboxItem, now: datetime) -> OutboxItem:
         async with self._store.transaction() as tx:
             sent = await tx.outbox.change(
                 item.id,
@@ -182,21 +211,19 @@ class Post:
         verb = "letter.failed" if item.kind is OutboxKind.MAIL else "webhook.failed"
         await self._journal(tx, item, verb, now, attempts=item.attempts, error=_words(error))
         if item.topic in TO_PARTNER and self._house.support_email:
-            await tx.outbox.add(self._bad_news(failed, now))
+            await self._tell_operators(tx, failed, now)
         return failed
 
-    def _bad_news(self, failed: OutboxItem, now: datetime) -> OutboxItem:
-        """Found by the next sweep; a minute more or less is of no matter to it."""
-        return OutboxItem(
-            id=ids.make(ids.Kind.OUTBOX, now, secrets.token_bytes(10)),
-            kind=OutboxKind.MAIL,
+    async def _tell_operators(self, tx: Transaction, failed: OutboxItem, now: datetime) -> None:
+        """Nobody rings for it: the next sweep finds it, and a minute does not matter here."""
+        await put_mail(
+            tx,
+            now=now,
             topic=UNDELIVERABLE,
             subject=failed.id,
             to=self._house.support_email,
             account_id=failed.account_id,
             facts={"to": failed.to, "letter": failed.topic, "error": failed.last_error},
-            next_at=now,
-            created_at=now,
         )
 
     async def _journal(

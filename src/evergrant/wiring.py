@@ -25,7 +25,8 @@ from evergrant.adapters.webhooks import HttpWebhooks
 from evergrant.calls import Calls
 from evergrant.consent import Consent
 from evergrant.desk import Desk
-from evergrant.errors import Conflict, Misconfigured, NotDelivered
+from evergrant.errors import Conflict, EvergrantError, Misconfigured, NotDelivered
+from evergrant.logs import logger
 from evergrant.people import People
 from evergrant.ports import Bell, Clock, Keyring, Letter, Mail
 from evergrant.post import Post
@@ -38,6 +39,13 @@ from evergrant.watch import Watch
 
 if TYPE_CHECKING:
     from procrastinate import App
+
+    from evergrant.adapters.embedded_postgres import EmbeddedPostgres
+
+_log = logger(__name__)
+
+#: Seconds between two looks at the embedded server's process.
+MIND_EVERY_S = 1.0
 
 __all__ = [
     "Wires",
@@ -289,10 +297,27 @@ async def database(settings: Settings) -> AsyncIterator[str]:
     server = EmbeddedPostgres(settings.home)
     # In a thread: the first start makes the data folder, which takes about a second.
     url = await asyncio.to_thread(server.start)
+    minding = asyncio.create_task(_mind(server), name="embedded database")
     try:
         yield url
     finally:
+        minding.cancel()
+        await asyncio.gather(minding, return_exceptions=True)
         await asyncio.to_thread(server.stop)
+
+
+async def _mind(server: EmbeddedPostgres) -> None:
+    """Brings the embedded server back when it died: nobody else minds it, and one that the kernel
+    killed for its memory would stay away until the next start of a process of ours."""
+    while True:
+        await asyncio.sleep(MIND_EVERY_S)
+        if server.lives():
+            continue
+        _log.error("the embedded database is gone and is started again")
+        try:
+            await asyncio.to_thread(server.start)
+        except (EvergrantError, OSError) as error:
+            _log.error("the embedded database did not start", error=str(error))
 
 
 async def migrate(settings: Settings) -> None:

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import httpx2
 import pytest
 
-from evergrant import vault
+from evergrant import post, vault
 from evergrant.accounts import NewAccount
 from evergrant.adapters.amazon import HttpLWA, HttpSellingPartnerApi
 from evergrant.consent import Arrived
@@ -30,7 +30,9 @@ from evergrant.errors import (
     InvalidInput,
     UnreadableAnswer,
 )
+from evergrant.ports import Letter
 from evergrant.ports.amazon import Call, LwaClient
+from evergrant.ports.things import OutboxState
 from evergrant.registry import Credentials, NewApplication, NewInstance
 from evergrant.rules.applications import ApplicationStatus
 from evergrant.rules.lifecycle import State
@@ -510,6 +512,53 @@ async def test_an_access_token_follows_no_redirect(house: House, status: int) ->
     assert set(seen) == {"sellingpartnerapi-eu.amazon.com"}
     assert len(seen) == 3
     await pipe.close()
+
+
+# --- sent once --------------------------------------------------------------------------------
+
+
+async def waiting_letter(house: House) -> str:
+    account_id = await house.account()
+    await house.desk.consent.invite(account_id, by=SYSTEM)
+    (item_id,) = house.fakes.bell.rung[-1:]
+    return item_id
+
+
+async def test_a_letter_is_sent_once_though_the_database_is_away_afterwards(house: House) -> None:
+    item_id = await waiting_letter(house)
+    send = house.fakes.mail.send
+
+    async def send_and_lose_the_database(letter: Letter) -> None:
+        await send(letter)
+        house.fakes.store.down = True
+        asyncio.get_running_loop().call_later(0.05, setattr, house.fakes.store, "down", False)
+
+    house.fakes.mail.send = send_and_lose_the_database  # type: ignore[method-assign]
+    assert (await house.desk.post.deliver(item_id)).state is OutboxState.SENT
+    house.fakes.clock.move(hours=1)
+    await house.another().post.deliver(item_id)
+    assert len(house.fakes.mail.letters) == 1
+
+
+async def test_a_relay_that_dawdles_is_left_before_another_process_may_send_the_same(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert post.CLAIM.total_seconds() > post.ATTEMPT_S
+    monkeypatch.setattr(post, "ATTEMPT_S", 0.01)
+    item_id = await waiting_letter(house)
+    left = asyncio.Event()
+
+    async def dawdle(letter: Letter) -> None:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            left.set()
+
+    house.fakes.mail.send = dawdle  # type: ignore[method-assign]
+    item = await house.desk.post.deliver(item_id)
+    assert left.is_set()
+    assert item.state is OutboxState.WAITING
+    assert "seconds" in item.last_error
 
 
 # --- what costs us more than the caller -------------------------------------------------------

@@ -240,6 +240,28 @@ def test_who_uses_it_can_bring_it_back(home: Path) -> None:
     assert not alive(running)
 
 
+def test_it_can_be_told_from_a_dead_one(home: Path) -> None:
+    with EmbeddedPostgres(home, HURRY) as server:
+        assert server.lives()
+        os.kill(postmaster(home), signal.SIGKILL)
+        until(lambda: not server.lives())
+        server.start()
+        assert server.lives()
+        file = home / "postgres" / "data" / "postmaster.pid"
+        content = file.read_text()
+        zombie = subprocess.Popen(["true"])
+        try:
+            # Dead, and not buried yet, as all orphans of a container without an init stay.
+            until(lambda: Path(f"/proc/{zombie.pid}/stat").read_text().split()[2] == "Z")
+            file.write_text(content.replace(str(postmaster(home)), str(zombie.pid), 1))
+            assert not server.lives()
+        finally:
+            zombie.wait()
+            file.write_text(content)
+        assert server.lives()
+    assert not server.lives()
+
+
 def test_a_number_that_is_somebody_elses_by_now(home: Path) -> None:
     """The machine went down; the file names a process that has nothing to do with us."""
     # Of the same user: PostgreSQL minds no others.

@@ -72,6 +72,23 @@ class Cluster:
         _make_database(socket)
         return socket
 
+    def lives(self) -> bool:
+        postmaster = self._postmaster()
+        if not postmaster:
+            return False
+        try:
+            os.kill(postmaster, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass  # it is there, and somebody else's
+        try:
+            told = Path(f"/proc/{postmaster}/stat").read_text()
+        except OSError:
+            return not Path("/proc/self").exists()
+        # In a container whose first process buries nobody, the dead stay on as zombies.
+        return told.rpartition(")")[2].split()[0] not in "ZX"
+
     def stop(self) -> None:
         lines = self._postmaster_lines()
         if self._postmaster() not in self._inside():

@@ -85,6 +85,11 @@ class EmbeddedPostgres:
                 finally:
                     os.close(nobody)
 
+    def lives(self) -> bool:
+        """Whether the server's process is there. Costs next to nothing; it says nothing of a
+        server that is there and does not answer."""
+        return Cluster(self._home, self._settings).lives()
+
     def url(self, database: str = DATABASE) -> str:
         """Holds no secret: the kernel says who we are."""
         if self._socket is None:

@@ -35,6 +35,14 @@ _READ_CONNECTION_KEY: LiteralString = "SELECT * FROM connection_keys WHERE diges
 _Row = dict[str, Any]
 
 
+def _storable(text: str) -> bool:
+    """Whether PostgreSQL has such a text: neither NUL nor lone surrogates."""
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False
+
+
 class PostgresQuickReads:
     """``ports.QuickReads``. A read that met a dead connection is asked again on a living one."""
 
@@ -85,7 +93,7 @@ class PostgresQuickReads:
                 await self._ask("SELECT 1 AS one WHERE %s <> ''", "ping")
 
     async def _read(self, statement: LiteralString, value: str) -> _Row | None:
-        if "\0" in value:
+        if not _storable(value):
             return None  # PostgreSQL has no such text, so no such row
         with plainly():
             try:
