@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from evergrant.checks import FINDINGS, Kind, Severity
+from evergrant.checks import FINDINGS, FindingKind, Severity
 
 PAGE = Path(__file__).parent / "reference" / "checks.md"
 NOTE = "<!-- Written by docs/checks_page.py; change the code and run it. -->"
@@ -37,7 +37,7 @@ def page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _row(kind: Kind) -> str:
+def _row(kind: FindingKind) -> str:
     cells = (f"`{kind.code}`", kind.severity.value, kind.blame.value, kind.title, kind.hint)
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 

@@ -18,7 +18,7 @@ from evergrant.rules import flags as flag_rules
 from evergrant.rules import ids
 from evergrant.rules.faults import Fault
 from evergrant.rules.flags import Flag
-from evergrant.rules.lifecycle import State
+from evergrant.rules.lifecycle import EVER_AUTHORIZED
 from evergrant.rules.marketplaces import (
     Marketplaces,
     PartnerKind,
@@ -214,11 +214,7 @@ def _check_kind(flaws: Flaws, whole: Mapping[str, Any], kind: PartnerKind) -> No
 def check_against_authorization(
     flaws: Flaws, whole: Mapping[str, Any], touched: set[str], authorization: Authorization
 ) -> None:
-    ever = authorization.grant_id is not None or authorization.state in (
-        State.ACTIVE,
-        State.LAPSED,
-        State.REVOKED,
-    )
+    ever = authorization.grant_id is not None or authorization.state in EVER_AUTHORIZED
     for field in _IDENTITY:
         if ever and field in touched:
             flaws.add(

@@ -1,8 +1,9 @@
 """Takes in what callers send: collects every flaw before it refuses anything.
 
 Answers for: turning rules' faults into one ``InvalidInput`` that names all of them, names that
-nobody knows (with a guess at what was meant), changes as a mapping of names. Does not answer
-for: what is right or wrong; that is said by ``rules`` and by the room that asks.
+nobody knows (with a guess at what was meant), changes as a mapping of names, and the words in which
+a caller without the right is refused. Does not answer for: what is right or wrong, or who may do
+what; that is said by ``rules`` and by the room that asks.
 """
 
 from __future__ import annotations

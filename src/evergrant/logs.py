@@ -23,11 +23,10 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from evergrant.rules.secrecy import Secret, is_secret_name, scrub
+from evergrant.rules.secrecy import MASK, Secret, is_secret_name, scrub
 
-__all__ = ["about", "configure", "logger", "scrubbed", "uncaught_in_loop"]
+__all__ = ["about", "configure", "logger", "scrub_event", "scrubbed", "tame", "uncaught_in_loop"]
 
-HIDDEN = "***"
 #: How deep a value is looked into, and how long one text may be. A line is for people.
 DEEPEST = 6
 LONGEST = 8_000
@@ -188,7 +187,7 @@ def scrub_event(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
         if name.startswith("_"):  # structlog's own
             continue
         if name not in _NAMES_OF_SHAPED and is_secret_name(name) and value is not None:
-            event[name] = HIDDEN
+            event[name] = MASK
         else:
             event[name] = scrubbed(value)
     return event
@@ -199,7 +198,7 @@ def scrubbed(value: Any, depth: int = 0) -> Any:
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, Secret):
-        return HIDDEN
+        return MASK
     if isinstance(value, str):
         return _clean(value)
     if isinstance(value, bytes | bytearray | memoryview):
@@ -209,7 +208,7 @@ def scrubbed(value: Any, depth: int = 0) -> Any:
     if isinstance(value, Mapping):
         return {
             str(scrubbed(key, depth + 1)): (
-                HIDDEN
+                MASK
                 if isinstance(key, str) and is_secret_name(key) and item is not None
                 else scrubbed(item, depth + 1)
             )
@@ -227,7 +226,7 @@ def _in_row(values: Any, depth: int) -> list[Any]:
     row = list(values)
     # A pair such as ("client_secret", "..."), as forms and headers are often kept.
     if len(row) == 2 and isinstance(row[0], str) and is_secret_name(row[0]):
-        return [_clean(row[0]), HIDDEN]
+        return [_clean(row[0]), MASK]
     return [scrubbed(item, depth + 1) for item in row]
 
 

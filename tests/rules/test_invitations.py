@@ -19,7 +19,7 @@ from evergrant.rules.invitations import (
     CallbackFacts,
     ConfirmAt,
     HandshakeFacts,
-    LetterFacts,
+    LinkFacts,
     LoginFacts,
     Open,
     Refusal,
@@ -39,7 +39,7 @@ APP = "amzn1.sp.solution.11111111-2222-3333-4444-555555555555"
 EUROPE = "https://sellercentral-europe.amazon.com"
 ORIGINS = STANDARD.central_origins()
 
-LETTER = LetterFacts(spent=False, withdrawn=False, expires_at=NOW + SECOND, account_closed=False)
+LETTER = LinkFacts(spent=False, withdrawn=False, expires_at=NOW + SECOND, account_closed=False)
 HANDSHAKE = HandshakeFacts(
     expires_at=NOW + SECOND,
     spent=False,
@@ -75,7 +75,7 @@ def test_every_refusal_is_explained_to_support() -> None:
         (replace(LETTER, account_closed=True, spent=True), Refusal.ACCOUNT_CLOSED),
     ],
 )
-def test_letters_that_are_not_opened(letter: LetterFacts | None, reason: Refusal) -> None:
+def test_letters_that_are_not_opened(letter: LinkFacts | None, reason: Refusal) -> None:
     assert judge_open(letter, NOW) == Refuse(reason)
 
 

@@ -4,7 +4,7 @@ Answers for: looking, without changing anything, and for the list of all finding
 for: repairing, or for what goes wrong while serving (journal and support reports tell that).
 """
 
-from evergrant.checks.kinds import FINDINGS, Finding, Kind, Severity
+from evergrant.checks.kinds import FINDINGS, Finding, FindingKind, Severity
 from evergrant.checks.looking import look
 
-__all__ = ["FINDINGS", "Finding", "Kind", "Severity", "look"]
+__all__ = ["FINDINGS", "Finding", "FindingKind", "Severity", "look"]

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from evergrant.errors import Blame
 
-__all__ = ["FINDINGS", "Finding", "Kind", "Severity"]
+__all__ = ["FINDINGS", "Finding", "FindingKind", "Severity"]
 
 
 class Severity(StrEnum):
@@ -23,7 +23,7 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
+class FindingKind:
     """One kind of finding. ``blame``: who has to act."""
 
     code: str
@@ -55,13 +55,13 @@ class Finding:
     subject: str = ""
 
 
-FINDINGS: dict[str, Kind] = {}
+FINDINGS: dict[str, FindingKind] = {}
 
 
-def _kind(code: str, severity: Severity, blame: Blame, title: str, hint: str) -> Kind:
+def _kind(code: str, severity: Severity, blame: Blame, title: str, hint: str) -> FindingKind:
     if code in FINDINGS:
         raise ValueError(f"{code} is taken")
-    FINDINGS[code] = Kind(code=code, title=title, severity=severity, blame=blame, hint=hint)
+    FINDINGS[code] = FindingKind(code=code, title=title, severity=severity, blame=blame, hint=hint)
     return FINDINGS[code]
 
 

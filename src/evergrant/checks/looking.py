@@ -22,6 +22,7 @@ from evergrant.errors import (
     Misconfigured,
     StoreUnavailable,
 )
+from evergrant.rules.urls import is_loopback
 
 if TYPE_CHECKING:
     from evergrant.desk import Desk
@@ -58,8 +59,7 @@ async def look(environ: Mapping[str, str] | None = None, *, live: bool = False) 
 
 def _settings(settings: Settings) -> Iterator[Finding]:
     url = urlsplit(settings.public_url)
-    local = url.hostname in {"localhost", "127.0.0.1", "::1"}
-    if local:
+    if is_loopback(url.hostname or ""):
         yield kinds.PUBLIC_URL_LOCAL(
             f"The public URL is {settings.public_url}.", subject="EVERGRANT_PUBLIC_URL"
         )
@@ -238,8 +238,7 @@ def _addresses(application: Application, settings: Settings) -> Iterator[Finding
         ("redirect URI", application.redirect_uri, settings.redirect_uri),
     ):
         parts = urlsplit(registered or ours)
-        local = parts.hostname in {"localhost", "127.0.0.1", "::1"}
-        if parts.scheme != "https" and not local:
+        if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
             yield kinds.URI_PLAIN(
                 f"{application.name}: its {what} is {registered or ours}.", subject=application.id
             )

@@ -38,8 +38,7 @@ from evergrant.rules import ids
 from evergrant.rules.amazon_errors import page_error
 from evergrant.rules.applications import ApplicationKind
 from evergrant.rules.faults import Fault
-from evergrant.rules.invitations import REFUSALS, Refusal, Refuse, judge_open
-from evergrant.rules.invitations import LetterFacts as LinkFacts
+from evergrant.rules.invitations import REFUSALS, LinkFacts, Refusal, Refuse, judge_open
 from evergrant.rules.lifecycle import State
 from evergrant.rules.rights import SYSTEM, Caller, Right, partner
 from evergrant.rules.secrecy import Secret, digest

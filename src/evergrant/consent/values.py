@@ -99,7 +99,7 @@ class LetterFacts:
 class TroubleTold:
     """What the partner saw on Amazon's own page was written down.
 
-    ``code`` is one of ``rules.invitations``' on-page errors, or empty when it is none of them.
+    ``code`` is one of ``rules.amazon_errors.PAGE_ERRORS``, or empty when it is none of them.
     """
 
     reference: str

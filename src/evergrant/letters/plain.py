@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import unicodedata
 
+__all__ = ["plain"]
+
 ELLIPSIS = "…"
 
 

@@ -16,6 +16,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from evergrant.letters.plain import plain
 from evergrant.letters.tongues import tongue
 
+__all__ = ["TOPICS", "Rendered", "render"]
+
 #: Every letter that Evergrant writes.
 TOPICS: tuple[str, ...] = (
     "invitation",

@@ -21,8 +21,12 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import Translations
 
-LANGUAGES: tuple[str, ...] = ("en", "de")
-FALLBACK = "en"
+from evergrant.rules.ids import LANGUAGES
+
+__all__ = ["FALLBACK", "LANGUAGES", "Tongue", "marked", "tongue"]
+
+#: The first language of all is that of the sources.
+FALLBACK = LANGUAGES[0]
 
 
 def marked(text: str) -> str:

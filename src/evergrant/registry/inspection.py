@@ -18,7 +18,7 @@ from evergrant.ports.things import Application, IntegrationCredentials
 from evergrant.registry.values import Credentials
 from evergrant.rules import ids
 from evergrant.rules.applications import ApplicationKind, ApplicationStatus
-from evergrant.rules.lifecycle import State
+from evergrant.rules.lifecycle import EVER_AUTHORIZED
 from evergrant.rules.marketplaces import PartnerKind
 from evergrant.rules.terms import secret_ends_at
 from evergrant.rules.urls import is_loopback
@@ -65,9 +65,6 @@ CREDENTIALS: Mapping[str, Reader] = MappingProxyType(
 _LWA_HOSTS = frozenset({"api.amazon.com", "api.amazon.co.uk", "api.amazon.co.jp"})
 #: A date without a time of day, written east of us, may lie ahead.
 _TODAY_ELSEWHERE = timedelta(days=1)
-
-#: States that an authorization has only after it was given at least once.
-_EVER_AUTHORIZED = (State.ACTIVE, State.LAPSED, State.REVOKED)
 
 
 async def check_application_change(
@@ -132,7 +129,7 @@ async def check_credentials(
 
 
 async def _ever_authorized(tx: Transaction, application_id: str) -> bool:
-    if await tx.authorizations.count(application_id=application_id, state=_EVER_AUTHORIZED):
+    if await tx.authorizations.count(application_id=application_id, state=EVER_AUTHORIZED):
         return True
     others = await tx.authorizations.all(application_id=application_id)
     return any(one.grant_id is not None for one in others)

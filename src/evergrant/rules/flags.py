@@ -5,7 +5,9 @@ they switch.
 
 A switch that Amazon has no counterpart for is *unavailable*, which is neither on nor off: vendors
 set no prices and refund nothing (Amazon sells), and a retail vendor has no stock of its own to
-report, while a direct-fulfillment vendor has.
+report, while a direct-fulfillment vendor has. Sources: the operations of Amazon's vendor API models
+(there is none for prices or refunds, and submitInventoryUpdate is of direct fulfillment alone);
+selling-partner-api-models issue 564, selling-partner-api-docs issue 2604.
 """
 
 from __future__ import annotations

@@ -59,7 +59,8 @@ class Kind(StrEnum):
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _BODY = re.compile(rf"[{_ALPHABET}]{{26}}")
 
-#: Languages in which letters and pages exist.
+#: Languages in which letters and pages exist: each has its catalogue beside ``evergrant.letters``,
+#: except the first, which is the language of the sources.
 LANGUAGES = ("en", "de")
 
 

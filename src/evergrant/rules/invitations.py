@@ -37,7 +37,7 @@ __all__ = [
     "CallbackFacts",
     "ConfirmAt",
     "HandshakeFacts",
-    "LetterFacts",
+    "LinkFacts",
     "LoginFacts",
     "Open",
     "Refusal",
@@ -261,7 +261,7 @@ class Refuse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LetterFacts:
+class LinkFacts:
     """What is known of the invitation behind a link."""
 
     spent: bool
@@ -275,7 +275,7 @@ class Open:
     """The letter may be shown, and a handshake begun."""
 
 
-def judge_open(letter: LetterFacts | None, now: datetime) -> Open | Refuse:
+def judge_open(letter: LinkFacts | None, now: datetime) -> Open | Refuse:
     """None: no letter has that link."""
     if letter is None:
         return Refuse(Refusal.INVITATION_UNKNOWN)

@@ -25,6 +25,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 __all__ = [
+    "EVER_AUTHORIZED",
     "FACTS",
     "TABLE",
     "WISHES",
@@ -59,6 +60,10 @@ class Event(StrEnum):
 
 FACTS = frozenset({Event.GRANTED, Event.TERM_ENDED, Event.REFUSED, Event.ACCEPTED})
 WISHES = frozenset({Event.CLOSE, Event.REOPEN})
+
+#: States that an authorization has only after it was given at least once. CLOSED, and AWAITING
+#: after reopening, do not tell; then its grant does.
+EVER_AUTHORIZED = frozenset({State.ACTIVE, State.LAPSED, State.REVOKED})
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from typing import Any
 from evergrant.errors import Misconfigured
 from evergrant.rules import ids
 from evergrant.rules.faults import Fault
+from evergrant.rules.invitations import LETTER_LIFE
 from evergrant.rules.marketplaces import STANDARD, Marketplaces
 from evergrant.rules.overrides import overridden
 from evergrant.rules.secrecy import Secret
@@ -265,7 +266,7 @@ SETTINGS: tuple[Setting, ...] = (
        unset="a made-up address, for trying out", example="dev-support@northwind.example"),
     _s("INVITATION_DAYS", _HOUSE, readers.days(1, 90),
        "Days that the link of an invitation works.",
-       into="invitation_life", default="14", example="7"),
+       into="invitation_life", default=str(LETTER_LIFE.days), example="7"),
     _s("MARKETPLACES_FILE", _AMAZON, readers.folder,
        "JSON or TOML file that overrides hosts, endpoints and marketplaces.", names_a_file=True,
        unset="Amazon's 23 stores as published", example="/etc/evergrant/marketplaces.toml"),

@@ -24,11 +24,11 @@ import aiosmtplib
 from evergrant.errors import Misconfigured, NotDelivered
 from evergrant.ports import Letter
 from evergrant.rules.secrecy import Secret, scrub
+from evergrant.rules.urls import is_loopback
 
 SETTING = "EVERGRANT_SMTP_URL"
 _ON = frozenset({"1", "true", "yes", "on"})
 _OFF = frozenset({"0", "false", "no", "off"})
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _HINT = "Write it as smtp://user:password@host:587?starttls=1 or smtps://user:password@host:465."
 
 
@@ -91,7 +91,7 @@ class Relay:
 
     @property
     def local(self) -> bool:
-        return self.host in _LOOPBACK
+        return is_loopback(self.host)
 
 
 def _switch(text: str | None) -> bool | None:
