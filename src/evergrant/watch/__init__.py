@@ -2,8 +2,9 @@
 
 Answers for: handshakes that a dead process left behind and first looks that are still owed (the
 reception decides what becomes of them), terms that are over, sealed things whose content has
-expired, records that are kept no longer. Does not answer for: reminders or probes. Nothing in here
-calls Amazon: it brings the mint's access tokens to the reception, because these two never meet.
+expired, records that are kept no longer. Does not answer for: reminders or probes, or for calling
+Amazon: the reception does, with access tokens that the tower brings from the mint, because these
+two rooms never meet.
 
 Every step is safe to run twice and at once in several processes: each change is conditional on
 what was seen, and a round that was cut short is continued by the next one.
@@ -27,7 +28,7 @@ from evergrant.rules.lifecycle import Event, State
 from evergrant.rules.rights import SYSTEM
 from evergrant.rules.secrecy import Secret
 from evergrant.tokens import Tokens
-from evergrant.watch.purge import purge
+from evergrant.watch.retention import purge
 
 __all__ = ["Swept", "Watch"]
 

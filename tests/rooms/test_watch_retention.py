@@ -1,0 +1,256 @@
+"""What is kept no longer goes, with all that names it; what is still of use stays."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any, cast
+
+import pytest
+
+from evergrant import vault
+from evergrant.adapters.store import open_store
+from evergrant.errors import ConsentRefused
+from evergrant.ports.store import Store
+from evergrant.ports.things import (
+    HandshakeStep,
+    InvitationState,
+    OutboxItem,
+    OutboxKind,
+    OutboxState,
+    SupportReport,
+)
+from evergrant.rules import ids, terms
+from evergrant.testing.store import MemoryStore
+from evergrant.watch import retention
+from evergrant.watch.retention import Purged, purge
+from tests.rooms.conftest import BOSS, Reception
+from tests.rooms.test_consent_looks import tower
+
+SHOP = "A2HERON"
+DAY = timedelta(days=1)
+
+
+@pytest.fixture(params=["memory", "postgres"])
+async def here(request: pytest.FixtureRequest) -> AsyncIterator[Reception]:
+    store: Store = MemoryStore()
+    if request.param == "postgres":
+        store = await open_store(request.getfixturevalue("database_url"))
+    reception = Reception(store=cast("MemoryStore", store))
+    reception.instance = await reception.add_instance()
+    reception.application = await reception.add_application()
+    reception.sells(SHOP)
+    yield reception
+    await store.close()
+
+
+async def rows(here: Reception, shelf: str, **equal: Any) -> list[Any]:
+    async with here.store.transaction() as tx:
+        found: list[Any] = await getattr(tx, shelf).all(**equal)
+    return found
+
+
+async def lines(here: Reception) -> list[Any]:
+    async with here.store.transaction() as tx:
+        return await tx.journal.read(limit=500)
+
+
+async def report(here: Reception, **wishes: Any) -> SupportReport:
+    made = SupportReport(
+        id=here.id(ids.Kind.REPORT),
+        reference=ids.reference(secrets.token_bytes(5)),
+        at=here.clock.now(),
+        reason="lost",
+        blame="us",
+        **wishes,
+    )
+    async with here.store.transaction() as tx:
+        await tx.reports.add(made)
+    return made
+
+
+async def item(here: Reception, state: OutboxState, ended: timedelta | None) -> OutboxItem:
+    now = here.clock.now()
+    made = OutboxItem(
+        id=here.id(ids.Kind.OUTBOX),
+        kind=OutboxKind.WEBHOOK,
+        topic="authorization.granted",
+        subject="aut_1",
+        to="ins_1",
+        state=state,
+        next_at=now,
+        created_at=now - timedelta(days=900),
+        ended_at=None if ended is None else now - ended,
+    )
+    async with here.store.transaction() as tx:
+        await tx.outbox.add(made)
+    return made
+
+
+def later(here: Reception, span: timedelta) -> None:
+    here.clock.move(seconds=span.total_seconds())
+
+
+async def test_nothing_to_do_is_not_worth_a_line(here: Reception) -> None:
+    account = await here.add_account()
+    await here.connect(account, SHOP)
+    before = await lines(here)
+    assert await purge(here.store, here.clock.now()) == Purged()
+    assert await lines(here) == before
+
+
+async def test_attempts_of_a_quarter_ago_go_and_their_grants_stay(here: Reception) -> None:
+    account = await here.add_account()
+    await here.connect(account, SHOP)
+    left = await here.begin(account)  # never came back from Amazon
+    (grant,) = await rows(here, "grants")
+    assert grant.handshake_id
+    later(here, terms.HANDSHAKES_KEPT - timedelta(minutes=1))
+    assert (await purge(here.store, here.clock.now())).handshakes == 0
+    young = await here.begin(account)
+    later(here, timedelta(minutes=2))
+    purged = await purge(here.store, here.clock.now())
+    assert purged.handshakes == 2
+    assert [one.id for one in await rows(here, "handshakes")] == [young.departure.handshake_id]
+    (kept,) = await rows(here, "grants")
+    assert (kept.id, kept.handshake_id) == (grant.id, None)
+    line = (await lines(here))[-1]
+    assert (line.verb, line.caller, line.account_id) == ("records.purged", "system", None)
+    assert line.facts == {"reports": 0, "handshakes": 2, "outbox_items": 0}
+    # Whoever comes back after all that gets a page, and no handshake is needed for it.
+    with pytest.raises(ConsentRefused):
+        await here.consent.accept(await here.callback(left, account, SHOP), left.browser)
+    later(here, timedelta(minutes=-1))
+    arrived = await here.connect(account, SHOP)
+    assert arrived.renewal
+
+
+async def test_an_exchange_under_way_is_the_receptions_however_old(here: Reception) -> None:
+    account = await here.add_account()
+    trip = await here.begin(account)
+    async with here.store.transaction() as tx:
+        await tx.handshakes.change(
+            trip.departure.handshake_id, step=HandshakeStep.SPENT, spent_at=here.clock.now()
+        )
+    later(here, terms.HANDSHAKES_KEPT + DAY)
+    assert (await purge(here.store, here.clock.now())).handshakes == 0
+    await here.consent.lose_stale(here.clock.now())
+    assert (await purge(here.store, here.clock.now())).handshakes == 1
+    (told,) = await rows(here, "reports")
+    assert (told.reason, told.handshake_id) == ("lost", None)
+
+
+async def test_reports_go_when_they_are_solved_or_very_old(here: Reception) -> None:
+    solved = await report(here)
+    later(here, DAY)
+    open_one = await report(here)
+    later(here, DAY)
+    await here.consent.resolve(solved.reference, by=BOSS)
+    later(here, terms.SOLVED_REPORTS_KEPT)
+    assert (await purge(here.store, here.clock.now())).reports == 0
+    later(here, timedelta(seconds=1))
+    assert (await purge(here.store, here.clock.now())).reports == 1
+    assert [one.id for one in await rows(here, "reports")] == [open_one.id]
+    here.clock.set(open_one.at + terms.REPORTS_KEPT)
+    assert (await purge(here.store, here.clock.now())).reports == 0
+    later(here, timedelta(seconds=1))
+    assert (await purge(here.store, here.clock.now())).reports == 1
+
+
+async def test_reports_outlive_the_attempt_that_they_tell_of(here: Reception) -> None:
+    account = await here.add_account()
+    trip = await here.begin(account)
+    await here.refused(trip, await here.callback(trip, account, SHOP, spapi_oauth_code="ANmadeup"))
+    (before,) = await rows(here, "reports")
+    assert before.handshake_id == trip.departure.handshake_id
+    later(here, terms.HANDSHAKES_KEPT + DAY)
+    assert (await purge(here.store, here.clock.now())).handshakes == 1
+    (after,) = await rows(here, "reports")
+    assert after.handshake_id is None
+    assert after.facts == before.facts
+
+
+async def test_what_was_delivered_goes_after_a_month(here: Reception) -> None:
+    second = timedelta(seconds=1)
+    gone = [
+        await item(here, OutboxState.SENT, terms.SENT_KEPT + second),
+        await item(here, OutboxState.FAILED, terms.UNDELIVERED_KEPT + second),
+    ]
+    kept = [
+        await item(here, OutboxState.SENT, terms.SENT_KEPT - second),
+        await item(here, OutboxState.FAILED, terms.UNDELIVERED_KEPT - second),
+        await item(here, OutboxState.WAITING, None),
+    ]
+    assert (await purge(here.store, here.clock.now())).outbox_items == len(gone)
+    assert [one.id for one in await rows(here, "outbox")] == [one.id for one in kept]
+
+
+async def test_a_batch_at_a_time(here: Reception, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "BATCH", 3)
+    for _ in range(5):
+        await item(here, OutboxState.SENT, terms.SENT_KEPT + DAY)
+    assert (await purge(here.store, here.clock.now())).outbox_items == 3
+    assert (await purge(here.store, here.clock.now())).outbox_items == 2
+    assert [line.facts["outbox_items"] for line in await lines(here)] == [3, 2]
+
+
+async def test_two_towers_purge_each_row_once(here: Reception) -> None:
+    account = await here.add_account()
+    for _ in range(10):
+        await here.begin(account)
+        await item(here, OutboxState.SENT, terms.SENT_KEPT + DAY)
+    later(here, terms.HANDSHAKES_KEPT + DAY)
+    purged = await asyncio.gather(*(purge(here.store, here.clock.now()) for _ in range(3)))
+    assert sum(one.handshakes for one in purged) == 10
+    assert sum(one.outbox_items for one in purged) == 10
+    assert (
+        sum(line.facts["handshakes"] for line in await lines(here) if "purged" in line.verb) == 10
+    )
+
+
+async def test_the_tower_purges_once_an_hour(here: Reception) -> None:
+    watch = tower(here)
+    await item(here, OutboxState.SENT, terms.SENT_KEPT + DAY)
+    assert (await watch.sweep()).rows_purged == 1
+    await item(here, OutboxState.SENT, terms.SENT_KEPT + DAY)
+    later(here, timedelta(minutes=59))
+    assert (await watch.sweep()).rows_purged == 0
+    later(here, timedelta(minutes=1))
+    assert (await watch.sweep()).rows_purged == 1
+
+
+async def test_no_sealed_link_outlives_its_use(here: Reception) -> None:
+    """Spent and withdrawn ones go with the fact, expired ones with the tower's next look."""
+    account = await here.add_account()
+    watch = tower(here)
+
+    async def links() -> set[str]:
+        return {one.id for one in await rows(here, "safe") if "link" in one.id}
+
+    def link_of(invitation: Any) -> str:
+        return vault.invitation_link(invitation.id)
+
+    await here.consent.invite(account.id, by=BOSS)
+    later(here, DAY)
+    second = await here.consent.invite(account.id, by=BOSS)
+    assert await links() == {link_of(second)}, "the first was withdrawn"
+    await here.connect(account, SHOP)
+    assert {one.state for one in await rows(here, "invitations")} == {
+        InvitationState.SPENT,
+        InvitationState.WITHDRAWN,
+    }
+    assert await links() == set()
+    later(here, DAY)
+    third = await here.consent.invite(account.id, by=BOSS)
+    await here.consent.decline(
+        (await here.consent.link(account.id, by=BOSS)).reveal().rpartition("/")[2]
+    )
+    assert await links() == set()
+    later(here, DAY)
+    fourth = await here.consent.invite(account.id, by=BOSS)
+    assert fourth.id != third.id
+    here.clock.set(fourth.expires_at + timedelta(hours=1, seconds=1))
+    await watch.sweep()
+    assert await links() == set(), "too old to open anything"
