@@ -14,14 +14,17 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx2
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
 from evergrant import post, vault
 from evergrant.accounts import NewAccount
 from evergrant.adapters.amazon import HttpLWA, HttpSellingPartnerApi
 from evergrant.consent import Arrived
 from evergrant.desk import Desk
+from evergrant.entrances import public
 from evergrant.entrances.access_token import AccessTokenDoor
 from evergrant.entrances.api.strictness import _object
+from evergrant.entrances.serve import _BodyLimit
 from evergrant.errors import (
     AmazonError,
     Conflict,
@@ -39,6 +42,7 @@ from evergrant.rules.lifecycle import State
 from evergrant.rules.marketplaces import PartnerKind
 from evergrant.rules.rights import SYSTEM
 from evergrant.rules.secrecy import Secret
+from evergrant.settings import Settings
 from evergrant.testing import desk as testing_desk
 from evergrant.testing.desk import Fakes
 from evergrant.tokens import Tokens
@@ -562,6 +566,61 @@ async def test_a_relay_that_dawdles_is_left_before_another_process_may_send_the_
 
 
 # --- what costs us more than the caller -------------------------------------------------------
+
+
+@pytest.mark.parametrize("announced", [True, False])
+@pytest.mark.parametrize("patient", [True, False])
+async def test_a_body_that_trickles_in_does_not_hold_its_connection(
+    announced: bool, patient: bool
+) -> None:
+    """A thousand of them held a server's every connection with a byte each."""
+    seen: list[str] = []
+
+    async def door(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append("opened")
+        while (message := await receive())["type"] == "http.request":
+            if not message.get("more_body"):
+                seen.append("whole")
+                await send({"type": "http.response.start", "status": 200, "headers": []})
+                await send({"type": "http.response.body", "body": b""})
+                return
+        seen.append("cut")
+
+    chunks = [{"type": "http.request", "body": b"x", "more_body": True}]
+    if patient:
+        chunks.append({"type": "http.request", "body": b"y", "more_body": False})
+
+    async def receive() -> Message:
+        return chunks.pop(0) if chunks else await asyncio.Future()
+
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(dict(message))
+
+    framed = (b"content-length", b"2") if announced else (b"transfer-encoding", b"chunked")
+    scope = {"type": "http", "method": "POST", "path": "/v1/accounts", "headers": [framed]}
+    await _BodyLimit(door, 1024, within_s=0.01 if not patient else 30)(scope, receive, send)
+    assert [message["status"] for message in sent if "status" in message] == [
+        200 if patient else 400
+    ]
+    assert "whole" in seen if patient else "whole" not in seen
+
+
+async def test_half_a_form_is_no_fault_of_ours(house: House) -> None:
+    door = public.build(house.desk, Settings.from_environment({}))
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(dict(message))
+
+    path = "/connect/" + "a" * 43
+    scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": []}
+    await door(scope, receive, send)
+    assert sent[0]["status"] == 400
 
 
 def test_a_body_of_names_given_twice_is_read_in_one_go() -> None:

@@ -50,6 +50,8 @@ GRACE_S = 10.0
 #: hangs up in the middle of a body is seen by many clients as a broken connection, not as 413.
 DRAINED = 64 * 1024 * 1024
 _DRAIN_S = 10.0
+#: So long a body may take to arrive, in seconds. For headers the server itself waits as long.
+BODY_WITHIN_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,13 +195,47 @@ def _header(scope: Scope, wanted: bytes) -> str:
 # --- the largest body ---------------------------------------------------------------------------
 
 
-class _BodyLimit:
-    """Lets no door see more bytes than the limit. A body without a declared length is read
-    before the door is opened, so that the door never sees half of one that is too large."""
+class _Arriving:
+    """A body on its way. After ``within_s`` the door hears that the client went away: who sends a
+    byte a minute must not hold connections for ever."""
 
-    def __init__(self, inner: ASGIApp, limit: int) -> None:
+    def __init__(self, receive: Receive, send: Send, within_s: float) -> None:
+        self._receive = receive
+        self._send = send
+        self._until_s = asyncio.get_running_loop().time() + within_s
+        self._whole = self._cut = self._answered = False
+
+    async def receive(self) -> Message:
+        if self._whole:
+            return await self._receive()
+        try:
+            async with asyncio.timeout_at(self._until_s):
+                message = await self._receive()
+        except TimeoutError:
+            message = {"type": "http.disconnect"}
+        self._cut = message["type"] != "http.request"
+        self._whole = not message.get("more_body", False)
+        return message
+
+    async def send(self, message: Message) -> None:
+        self._answered = True
+        await self._send(message)
+
+    @property
+    def in_vain(self) -> bool:
+        """It never arrived whole, and the door said nothing to it."""
+        return self._cut and not self._answered
+
+
+class _BodyLimit:
+    """Lets no door see more bytes than the limit, nor wait for them longer than ``within_s``. A
+    body without a declared length is read before the door is opened, so that the door never sees
+    half of one that is too large."""
+
+    def __init__(self, inner: ASGIApp, limit: int, within_s: float = BODY_WITHIN_S) -> None:
         self._inner = inner
         self._limit = limit
+        self._within_s = within_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -212,13 +248,20 @@ class _BodyLimit:
                 length = value
             elif name == b"transfer-encoding":
                 chunked = True
+        if not chunked and length in (None, b"0"):
+            await self._inner(scope, receive, send)
+            return
+        body = _Arriving(receive, send, self._within_s)
         if chunked:
-            await self._unannounced(scope, receive, send)
+            await self._unannounced(scope, body.receive, body.send)
         elif length is not None and not (length.isdigit() and int(length) <= self._limit):
             await _drain(receive)
             await self._refuse(scope, send)
         else:
-            await self._inner(scope, receive, send)
+            await self._inner(scope, body.receive, body.send)
+        if body.in_vain:
+            told = problems.of_row("bad_request", detail="The body did not arrive whole in time.")
+            await problems.answer(told, _request_id(scope), send)
 
     async def _unannounced(self, scope: Scope, receive: Receive, send: Send) -> None:
         read = bytearray()

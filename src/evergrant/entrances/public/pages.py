@@ -16,7 +16,7 @@ from urllib.parse import urlencode, urlsplit
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
@@ -65,6 +65,7 @@ def build(desk: Desk, settings: Settings) -> ASGIApp:
             HTTPException: pages.on_http_error,
             EvergrantError: pages.on_error,
             TooMuch: pages.on_too_much,
+            ClientDisconnect: pages.on_half_a_form,
             Exception: pages.on_mishap,
         },
     )
@@ -210,6 +211,10 @@ class _Pages:
 
     async def on_too_much(self, request: Request, error: Exception) -> Response:
         return self._message(request, w.TOO_LARGE)
+
+    async def on_half_a_form(self, request: Request, error: Exception) -> Response:
+        """Whoever sent it went away or took too long; no fault of ours, and nothing for a log."""
+        return self._message(request, w.GENERAL)
 
     async def on_mishap(self, request: Request, error: Exception) -> Response:
         """Shown; Starlette raises the error again behind it, so that the log has it."""
