@@ -8,6 +8,7 @@ does, or for processes, sockets and signals (``entrances``).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -297,20 +298,25 @@ async def database(settings: Settings) -> AsyncIterator[str]:
     server = EmbeddedPostgres(settings.home)
     # In a thread: the first start makes the data folder, which takes about a second.
     url = await asyncio.to_thread(server.start)
-    minding = asyncio.create_task(_mind(server), name="embedded database")
+    over = asyncio.Event()
+    minding = asyncio.create_task(_mind(server, over), name="embedded database")
     try:
         yield url
     finally:
-        minding.cancel()
+        # Not cancelled: a start under way would end behind the stop and leave a server behind.
+        over.set()
         await asyncio.gather(minding, return_exceptions=True)
         await asyncio.to_thread(server.stop)
 
 
-async def _mind(server: EmbeddedPostgres) -> None:
+async def _mind(server: EmbeddedPostgres, over: asyncio.Event) -> None:
     """Brings the embedded server back when it died: nobody else minds it, and one that the kernel
     killed for its memory would stay away until the next start of a process of ours."""
     while True:
-        await asyncio.sleep(MIND_EVERY_S)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(MIND_EVERY_S):
+                await over.wait()
+            return
         if server.lives():
             continue
         _log.error("the embedded database is gone and is started again")
