@@ -45,6 +45,39 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
+__all__ = [
+    "AccountClosed",
+    "AmazonError",
+    "AmazonUnavailable",
+    "ApplicationError",
+    "ApplicationIncomplete",
+    "ApplicationRefused",
+    "Blame",
+    "CallDenied",
+    "CallerError",
+    "CodeRefused",
+    "Conflict",
+    "ConsentRefused",
+    "EvergrantError",
+    "Flaw",
+    "GrantLapsed",
+    "GrantRefused",
+    "InvalidInput",
+    "Misconfigured",
+    "NotAllowed",
+    "NotAuthenticated",
+    "NotDelivered",
+    "NotFound",
+    "NotYetAuthorized",
+    "OurError",
+    "PartnerError",
+    "SealBroken",
+    "StoreUnavailable",
+    "Throttled",
+    "TooLarge",
+    "UnreadableAnswer",
+]
+
 
 class Blame(StrEnum):
     """Who has to act."""

@@ -34,6 +34,8 @@ from evergrant.rules.rights import SYSTEM, Caller, Right
 from evergrant.rules.secrecy import Secret, digest
 from evergrant.rules.terms import GRANT_TERM
 
+__all__ = ["Adoption"]
+
 _LONGEST = 4096
 
 

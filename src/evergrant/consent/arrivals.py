@@ -58,6 +58,8 @@ from evergrant.rules.lifecycle import State
 from evergrant.rules.rights import SYSTEM, partner
 from evergrant.rules.secrecy import Secret, digest
 
+__all__ = ["Arrivals", "Believed"]
+
 #: An exchange takes seconds, and Amazon's code is dead after five minutes: whoever is not done by
 #: then will not be.
 STALE_AFTER = timedelta(minutes=5)

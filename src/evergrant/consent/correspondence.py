@@ -16,6 +16,8 @@ from evergrant.consent.values import LetterFacts
 from evergrant.ports.store import Transaction
 from evergrant.ports.things import InvitationState, OutboxItem, SupportReport
 
+__all__ = ["Correspondence"]
+
 _LONGEST_VALUE = 500
 
 

@@ -27,6 +27,8 @@ from evergrant.rules.rights import Caller, Right
 from evergrant.rules.secrecy import Secret, digest
 from evergrant.rules.terms import ACCESS_TOKEN_LIFE, grant_term_ends_at
 
+__all__ = ["MOST_RACES", "Given", "Grants", "NotStorable", "Raced"]
+
 #: Whoever stores a grant looks at once what the account can do. If nobody has begun by then, the
 #: process died in between, and the clock tower sees to it.
 LOOK_DUE_AFTER = timedelta(minutes=1)

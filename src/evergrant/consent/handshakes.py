@@ -31,6 +31,17 @@ from evergrant.rules.marketplaces import PartnerKind, consent_url
 from evergrant.rules.rights import partner
 from evergrant.rules.secrecy import Secret, digest
 
+__all__ = [
+    "COOKIE_LIFE_S",
+    "LIVE",
+    "Handshakes",
+    "begun_by",
+    "beta_of",
+    "facts_of",
+    "state_of",
+    "trouble_of",
+]
+
 #: Steps from which a handshake can still succeed.
 LIVE = (HandshakeStep.BEGUN, HandshakeStep.LOGGED_IN)
 #: The browser is known that much longer than one handshake, so that its outcome can be shown.

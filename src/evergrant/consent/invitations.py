@@ -43,6 +43,8 @@ from evergrant.rules.lifecycle import State
 from evergrant.rules.rights import SYSTEM, Caller, Right, partner
 from evergrant.rules.secrecy import Secret, digest
 
+__all__ = ["Invitations", "Shown"]
+
 #: A stranger can make us write this letter by naming a shop at our log-in URI, so an address gets
 #: it at most so often.
 COLD_LETTER_PAUSE = timedelta(hours=6)

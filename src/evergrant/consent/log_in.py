@@ -48,6 +48,8 @@ from evergrant.rules.rights import partner
 from evergrant.rules.secrecy import Secret, digest
 from evergrant.rules.urls import add_query
 
+__all__ = ["Attempt", "LogIn"]
+
 #: One shop may be connected in each of Amazon's regions.
 _MOST_LETTERS = 3
 

@@ -30,6 +30,8 @@ from evergrant.rules.marketplaces import PartnerKind
 from evergrant.rules.rights import SYSTEM
 from evergrant.rules.secrecy import Secret
 
+__all__ = ["AccessTokenOf", "Looks"]
+
 #: The first look at an account happens while its owner waits for a page.
 LOOK_PATIENCE_S = 8.0
 #: A look belongs to one process for so long: longer than the look and the mint before it.

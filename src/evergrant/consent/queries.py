@@ -17,6 +17,8 @@ from evergrant.rules import ids
 from evergrant.rules.faults import Fault
 from evergrant.rules.secrecy import Secret
 
+__all__ = ["Callback", "LogIn", "is_random_secret", "read_callback", "read_log_in"]
+
 #: Amazon's own values are a few hundred characters; a browser takes some thousand.
 LONGEST_QUERY = 16_000
 _MOST_FIELDS = 40

@@ -24,6 +24,8 @@ from evergrant.rules import ids
 from evergrant.rules.rights import Caller, Right, partner
 from evergrant.rules.secrecy import scrub
 
+__all__ = ["MOST_REPORTS", "Filed", "Reports", "Trouble"]
+
 #: The same trouble of the same account within that time is one report, not many: people load
 #: pages again, and mail scanners do so without being asked.
 SAME_TROUBLE = timedelta(hours=1)

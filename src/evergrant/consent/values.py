@@ -14,6 +14,8 @@ from typing import Any
 from evergrant.rules.marketplaces import PartnerKind
 from evergrant.rules.secrecy import Secret
 
+__all__ = ["Arrived", "Departure", "LetterFacts", "NeedsProof", "Onward", "Opened", "TroubleTold"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:

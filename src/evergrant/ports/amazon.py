@@ -9,6 +9,16 @@ from typing import Protocol
 
 from evergrant.rules.secrecy import Secret
 
+__all__ = [
+    "LWA",
+    "Answer",
+    "Call",
+    "LwaClient",
+    "ReportedParticipation",
+    "SellingPartnerApi",
+    "TokenAnswer",
+]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LwaClient:

@@ -30,6 +30,24 @@ from evergrant.ports.things import (
     SupportReport,
 )
 
+__all__ = [
+    "ONE_ACCOUNT_PER_NAME",
+    "ONE_APPLICATION_PER_AMAZON_ID",
+    "ONE_APPLICATION_PER_NAME",
+    "ONE_AUTHORIZATION_PER_ACCOUNT",
+    "ONE_HOLDER_PER_SELLING_PARTNER",
+    "ONE_INSTANCE_PER_NAME",
+    "ONE_OPERATOR_PER_EMAIL",
+    "UNIQUE_KEYS",
+    "AlreadyThere",
+    "Diary",
+    "QuickReads",
+    "Shelf",
+    "Store",
+    "Transaction",
+    "not_after",
+]
+
 Thing = TypeVar("Thing")
 
 

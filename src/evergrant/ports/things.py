@@ -22,6 +22,31 @@ from evergrant.rules.lifecycle import State
 from evergrant.rules.marketplaces import PartnerKind, Region, VendorKind
 from evergrant.rules.rights import Right, Role
 
+__all__ = [
+    "Account",
+    "ApiKey",
+    "Application",
+    "Authorization",
+    "ClientInstance",
+    "ConnectionKey",
+    "Grant",
+    "GrantSource",
+    "Handshake",
+    "HandshakeStep",
+    "IntegrationCredentials",
+    "Invitation",
+    "InvitationState",
+    "JournalLine",
+    "Operator",
+    "OutboxItem",
+    "OutboxKind",
+    "OutboxState",
+    "Participation",
+    "SealedSecret",
+    "Standing",
+    "SupportReport",
+]
+
 # --- the register ---------------------------------------------------------------------------
 
 

@@ -20,6 +20,19 @@ from evergrant.rules.secrecy import Secret
 from evergrant.rules.urls import check_origin
 from evergrant.spelling import did_you_mean
 
+__all__ = [
+    "database_url",
+    "days",
+    "folder",
+    "host",
+    "integer",
+    "public_url",
+    "seconds",
+    "sender",
+    "smtp_url",
+    "word",
+]
+
 Word = TypeVar("Word", bound=StrEnum)
 
 

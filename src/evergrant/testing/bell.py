@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+__all__ = ["MemoryBell"]
+
 
 class MemoryBell:
     """``ports.Bell`` in memory. ``rung`` is every outbox id, in order."""

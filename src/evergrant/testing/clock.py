@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+__all__ = ["FakeClock"]
+
 
 class FakeClock:
     """``ports.Clock``, moved by hand."""

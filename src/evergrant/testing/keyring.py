@@ -11,6 +11,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from evergrant.errors import Misconfigured, SealBroken
 
+__all__ = ["MemoryKeyring"]
+
 
 class MemoryKeyring:
     """``ports.Keyring``. Give the same object to two vaults and they share the ring."""

@@ -27,6 +27,8 @@ from evergrant.ports import Clock
 from evergrant.ports.amazon import LwaClient, TokenAnswer
 from evergrant.rules.secrecy import Secret
 
+__all__ = ["REFUSED_CLIENT", "REFUSED_CODE", "REFUSED_GRANT", "FakeLWA", "Issued", "LwaCall"]
+
 #: What LWA says, verbatim, when a refresh token is revoked, over, made up, or of another client.
 REFUSED_GRANT = (
     "The request has an invalid grant parameter : refresh_token. "

@@ -5,6 +5,8 @@ from __future__ import annotations
 from evergrant.errors import NotDelivered
 from evergrant.ports import Letter
 
+__all__ = ["MemoryMail"]
+
 
 class MemoryMail:
     """``ports.Mail`` in memory. ``letters`` is what went out, in order."""

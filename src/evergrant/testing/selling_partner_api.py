@@ -18,6 +18,8 @@ from evergrant.ports.amazon import Answer, Call, ReportedParticipation
 from evergrant.rules.secrecy import Secret
 from evergrant.testing.lwa import FakeLWA
 
+__all__ = ["EXPIRED", "INVALID", "WRONG_REGION", "Asked", "FakeSellingPartnerApi", "error_answer"]
+
 #: ``details`` of a 403, the only thing that tells one cause from another.
 EXPIRED = "The access token you provided has expired."
 INVALID = "The access token you provided is revoked, malformed or invalid."

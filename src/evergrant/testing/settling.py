@@ -17,6 +17,8 @@ from typing import Any
 
 from evergrant.rules.flags import Flag
 
+__all__ = ["Settling"]
+
 _Settle = Callable[[Any], Any]
 
 

@@ -23,6 +23,17 @@ from evergrant.ports import things as t
 from evergrant.rules.lifecycle import State
 from evergrant.testing.settling import Settling
 
+__all__ = [
+    "KINDS",
+    "Kind",
+    "MemoryDiary",
+    "MemoryQuickReads",
+    "MemoryShelf",
+    "MemoryStore",
+    "MemoryTransaction",
+    "Unique",
+]
+
 Thing = TypeVar("Thing")
 
 

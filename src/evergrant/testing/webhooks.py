@@ -8,6 +8,8 @@ from typing import Any
 from evergrant.errors import NotDelivered
 from evergrant.ports import WebhookPost
 
+__all__ = ["MemoryWebhooks"]
+
 
 class MemoryWebhooks:
     """``ports.Webhooks`` in memory. ``posts`` is what was delivered, in order."""

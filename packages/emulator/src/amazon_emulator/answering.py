@@ -20,6 +20,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from amazon_emulator.stage import Stage
 from amazon_emulator.weather import Spell
 
+__all__ = [
+    "HANG_UP",
+    "BodyTooLarge",
+    "Dressed",
+    "Dropped",
+    "Truncated",
+    "after_work",
+    "as_json",
+    "before_work",
+    "body_of",
+    "hang",
+]
+
 HANG_UP = "amazon_emulator.hang_up"
 MAX_BODY = 1_000_000
 # Not UTF-8 and not JSON, although the headers say so.

@@ -19,6 +19,8 @@ from amazon_emulator.clock import read_instant, stamp
 from amazon_emulator.faces.levers import lever_list
 from amazon_emulator.server import Emulator, NotLoopback
 
+__all__ = ["about", "levers", "main", "serve", "version", "write_whole"]
+
 app = typer.Typer(
     help="Amazon's Selling Partner API in a box: consent pages of Seller and Vendor Central, Login "
     "with Amazon, SP-API for na, eu and fe, and levers to move it all. State lives in memory.",

@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime, timedelta
 
+__all__ = ["Clock", "read_instant", "stamp"]
+
 FARTHEST = timedelta(days=365 * 200)
 
 

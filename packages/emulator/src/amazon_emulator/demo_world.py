@@ -9,6 +9,8 @@ from amazon_emulator.faces.levers import making
 from amazon_emulator.faces.levers.wishes import Wish
 from amazon_emulator.stage import Stage
 
+__all__ = ["build"]
+
 
 def build(stage: Stage, login_uri: str, redirect_uri: str) -> dict[str, dict[str, Any]]:
     """Makes it and gives what was issued, secrets included, for printing."""

@@ -14,6 +14,8 @@ from typing import Any
 
 from amazon_emulator.clock import stamp
 
+__all__ = ["Asked", "History"]
+
 KEPT = 200_000
 
 

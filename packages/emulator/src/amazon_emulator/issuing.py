@@ -12,6 +12,22 @@ import secrets
 import string
 import uuid
 
+__all__ = [
+    "MARK",
+    "access_token",
+    "application_id",
+    "client_id",
+    "client_secret",
+    "code",
+    "looks_real",
+    "merchant_token",
+    "password",
+    "refresh_token",
+    "request_id",
+    "vendor_code",
+    "vendor_group",
+]
+
 MARK = "emulated"
 
 CLIENT_ID = "amzn1.application-oa2-client."

@@ -16,6 +16,8 @@ import urllib.request
 from datetime import datetime
 from typing import Any
 
+__all__ = ["LeverError", "Levers"]
+
 Json = dict[str, Any]
 
 

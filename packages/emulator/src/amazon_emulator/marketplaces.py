@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+__all__ = ["ODD", "REGIONS", "Marketplace", "Region", "find", "usual_for"]
+
 Region = Literal["na", "eu", "fe"]
 REGIONS: tuple[Region, ...] = ("na", "eu", "fe")
 

@@ -25,6 +25,17 @@ from amazon_emulator.levers import Levers
 from amazon_emulator.marketplaces import REGIONS
 from amazon_emulator.stage import FACES, Stage
 
+__all__ = [
+    "Dispatch",
+    "Emulator",
+    "NotLoopback",
+    "Protocol",
+    "Server",
+    "address_of",
+    "check_host",
+    "listen",
+]
+
 START_WITHIN_S = 30.0
 STOP_WITHIN_S = 20.0
 

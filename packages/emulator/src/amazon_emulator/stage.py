@@ -13,6 +13,8 @@ from amazon_emulator.history import History
 from amazon_emulator.weather import Weather
 from amazon_emulator.world import World
 
+__all__ = ["FACES", "Habits", "LoginLeg", "Stage", "log"]
+
 FACES = ("lwa", "seller_central", "vendor_central", "na", "eu", "fe", "levers")
 
 LoginLeg = Literal["always", "never", "unlinked", "alternate"]

@@ -12,6 +12,8 @@ import random
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+__all__ = ["MODES", "Spell", "Weather"]
+
 BEFORE = frozenset(
     {
         "500", "503", "429", "hang", "drop", "garbage", "empty", "html", "slow",

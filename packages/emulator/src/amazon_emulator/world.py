@@ -19,6 +19,22 @@ from typing import Literal
 from amazon_emulator import issuing
 from amazon_emulator.marketplaces import Marketplace, Region
 
+__all__ = [
+    "CONSENT_LASTS",
+    "AccessToken",
+    "Application",
+    "ClientSecret",
+    "Code",
+    "Grant",
+    "Kind",
+    "LoginLeg",
+    "Participation",
+    "Partner",
+    "Session",
+    "Status",
+    "World",
+]
+
 CODE_LIVES = timedelta(minutes=5)
 CONSENT_LASTS = timedelta(minutes=10)
 ACCESS_TOKEN_LIVES = timedelta(seconds=3600)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import platform
 import re
 
+__all__ = ["user_agent"]
+
 LONGEST = 500
 _IN_NAME = re.compile(r"[\\/]")
 _IN_VERSION = re.compile(r"[\\(]")

@@ -18,6 +18,8 @@ from pathlib import Path
 from evergrant.adapters.keyring.ring import SETTING, Ring
 from evergrant.errors import Misconfigured
 
+__all__ = ["FileKeyring", "make_keyring"]
+
 _Mark = tuple[int, int, int]
 
 

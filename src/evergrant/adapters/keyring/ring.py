@@ -21,6 +21,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from evergrant.errors import Misconfigured, SealBroken
 
+__all__ = ["SETTING", "Ring"]
+
 SETTING = "EVERGRANT_KEYRING"
 
 _KEY_BYTES = 32

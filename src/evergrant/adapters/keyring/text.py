@@ -8,6 +8,8 @@ from evergrant.adapters.keyring.ring import SETTING, Ring
 from evergrant.errors import Misconfigured
 from evergrant.rules.secrecy import Secret
 
+__all__ = ["TextKeyring"]
+
 
 class TextKeyring:
     """``ports.Keyring`` over ``id:base64,id:base64``; the first key is current.

@@ -26,6 +26,8 @@ from evergrant.ports import Letter
 from evergrant.rules.secrecy import Secret, scrub
 from evergrant.rules.urls import is_loopback
 
+__all__ = ["Relay", "SmtpMail"]
+
 SETTING = "EVERGRANT_SMTP_URL"
 _ON = frozenset({"1", "true", "yes", "on"})
 _OFF = frozenset({"0", "false", "no", "off"})

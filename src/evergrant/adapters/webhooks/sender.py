@@ -25,6 +25,8 @@ from evergrant.errors import NotDelivered
 from evergrant.ports import WebhookPost
 from evergrant.rules.secrecy import Secret, scrub
 
+__all__ = ["EXCERPT", "HttpWebhooks", "is_public"]
+
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 

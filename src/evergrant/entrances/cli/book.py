@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from evergrant.entrances.cli.given import instant, secret_of
-from evergrant.entrances.cli.running import app_with, at_desk
-from evergrant.entrances.cli.show import Json, plain, remark, say, show_json, table, thing
+from evergrant.entrances.cli.drawing import term
+from evergrant.entrances.cli.finding import list_accounts
+from evergrant.entrances.cli.given import asks_a_person, instant, secret_of
+from evergrant.entrances.cli.portrait import Portrait, draw, sit
+from evergrant.entrances.cli.running import app_with, at_desk, settings
+from evergrant.entrances.cli.show import Json, plain, remark, say, show_json
 from evergrant.errors import InvalidInput
 from evergrant.rules.secrecy import Secret
 
@@ -21,19 +26,11 @@ if TYPE_CHECKING:
     from evergrant.ports.things import Invitation
     from evergrant.rules.rights import Caller
 
+__all__ = ["accounts", "add", "view_of", "with_account"]
+
 accounts = app_with("Accounts of selling partners: sellers and vendors, one region each.")
 
 Account = Annotated[str, typer.Argument(help="Id or name of the account.")]
-COLUMNS = (
-    "account.id",
-    "account.name",
-    "account.partner_kind",
-    "account.region",
-    "authorization.state",
-    "authorization.selling_partner_id",
-    "authorization.term_ends_at",
-    "authorization.finding",
-)
 
 
 def add(app: typer.Typer) -> None:
@@ -56,12 +53,19 @@ def with_account(
 ) -> None:
     """Finds the account, does the verb with its id, shows the account as it stands then."""
 
-    async def work(desk: Desk, by: Caller) -> AccountView:
+    async def work(desk: Desk, by: Caller) -> Portrait:
         found = await desk.accounts.find(text, by=by)
         await verb(desk, by, found.account.id)
-        return await desk.accounts.get(found.account.id, by=by)
+        return await sit(desk, await desk.accounts.get(found.account.id, by=by))
 
-    thing(view_of(at_desk(work)), as_json=as_json)
+    _show(at_desk(work), as_json=as_json)
+
+
+def _show(portrait: Portrait, *, as_json: bool) -> None:
+    if as_json:
+        show_json(view_of(portrait.view))
+    else:
+        draw(portrait)
 
 
 @accounts.command("add")
@@ -104,7 +108,7 @@ def add_account(
     """
     flags = _flags(flag or [])
 
-    async def work(desk: Desk, by: Caller) -> AccountView:
+    async def work(desk: Desk, by: Caller) -> Portrait:
         from evergrant.accounts import NewAccount
 
         application = await desk.registry.find_application(app, by=by)
@@ -127,60 +131,22 @@ def add_account(
             ),
             by=by,
         )
-        return await desk.accounts.get(added.id, by=by)
+        return await sit(desk, await desk.accounts.get(added.id, by=by))
 
-    thing(view_of(at_desk(work)), as_json=json)
-    if not json:
-        remark(f"Next: evergrant account invite '{name}'")
+    _show(at_desk(work), as_json=json)
 
 
-@accounts.command("list")
-def list_accounts(
-    app: Annotated[str | None, typer.Option(help="Only of this application.")] = None,
-    instance: Annotated[str | None, typer.Option(help="Only of this client instance.")] = None,
-    kind: Annotated[str | None, typer.Option(help="Only seller or vendor.")] = None,
-    state: Annotated[
-        str | None, typer.Option(help="Only awaiting, active, lapsed, revoked or closed.")
-    ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=500, help="So many at most.")] = 100,
-    after: Annotated[str | None, typer.Option(help="Go on after the one with this id.")] = None,
-    json: Json = False,
-) -> None:
-    """List accounts and their authorizations.
-
-    Example: evergrant account list --state revoked
-    """
-
-    async def look(desk: Desk, by: Caller) -> list[AccountView]:
-        application = (await desk.registry.find_application(app, by=by)).id if app else None
-        client = (await desk.registry.find_instance(instance, by=by)).id if instance else None
-        return await desk.accounts.list(
-            by=by,
-            after=after,
-            limit=limit,
-            application_id=application,
-            client_instance_id=client,
-            partner_kind=kind,
-            state=state,
-        )
-
-    rows = at_desk(look)
-    table(
-        [view_of(row) for row in rows] if json else rows,
-        COLUMNS,
-        as_json=json,
-        next=rows[-1].account.id if len(rows) == limit else None,
-    )
+accounts.command("list")(list_accounts)
 
 
 @accounts.command("show")
 def show_account(account: Account, json: Json = False) -> None:
     """Show an account: authorization, marketplaces, flags."""
 
-    async def look(desk: Desk, by: Caller) -> AccountView:
-        return await desk.accounts.find(account, by=by)
+    async def look(desk: Desk, by: Caller) -> Portrait:
+        return await sit(desk, await desk.accounts.find(account, by=by))
 
-    thing(view_of(at_desk(look)), as_json=json)
+    _show(at_desk(look), as_json=json)
 
 
 @accounts.command("change")
@@ -264,11 +230,21 @@ def invite(account: Account, json: Json = False) -> None:
     Example: evergrant account invite "Blue Heron Books"
     """
 
-    async def work(desk: Desk, by: Caller) -> Invitation:
-        found = await desk.accounts.find(account, by=by)
-        return await desk.consent.invite(found.account.id, by=by)
+    async def work(desk: Desk, by: Caller) -> tuple[Invitation, str, datetime]:
+        found = (await desk.accounts.find(account, by=by)).account
+        return await desk.consent.invite(found.id, by=by), found.name, desk.clock.now()
 
-    thing(at_desk(work), as_json=json)
+    invitation, name, now = at_desk(work)
+    if json:
+        show_json(invitation)
+        return
+    say(
+        f"A mail with the link goes to {invitation.email}. The link works until "
+        f"{term(invitation.expires_at, now)}; older links of {name} no longer do."
+    )
+    if settings().development:
+        remark(f"No mail relay is set: read it at {settings().public_url}/dev/mailbox")
+    remark(f"Whether it was delivered and opened: evergrant account show {shlex.quote(name)}")
 
 
 @accounts.command("link")
@@ -311,6 +287,12 @@ def adopt(
 
     Example: evergrant account adopt "Blue Heron Books" --granted 2026-03-01
     """
+    if asks_a_person(refresh_token_file):
+
+        async def look(desk: Desk, by: Caller) -> AccountView:
+            return await desk.accounts.find(account, by=by)
+
+        at_desk(look)
     refresh_token = secret_of("refresh token", file=refresh_token_file)
 
     async def verb(desk: Desk, by: Caller, id: str) -> None:

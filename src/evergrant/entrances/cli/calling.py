@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from evergrant.rules.rights import Caller
     from evergrant.tokens import AccessToken
 
+__all__ = ["add"]
+
 
 def add(app: typer.Typer) -> None:
     app.command("token", rich_help_panel="Use")(token)

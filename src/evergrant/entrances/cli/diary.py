@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from evergrant.ports.things import JournalLine, SupportReport
     from evergrant.rules.rights import Caller
 
+__all__ = ["add"]
+
 
 def add(app: typer.Typer) -> None:
     app.command("journal", rich_help_panel="Look")(show_journal)

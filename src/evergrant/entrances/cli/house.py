@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from evergrant.checks import Finding
     from evergrant.settings import Settings
 
+__all__ = ["add"]
+
 AddressFile = Annotated[
     Path | None,
     typer.Option(help="Write the address to this file once it answers; of use with port 0."),

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from evergrant.ports.things import ApiKey, Operator
     from evergrant.rules.rights import Caller
 
+__all__ = ["add", "api_keys", "operators"]
+
 operators = app_with("People of the house who work with Evergrant.")
 api_keys = app_with("API keys for programs of the house.")
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from evergrant.registry import AddedInstance
     from evergrant.rules.rights import Caller
 
+__all__ = ["add", "applications", "changes", "given", "instances"]
+
 applications = app_with("SP-API applications of the house and their credentials.")
 instances = app_with("Client instances: installations of the house's software.")
 

@@ -16,6 +16,8 @@ from evergrant.entrances.cli import (
     safe,
 )
 
+__all__ = ["app"]
+
 app = typer.Typer(
     name="evergrant",
     help="Every Amazon authorization, alive.\n\n"

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from evergrant.vault import Rotation
     from evergrant.wiring import Wires
 
+__all__ = ["add", "database", "vault"]
+
 vault = app_with("The safe that holds every secret, sealed.")
 database = app_with("The database as a whole.")
 

@@ -20,6 +20,8 @@ from starlette.routing import Route
 
 from evergrant.entrances.mailbox.sink import KeptLetter, Mailbox
 
+__all__ = ["build"]
+
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 _PAGE_POLICY = (
     "default-src 'none'; style-src 'self'; frame-src 'self'; base-uri 'none'; "

@@ -19,6 +19,8 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP
 
+__all__ = ["KEPT", "KeptLetter", "Mailbox", "open_mailbox"]
+
 KEPT = 200
 #: What a letter may weigh, in bytes. Ours weigh some 20 KiB.
 LARGEST = 5 * 1024 * 1024

@@ -24,6 +24,22 @@ from amazon_emulator.history import Asked
 from amazon_emulator.stage import Stage, log
 from amazon_emulator.world import AccessToken, Application, Code, Grant
 
+__all__ = [
+    "Refused",
+    "TokenEndpoint",
+    "face",
+    "from_basic",
+    "from_form",
+    "from_json",
+    "invalid_client",
+    "invalid_grant",
+    "is_text",
+    "missing",
+    "read_body",
+    "refuse_by_mode",
+    "refuse_real_credentials",
+]
+
 FORM = "application/x-www-form-urlencoded"
 KINDS = {
     "authorization_code": "lwa.authorization_code",

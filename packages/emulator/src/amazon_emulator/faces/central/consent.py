@@ -15,6 +15,22 @@ from amazon_emulator.marketplaces import Region
 from amazon_emulator.stage import Stage
 from amazon_emulator.world import CONSENT_LASTS, Application, Grant, LoginLeg, Partner
 
+__all__ = [
+    "Asked",
+    "OnPage",
+    "amazon_state",
+    "awaited",
+    "choose_redirect_uri",
+    "grant",
+    "judge",
+    "limit_reached",
+    "raw_parameter",
+    "takes_login_leg",
+    "to_login_uri",
+    "to_redirect_uri",
+    "with_query",
+]
+
 WORDS = {
     "MD1000": "The application is not known here, or it is a draft and the address lacks "
     "version=beta. An LWA client id is not an application id.",

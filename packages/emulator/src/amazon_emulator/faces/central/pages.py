@@ -20,6 +20,17 @@ from amazon_emulator.marketplaces import Region
 from amazon_emulator.stage import Stage
 from amazon_emulator.world import Application, Grant, Kind, Session
 
+__all__ = [
+    "Central",
+    "address_of",
+    "asked_in",
+    "face",
+    "form_of",
+    "path_of",
+    "region_in",
+    "standing",
+]
+
 TEMPLATES = Environment(
     loader=PackageLoader("amazon_emulator"),
     autoescape=True,

@@ -10,6 +10,8 @@ from starlette.responses import Response
 from amazon_emulator.stage import Stage
 from amazon_emulator.world import Kind, Partner, Session
 
+__all__ = ["Sessions", "is_own_form", "safe_return"]
+
 
 class Sessions:
     """The sessions of one face."""

@@ -19,6 +19,8 @@ from amazon_emulator.faces.levers import making, trouble
 from amazon_emulator.faces.levers.wishes import Wish, WrongWish
 from amazon_emulator.stage import Stage
 
+__all__ = ["Pulled", "face", "lever_list"]
+
 Lever = Callable[[Stage, Wish], Any]
 
 # method, path, lever; the docstring of each lever is its line in the list at `/`.

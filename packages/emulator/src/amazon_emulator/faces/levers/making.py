@@ -23,6 +23,35 @@ from amazon_emulator.world import (
     Status,
 )
 
+__all__ = [
+    "LEVERS",
+    "add_application",
+    "add_grant",
+    "add_partner",
+    "adding",
+    "application_of",
+    "application_view",
+    "applications",
+    "change",
+    "change_application",
+    "change_participation",
+    "change_partner",
+    "change_person",
+    "checked_uri",
+    "grant_view",
+    "grants",
+    "instant",
+    "participations",
+    "partner_of",
+    "partner_view",
+    "partners",
+    "refuse_real",
+    "remove_participation",
+    "rotate_secret",
+    "slug",
+    "store",
+]
+
 KINDS: tuple[Kind, ...] = get_args(Kind)
 STATUSES: tuple[Status, ...] = get_args(Status)
 

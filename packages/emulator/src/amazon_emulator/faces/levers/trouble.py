@@ -14,6 +14,29 @@ from amazon_emulator.stage import LoginLeg, Stage
 from amazon_emulator.weather import MODES, Spell
 from amazon_emulator.world import Grant
 
+__all__ = [
+    "LEVERS",
+    "advance_clock",
+    "change_habits",
+    "chosen_grants",
+    "clear_lwa",
+    "clear_spapi",
+    "clock",
+    "expire",
+    "fail",
+    "fail_lwa",
+    "fail_spapi",
+    "forget_history",
+    "habits",
+    "history",
+    "login_leg",
+    "reinstate",
+    "reset",
+    "revoke",
+    "set_clock",
+    "weather",
+]
+
 MODES_SORTED = sorted(MODES)
 LEG_MODES: tuple[LoginLeg, ...] = get_args(LoginLeg)
 HISTORY_LIMIT = 1000

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
+__all__ = ["Wish", "WrongWish"]
+
 T = TypeVar("T")
 _MISSING: Any = object()
 

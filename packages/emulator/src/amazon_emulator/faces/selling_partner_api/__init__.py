@@ -27,6 +27,8 @@ from amazon_emulator.stage import Stage, log
 from amazon_emulator.weather import Spell
 from amazon_emulator.world import AccessToken
 
+__all__ = ["OPERATIONS", "Endpoint", "face", "find", "refuse_by_mode"]
+
 OPERATIONS: tuple[Operation, ...] = (*sellers.OPERATIONS, *vendor_orders.OPERATIONS)
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]

@@ -15,6 +15,8 @@ from amazon_emulator.marketplaces import Region
 from amazon_emulator.stage import Stage
 from amazon_emulator.world import Grant, Kind, Partner
 
+__all__ = ["Call", "Denied", "Operation", "error_answer"]
+
 
 class Denied(Exception):
     """An error answer in the shape of the models: `{"errors": [{code, message, details}]}`."""

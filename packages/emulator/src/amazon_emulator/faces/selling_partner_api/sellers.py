@@ -10,6 +10,8 @@ from typing import Any
 from amazon_emulator.faces.selling_partner_api.operations import Call, Operation
 from amazon_emulator.world import Participation
 
+__all__ = ["OPERATIONS", "account", "marketplace_participations"]
+
 WITHOUT_NUMBER = frozenset({"INDIVIDUAL", "SOLE_PROPRIETORSHIP"})
 
 

@@ -16,6 +16,8 @@ from amazon_emulator.clock import stamp
 from amazon_emulator.faces.selling_partner_api.operations import Call, Denied, Operation
 from amazon_emulator.world import Partner
 
+__all__ = ["OPERATIONS", "Wanted", "purchase_orders_status", "stock_orders"]
+
 PAGE = 100
 CONFIRMATIONS = ("ACCEPTED", "PARTIALLY_ACCEPTED", "REJECTED", "UNCONFIRMED")
 RECEIPTS = ("NOT_RECEIVED", "PARTIALLY_RECEIVED", "RECEIVED")
