@@ -21,7 +21,7 @@ async def mailbox() -> AsyncIterator[Mailbox]:
 
 @pytest.fixture
 async def browser(mailbox: Mailbox) -> AsyncIterator[httpx2.AsyncClient]:
-    transport = httpx2.ASGITransport(app=build(mailbox, "http://desk.example:8080"))
+    transport = httpx2.ASGITransport(app=build(mailbox, "http://127.0.0.2:8080"))
     async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8080") as client:
         yield client
 
@@ -121,7 +121,7 @@ async def test_a_hostile_letter_stays_in_its_box(
     [
         ("127.0.0.1:8080", 200),
         ("localhost", 200),
-        ("desk.example:8080", 200),
+        ("127.0.0.2:8080", 200),
         ("evil.example", 421),
         ("127.0.0.1.evil.example", 421),
     ],
@@ -131,3 +131,21 @@ async def test_answers_to_its_own_names_only(
 ) -> None:
     answer = await browser.get("/dev/mailbox.json", headers={"host": host})
     assert answer.status_code == status
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8080", "localhost", "connect.house.example"])
+async def test_it_is_closed_where_others_reach_the_house(mailbox: Mailbox, host: str) -> None:
+    """A proxy may call us by a name of this machine, so no name opens it."""
+    await send(mailbox)
+    transport = httpx2.ASGITransport(app=build(mailbox, "https://connect.house.example"))
+    async with httpx2.AsyncClient(transport=transport, base_url=f"http://{host}") as browser:
+        for path in ("/dev/mailbox", "/dev/mailbox.json", "/dev/mailbox/1", "/dev/mailbox/1/html"):
+            answer = await browser.get(path)
+            assert answer.status_code == 403
+            assert "/connect/" not in answer.text
+            assert "EVERGRANT_SMTP_URL" in answer.text
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "x", "-1", "1.0", "²"])
+async def test_a_number_that_is_none(browser: httpx2.AsyncClient, number: str) -> None:
+    assert (await browser.get(f"/dev/mailbox/{number}")).status_code == 404

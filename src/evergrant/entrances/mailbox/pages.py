@@ -1,8 +1,9 @@
 """The pages of the development mailbox, under ``/dev/mailbox``.
 
 Answers for: list, one letter, its HTML in a sandbox, JSON for scripts. Does not answer for:
-receiving. The letters hold working links, so the pages only answer to names of this machine or of
-the public URL (a page elsewhere could otherwise read them through a rebound name).
+receiving. The letters hold working links, so the pages are closed where the public URL is not one
+of this machine: whoever forgot the mail relay would show every letter to everybody. And they only
+answer to names of this machine (a page elsewhere could otherwise read them through a rebound name).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from evergrant.entrances.mailbox.sink import KeptLetter, Mailbox
+from evergrant.rules.urls import is_loopback
 
 __all__ = ["build"]
 
@@ -34,6 +36,11 @@ _LETTER_POLICY = (
     f"sandbox {_SANDBOX}; default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
     "frame-ancestors 'self'"
 )
+_CLOSED = (
+    "The development mailbox is closed: its letters hold links that work, and EVERGRANT_PUBLIC_URL "
+    "is reached by others. Set EVERGRANT_SMTP_URL to send letters; 'evergrant account link' shows "
+    "the link of one account.\n"
+)
 _HEADERS = {
     "cache-control": "no-store",
     "referrer-policy": "no-referrer",
@@ -44,16 +51,18 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 def build(mailbox: Mailbox, public_url: str = "") -> Starlette:
-    """``public_url``: its host name may be used to read the mailbox as well."""
-    pages = _Pages(mailbox, {*_LOCAL, urlsplit(public_url).hostname or "localhost"})
+    """``public_url``: where others reach this house. Unless that is this machine alone, every page
+    is closed, whatever name it is asked by: a proxy in front may use any."""
+    public_host = urlsplit(public_url).hostname or "localhost"
+    pages = _Pages(mailbox, {*_LOCAL, public_host} if is_loopback(public_host) else ())
     return Starlette(
         routes=[
             Route("/dev/mailbox", pages.guarded(pages.inbox)),
             Route("/dev/mailbox/", pages.guarded(pages.inbox)),
             Route("/dev/mailbox.json", pages.guarded(pages.listing)),
             Route("/dev/mailbox/style.css", pages.guarded(pages.style)),
-            Route("/dev/mailbox/{number:int}", pages.guarded(pages.letter)),
-            Route("/dev/mailbox/{number:int}/html", pages.guarded(pages.html)),
+            Route("/dev/mailbox/{number}", pages.guarded(pages.letter)),
+            Route("/dev/mailbox/{number}/html", pages.guarded(pages.html)),
         ]
     )
 
@@ -70,10 +79,10 @@ class _Pages:
 
     def guarded(self, handler: Handler) -> Handler:
         async def answer(request: Request) -> Response:
+            if not self._hosts:
+                return PlainTextResponse(_CLOSED, 403)
             if (request.url.hostname or "") not in self._hosts:
-                return PlainTextResponse(
-                    "The mailbox answers to localhost and to the public URL only.", 421
-                )
+                return PlainTextResponse("The mailbox answers to names of this machine only.", 421)
             response = await handler(request)
             for name, value in _HEADERS.items():
                 response.headers[name] = value
@@ -85,19 +94,24 @@ class _Pages:
         return self._page("inbox.html", letters=self._mailbox.letters)
 
     async def letter(self, request: Request) -> Response:
-        letter = self._mailbox.letter(request.path_params["number"])
+        letter = self._letter(request)
         if letter is None:
             return self._page("missing.html", status=404)
         return self._page("letter.html", letter=letter, sandbox=_SANDBOX)
 
     async def html(self, request: Request) -> Response:
-        letter = self._mailbox.letter(request.path_params["number"])
+        letter = self._letter(request)
         if letter is None:
             return self._page("missing.html", status=404)
         return HTMLResponse(
             '<base target="_top">' + letter.html,
             headers={"content-security-policy": _LETTER_POLICY},
         )
+
+    def _letter(self, request: Request) -> KeptLetter | None:
+        number: str = request.path_params["number"]
+        known = number.isascii() and number.isdigit() and len(number) < 10
+        return self._mailbox.letter(int(number)) if known else None
 
     async def listing(self, request: Request) -> Response:
         """Newest first; ``?to=`` keeps the letters of one address."""
