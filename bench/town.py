@@ -89,10 +89,11 @@ class Town:
         return int(self.lever("GET", "/history", kind="lwa")["count"])
 
     def move_clocks(self, seconds: float) -> None:
-        """Evergrant's and Amazon's together. Evergrant looks at its file every 50 ms."""
+        """Evergrant's and Amazon's together."""
         self._offset_s += seconds
         self._write_clock()
         self.lever("POST", "/clock/advance", {"seconds": seconds})
+        # The hot door gives the same answer for a tenth of a second of real time.
         time.sleep(0.2)
 
     def _write_clock(self) -> None:

@@ -1,7 +1,7 @@
 """Every Amazon authorization, alive.
 
-Answers for: the version. The street begins at ``rules`` and ends at ``entrances``; CONTRIBUTING has
-the map, and each module's docstring says what it answers for and what not.
+Answers for: the version. Does not answer for: anything else. The street begins at ``rules`` and
+ends at ``entrances``; CONTRIBUTING has the map, and each module says what it answers for.
 """
 
 __all__ = ["__version__"]

@@ -130,25 +130,73 @@ def test_locks_are_hashed_and_name_no_index() -> None:
     assert not tracked("uv.lock", "package-lock.json", "*/package-lock.json")
 
 
+#: Verbs that ask their clock again, and why: something outside the house took its time.
+ASKED_AGAIN = {
+    "tokens/__init__.py:mint": "how long an access token lives is judged after the flight",
+}
+
+
+def asks_of_the_clock(verb: ast.AST) -> int:
+    return sum(
+        isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and call.func.attr == "now"
+        for call in ast.walk(verb)
+    )
+
+
 def test_the_library_reads_no_clock_and_rooms_read_theirs_once() -> None:
     """House rules 1 and 2: rules are handed the time; a verb asks its clock once."""
     for path in tracked("src/evergrant/rules/*.py"):
         assert not re.search(r"\.(now|today|utcnow)\(", path.read_text()), path.name
-    several = []
-    rooms = tracked("src/evergrant/*.py", "src/evergrant/consent/*.py")
-    for path in (p for p in rooms if p.parent.name in ("evergrant", "consent")):
+    several = {}
+    packages = ("consent", "registry", "tokens", "watch")
+    rooms = [path for path in tracked("src/evergrant/*.py") if path.parent.name == "evergrant"]
+    rooms += tracked(*(f"src/evergrant/{name}/*.py" for name in packages))
+    assert len(rooms) > 30
+    for path in rooms:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.AsyncFunctionDef | ast.FunctionDef):
-                asked = [
-                    call
-                    for call in ast.walk(node)
-                    if isinstance(call, ast.Call)
-                    and isinstance(call.func, ast.Attribute)
-                    and call.func.attr == "now"
-                ]
-                if len(asked) > 1:
-                    several.append(f"{path.name}:{node.name}")
-    assert not several, several
+                asked = asks_of_the_clock(node)
+                if asked > 1:
+                    name = path.relative_to(ROOT / "src/evergrant").as_posix()
+                    several[f"{name}:{node.name}"] = asked
+    assert set(several) == set(ASKED_AGAIN), several
+
+
+def test_every_module_says_what_it_is_and_what_of_it_is_public() -> None:
+    mute = []
+    for path in tracked("src/*.py", "packages/*/src/*.py"):
+        tree = ast.parse(path.read_text())
+        named = {target.id for node in tree.body for target in assigned(node)}
+        defines = any(
+            isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            for node in tree.body
+        )
+        public = "__all__" in named or not defines or "migrations" in path.parts
+        if not ast.get_docstring(tree) or not public:
+            mute.append(str(path.relative_to(ROOT)))
+    assert not mute
+
+
+def assigned(node: ast.stmt) -> list[ast.Name]:
+    targets = node.targets if isinstance(node, ast.Assign) else []
+    return [target for target in targets if isinstance(target, ast.Name)]
+
+
+def test_every_room_says_what_it_answers_for_and_what_not() -> None:
+    street = [ROOT / "src/evergrant/__init__.py"]
+    for place in sorted((ROOT / "src/evergrant").iterdir()):
+        street += [place] if place.suffix == ".py" else [place / "__init__.py"]
+    silent = [
+        str(path.relative_to(ROOT))
+        for path in street
+        if path.exists()
+        for said in [" ".join((ast.get_docstring(ast.parse(path.read_text())) or "").split())]
+        if "Answers for" not in said or "ot answer for" not in said
+    ]
+    assert len(street) > 20
+    assert not silent
 
 
 def test_nobody_swallows_errors_or_leaves_work_for_later() -> None:

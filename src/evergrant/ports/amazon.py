@@ -1,4 +1,8 @@
-"""Amazon's two sockets: Login with Amazon and the Selling Partner API."""
+"""Amazon's two sockets: Login with Amazon and the Selling Partner API.
+
+Answers for: what is asked and answered, and which errors a plug may raise. Does not answer for:
+trying again (rooms do), or for the bytes (``adapters.amazon``).
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 """The store's socket: shelves of things inside transactions, locks across processes.
 
+Answers for: the few verbs that a store has, and the names of the unique keys that rooms plan for.
+Does not answer for: the things themselves (``things``), or for SQL.
+
 One contract suite (``tests/edges/test_store.py``) runs on the in-memory store and on PostgreSQL.
 """
 

@@ -1,8 +1,10 @@
 """The things that the store keeps, as frozen values.
 
-Answers for: their fields. Every value here is free of secrets: what must stay secret lies sealed
-in the safe (`SealedSecret`) under a name made of the thing's id, so no row, log line or page that
-shows a thing can show a secret.
+Answers for: their fields. Does not answer for: which values are allowed together (rules and rooms).
+
+Every value here is free of secrets: what must stay secret lies sealed in the safe (`SealedSecret`)
+under a name made of the thing's id, so no row, log line or page that shows a thing can show a
+secret.
 
 Ids are text made by ``rules.ids.make``; instants are aware and in UTC and end in ``_at``.
 Tuples stand where order matters or may be shown; JSON columns are plain mappings.

@@ -1,4 +1,8 @@
-"""What operators say of applications, their credentials and client instances."""
+"""What operators say of applications, their credentials and client instances.
+
+Answers for: names and meanings of what may be said. Does not answer for: what is wrong with it
+(``inspection``).
+"""
 
 from __future__ import annotations
 

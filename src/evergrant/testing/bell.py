@@ -1,4 +1,4 @@
-"""A bell for tests: remembers what it was rung for."""
+"""A bell for tests: remembers what it was rung for. It rings nobody."""
 
 from __future__ import annotations
 

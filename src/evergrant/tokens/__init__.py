@@ -2,13 +2,13 @@
 
 Answers for: an access token that lives at least as long as the caller says it must, at the price
 of one call to LWA for however many callers, processes and nodes; for telling a dead grant from a
-refused application and from weather; and, above all, for never giving a token of one account,
-application or region for another. Does not answer for: how a grant came here (the reception), what
-is done with a token (the gate), or for when terms end (the clock tower).
+refused application and from weather; and, above all, for never giving an access token of one
+account, application or region for another. Does not answer for: how a grant came here (the
+reception), what is done with an access token (the gate), or for when terms end (the clock tower).
 
-Where a token comes from, in this order: memory; the sealed row in the safe; LWA, asked by one
-errand per account in this process and under one lock over all processes, which looks into the safe
-again after locking.
+Where an access token comes from, in this order: memory; the sealed row in the safe; LWA, asked by
+one errand per account in this process and under one lock over all processes, which looks into the
+safe again after locking.
 
 What LWA may say, and what follows:
 
@@ -16,8 +16,8 @@ What LWA may say, and what follows:
   LAPSED when its term is over), journal and event go out, the caller is told Amazon's words. From
   then on nobody asks LWA: the standing alone refuses.
 - the application is refused: one incident of the application; no account is marked.
-- weather (5xx, 429, time-outs, unreadable answers): a few tries, then a pause. A token that still
-  lives is served all the while.
+- weather (5xx, 429, time-outs, unreadable answers): a few tries, then a pause. An access token that
+  still lives is served all the while.
 """
 
 from __future__ import annotations

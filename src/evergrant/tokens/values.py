@@ -1,4 +1,7 @@
-"""What the mint gives."""
+"""What the mint gives.
+
+Answers for: whom an access token is good for. Does not answer for: whether it still lives.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Reading an answer of Amazon: no longer than we allow, no stranger than we understand.
 
 Answers for: bounds on time and size, and for leaving no trace of a request in an exception: what
-httpx2 raises knows the request, so none of it is chained to what is raised here.
+httpx2 raises knows the request, so none of it is chained to what is raised here. Does not answer
+for: what an answer means (each pipe knows its own).
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """How we introduce ourselves to Amazon.
 
+Answers for: the one header. Does not answer for: who sends it.
+
 ``AppName/Version (Language=...; Platform=...)``, with backslashes before the characters that have
 a meaning in it; over 500 characters are refused. Source: developer guide, "include a User-Agent
 header in all requests".

@@ -1,4 +1,8 @@
-"""The server of one home, as a process of ours sees it: start or join it, leave it."""
+"""The server of one home, as a process of ours sees it: start or join it, leave it.
+
+Answers for: who uses the server at this moment, and that one process at a time starts or stops it.
+Does not answer for: how that is done (``cluster``).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""A key ring given as text, by a setting. It does not change while the process lives."""
+"""A key ring given as text, by a setting. It does not change while the process lives.
+
+Answers for: the setting's ring as ``ports.Keyring``. Does not answer for: the form of the text, or
+for sealing (``ring``).
+"""
 
 from __future__ import annotations
 

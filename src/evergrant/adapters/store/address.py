@@ -1,4 +1,8 @@
-"""Addresses of databases, as operators write them and as libpq takes them."""
+"""Addresses of databases, as operators write them and as libpq takes them.
+
+Answers for: reading one without ever quoting it. Does not answer for: whether anything listens
+there.
+"""
 
 from __future__ import annotations
 

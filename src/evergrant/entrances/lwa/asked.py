@@ -23,7 +23,7 @@ _MOST_FIELDS = 32
 
 
 class Refusal(Exception):
-    """An answer in LWA's shape that is not a token."""
+    """An answer in LWA's shape that holds no access token."""
 
     def __init__(
         self, status: int, error: str, description: str, headers: Mapping[str, str] | None = None

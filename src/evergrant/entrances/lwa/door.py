@@ -1,4 +1,8 @@
-"""The door itself: one request in, a token or a refusal in LWA's shape out."""
+"""The door itself: one request in, an access token or a refusal in LWA's shape out.
+
+Answers for: what LWA would have said in our place. Does not answer for: reading the request
+(``asked``), or where access tokens come from (the mint).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The tasks, and the worker that does them until it is told to stop."""
+"""The tasks, and the worker that does them until it is told to stop.
+
+Answers for: which task calls which verb, and for coming back after the queue went away. Does not
+answer for: trying again; rooms decide that, and the next minute comes.
+"""
 
 from __future__ import annotations
 
