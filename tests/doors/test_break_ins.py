@@ -8,8 +8,9 @@ import asyncio
 import dataclasses
 import json
 import secrets
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx2
@@ -19,6 +20,7 @@ from starlette.types import Message, Receive, Scope, Send
 from evergrant import post, vault
 from evergrant.accounts import NewAccount
 from evergrant.adapters.amazon import HttpLWA, HttpSellingPartnerApi
+from evergrant.adapters.store import open_store
 from evergrant.consent import Arrived
 from evergrant.desk import Desk
 from evergrant.entrances import public
@@ -45,6 +47,7 @@ from evergrant.rules.secrecy import Secret
 from evergrant.settings import Settings
 from evergrant.testing import desk as testing_desk
 from evergrant.testing.desk import Fakes
+from evergrant.testing.store import MemoryStore
 from evergrant.tokens import Tokens
 
 SHOP, OTHER_SHOP = "A1SHOPSHOPSHOP", "A2OTHEROTHER99"
@@ -142,11 +145,9 @@ class House:
         return await self.desk.consent.accept(self.callback(state, shop), browser)
 
     async def until_asked(self, verb: str, calls: int = 1) -> None:
-        for _ in range(5000):
-            if self.fakes.lwa.count(verb) >= calls:
-                return
-            await asyncio.sleep(0)
-        raise AssertionError(f"LWA was not asked to {verb}")
+        async with asyncio.timeout(10):
+            while self.fakes.lwa.count(verb) < calls:  # noqa: ASYNC110 - the fake has no event
+                await asyncio.sleep(0.0005)
 
     async def authorization(self, account_id: str) -> Any:
         async with self.fakes.store.transaction() as tx:
@@ -261,6 +262,58 @@ async def test_an_account_closed_while_its_code_is_exchanged_gets_no_grant(house
         await arriving
     assert refused.value.reason == "account_closed"
     assert (await house.authorization(account_id)).grant_id is None
+
+
+@pytest.fixture
+async def settled(database_url: str) -> AsyncIterator[House]:
+    """The same house on PostgreSQL, where two really write at the same time."""
+    store = await open_store(database_url)
+    yield await House(Fakes(store=cast("MemoryStore", store))).open()
+    await store.close()
+
+
+@pytest.mark.parametrize("how", ["consent", "adopt"])
+@pytest.mark.parametrize("change", MOVES)
+async def test_whoever_writes_first_account_and_grant_agree(
+    settled: House, change: dict[str, Any], how: str
+) -> None:
+    house = settled
+    giving: Coroutine[Any, Any, object]
+    for round_ in range(6):
+        account_id = await house.account()
+        shop = f"{SHOP}{round_}"
+        with house.fakes.lwa.hold():
+            if how == "consent":
+                state, browser = await house.begin(account_id)
+                giving = house.desk.consent.accept(house.callback(state, shop), browser)
+            else:
+                given = house.fakes.lwa.grant(house.client_ids[house.application_id], shop)
+                giving = house.desk.consent.adopt(
+                    account_id, given, by=SYSTEM, selling_partner_id=shop
+                )
+            task = asyncio.create_task(giving)
+            await house.until_asked("exchange_code" if how == "consent" else "refresh", round_ + 1)
+            changing = asyncio.create_task(
+                house.another().accounts.change(account_id, moved(house, change), by=SYSTEM)
+            )
+            # Sooner or later within the change, so that both get to write first.
+            for _ in range(round_ * 3):
+                await asyncio.sleep(0.001)
+        ended = await asyncio.gather(task, changing, return_exceptions=True)
+        odd = [end for end in ended if isinstance(end, Exception)]
+        assert all(isinstance(end, ConsentRefused | Conflict | InvalidInput) for end in odd), odd
+        authorization = await house.authorization(account_id)
+        account = (await house.desk.accounts.get(account_id, by=SYSTEM)).account
+        assert account.application_id == authorization.application_id
+        assert account.region == authorization.region
+        if authorization.grant_id is None:
+            continue
+        assert len(odd) == 1, "the change was refused"
+        assert account.application_id == house.application_id
+        assert (account.region, account.partner_kind) == ("eu", "seller")
+        assert account.merchant_token in ("", shop)
+        token = await house.desk.tokens.mint(account_id, by=SYSTEM)
+        assert house.issued_to(token.value) == (shop, house.client_ids[house.application_id])
 
 
 # --- renewal, closing and adoption while tokens are minted ------------------------------------
