@@ -1,7 +1,7 @@
 """A desk with every room on it: what a door is given.
 
 Answers for: holding the rooms of one process together. Does not answer for: building them
-(``wiring``, or ``testing.desk`` on fakes); it has no methods of its own.
+(``furnishing``); it has no methods of its own.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""THE FUSE BOX. Settings become adapters, adapters become rooms, rooms become a desk.
+"""THE FUSE BOX. Settings become adapters, adapters go into sockets, a desk stands on them.
 
 Answers for: naming concrete classes (nobody else does), the order in which things are opened and
 closed, and for the verbs that concern a database as a whole. Does not answer for: what any of it
@@ -16,27 +16,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evergrant import __version__
-from evergrant.accounts import Accounts
 from evergrant.adapters.amazon import HttpLWA, HttpSellingPartnerApi, user_agent
 from evergrant.adapters.bell import ProcrastinateBell
 from evergrant.adapters.clock import SteeredClock, SystemClock
 from evergrant.adapters.keyring import FileKeyring, TextKeyring, make_keyring
 from evergrant.adapters.mail import Relay, SmtpMail
 from evergrant.adapters.webhooks import HttpWebhooks
-from evergrant.calls import Calls
-from evergrant.consent import Consent
 from evergrant.desk import Desk
 from evergrant.errors import Conflict, EvergrantError, Misconfigured, NotDelivered
+from evergrant.furnishing import Sockets, furnished
 from evergrant.logs import logger
-from evergrant.people import People
 from evergrant.ports import Bell, Clock, Keyring, Letter, Mail
-from evergrant.post import Post
-from evergrant.registry import Registry
 from evergrant.rules.secrecy import Secret
 from evergrant.settings import Settings
-from evergrant.tokens import Tokens
-from evergrant.vault import Vault
-from evergrant.watch import Watch
 
 if TYPE_CHECKING:
     from procrastinate import App
@@ -130,62 +122,25 @@ async def open_wires(
         stack.push_async_callback(webhooks.close)
         if bell is None:
             bell = await stack.enter_async_context(_bell(url))
-        vault = Vault(ring)
-        registry = Registry(store, ticking, vault, settings.marketplaces)
-        accounts = Accounts(store, ticking, settings.marketplaces)
-        consent = Consent(
-            store=store,
-            clock=ticking,
-            vault=vault,
-            registry=registry,
-            accounts=accounts,
-            lwa=lwa,
-            selling_partner_api=selling_partner_api,
-            bell=bell,
+        desk = furnished(
+            Sockets(
+                clock=ticking,
+                store=store,
+                keyring=ring,
+                lwa=lwa,
+                selling_partner_api=selling_partner_api,
+                mail=mail or mail_pipe(settings),
+                webhooks=webhooks,
+                bell=bell,
+            ),
             marketplaces=settings.marketplaces,
             house=settings.house,
             login_uri=settings.login_uri,
             redirect_uri=settings.redirect_uri,
             invitation_life=settings.invitation_life,
         )
-        tokens = Tokens(
-            store=store, clock=ticking, vault=vault, registry=registry, lwa=lwa, bell=bell
-        )
         # First of all at the end: refreshes under way still need Amazon and the database.
-        stack.push_async_callback(tokens.close)
-        desk = Desk(
-            clock=ticking,
-            store=store,
-            marketplaces=settings.marketplaces,
-            vault=vault,
-            people=People(store, ticking),
-            registry=registry,
-            accounts=accounts,
-            consent=consent,
-            tokens=tokens,
-            calls=Calls(
-                tokens=tokens,
-                selling_partner_api=selling_partner_api,
-                marketplaces=settings.marketplaces,
-            ),
-            watch=Watch(
-                store=store,
-                clock=ticking,
-                vault=vault,
-                consent=consent,
-                tokens=tokens,
-                bell=bell,
-            ),
-            post=Post(
-                store=store,
-                clock=ticking,
-                registry=registry,
-                consent=consent,
-                mail=mail or mail_pipe(settings),
-                webhooks=webhooks,
-                house=settings.house,
-            ),
-        )
+        stack.push_async_callback(desk.tokens.close)
         yield Wires(desk=desk, keyring=ring, bell=bell, database_url=Secret(url))
 
 

@@ -1,6 +1,6 @@
 """A whole desk on fakes: every room as it is, every socket in memory.
 
-Answers for: wiring the fakes of this package as ``evergrant.wiring`` wires the real pipes. Does
+Answers for: putting the fakes of this package where ``evergrant.wiring`` puts the real pipes. Does
 not answer for: rooms standing in for rooms; there are none such.
 """
 
@@ -9,13 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from evergrant.accounts import Accounts
-from evergrant.calls import Calls
-from evergrant.consent import Consent
 from evergrant.desk import Desk
-from evergrant.people import People
-from evergrant.post import Post
-from evergrant.registry import Registry
+from evergrant.furnishing import Sockets, furnished
+from evergrant.rules.invitations import LETTER_LIFE
 from evergrant.rules.marketplaces import STANDARD, Marketplaces
 from evergrant.settings import House
 from evergrant.testing.bell import MemoryBell
@@ -26,9 +22,6 @@ from evergrant.testing.mail import MemoryMail
 from evergrant.testing.selling_partner_api import FakeSellingPartnerApi
 from evergrant.testing.store import MemoryStore
 from evergrant.testing.webhooks import MemoryWebhooks
-from evergrant.tokens import Tokens
-from evergrant.vault import Vault
-from evergrant.watch import Watch
 
 __all__ = ["HOUSE", "Fakes", "desk"]
 
@@ -64,62 +57,24 @@ def desk(
     *,
     marketplaces: Marketplaces = STANDARD,
     house: House = HOUSE,
-    invitation_life: timedelta = timedelta(days=14),
+    invitation_life: timedelta = LETTER_LIFE,
 ) -> Desk:
     """A desk for a test; keep ``fakes`` to move its clock and read its mail."""
     fakes = fakes or Fakes()
-    store, clock = fakes.store, fakes.clock
-    vault = Vault(fakes.keyring)
-    registry = Registry(store, clock, vault, marketplaces)
-    accounts = Accounts(store, clock, marketplaces)
-    consent = Consent(
-        store=store,
-        clock=clock,
-        vault=vault,
-        registry=registry,
-        accounts=accounts,
-        lwa=fakes.lwa,
-        selling_partner_api=fakes.selling_partner_api,
-        bell=fakes.bell,
+    return furnished(
+        Sockets(
+            clock=fakes.clock,
+            store=fakes.store,
+            keyring=fakes.keyring,
+            lwa=fakes.lwa,
+            selling_partner_api=fakes.selling_partner_api,
+            mail=fakes.mail,
+            webhooks=fakes.webhooks,
+            bell=fakes.bell,
+        ),
         marketplaces=marketplaces,
         house=house,
         login_uri=f"{house.public_url}/amazon/login",
         redirect_uri=f"{house.public_url}/callback",
         invitation_life=invitation_life,
-    )
-    tokens = Tokens(
-        store=store, clock=clock, vault=vault, registry=registry, lwa=fakes.lwa, bell=fakes.bell
-    )
-    return Desk(
-        clock=clock,
-        store=store,
-        marketplaces=marketplaces,
-        vault=vault,
-        people=People(store, clock),
-        registry=registry,
-        accounts=accounts,
-        consent=consent,
-        tokens=tokens,
-        calls=Calls(
-            tokens=tokens,
-            selling_partner_api=fakes.selling_partner_api,
-            marketplaces=marketplaces,
-        ),
-        watch=Watch(
-            store=store,
-            clock=clock,
-            vault=vault,
-            consent=consent,
-            tokens=tokens,
-            bell=fakes.bell,
-        ),
-        post=Post(
-            store=store,
-            clock=clock,
-            registry=registry,
-            consent=consent,
-            mail=fakes.mail,
-            webhooks=fakes.webhooks,
-            house=house,
-        ),
     )

@@ -1,0 +1,105 @@
+"""Puts every room on a desk, over whatever sockets it is given.
+
+Answers for: which room is handed which other rooms and sockets, once for the real house and for
+the dolls' house, so that neither lacks what the other has. Does not answer for: which plugs are in
+the sockets (``wiring``, ``testing.desk``), or for opening and closing anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from evergrant.accounts import Accounts
+from evergrant.calls import Calls
+from evergrant.consent import Consent
+from evergrant.desk import Desk
+from evergrant.people import People
+from evergrant.ports import Bell, Clock, Keyring, Mail, Webhooks
+from evergrant.ports.amazon import LWA, SellingPartnerApi
+from evergrant.ports.store import Store
+from evergrant.post import Post
+from evergrant.registry import Registry
+from evergrant.rules.marketplaces import Marketplaces
+from evergrant.settings import House
+from evergrant.tokens import Tokens
+from evergrant.vault import Vault
+from evergrant.watch import Watch
+
+__all__ = ["Sockets", "furnished"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sockets:
+    """Every socket of one process, with something in it."""
+
+    clock: Clock
+    store: Store
+    keyring: Keyring
+    lwa: LWA
+    selling_partner_api: SellingPartnerApi
+    mail: Mail
+    webhooks: Webhooks
+    bell: Bell
+
+
+def furnished(
+    sockets: Sockets,
+    *,
+    marketplaces: Marketplaces,
+    house: House,
+    login_uri: str,
+    redirect_uri: str,
+    invitation_life: timedelta,
+) -> Desk:
+    """A desk of this house. ``desk.tokens`` has to be closed before its sockets are."""
+    store, clock, bell = sockets.store, sockets.clock, sockets.bell
+    vault = Vault(sockets.keyring)
+    registry = Registry(store, clock, vault, marketplaces)
+    accounts = Accounts(store, clock, marketplaces)
+    consent = Consent(
+        store=store,
+        clock=clock,
+        vault=vault,
+        registry=registry,
+        accounts=accounts,
+        lwa=sockets.lwa,
+        selling_partner_api=sockets.selling_partner_api,
+        bell=bell,
+        marketplaces=marketplaces,
+        house=house,
+        login_uri=login_uri,
+        redirect_uri=redirect_uri,
+        invitation_life=invitation_life,
+    )
+    tokens = Tokens(
+        store=store, clock=clock, vault=vault, registry=registry, lwa=sockets.lwa, bell=bell
+    )
+    return Desk(
+        clock=clock,
+        store=store,
+        marketplaces=marketplaces,
+        vault=vault,
+        people=People(store, clock),
+        registry=registry,
+        accounts=accounts,
+        consent=consent,
+        tokens=tokens,
+        calls=Calls(
+            tokens=tokens,
+            selling_partner_api=sockets.selling_partner_api,
+            marketplaces=marketplaces,
+        ),
+        watch=Watch(
+            store=store, clock=clock, vault=vault, consent=consent, tokens=tokens, bell=bell
+        ),
+        post=Post(
+            store=store,
+            clock=clock,
+            registry=registry,
+            consent=consent,
+            mail=sockets.mail,
+            webhooks=sockets.webhooks,
+            house=house,
+        ),
+    )
