@@ -51,7 +51,7 @@ _ALL = (
         "MD5101",
         "application",
         "The redirect URI is not among those registered at Amazon.",
-        "Register exactly the redirect URI that `evergrant check` shows. For a published "
+        "Register exactly the redirect URI that `evergrant app show` shows. For a published "
         "application it counts only after the change is published.",
     ),
     PageError(
@@ -76,7 +76,7 @@ _ALL = (
         "MD9100",
         "application",
         "The log-in URI or the redirect URI is missing in the registration.",
-        "Register both URIs that `evergrant check` shows.",
+        "Register both URIs that `evergrant app show` shows.",
     ),
     PageError(
         "MD9999",

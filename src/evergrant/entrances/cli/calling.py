@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from evergrant.entrances.cli.drawing import when
 from evergrant.entrances.cli.running import at_desk
 from evergrant.entrances.cli.show import Json, remark, say, show_json
 from evergrant.errors import Flaw, InvalidInput
@@ -52,7 +53,7 @@ def token(
             }
         )
         return
-    remark(f"Lives until {minted.expires_at.isoformat(timespec='seconds')}.")
+    remark(f"Lives until {when(minted.expires_at)} ({int(left_s // 60)} minutes).")
     say(minted.value.reveal())
 
 
@@ -79,7 +80,15 @@ def call(
 
     bare, _, query = path.partition("?")
     if not bare.startswith("/"):
-        raise InvalidInput(flaws=[Flaw("has to begin with a slash.", field="path")])
+        raise InvalidInput(
+            flaws=[
+                Flaw(
+                    "has to begin with a slash.",
+                    field="path",
+                    hint="The host follows from the account: /sellers/v1/marketplaceParticipations",
+                )
+            ]
+        )
     headers = dict(_header(text) for text in header or ())
     body = _body(body_file)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from evergrant.errors import Flaw, InvalidInput
 from evergrant.rules.secrecy import Secret
 
-__all__ = ["instant", "secret_from_file", "secret_of"]
+__all__ = ["asks_a_person", "instant", "secret_from_file", "secret_of"]
 
 #: More than any secret has, in characters.
 LONGEST = 64 * 1024
@@ -34,10 +34,19 @@ def secret_of(
         return _checked(what, os.environ[variable])
     if not sys.stdin.isatty():
         return _checked(what, sys.stdin.readline(LONGEST))
-    first = getpass.getpass(f"{what}: ")
-    if twice and getpass.getpass(f"{what} again: ") != first:
-        raise InvalidInput(f"The two entries of the {what} differ.")
+    try:
+        first = getpass.getpass(f"{what}: ")
+        if twice and getpass.getpass(f"{what} again: ") != first:
+            raise InvalidInput(f"The two entries of the {what} differ.")
+    except EOFError:  # Ctrl-D
+        first = ""
     return _checked(what, first)
+
+
+def asks_a_person(file: Path | None = None) -> bool:
+    """Whether ``secret_of`` would prompt: then all else is looked at first, so that nobody types
+    a secret for nothing."""
+    return file is None and sys.stdin.isatty()
 
 
 def secret_from_file(what: str, file: Path) -> Secret:

@@ -98,12 +98,45 @@ def check(
     findings: list[Finding] = run_async(look(live=live))
     if json:
         show_json({"items": findings})
-    elif not findings:
-        say("All is well.")
     else:
-        table(findings, ("code", "severity", "blame", "message", "hint"), as_json=False)
+        _draw(findings, live=live)
     if any(finding.severity is Severity.ERROR for finding in findings):
         raise typer.Exit(1)
+
+
+def _draw(findings: list[Finding], *, live: bool) -> None:
+    """By severity, each finding with what to do; one sentence at the end."""
+    from evergrant.checks import Severity
+    from evergrant.checks.kinds import FINDINGS
+    from evergrant.entrances.cli.drawing import draw_groups
+
+    words = {
+        Severity.ERROR: ("Does not work", "error"),
+        Severity.WARNING: ("Will not work, or not safely", "warning"),
+        Severity.NOTE: ("Worth knowing", "note"),
+    }
+    counted = []
+    groups = []
+    for severity, (heading, name) in words.items():
+        own = [finding for finding in findings if finding.severity is severity]
+        rows = []
+        for finding in own:
+            title = FINDINGS[finding.code].title
+            rows += [(finding.code, f"{title}. {finding.message}"), ("", f"-> {finding.hint}")]
+        groups.append((f"{heading} ({len(own)})", rows))
+        if own:
+            counted.append(f"{len(own)} {name}{'s' if len(own) > 1 else ''}")
+    if findings:
+        draw_groups(groups)
+        say("")
+    if not findings:
+        say("All is well.")
+    elif any(finding.severity is Severity.ERROR for finding in findings):
+        say(f"{', '.join(counted)}: begin with {findings[0].code}.")
+    else:
+        say(f"{', '.join(counted)}; everything that was looked at works.")
+    if not live:
+        remark("Amazon was not asked: evergrant check --live does that.")
 
 
 def show_settings(json: Json = False) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evergrant.entrances.cli.given import instant, secret_of
+from evergrant.entrances.cli.given import asks_a_person, instant, secret_of
 from evergrant.entrances.cli.running import app_with, at_desk
 from evergrant.entrances.cli.show import Json, remark, say, show_json, table, thing
 
@@ -46,6 +46,8 @@ def add_operator(
 
     Example: evergrant operator add "Ada Field" --email ada@house.example --role team_lead
     """
+    if asks_a_person(password_file):
+        _check_role(role)
     password = secret_of("password", file=password_file, twice=True)
 
     async def work(desk: Desk, by: Caller) -> Operator:
@@ -54,6 +56,15 @@ def add_operator(
         )
 
     thing(at_desk(work), as_json=json)
+
+
+def _check_role(role: str) -> None:
+    from evergrant.intake import Flaws
+    from evergrant.rules.rights import Role
+
+    flaws = Flaws()
+    flaws.word("role", role, Role)
+    flaws.refuse_if_any()
 
 
 @operators.command("list")
@@ -66,9 +77,10 @@ def list_operators(limit: Limit = 100, after: After = None, json: Json = False) 
     rows = at_desk(look)
     table(
         rows,
-        ("id", "name", "email", "role", "created_at", "disabled_at"),
+        ("id", "name", "email", "role", ("created_at", "added"), ("disabled_at", "disabled")),
         as_json=json,
         next=rows[-1].id if len(rows) == limit else None,
+        empty="No operator yet. Next: evergrant operator add --help",
     )
 
 
@@ -131,15 +143,23 @@ def add_api_key(
 def list_api_keys(limit: Limit = 100, after: After = None, json: Json = False) -> None:
     """List API keys, revoked ones too; never the keys themselves."""
 
-    async def look(desk: Desk, by: Caller) -> list[ApiKey]:
-        return await desk.people.api_keys(by=by, after=after, limit=limit)
+    async def look(desk: Desk, by: Caller) -> tuple[list[ApiKey], dict[str, str]]:
+        from evergrant.entrances.cli.portrait import names_of
 
-    rows = at_desk(look)
+        keys = await desk.people.api_keys(by=by, after=after, limit=limit)
+        return keys, {} if json else await names_of(desk)
+
+    rows, names = at_desk(look)
     table(
         rows,
-        ("id", "name", "rights", "client_instance_id", "last_used_at", "expires_at", "revoked_at"),
+        (
+            *("id", "name", "rights", ("client_instance_id", "reaches")),
+            *(("last_used_at", "used"), ("expires_at", "ends"), ("revoked_at", "revoked")),
+        ),
         as_json=json,
         next=rows[-1].id if len(rows) == limit else None,
+        names=names,
+        empty="No API key yet. Next: evergrant apikey add --help",
     )
 
 

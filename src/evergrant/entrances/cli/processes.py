@@ -38,6 +38,7 @@ async def run_up(settings: Settings, address_file: Path | None = None) -> None:
         with contextlib.closing(listen(settings.host, settings.port)) as listening:
             settings = settings.at_port(listening.getsockname()[1])
             async with _mailbox(settings) as mailbox, wiring.database(settings) as url:
+                first = settings.keyring is None and not settings.keyring_file.exists()
                 await wiring.migrate_at(settings, url)
                 mail = wiring.mail_pipe(settings, mailbox.url if mailbox else None)
                 async with (
@@ -47,6 +48,7 @@ async def run_up(settings: Settings, address_file: Path | None = None) -> None:
                     meters = ops.Meters()
                     app = _application(settings, wires, meters, mailbox)
                     _tell(url_of(listening), address_file, mailbox)
+                    _welcome(settings, mailbox, first=first)
                     await _together(
                         stop,
                         serve(app, listening, stop),
@@ -131,6 +133,32 @@ def _tell(url: str, address_file: Path | None, mailbox: Mailbox | None) -> None:
         beside = address_file.with_name(f".{address_file.name}.new")
         beside.write_text(f"{url}\n", encoding="utf-8")
         beside.replace(address_file)
+
+
+def _welcome(settings: Settings, mailbox: Mailbox | None, *, first: bool) -> None:
+    """What somebody who has just started it wants to know. Left out where machines read."""
+    if settings.log_format != "text":
+        return
+    public = settings.public_url
+    lines = [("Reached at", public), ("API, described", f"{public}/v1/docs")]
+    if mailbox is not None:
+        lines.append(("Mailbox", f"{public}/dev/mailbox (nobody outside gets a mail)"))
+    if settings.database_url is None:
+        lines.append(("Database", f"embedded PostgreSQL below {settings.home}"))
+    if settings.keyring is None:
+        lines.append(("Key ring", f"{settings.keyring_file}"))
+    lines += [
+        ("Log-in URI", f"{settings.login_uri} (to be registered at Amazon)"),
+        ("Redirect URI", f"{settings.redirect_uri} (to be registered at Amazon)"),
+        ("API key", 'evergrant apikey add "ERP" --right read --right access_tokens'),
+        ("What is missing", "evergrant check"),
+    ]
+    for name, text in lines:
+        say(f"  {name:<16} {text}")
+    if first:
+        say("The key ring is new. Copy it to a safe place: without it no secret can be opened.")
+    say("Ctrl-C ends it in order.")
+    sys.stdout.flush()
 
 
 @asynccontextmanager

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from evergrant.entrances.cli.given import instant, secret_from_file, secret_of
-from evergrant.entrances.cli.running import app_with, at_desk
+from evergrant.entrances.cli.given import asks_a_person, instant, secret_from_file, secret_of
+from evergrant.entrances.cli.running import app_with, at_desk, settings
 from evergrant.entrances.cli.show import Json, plain, remark, say, show_json, table, thing
 from evergrant.errors import InvalidInput, NotFound
 from evergrant.rules.secrecy import Secret
@@ -123,7 +124,20 @@ def add_application(
     added = at_desk(work)
     thing(added, as_json=json)
     if not json:
-        remark(f"Next: evergrant app credentials '{added.name}' --lwa-client-id ...")
+        _register_at_amazon(added)
+        remark(
+            f"Next: evergrant app credentials {shlex.quote(added.name)} --lwa-client-id ... "
+            "(asks for the client secret)"
+        )
+
+
+def _register_at_amazon(application: Application) -> None:
+    if application.kind == "private":
+        return
+    ours = settings()
+    remark("These have to stand in Amazon's developer console, letter by letter:")
+    remark(f"  OAuth Login URI     {application.login_uri or ours.login_uri}")
+    remark(f"  OAuth Redirect URI  {application.redirect_uri or ours.redirect_uri}")
 
 
 @applications.command("list")
@@ -136,9 +150,13 @@ def list_applications(limit: Limit = 100, after: After = None, json: Json = Fals
     rows = at_desk(look)
     table(
         rows,
-        ("id", "name", "kind", "status", "partner_kinds", "application_id"),
+        (
+            *("id", "name", "kind", "status", ("partner_kinds", "for")),
+            ("application_id", "at Amazon"),
+        ),
         as_json=json,
         next=rows[-1].id if len(rows) == limit else None,
+        empty="No application yet. Next: evergrant app add --help",
     )
 
 
@@ -246,6 +264,12 @@ amzn1.application-oa2-client....
     """
     from evergrant.registry import Credentials
 
+    if asks_a_person(lwa_client_secret_file):
+
+        async def look(desk: Desk, by: Caller) -> Application:
+            return await desk.registry.find_application(app, by=by)
+
+        at_desk(look)
     client_secret: Secret | None = None
     if lwa_client_secret_file is not None or (lwa_client_id is not None and not keep_secret):
         client_secret = secret_of(
@@ -269,6 +293,8 @@ amzn1.application-oa2-client....
         return await desk.registry.set_credentials(found.id, Credentials(**asked), by=by)
 
     thing(at_desk(work), as_json=json)
+    if not json:
+        remark("Whether Amazon takes them: evergrant check --live")
 
 
 # --- client instances -------------------------------------------------------------------------
@@ -318,9 +344,10 @@ def list_instances(limit: Limit = 100, after: After = None, json: Json = False) 
     rows = at_desk(look)
     table(
         rows,
-        ("id", "name", "base_url", "return_url", "webhook_url", "last_seen_at"),
+        ("id", "name", "base_url", "return_url", "webhook_url", ("last_seen_at", "seen")),
         as_json=json,
         next=rows[-1].id if len(rows) == limit else None,
+        empty="No client instance yet. Next: evergrant instance add --help",
     )
 
 

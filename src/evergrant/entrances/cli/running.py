@@ -7,10 +7,13 @@ what a command does.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import getpass
+import itertools
 import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
@@ -40,50 +43,95 @@ INTERRUPTED = 130
 HINTS = {
     "not_found": "Check the id or the name; the list commands show both.",
     "not_yet_authorized": "Send the link: evergrant account invite ACCOUNT",
+    "account_closed": "Open it again: evergrant account reopen ACCOUNT",
+    "grant_lapsed": "Send a link to renew it: evergrant account invite ACCOUNT",
+    "grant_refused": "Send a link to renew it: evergrant account invite ACCOUNT",
     "store_unavailable": "Does PostgreSQL run? See: evergrant check",
 }
 
 
 def run(arguments: Sequence[str]) -> int:
     """Runs one command line; gives the exit code."""
+    _have_streams()
+    as_json = _asks_for_json(arguments)
+
+    def complained(blame: Blame, code: str, message: str, hint: str | None = None) -> int:
+        complain(code, message, hint)
+        exit_code = INTERRUPTED if code == "interrupted" else EXIT_CODES[blame]
+        if as_json:
+            _complain_in_json(code, message, hint, blame=blame, exit_code=exit_code)
+        return exit_code
+
     from evergrant.entrances.cli.root import app
 
     try:
         outcome = app(list(arguments), prog_name="evergrant", standalone_mode=False)
     except EvergrantError as error:
-        complain(error.code, error.message, error.hint or HINTS.get(error.code))
-        return EXIT_CODES[error.blame]
+        return complained(
+            error.blame, error.code, error.message, error.hint or HINTS.get(error.code)
+        )
     except Exit as ended:
         return ended.exit_code
     except (Abort, KeyboardInterrupt):
-        complain("interrupted", "Interrupted.")
-        return INTERRUPTED
+        return complained(Blame.CALLER, "interrupted", "Interrupted.")
     except TyperException as error:
-        complain("usage", _words_of(error), _usage_hint(error))
-        return 2
+        return complained(Blame.CALLER, "usage", _words_of(error), _usage_hint(error))
     except BrokenPipeError:
         # Whoever read our output has seen enough. Python would complain at exit otherwise.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:  # noqa: BLE001  # the last line of a command is for a person
-        complain(
+        exit_code = complained(
+            Blame.US,
             "broken",
             f"Something broke on our side: {type(error).__name__}: {error}",
             "Run it again with EVERGRANT_LOG_LEVEL=debug to see where.",
         )
         _trace_if_wanted(error)
-        return EXIT_CODES[Blame.US]
+        return exit_code
     return outcome if isinstance(outcome, int) else 0
 
 
 def complain(code: str, message: str, hint: str | None = None) -> None:
     """One line on standard error. What a person typed may be quoted in it, a secret in the wrong
     place too; and nothing in it may steer the terminal."""
+    line = _harmless(f"{message} - {hint}" if hint else message)
+    print(f"error[{code}] {line}", file=sys.stderr)  # noqa: T201
+
+
+def _complain_in_json(
+    code: str, message: str, hint: str | None, *, blame: Blame, exit_code: int
+) -> None:
+    """On standard output, where whoever said ``--json`` reads."""
+    from evergrant.entrances.cli.show import show_json
+
+    error = {
+        "code": code,
+        "message": _harmless(message),
+        "hint": _harmless(hint) if hint else None,
+        "blame": blame,
+        "exit_code": exit_code,
+    }
+    with contextlib.suppress(OSError):
+        show_json({"error": error})
+
+
+def _harmless(text: str) -> str:
     from evergrant.rules.secrecy import scrub
 
-    line = " ".join((f"{message} - {hint}" if hint else message).split())
-    shown = "".join(char for char in scrub(line) if char.isprintable())
-    print(f"error[{code}] {shown}", file=sys.stderr)  # noqa: T201
+    return "".join(char for char in scrub(" ".join(text.split())) if char.isprintable())
+
+
+def _asks_for_json(arguments: Sequence[str]) -> bool:
+    options = itertools.takewhile(lambda argument: argument != "--", arguments)
+    return "--json" in options
+
+
+def _have_streams() -> None:
+    """A program may be started with its streams closed (``<&-``); Python then has none."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def _words_of(error: TyperException) -> str:

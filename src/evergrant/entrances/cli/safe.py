@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from evergrant.entrances.cli.running import app_with, at_desk, at_wires, run_async, settings
-from evergrant.entrances.cli.show import Json, remark, thing
+from evergrant.entrances.cli.show import Json, remark, say, show_json, thing
 
 if TYPE_CHECKING:
     from evergrant.desk import Desk
@@ -52,7 +54,12 @@ def rotate_key(
         return await desk.vault.rotate_key(desk.store, desk.clock, progress)
 
     rotation = at_desk(work)
-    thing(rotation, as_json=json)
+    if json:
+        show_json(rotation)
+    else:
+        say(f"{rotation.resealed} resealed; everything new is sealed with {rotation.new_key_id}.")
+        remark("Copy the key ring to its safe place now: the copy there lacks the new key.")
+        remark("Older keys may leave it when no dump that you keep needs them any more.")
     if rotation.left:
         remark("Some could not be resealed: keep the older keys in the ring.")
         raise typer.Exit(1)
@@ -96,8 +103,11 @@ def dump(
     """
     from evergrant import wiring
 
+    _begin(f"Writing the database to {file} ...")
+    began = time.monotonic()
     run_async(wiring.dump_database(settings(), file, plain=plain))
-    remark(f"Written to {file}. Keep the key ring in another place: without it, it is of no use.")
+    remark(f"Written: {_size(file)} in {time.monotonic() - began:.1f} s.")
+    remark("Keep the key ring in another place: without it, the dump is of no use.")
 
 
 @database.command("restore")
@@ -114,5 +124,20 @@ evergrant db restore evergrant.dump
     """
     from evergrant import wiring
 
+    _begin(f"Reading {file} ...")
+    began = time.monotonic()
     run_async(wiring.restore_database(settings(), file))
-    remark("Restored. Now: evergrant migrate && evergrant check")
+    remark(
+        f"Restored in {time.monotonic() - began:.1f} s. Now: evergrant migrate && evergrant check"
+    )
+
+
+def _begin(words: str) -> None:
+    """For somebody who waits; a log has the end of it."""
+    if sys.stderr.isatty():
+        remark(words)
+
+
+def _size(file: Path) -> str:
+    size = file.stat().st_size
+    return f"{size / 1_000_000:.1f} MB" if size >= 1_000_000 else f"{size / 1000:.0f} kB"

@@ -19,7 +19,7 @@ import typer
 
 from evergrant.rules.secrecy import Secret
 
-__all__ = ["Json", "page", "plain", "say", "show_json", "table", "thing"]
+__all__ = ["Json", "page", "plain", "remark", "say", "show_json", "table", "thing"]
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
@@ -71,36 +71,34 @@ def thing(value: Any, *, as_json: bool, extra: Mapping[str, Any] | None = None) 
     if as_json:
         show_json(fields)
         return
-    from rich.table import Table
+    from evergrant.entrances.cli.drawing import draw_grid
 
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="dim", no_wrap=True)
-    grid.add_column(overflow="fold")
-    for name, text in _flat(fields):
-        grid.add_row(name.replace("_", " "), text)
-    _console().print(grid)
+    draw_grid(fields)
 
 
 def table(
-    rows: Sequence[Any], columns: Sequence[str], *, as_json: bool, next: str | None = None
+    rows: Sequence[Any],
+    columns: Sequence[str | tuple[str, str]],
+    *,
+    as_json: bool,
+    next: str | None = None,
+    names: Mapping[str, str] | None = None,
+    empty: str = "Nothing here yet.",
 ) -> None:
     """Many things. As JSON ``{"items": [...], "next": id or null}`` with all of their fields;
-    as a table the named columns, ``a.b`` meaning field ``b`` of field ``a``."""
+    as a table the named columns, ``a.b`` meaning field ``b`` of field ``a``, a pair naming its
+    heading as well. ``names`` are shown to people in the place of ids."""
     items = [plain(row) for row in rows]
     if as_json:
         show_json({"items": items, "next": next})
         return
-    from rich.table import Table
-
-    drawn = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        drawn.add_column(column.rpartition(".")[2].replace("_", " "), overflow="fold")
-    for item in items:
-        drawn.add_row(*(_cell(_dig(item, column)) for column in columns))
     if items:
-        _console().print(drawn)
+        from evergrant.entrances.cli.drawing import draw_table
+
+        headed = [(one, _heading(one)) if isinstance(one, str) else one for one in columns]
+        draw_table([_named(item, names or {}) for item in items], headed)
     else:
-        remark("Nothing here yet.")
+        remark(empty)
     if next:
         remark(f"There is more: --after {next}")
 
@@ -110,47 +108,17 @@ def page(rows: Sequence[Any], limit: int) -> tuple[Sequence[Any], bool]:
     return rows[:limit], len(rows) > limit
 
 
-def _console() -> Any:
-    from rich.console import Console
-
-    # A pipe has no width; cutting ids to 80 columns would make them useless.
-    return Console(
-        width=None if sys.stdout.isatty() else 200, highlight=False, markup=False, emoji=False
-    )
+def _heading(path: str) -> str:
+    return path.rpartition(".")[2].replace("_", " ")
 
 
-def _dig(item: Any, path: str) -> Any:
-    for part in path.split("."):
-        item = item.get(part) if isinstance(item, Mapping) else None
+def _named(item: Any, names: Mapping[str, str]) -> Any:
+    """Ids of other things as names; a thing's own id stays."""
+    if isinstance(item, Mapping):
+        return {
+            key: names.get(value, value)
+            if key.endswith("_id") and isinstance(value, str)
+            else _named(value, names)
+            for key, value in item.items()
+        }
     return item
-
-
-def _cell(value: Any) -> str:
-    if value is None or value == "":
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        return ", ".join(_cell(item) for item in value) or "-"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key}={_cell(item)}" for key, item in value.items()) or "-"
-    return _printable(str(value))
-
-
-def _printable(text: str) -> str:
-    """Names come from outside; a control character in one must not steer the terminal."""
-    return "".join(
-        char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in text
-    )
-
-
-def _flat(fields: Mapping[str, Any], above: str = "") -> Iterable[tuple[str, str]]:
-    for name, value in fields.items():
-        path = f"{above}{name}"
-        if isinstance(value, Mapping) and value:
-            yield from _flat(value, f"{path}.")
-        elif isinstance(value, list) and value and isinstance(value[0], Mapping):
-            for number, item in enumerate(value, 1):
-                yield f"{path} {number}", _cell(item)
-        else:
-            yield path, _cell(value)
