@@ -234,6 +234,13 @@ async def test_an_owner_without_superpowers_can_migrate(
             "SELECT * FROM authorizations WHERE state = 'active' AND term_ends_at < now()",
             "authorizations_term_ends_at_idx",
         ),
+        (
+            "SELECT * FROM authorizations WHERE look_due_at < now()",
+            "authorizations_look_due_at_idx",
+        ),
+        ("SELECT * FROM outbox WHERE ended_at < now()", "outbox_ended_at_idx"),
+        ("SELECT * FROM handshakes WHERE created_at < now()", "handshakes_created_at_idx"),
+        ("SELECT * FROM grants WHERE handshake_id = 'h'", "grants_handshake_id_idx"),
     ],
 )
 def test_what_is_asked_all_the_time_has_an_index(

@@ -1,4 +1,5 @@
-"""A process that dies at the worst moment: between the code exchange and the commit."""
+"""A process that dies at the worst moments: between the grant's commit and the first look at the
+account, and between the code exchange and the commit."""
 
 from __future__ import annotations
 
@@ -23,8 +24,34 @@ def own_town(tmp_path: Path) -> Iterator[Town]:
         yield town
 
 
-def test_killed_between_exchange_and_commit(own_town: Town) -> None:
+def killed_between_commit_and_first_look(town: Town) -> str:
+    """The account, connected, of which nobody knows yet where it sells."""
+    partner = town.partner()
+    account = town.account(partner)
+    pasted = {"refresh_token": town.refresh_token(partner)}
+    town.lever("POST", "/spapi/fail", {"mode": "hang", "times": 1})
+
+    def adopt() -> None:
+        with pytest.raises(httpx2.HTTPError):
+            town.house.ask("POST", f"/v1/accounts/{account['id']}/adopt", pasted)
+
+    operator = threading.Thread(target=adopt)
+    operator.start()
+    wait_for("the first look", lambda: town.lever("GET", "/history", kind="spapi")["count"] == 1)
+    town.evergrant.running.kill()
+    town.lever("POST", "/spapi/clear")
+    operator.join(30)
+    assert not operator.is_alive()
+    town.evergrant.restart()
+    view = town.house.ask("GET", f"/v1/accounts/{account['id']}")
+    assert view["authorization"]["state"] == "active"
+    assert view["participations"] == []
+    return str(account["id"])
+
+
+def test_killed_at_the_worst_moments(own_town: Town) -> None:
     town = own_town
+    unseen = killed_between_commit_and_first_look(town)
     town.lever("POST", "/login-leg", {"mode": "never"})
     partner = town.partner()
     account = town.account(partner)
@@ -81,3 +108,11 @@ def test_killed_between_exchange_and_commit(own_town: Town) -> None:
         ]
     ]
     assert "handshake.lost" in verbs
+
+    # And the other account was looked at meanwhile, without anybody asking for it.
+    healed = wait_for(
+        "the marketplaces",
+        lambda: town.house.ask("GET", f"/v1/accounts/{unseen}")["participations"],
+        within_s=120,
+    )
+    assert any(row["country_code"] == "DE" and row["participating"] for row in healed)

@@ -17,6 +17,7 @@ from evergrant.ports.things import Account, Authorization, HandshakeStep, Invita
 from evergrant.rules.lifecycle import State
 from evergrant.testing.store import MemoryStore
 from tests.rooms.conftest import BOSS, SUPPORT, Reception
+from tests.rooms.test_consent_looks import tower
 
 SHOP = "A1SHOPSHOPSHOP"
 OTHER = "A2OTHEROTHER22"
@@ -203,3 +204,18 @@ async def test_cold_arrivals_at_once_write_one_letter(here: Reception) -> None:
     query = here.log_in_query(here.application, SHOP)
     await asyncio.gather(*(here.another().log_in(query, None) for _ in range(6)))
     assert len(await rows(here, "outbox", topic="renewal")) == 1
+
+
+async def test_several_towers_make_each_owed_look_once(here: Reception) -> None:
+    here.sells(SHOP)
+    here.api.fail(times=1)
+    account = await here.add_account()
+    await here.connect(account, SHOP)
+    assert await rows(here, "participations") == []
+    here.api.clear()
+    here.clock.move(minutes=3)
+    rounds = await asyncio.gather(*(tower(here).sweep() for _ in range(4)))
+    assert sum(swept.looks_made for swept in rounds) == 1
+    assert here.api.count("participations") == 2
+    assert {row.country_code for row in await rows(here, "participations")} == {"DE", "FR"}
+    assert (await authorization(here, account)).look_due_at is None

@@ -189,8 +189,9 @@ async def test_what_was_delivered_goes_after_a_month(here: Reception) -> None:
 
 async def test_a_batch_at_a_time(here: Reception, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "BATCH", 3)
-    for _ in range(5):
+    for _ in range(4):
         await item(here, OutboxState.SENT, terms.SENT_KEPT + DAY)
+    await item(here, OutboxState.FAILED, terms.UNDELIVERED_KEPT + DAY)
     assert (await purge(here.store, here.clock.now())).outbox_items == 3
     assert (await purge(here.store, here.clock.now())).outbox_items == 2
     assert [line.facts["outbox_items"] for line in await lines(here)] == [3, 2]
