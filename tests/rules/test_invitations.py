@@ -67,7 +67,6 @@ def test_every_refusal_is_explained_to_support() -> None:
 @pytest.mark.parametrize(
     ("letter", "reason"),
     [
-        (None, Refusal.INVITATION_UNKNOWN),
         (replace(LETTER, spent=True), Refusal.INVITATION_SPENT),
         (replace(LETTER, withdrawn=True), Refusal.INVITATION_WITHDRAWN),
         (replace(LETTER, expires_at=NOW), Refusal.INVITATION_EXPIRED),
@@ -75,7 +74,7 @@ def test_every_refusal_is_explained_to_support() -> None:
         (replace(LETTER, account_closed=True, spent=True), Refusal.ACCOUNT_CLOSED),
     ],
 )
-def test_letters_that_are_not_opened(letter: LinkFacts | None, reason: Refusal) -> None:
+def test_letters_that_are_not_opened(letter: LinkFacts, reason: Refusal) -> None:
     assert judge_open(letter, NOW) == Refuse(reason)
 
 

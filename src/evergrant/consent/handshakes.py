@@ -11,11 +11,12 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from evergrant import journal
 from evergrant.consent.ground import Case, Ground, case_of
-from evergrant.consent.invitations import Invitations
+from evergrant.consent.invitations import Invitations, Live
 from evergrant.consent.queries import is_random_secret
 from evergrant.consent.reports import Filed, Reports, Trouble
 from evergrant.consent.values import Departure
@@ -87,6 +88,13 @@ def trouble_of(
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Begun:
+    handshake: Handshake
+    state: Secret
+    case: Case
+
+
 class Handshakes:
     def __init__(self, ground: Ground, reports: Reports, invitations: Invitations) -> None:
         self._ground = ground
@@ -98,50 +106,53 @@ class Handshakes:
     async def begin(self, link_secret: str, browser: str | None) -> Departure:
         now = self._ground.clock.now()
         cookie = browser if browser and is_random_secret(browser) else secrets.token_urlsafe(32)
-        refused: tuple[Trouble, Filed] | None = None
         async with self._ground.store.transaction() as tx:
             shown = await self._invitations.look_up(tx, link_secret, now)
-            if shown.refusal is not None or not shown.invitation or not shown.case:
-                refused = await self._invitations.refuse(tx, shown, now)
+            if isinstance(shown, Live):
+                begun = await self._begin(tx, shown, cookie, now)
             else:
-                try:
-                    await self._invitations.refuse_unless_complete(tx, shown.case)
-                except ApplicationIncomplete as error:
-                    refused = await self._incomplete(tx, shown.case.account, error, now)
-                else:
-                    case = shown.case
-                    handshake, state = self._begun(shown.invitation.id, case, cookie, now)
-                    await tx.handshakes.add(handshake)
-                    await journal.write(
-                        tx,
-                        now=now,
-                        by=partner(),
-                        verb="handshake.begun",
-                        subject=handshake.id,
-                        account_id=case.account.id,
-                        invitation_id=handshake.invitation_id,
-                        consent_host=handshake.consent_origin,
-                        expires_at=handshake.expires_at,
-                    )
-        if refused is not None:
-            raise await self._invitations.refused(refused)
+                begun = await self._invitations.refuse(tx, shown, now)
+        if not isinstance(begun, _Begun):
+            raise await self._invitations.refused(begun)
+        application, account = begun.case.application, begun.case.account
         location = consent_url(
-            handshake.consent_origin,
-            application_id=case.application.application_id,
-            state=state.reveal(),
-            redirect_uri=handshake.redirect_uri,
-            beta=beta_of(case.application, case.account.partner_kind),
+            begun.handshake.consent_origin,
+            application_id=application.application_id,
+            state=begun.state.reveal(),
+            redirect_uri=begun.handshake.redirect_uri,
+            beta=beta_of(application, account.partner_kind),
         )
         return Departure(
             location=Secret(location),
             browser=Secret(cookie),
             cookie_life_s=COOKIE_LIFE_S,
-            handshake_id=handshake.id,
+            handshake_id=begun.handshake.id,
         )
 
-    def _begun(
-        self, invitation_id: str, case: Case, cookie: str, now: datetime
-    ) -> tuple[Handshake, Secret]:
+    async def _begin(
+        self, tx: Transaction, live: Live, cookie: str, now: datetime
+    ) -> _Begun | tuple[Trouble, Filed]:
+        case = live.case
+        try:
+            await self._invitations.refuse_unless_complete(tx, case)
+        except ApplicationIncomplete as error:
+            return await self._incomplete(tx, case.account, error, now)
+        begun = self._begun(live.invitation.id, case, cookie, now)
+        await tx.handshakes.add(begun.handshake)
+        await journal.write(
+            tx,
+            now=now,
+            by=partner(),
+            verb="handshake.begun",
+            subject=begun.handshake.id,
+            account_id=case.account.id,
+            invitation_id=begun.handshake.invitation_id,
+            consent_host=begun.handshake.consent_origin,
+            expires_at=begun.handshake.expires_at,
+        )
+        return begun
+
+    def _begun(self, invitation_id: str, case: Case, cookie: str, now: datetime) -> _Begun:
         handshake_id = new_id(ids.Kind.HANDSHAKE, now)
         state = state_of(handshake_id, cookie)
         handshake = Handshake(
@@ -157,7 +168,7 @@ class Handshakes:
             created_at=now,
             expires_at=now + HANDSHAKE_LIFE,
         )
-        return handshake, state
+        return _Begun(handshake=handshake, state=state, case=case)
 
     async def _incomplete(
         self, tx: Transaction, account: Account, error: ApplicationIncomplete, now: datetime

@@ -33,9 +33,9 @@ from evergrant.intake import need
 from evergrant.naming import new_id
 from evergrant.outbox import put_mail
 from evergrant.ports.store import Transaction
-from evergrant.ports.things import Invitation, InvitationState, OutboxItem
+from evergrant.ports.things import Account, Handshake, Invitation, InvitationState, OutboxItem
 from evergrant.rules import ids
-from evergrant.rules.amazon_errors import page_error
+from evergrant.rules.amazon_errors import PageError, page_error
 from evergrant.rules.applications import ApplicationKind
 from evergrant.rules.faults import Fault
 from evergrant.rules.invitations import REFUSALS, LinkFacts, Refusal, Refuse, judge_open
@@ -43,7 +43,7 @@ from evergrant.rules.lifecycle import State
 from evergrant.rules.rights import SYSTEM, Caller, Right, partner
 from evergrant.rules.secrecy import Secret, digest
 
-__all__ = ["Invitations", "Shown"]
+__all__ = ["Invitations", "Live", "Shut"]
 
 #: A stranger can make us write this letter by naming a shop at our log-in URI, so an address gets
 #: it at most so often.
@@ -53,12 +53,20 @@ READY_MARGIN = timedelta(days=3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """A link that was looked up: what it belongs to and whether it still opens anything."""
+class Live:
+    """A link that opens its letter."""
 
-    invitation: Invitation | None
-    case: Case | None
-    refusal: Refusal | None
+    invitation: Invitation
+    case: Case
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shut:
+    """A link that opens nothing, or nothing any more; then what it belongs to is known."""
+
+    refusal: Refusal
+    invitation: Invitation | None = None
+    case: Case | None = None
 
 
 class Invitations:
@@ -110,104 +118,93 @@ class Invitations:
 
     async def open(self, link_secret: str) -> Opened:
         now = self._ground.clock.now()
-        refused: tuple[Trouble, Filed] | None = None
         async with self._ground.store.transaction() as tx:
             shown = await self.look_up(tx, link_secret, now)
-            if shown.refusal is None and shown.invitation and shown.case:
-                opened = self._opened(shown.invitation, shown.case)
+            if isinstance(shown, Live):
                 await self._note_opened(tx, shown.invitation, now)
             else:
                 refused = await self.refuse(tx, shown, now)
-        if refused is not None:
+        if isinstance(shown, Shut):
             raise await self.refused(refused)
-        return opened
+        return self._opened(shown.invitation, shown.case)
 
     async def decline(self, link_secret: str) -> str:
         now = self._ground.clock.now()
         async with self._ground.store.transaction() as tx:
             shown = await self.look_up(tx, link_secret, now)
-            if shown.refusal is not None or not shown.invitation or not shown.case:
-                refused = await self.refuse(tx, shown, now)
+            if isinstance(shown, Live):
+                filed = await self._decline(tx, shown, now)
             else:
-                refused = None
-                invitation, account = shown.invitation, shown.case.account
-                await self._withdraw(tx, invitation)
-                await journal.write(
-                    tx,
-                    now=now,
-                    by=partner(),
-                    verb="invitation.declined",
-                    subject=invitation.id,
-                    account_id=account.id,
-                    email=invitation.email,
-                )
-                trouble = Trouble(
-                    reason=Refusal.DECLINED.value,
-                    blame=Blame.PARTNER,
-                    account=account,
-                    advice="Ask who is the right person, correct the client e-mail if needed, "
-                    "and send a fresh link. This link no longer works.",
-                    facts={"letter_to": invitation.email},
-                )
-                filed = await self._reports.file(tx, trouble, now)
-        if refused is not None:
+                refused = await self.refuse(tx, shown, now)
+        if isinstance(shown, Shut):
             raise await self.refused(refused)
         await self._ground.ring(filed.outbox_ids)
         return filed.report.reference
+
+    async def _decline(self, tx: Transaction, live: Live, now: datetime) -> Filed:
+        invitation, account = live.invitation, live.case.account
+        await self._withdraw(tx, invitation)
+        await journal.write(
+            tx,
+            now=now,
+            by=partner(),
+            verb="invitation.declined",
+            subject=invitation.id,
+            account_id=account.id,
+            email=invitation.email,
+        )
+        trouble = Trouble(
+            reason=Refusal.DECLINED.value,
+            blame=Blame.PARTNER,
+            account=account,
+            advice="Ask who is the right person, correct the client e-mail if needed, and send a "
+            "fresh link. This link no longer works.",
+            facts={"letter_to": invitation.email},
+        )
+        return await self._reports.file(tx, trouble, now)
 
     async def tell_trouble(self, link_secret: str, code: str, words: str) -> TroubleTold:
         now = self._ground.clock.now()
         known = page_error(code[:40])
         async with self._ground.store.transaction() as tx:
             shown = await self.look_up(tx, link_secret, now)
-            if not shown.invitation or not shown.case:
-                refused = await self.refuse(tx, shown, now)
+            invitation, case = shown.invitation, shown.case
+            # A letter that is spent or too old is good enough for a word with us.
+            if invitation is None or case is None:
+                refused = await self.refuse(tx, Shut(refusal=Refusal.INVITATION_UNKNOWN), now)
             else:
-                refused = None
-                account = shown.case.account
-                begun = await tx.handshakes.all(invitation_id=shown.invitation.id)
-                trouble = Trouble(
-                    reason=f"amazon_page_{known.code.lower()}" if known else "amazon_page",
-                    blame=Blame(known.blame) if known else Blame.AMAZON,
-                    account=account,
-                    handshake=begun[-1] if begun else None,
-                    advice=known.to_do if known else "Ask the partner for a picture of the page.",
-                    facts={
-                        "happened": known.cause
-                        if known
-                        else "Amazon's own page showed an error to the partner.",
-                        "amazon_page_showed": known.code if known else one_line(code, 40),
-                        "partner_says": one_line(words, 300),
-                    },
+                begun = await tx.handshakes.all(invitation_id=invitation.id)
+                trouble = _seen_at_amazon(
+                    case.account, begun[-1] if begun else None, known, code, words
                 )
                 filed = await self._reports.file(tx, trouble, now)
-        if refused is not None:
+        if case is None:
             raise await self.refused(refused)
         await self._ground.ring(filed.outbox_ids)
         return TroubleTold(
             reference=filed.report.reference,
             code=known.code if known else "",
-            language=account.language,
+            language=case.account.language,
         )
 
     # --- for the other desks ------------------------------------------------------------------
 
-    async def look_up(self, tx: Transaction, link_secret: str, now: datetime) -> Shown:
+    async def look_up(self, tx: Transaction, link_secret: str, now: datetime) -> Live | Shut:
         invitation = (
             await tx.invitations.one(link_digest=digest(link_secret))
             if is_random_secret(link_secret)
             else None
         )
-        case = await case_of(tx, invitation.account_id) if invitation else None
+        if invitation is None:
+            return Shut(refusal=Refusal.INVITATION_UNKNOWN)
+        case = await case_of(tx, invitation.account_id)
         verdict = judge_open(_link_facts(invitation, case), now)
-        return Shown(
-            invitation=invitation,
-            case=case,
-            refusal=verdict.reason if isinstance(verdict, Refuse) else None,
-        )
+        if isinstance(verdict, Refuse):
+            return Shut(refusal=verdict.reason, invitation=invitation, case=case)
+        return Live(invitation=invitation, case=case)
 
-    async def refuse(self, tx: Transaction, shown: Shown, now: datetime) -> tuple[Trouble, Filed]:
-        refusal = shown.refusal or Refusal.INVITATION_UNKNOWN
+    async def refuse(self, tx: Transaction, shown: Shut, now: datetime) -> tuple[Trouble, Filed]:
+        refusal = shown.refusal
         note = REFUSALS[refusal]
         connected = shown.case is not None and shown.case.authorization.state is State.ACTIVE
         trouble = Trouble(
@@ -403,12 +400,30 @@ class Invitations:
         )
 
 
-def _link_facts(invitation: Invitation | None, case: Case | None) -> LinkFacts | None:
-    if invitation is None or case is None:
-        return None
+def _link_facts(invitation: Invitation, case: Case) -> LinkFacts:
     return LinkFacts(
         spent=invitation.state is InvitationState.SPENT,
         withdrawn=invitation.state is InvitationState.WITHDRAWN,
         expires_at=invitation.expires_at,
         account_closed=case.authorization.state is State.CLOSED,
+    )
+
+
+def _seen_at_amazon(
+    account: Account, handshake: Handshake | None, known: PageError | None, code: str, words: str
+) -> Trouble:
+    """What the partner says that Amazon's own page showed."""
+    return Trouble(
+        reason=f"amazon_page_{known.code.lower()}" if known else "amazon_page",
+        blame=Blame(known.blame) if known else Blame.AMAZON,
+        account=account,
+        handshake=handshake,
+        advice=known.to_do if known else "Ask the partner for a picture of the page.",
+        facts={
+            "happened": known.cause
+            if known
+            else "Amazon's own page showed an error to the partner.",
+            "amazon_page_showed": known.code if known else one_line(code, 40),
+            "partner_says": one_line(words, 300),
+        },
     )

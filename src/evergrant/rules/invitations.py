@@ -275,10 +275,8 @@ class Open:
     """The letter may be shown, and a handshake begun."""
 
 
-def judge_open(letter: LinkFacts | None, now: datetime) -> Open | Refuse:
-    """None: no letter has that link."""
-    if letter is None:
-        return Refuse(Refusal.INVITATION_UNKNOWN)
+def judge_open(letter: LinkFacts, now: datetime) -> Open | Refuse:
+    """Whether the letter still opens. (A link that no letter has is INVITATION_UNKNOWN.)"""
     if letter.account_closed:
         return Refuse(Refusal.ACCOUNT_CLOSED)
     if letter.spent:
