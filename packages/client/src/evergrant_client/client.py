@@ -14,7 +14,9 @@ __all__ = ["Evergrant", "EvergrantAuth"]
 
 class EvergrantAuth(httpx2.Auth):
     """``auth=`` for an ``httpx2.Client`` or ``httpx2.AsyncClient`` that speaks with Amazon. What
-    it asks Evergrant goes out through the same client, its proxy and time-outs."""
+    it asks Evergrant goes out through the same client, its proxy and time-outs. Leave
+    ``follow_redirects`` of that client off, as it is: httpx2 would take the access token along to
+    any host that it is sent to."""
 
     requires_response_body = True
 

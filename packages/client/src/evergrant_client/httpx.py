@@ -13,7 +13,8 @@ __all__ = ["HttpxAuth"]
 
 
 class HttpxAuth(httpx.Auth):
-    """``httpx.Client(auth=HttpxAuth(evergrant, account_id))``, or an ``AsyncClient``."""
+    """``httpx.Client(auth=HttpxAuth(evergrant, account_id))``, or an ``AsyncClient``. Leave its
+    ``follow_redirects`` off: httpx would take the access token along to any host."""
 
     requires_response_body = True
 
