@@ -1,8 +1,8 @@
 """Reading an answer of Amazon: no longer than we allow, no stranger than we understand.
 
-Answers for: bounds on time and size, and for leaving no trace of a request in an exception: what
-httpx2 raises knows the request, so none of it is chained to what is raised here. Does not answer
-for: what an answer means (each pipe knows its own).
+Answers for: the connection, bounds on time and size, and for leaving no trace of a request in an
+exception: what httpx2 raises knows the request, so none of it is chained to what is raised here.
+Does not answer for: what an answer means (each pipe knows its own).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import ssl
 from dataclasses import dataclass
 
 import httpx2
@@ -18,7 +19,7 @@ from evergrant.errors import AmazonUnavailable, EvergrantError
 from evergrant.ports.amazon import Answer
 from evergrant.rules.secrecy import MASK, Secret, scrub
 
-__all__ = ["MOST_WORDS", "fetch", "parsed", "retry_after_s", "words"]
+__all__ = ["MOST_WORDS", "client_with", "fetch", "parsed", "retry_after_s", "words"]
 
 #: So many characters of what Amazon says are kept.
 MOST_WORDS = 500
@@ -31,6 +32,24 @@ _DECODED = frozenset({"content-encoding", "content-length", "transfer-encoding",
 @dataclass(frozen=True, slots=True)
 class _TooLong(Exception):
     pass
+
+
+def client_with(
+    user_agent: str,
+    timeout_s: float,
+    verify: ssl.SSLContext | bool,
+    transport: httpx2.AsyncBaseTransport | None,
+) -> httpx2.AsyncClient:
+    """What both pipes send through. What it carries is for Amazon alone: no redirect is followed,
+    and no proxy that happens to stand in the environment is used."""
+    return httpx2.AsyncClient(
+        headers={"user-agent": user_agent, "accept": "application/json"},
+        follow_redirects=False,
+        trust_env=False,
+        timeout=timeout_s,
+        verify=verify,
+        transport=transport,
+    )
 
 
 async def fetch(

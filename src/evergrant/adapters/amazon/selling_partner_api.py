@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx2
 
-from evergrant.adapters.amazon.reading import fetch, parsed, retry_after_s, words
+from evergrant.adapters.amazon.reading import client_with, fetch, parsed, retry_after_s, words
 from evergrant.errors import AmazonUnavailable, CallDenied, Throttled, UnreadableAnswer
 from evergrant.ports import Clock
 from evergrant.ports.amazon import Answer, Call, ReportedParticipation
@@ -41,14 +41,7 @@ class HttpSellingPartnerApi:
     ) -> None:
         self._clock = clock
         self._timeout_s = timeout_s
-        self._client = httpx2.AsyncClient(
-            headers={"user-agent": user_agent, "accept": "application/json"},
-            follow_redirects=False,
-            trust_env=False,
-            timeout=timeout_s,
-            verify=verify,
-            transport=transport,
-        )
+        self._client = client_with(user_agent, timeout_s, verify, transport)
 
     async def close(self) -> None:
         await self._client.aclose()
