@@ -10,6 +10,7 @@ import json
 import secrets
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -21,6 +22,7 @@ from evergrant import post, vault
 from evergrant.accounts import NewAccount
 from evergrant.adapters.amazon import HttpLWA, HttpSellingPartnerApi
 from evergrant.adapters.store import open_store
+from evergrant.adapters.store.quick import PostgresQuickReads
 from evergrant.consent import Arrived
 from evergrant.desk import Desk
 from evergrant.entrances import public
@@ -33,6 +35,7 @@ from evergrant.errors import (
     ConsentRefused,
     EvergrantError,
     InvalidInput,
+    StoreUnavailable,
     UnreadableAnswer,
 )
 from evergrant.ports import Letter
@@ -674,6 +677,28 @@ async def test_half_a_form_is_no_fault_of_ours(house: House) -> None:
     scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": []}
     await door(scope, receive, send)
     assert sent[0]["status"] == 400
+
+
+async def test_a_database_that_is_away_is_waited_for_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every caller waited twice as long as it is meant to, while more of them came."""
+    quick = PostgresQuickReads(f"host={tmp_path} dbname=x user=x", most=1, patience_s=0.05)
+    waited = 0
+    ask = quick._ask
+
+    async def count(*question: Any) -> Any:
+        nonlocal waited
+        waited += 1
+        return await ask(*question)
+
+    monkeypatch.setattr(quick, "_ask", count)
+    await quick.open()
+    for asking in (quick.ping(), quick.standing("acc_1"), quick.api_key("key_1")):
+        with pytest.raises(StoreUnavailable):
+            await asking
+    await quick.close()
+    assert waited == 3
 
 
 def test_a_body_of_names_given_twice_is_read_in_one_go() -> None:

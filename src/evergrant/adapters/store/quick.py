@@ -9,7 +9,7 @@ from typing import Any, LiteralString
 
 import psycopg
 from psycopg.rows import dict_row
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from evergrant.adapters.store.forms import Form
 from evergrant.adapters.store.shelves import FORMS
@@ -85,12 +85,7 @@ class PostgresQuickReads:
         return None if row is None else FORMS["connection_keys"].thing(row)
 
     async def ping(self) -> None:
-        with plainly():
-            try:
-                await self._ask("SELECT 1 AS one WHERE %s <> ''", "ping")
-            except psycopg.OperationalError:
-                await self._pool.check()
-                await self._ask("SELECT 1 AS one WHERE %s <> ''", "ping")
+        await self._read("SELECT 1 AS one WHERE %s <> ''", "ping")
 
     async def _read(self, statement: LiteralString, value: str) -> _Row | None:
         if not _storable(value):
@@ -98,6 +93,8 @@ class PostgresQuickReads:
         with plainly():
             try:
                 return await self._ask(statement, value)
+            except PoolTimeout:
+                raise  # nobody answers: whoever waited once is not made to wait again
             except psycopg.OperationalError:
                 await self._pool.check()
                 return await self._ask(statement, value)
