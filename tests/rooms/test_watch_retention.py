@@ -116,6 +116,8 @@ async def test_attempts_of_a_quarter_ago_go_and_their_grants_stay(here: Receptio
     assert [one.id for one in await rows(here, "handshakes")] == [young.departure.handshake_id]
     (kept,) = await rows(here, "grants")
     assert (kept.id, kept.handshake_id) == (grant.id, None)
+    (granted,) = [line for line in await lines(here) if line.verb == "authorization.granted"]
+    assert granted.facts["handshake_id"] == grant.handshake_id, "the journal knows for ever"
     line = (await lines(here))[-1]
     assert (line.verb, line.caller, line.account_id) == ("records.purged", "system", None)
     assert line.facts == {"reports": 0, "handshakes": 2, "outbox_items": 0}

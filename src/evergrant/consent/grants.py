@@ -117,6 +117,7 @@ class Grants:
             account_id=case.account.id,
             state_before=before.state,
             state_after=after.state,
+            handshake_id=grant.handshake_id,
             **_told(grant, after),
         )
         return await self._announce(tx, case, grant, after, now)
