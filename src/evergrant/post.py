@@ -20,8 +20,9 @@ from typing import Any
 
 from evergrant import journal, letters
 from evergrant.consent import Consent
-from evergrant.errors import EvergrantError, NotDelivered, NotFound, StoreUnavailable
+from evergrant.errors import EvergrantError, NotDelivered, NotFound
 from evergrant.outbox import put_mail
+from evergrant.patience import patiently
 from evergrant.ports import Clock, Letter, Mail, WebhookPost, Webhooks
 from evergrant.ports.store import Store, Transaction, not_after
 from evergrant.ports.things import OutboxItem, OutboxKind, OutboxState
@@ -144,15 +145,7 @@ class Post:
     async def _note_success(self, item: OutboxItem, now: datetime) -> OutboxItem:
         """What went out and is not written down goes out again, so a database that restarts is
         waited for."""
-        pauses = iter(NOTING_S)
-        while True:
-            try:
-                return await self._note_sent(item, now)
-            except StoreUnavailable:
-                pause_s = next(pauses, None)
-                if pause_s is None:
-                    raise
-                await asyncio.sleep(pause_s)
+        return await patiently(lambda: self._note_sent(item, now), NOTING_S)
 
     async def _note_sent(self, item: OutboxItem, now: datetime) -> OutboxItem:
         async with self._store.transaction() as tx:

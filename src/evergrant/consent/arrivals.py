@@ -37,6 +37,7 @@ from evergrant.errors import (
 )
 from evergrant.naming import new_id
 from evergrant.outbox import put_mail
+from evergrant.patience import patiently
 from evergrant.ports.amazon import LwaClient, TokenAnswer
 from evergrant.ports.store import Transaction
 from evergrant.ports.things import (
@@ -247,21 +248,17 @@ class Arrivals:
         While the database is away the grant exists nowhere but here, so this is tried for some
         seconds. Raises NotStorable, StoreUnavailable."""
         grant_id = new_id(ids.Kind.GRANT, now)
-        races = 0
-        pauses = iter(self._ground.commit_patience_s)
-        while True:
+
+        async def store() -> tuple[str, ...] | None:
+            async with self._ground.store.transaction() as tx:
+                return await self._store(tx, believed, answer, grant_id, now)
+
+        for _ in range(MOST_RACES):
             try:
-                async with self._ground.store.transaction() as tx:
-                    return await self._store(tx, believed, answer, grant_id, now)
+                return await patiently(store, self._ground.commit_patience_s)
             except Raced:
-                races += 1
-                if races >= MOST_RACES:
-                    raise StoreUnavailable("The authorization did not stand still.") from None
-            except StoreUnavailable:
-                pause = next(pauses, None)
-                if pause is None:
-                    raise
-                await asyncio.sleep(pause)
+                continue
+        raise StoreUnavailable("The authorization did not stand still.")
 
     async def _store(
         self,

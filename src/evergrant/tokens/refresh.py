@@ -26,9 +26,9 @@ from evergrant.errors import (
     NotFound,
     NotYetAuthorized,
     SealBroken,
-    StoreUnavailable,
 )
 from evergrant.outbox import put_event
+from evergrant.patience import patiently
 from evergrant.ports import Bell, Clock
 from evergrant.ports.amazon import TokenAnswer
 from evergrant.ports.store import AlreadyThere, Store, Transaction
@@ -50,8 +50,8 @@ __all__ = ["Refresh", "refuse_unless_serving"]
 
 #: So often an errand begins again because the grant changed under its hands.
 _ATTEMPTS = 3
-#: So often an answer of LWA is tried to be written down before it is given up.
-_WRITES = 3
+#: Pauses, in seconds, between attempts to write down an answer of LWA. Callers wait meanwhile.
+_KEEPING_S = (0.1, 0.4)
 
 Good = Callable[[AccessToken], bool]
 
@@ -298,16 +298,10 @@ class Refresh:
             grant_id=found.grant_id,
         )
         swapped = answer.refresh_token is not None and answer.refresh_token != refresh_token
-        for left in reversed(range(_WRITES)):
-            try:
-                kept = await self._write(found, token, answer.refresh_token if swapped else None)
-            except StoreUnavailable:
-                # A refresh token that Amazon swapped would be lost with the answer.
-                if not left:
-                    raise
-            else:
-                return token if kept else None
-        raise AssertionError("the last write returns or raises")
+        new_refresh_token = answer.refresh_token if swapped else None
+        # A refresh token that Amazon swapped would be lost with the answer.
+        kept = await patiently(lambda: self._write(found, token, new_refresh_token), _KEEPING_S)
+        return token if kept else None
 
     async def _write(
         self, found: _Found, token: AccessToken, new_refresh_token: Secret | None
