@@ -141,6 +141,7 @@ async def open_wires(
         )
         # First of all at the end: refreshes under way still need Amazon and the database.
         stack.push_async_callback(desk.tokens.close)
+        stack.push_async_callback(desk.consent.close)
         yield Wires(desk=desk, keyring=ring, bell=bell, database_url=Secret(url))
 
 

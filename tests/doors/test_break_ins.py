@@ -584,6 +584,26 @@ async def waiting_letter(house: House) -> str:
     return item_id
 
 
+async def test_a_house_that_closes_waits_for_a_code_that_is_spent(house: House) -> None:
+    """The browser hung up and somebody deploys at that moment: the grant is stored all the same."""
+    account_id = await house.account()
+    state, browser = await house.begin(account_id)
+    with house.fakes.lwa.hold():
+        arriving = asyncio.create_task(
+            house.desk.consent.accept(house.callback(state, SHOP), browser)
+        )
+        await house.until_asked("exchange_code")
+        arriving.cancel()
+        await asyncio.gather(arriving, return_exceptions=True)
+        closing = asyncio.create_task(house.desk.consent.close())
+        await asyncio.wait({closing}, timeout=0.02)
+        assert not closing.done()
+        await house.desk.consent.close(within_s=0.01)  # there is an end to it
+    await closing
+    assert (await house.authorization(account_id)).state is State.ACTIVE
+    assert house.fakes.lwa.count("exchange_code") == 1
+
+
 async def test_a_letter_is_sent_once_though_the_database_is_away_afterwards(house: House) -> None:
     item_id = await waiting_letter(house)
     send = house.fakes.mail.send

@@ -254,6 +254,11 @@ class Consent:
         """The whole link for "Try again", for the browser that began it and while it works."""
         return await self._handshakes.way_back(handshake_id, browser)
 
+    async def close(self, within_s: float = 25.0) -> None:
+        """Lets exchanges under way come to their end, for so long, also those whose browser hung
+        up. Called before the store is closed."""
+        await self._arrivals.close(within_s)
+
     # --- post room and clock tower -----------------------------------------------------------
 
     async def letter_facts(self, item: OutboxItem) -> LetterFacts | None:

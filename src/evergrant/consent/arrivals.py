@@ -127,6 +127,12 @@ class Arrivals:
         finishing.add_done_callback(self._finished)
         return await asyncio.shield(finishing)
 
+    async def close(self, within_s: float) -> None:
+        """Lets the exchanges under way come to their end, for so long: their codes are spent, and
+        what Amazon gave for them exists nowhere else yet."""
+        if self._finishing:
+            await asyncio.wait(self._finishing, timeout=within_s)
+
     def _finished(self, task: asyncio.Task[Arrived]) -> None:
         self._finishing.discard(task)
         if not task.cancelled():
