@@ -17,7 +17,9 @@ from typing import Literal
 __all__ = ["PAGE_ERRORS", "TOKEN_TROUBLE", "PageError", "page_error"]
 
 #: Amazon's ``details`` of a 403 that a fresh access token cures (403 Unauthorized is all that the
-#: code says; it also stands for missing roles and wrong regions).
+#: code says; it also stands for missing roles and wrong regions). Sources: the second one in
+#: selling-partner-api-models issues 230 and 2333; the first one stands on no page of Amazon's, we
+#: know it from the source code of several SDKs that wait for it.
 TOKEN_TROUBLE = (
     "The access token you provided has expired",
     "The access token you provided is revoked, malformed or invalid",

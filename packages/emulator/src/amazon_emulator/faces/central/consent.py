@@ -120,8 +120,9 @@ def limit_reached(stage: Stage, application: Application, partner: Partner) -> b
 
 
 def takes_login_leg(stage: Stage, application: Application, partner: Partner) -> bool:
-    """Whether the browser goes to the log-in URI first. Amazon's staff said: partners that are not
-    linked yet do; its current page says: always; its guide of 2021 says: never."""
+    """Whether the browser goes to the log-in URI first. Amazon's staff (selling-partner-api-docs
+    issue 693): partners that are not linked yet do; its page "website-authorization-workflow":
+    always; its guide of 2021: never."""
     habits = stage.habits
     pair = (partner.selling_partner_id, application.application_id)
     wish = (
