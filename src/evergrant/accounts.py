@@ -100,7 +100,8 @@ class Accounts:
     async def change(self, id: str, changes: Mapping[str, object], *, by: Caller) -> Account:
         """Changes the named fields of ``NewAccount``; ``flags`` may name some only. Application,
         region and partner kind are frozen once the account was authorized. ``oauth_began`` is
-        set by an invitation, never here. Needs WRITE. Journal: ``account.changed``."""
+        set by an invitation, never here. Another client e-mail takes the open link back: it went
+        to the former one. Needs WRITE. Journal: ``account.changed``."""
         need(by, Right.WRITE)
         now = self._clock.now()
         flaws = Flaws()
@@ -130,6 +131,9 @@ class Accounts:
             moved = not touched or await _change(tx, authorization, now, **mirrored)
             if fresh is None or not moved:
                 raise Conflict(_MOVED_ON)
+            if "client_email" in changed:
+                # Whoever got the link at the former address is not who is meant any more.
+                await _withdraw_letters(tx, id)
             was = {name: getattr(old, name) for name in changed}
             if "flags" in changed:
                 changed["flags"] = asked
@@ -270,10 +274,7 @@ class Accounts:
             if fresh is None:
                 raise Conflict(_MOVED_ON)
             if event is Event.CLOSE:
-                for letter in await tx.invitations.all(account_id=id, state=InvitationState.OPEN):
-                    await tx.invitations.change(
-                        letter.id, {"state": InvitationState.OPEN}, state=InvitationState.WITHDRAWN
-                    )
+                await _withdraw_letters(tx, id)
             await _write(tx, now, by, verb, id, was=authorization.state, state=decision.to)
             return await _view(tx, account, fresh)
 
@@ -323,6 +324,13 @@ async def _reached(tx: Transaction, id: str, by: Caller) -> tuple[Account, Autho
     authorization = await tx.authorizations.one(account_id=id)
     assert authorization is not None, f"{id} has no authorization"
     return account, authorization
+
+
+async def _withdraw_letters(tx: Transaction, account_id: str) -> None:
+    for letter in await tx.invitations.all(account_id=account_id, state=InvitationState.OPEN):
+        await tx.invitations.change(
+            letter.id, {"state": InvitationState.OPEN}, state=InvitationState.WITHDRAWN
+        )
 
 
 async def _refuse_taken_over(tx: Transaction, closed: Authorization) -> None:

@@ -319,6 +319,30 @@ async def test_whoever_writes_first_account_and_grant_agree(
         assert house.issued_to(token.value) == (shop, house.client_ids[house.application_id])
 
 
+async def test_a_link_is_of_no_use_at_an_address_that_was_wrong(house: House) -> None:
+    """An operator corrects a mistyped address. The link that went to a stranger opens nothing,
+    and is neither shown to the right person nor mailed to the wrong one again."""
+    account_id = await house.account(client_email="stranger@elsewhere.example")
+    await house.desk.consent.invite(account_id, by=SYSTEM)
+    waiting = house.fakes.bell.rung[-1]
+    wrong = (await house.desk.consent.link(account_id, by=SYSTEM)).reveal()
+    house.fakes.clock.move(milliseconds=1)
+    email = "owner@shop.example"
+    await house.desk.accounts.change(account_id, {"client_email": email}, by=SYSTEM)
+    with pytest.raises(ConsentRefused) as refused:
+        await house.desk.consent.open(wrong.rpartition("/")[2])
+    assert refused.value.reason == "invitation_withdrawn"
+    await house.desk.post.deliver(waiting)
+    assert house.fakes.mail.letters == []
+    right = (await house.desk.consent.link(account_id, by=SYSTEM)).reveal()
+    assert right != wrong
+    opened = await house.desk.consent.open(right.rpartition("/")[2])
+    async with house.fakes.store.transaction() as tx:
+        invitation = await tx.invitations.get(opened.invitation_id)
+    assert invitation is not None
+    assert invitation.email == email
+
+
 # --- renewal, closing and adoption while tokens are minted ------------------------------------
 
 
