@@ -212,7 +212,7 @@ def test_who_was_killed_as_the_last_leaves_a_server_for_the_next(home: Path) -> 
 def test_a_terminal_that_is_closed_takes_only_its_own_process(home: Path) -> None:
     user = User(home, start_new_session=True)
     url = user.url()
-    os.killpg(user.process.pid, signal.SIGINT)
+    os.killpg(user.process.pid, signal.SIGHUP)
     user.process.communicate(timeout=60)
     assert kept(url) == "since the beginning"
 
