@@ -27,6 +27,7 @@ from evergrant.rules.marketplaces import (
     country_code,
 )
 from evergrant.rules.rights import Caller
+from evergrant.rules.secrecy import scrub
 from evergrant.spelling import did_you_mean
 
 __all__ = ["ELSEWHERE", "FIELDS", "NewAccount", "check_account", "check_against_authorization"]
@@ -90,6 +91,12 @@ def _vendor_kind(flaws: Flaws, field: str, value: object) -> VendorKind | None:
 def _check_notes(notes: str) -> str:
     if len(notes) > LONGEST_NOTES:
         raise Fault("too_long", f"Notes take at most {LONGEST_NOTES} characters.")
+    if scrub(notes) != notes:
+        raise Fault(
+            "holds_secret",
+            "This holds a secret; notes are stored as they are and shown to everybody.",
+            hint="Leave it out. A refresh token is taken by 'adopt', which seals it.",
+        )
     return notes
 
 

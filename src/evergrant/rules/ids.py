@@ -15,6 +15,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from evergrant.rules.faults import Fault
+from evergrant.rules.secrecy import scrub
 
 __all__ = [
     "LANGUAGES",
@@ -303,6 +304,13 @@ def check_language(text: str, field: str = "language") -> str:
 def check_name(text: str, field: str = "name") -> str:
     """1 to 200 printable characters, without blanks at the ends."""
     name = text.strip()
+    if scrub(name) != name:
+        raise Fault(
+            "holds_secret",
+            "This holds a secret; a name is stored as it is and shown to everybody.",
+            field=field,
+            hint="Write a name that your people recognise.",
+        )
     if 1 <= len(name) <= 200 and name.isprintable():
         return name
     problem = "is empty" if not name else "is too long" if len(name) > 200 else "cannot be printed"

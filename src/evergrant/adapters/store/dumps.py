@@ -54,7 +54,10 @@ def restore(url: str, path: Path) -> None:
         with path.open("rb") as file:
             archive = file.read(len(_ARCHIVE_BEGINS)) == _ARCHIVE_BEGINS
     except OSError as error:
-        raise NotFound(f"The dump {path} cannot be read: {error.strerror}.") from None
+        raise NotFound(
+            f"The dump {path} cannot be read: {error.strerror}.",
+            hint="Name a file that `evergrant db dump` wrote.",
+        ) from None
     _check_empty(url)
     if archive:
         options = ["--no-owner", "--no-privileges", "--single-transaction", "--exit-on-error"]

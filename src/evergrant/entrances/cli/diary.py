@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from evergrant.ports.things import JournalLine, SupportReport
     from evergrant.rules.rights import Caller
 
+__all__ = ["add"]
+
 #: So many are asked for in one go.
 STRIDE = 500
 #: Facts that head a report instead of standing among the others.
@@ -79,8 +81,8 @@ async def _names(desk: Desk, lines: list[JournalLine]) -> dict[str, str]:
 def _told(line: JournalLine, names: dict[str, str]) -> dict[str, Any]:
     """``about`` is the account's name, else the thing's id."""
     kind, _, who = line.caller.partition(":")
-    known = {line.subject, line.account_id}
-    facts = {name: value for name, value in plain(line.facts).items() if value not in known}
+    said = (line.subject, line.account_id)
+    facts = {name: value for name, value in plain(line.facts).items() if value not in said}
     return {
         "id": line.id,
         "at": plain(line.at),

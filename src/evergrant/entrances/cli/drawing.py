@@ -61,30 +61,53 @@ def printable(text: str) -> str:
     )
 
 
-def draw_table(items: Sequence[Mapping[str, Any]], columns: Sequence[tuple[str, str]]) -> None:
-    """``columns`` are paths (``a.b``: field ``b`` of field ``a``) and headings."""
-    from rich.measure import Measurement
+def draw_table(
+    items: Sequence[Mapping[str, Any]],
+    columns: Sequence[tuple[str, str]],
+    *,
+    optional: Sequence[str] = (),
+) -> None:
+    """``columns`` are paths (``a.b``: field ``b`` of field ``a``) and headings. Where the terminal
+    is too narrow, the ``optional`` headings go, one after the other; then rows become blocks."""
+    console = _console()
+    kept, leaving = list(columns), list(optional)
+    while True:
+        cells = [[_cell(_dig(item, path)) for path, _ in kept] for item in items]
+        drawn = _table(cells, kept)
+        if _narrowest(console, drawn) <= console.width:
+            console.print(drawn)
+            return
+        if not leaving:
+            break
+        gone = leaving.pop(0)
+        kept = [(path, heading) for path, heading in kept if heading != gone]
+    cells = [[_cell(_dig(item, path)) for path, _ in columns] for item in items]
+    _draw_blocks(console, cells, [heading for _, heading in columns])
+
+
+def _table(cells: Sequence[Sequence[str]], columns: Sequence[tuple[str, str]]) -> Table:
     from rich.table import Table
 
-    console = _console()
-    cells = [[_cell(_dig(item, path)) for path, _ in columns] for item in items]
     drawn = Table(box=None, pad_edge=False, header_style="bold")
-    for path, heading in columns:
+    for place, (path, heading) in enumerate(columns):
         whole = path.rpartition(".")[2].endswith(_WHOLE)
+        longest = max((len(row[place]) for row in cells), default=1)
         drawn.add_column(
             heading,
             overflow="fold",
             no_wrap=whole,
-            min_width=None if whole else min(NARROWEST, _longest(cells, columns, path)),
+            min_width=longest if whole else min(NARROWEST, longest),
         )
     for row in cells:
         drawn.add_row(*row)
-    if Measurement.get(console, console.options.update(max_width=10_000), drawn).minimum > (
-        console.width
-    ):
-        _draw_blocks(console, cells, [heading for _, heading in columns])
-    else:
-        console.print(drawn)
+    return drawn
+
+
+def _narrowest(console: Console, drawn: Table) -> int:
+    from rich.measure import Measurement
+
+    unbounded = console.options.update(max_width=10_000)
+    return Measurement.get(console, unbounded, drawn).minimum
 
 
 def draw_grid(fields: Mapping[str, Any]) -> None:
@@ -122,11 +145,6 @@ def _draw_blocks(console: Console, cells: Sequence[Sequence[str]], headings: Seq
         if number:
             console.print()
         console.print(_grid(zip(headings, row, strict=True)))
-
-
-def _longest(cells: Sequence[Sequence[str]], columns: Sequence[tuple[str, str]], path: str) -> int:
-    place = [one for one, _ in columns].index(path)
-    return max((len(row[place]) for row in cells), default=1)
 
 
 def _console() -> Console:

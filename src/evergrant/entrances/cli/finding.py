@@ -85,8 +85,9 @@ def list_accounts(
         return
     table(
         [_line(row) for row in sorted(found.rows, key=lambda row: row.account.name.casefold())],
-        ("name", "kind", "region", "home", "state", ("until", "lasts until"), "id"),
+        ("name", "kind", "home", "state", ("until", "lasts until"), "id"),
         as_json=False,
+        optional=("id",),  # the name does everywhere
         next=following,
         empty="No such account."
         if any((app, instance, kind, region, state, search, ends_within is not None, after))
@@ -139,8 +140,7 @@ def _line(row: AccountView) -> dict[str, object]:
             "id": account.id,
             "name": account.name,
             "kind": account.partner_kind,
-            "region": account.region,
-            "home": account.home_marketplace,
+            "home": f"{account.home_marketplace}, {account.region.value}",
             "state": own.state,
             "until": day(own.term_ends_at),
         }

@@ -9,7 +9,7 @@ import typer
 
 from evergrant.entrances.cli.given import asks_a_person, instant, secret_of
 from evergrant.entrances.cli.running import app_with, at_desk
-from evergrant.entrances.cli.show import Json, remark, say, show_json, table, thing
+from evergrant.entrances.cli.show import Json, plain, remark, say, show_json, table, thing
 
 if TYPE_CHECKING:
     from evergrant.desk import Desk
@@ -131,8 +131,6 @@ def add_api_key(
 
     made = at_desk(work)
     if json:
-        from evergrant.entrances.cli.show import plain
-
         show_json({**plain(made.key), "secret": made.secret.reveal()})
         return
     remark(f"API key {made.key.id}. Keep it now; it is not shown again:")
@@ -151,14 +149,17 @@ def list_api_keys(limit: Limit = 100, after: After = None, json: Json = False) -
 
     rows, names = at_desk(look)
     table(
-        rows,
+        rows
+        if json
+        else [
+            {**plain(row), "reach": names.get(row.client_instance_id or "", "all")} for row in rows
+        ],
         (
-            *("id", "name", "rights", ("client_instance_id", "reaches")),
+            *("id", "name", "rights", ("reach", "reaches")),
             *(("last_used_at", "used"), ("expires_at", "ends"), ("revoked_at", "revoked")),
         ),
         as_json=json,
         next=rows[-1].id if len(rows) == limit else None,
-        names=names,
         empty="No API key yet. Next: evergrant apikey add --help",
     )
 

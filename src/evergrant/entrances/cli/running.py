@@ -89,6 +89,8 @@ def run(arguments: Sequence[str]) -> int:
         )
         _trace_if_wanted(error)
         return exit_code
+    if outcome == INTERRUPTED:  # Ctrl-C that the library caught: it says nothing itself
+        return complained(Blame.CALLER, "interrupted", "Interrupted.")
     return outcome if isinstance(outcome, int) else 0
 
 

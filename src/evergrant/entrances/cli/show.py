@@ -83,11 +83,13 @@ def table(
     as_json: bool,
     next: str | None = None,
     names: Mapping[str, str] | None = None,
+    optional: Sequence[str] = (),
     empty: str = "Nothing here yet.",
 ) -> None:
     """Many things. As JSON ``{"items": [...], "next": id or null}`` with all of their fields;
     as a table the named columns, ``a.b`` meaning field ``b`` of field ``a``, a pair naming its
-    heading as well. ``names`` are shown to people in the place of ids."""
+    heading as well; ``optional`` headings are left out where the terminal is narrow. ``names``
+    are shown to people in the place of ids."""
     items = [plain(row) for row in rows]
     if as_json:
         show_json({"items": items, "next": next})
@@ -96,7 +98,7 @@ def table(
         from evergrant.entrances.cli.drawing import draw_table
 
         headed = [(one, _heading(one)) if isinstance(one, str) else one for one in columns]
-        draw_table([_named(item, names or {}) for item in items], headed)
+        draw_table([_named(item, names or {}) for item in items], headed, optional=optional)
     else:
         remark(empty)
     if next:

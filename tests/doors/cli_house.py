@@ -1,0 +1,139 @@
+"""The command line of a house that is set up, for the tests of it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import secrets
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evergrant import logs, wiring
+from evergrant.adapters.clock import SystemClock
+from evergrant.entrances.cli.running import run
+from evergrant.rules.secrecy import Secret
+from evergrant.testing.lwa import FakeLWA
+from evergrant.testing.selling_partner_api import FakeSellingPartnerApi
+
+CLIENT_ID = "amzn1.application-oa2-client." + "0" * 32
+AMAZON_ID = "amzn1.sp.solution.00000000-0000-4000-8000-000000000001"
+
+
+@dataclass(frozen=True)
+class Said:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        assert self.code == 0, self.err
+        return json.loads(self.out)
+
+
+Cli = Callable[..., Said]
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing of the surroundings is set, and logging stays pytest's."""
+    for name in list(os.environ):
+        if name.startswith("EVERGRANT_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("EVERGRANT_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(logs, "configure", lambda *_, **__: None)
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+
+
+@pytest.fixture
+def cli(bare: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cli:
+    def call(*arguments: str, stdin: str = "") -> Said:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        capsys.readouterr()
+        code = run(list(arguments))
+        heard = capsys.readouterr()
+        return Said(code, heard.out, heard.err)
+
+    return call
+
+
+@pytest.fixture
+def house(cli: Cli, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """The command line of a house that is migrated."""
+    monkeypatch.setenv("EVERGRANT_DATABASE_URL", database_url)
+    assert cli("migrate").code == 0
+    return cli
+
+
+class Amazon:
+    """Login with Amazon and the Selling Partner API in memory, over all commands of a test."""
+
+    def __init__(self) -> None:
+        clock = SystemClock()
+        self.lwa = FakeLWA(clock)
+        self.api = FakeSellingPartnerApi(self.lwa, clock)
+
+
+@pytest.fixture
+def amazon(monkeypatch: pytest.MonkeyPatch) -> Amazon:
+    amazon = Amazon()
+
+    async def close() -> None:
+        """Nothing to close."""
+
+    for fake in (amazon.lwa, amazon.api):
+        fake.close = close  # type: ignore[union-attr]
+    monkeypatch.setattr(wiring, "HttpLWA", lambda **_: amazon.lwa)
+    monkeypatch.setattr(wiring, "HttpSellingPartnerApi", lambda **_: amazon.api)
+    return amazon
+
+
+def add_application(cli: Cli, secret: str = "") -> Any:
+    added = cli(
+        *("app", "add", "Northwind Connect", "--application-id", AMAZON_ID),
+        *("--partner-kind", "seller", "--partner-kind", "vendor", "--json"),
+    ).json
+    secret = secret or secrets.token_hex(20)
+    said = cli(
+        *("app", "credentials", "Northwind Connect", "--lwa-client-id", CLIENT_ID),
+        stdin=f"{secret}\n",
+    )
+    assert said.code == 0, said.err
+    return added
+
+
+def add_account(cli: Cli, name: str = "Blue Heron Books", *more: str) -> Any:
+    return cli(
+        *("account", "add", name, "--app", "Northwind Connect", "--instance", "ERP"),
+        *("--kind", "seller", "--region", "eu", "--home", "DE"),
+        *("--email", "owner@shop.example", "--json", *more),
+    ).json
+
+
+@pytest.fixture
+def with_account(house: Cli, amazon: Amazon) -> Cli:
+    secret = secrets.token_hex(20)
+    amazon.lwa.add_client(CLIENT_ID, Secret(secret))
+    add_application(house, secret)
+    assert house("instance", "add", "ERP").code == 0
+    add_account(house)
+    return house
+
+
+@pytest.fixture
+def connected(with_account: Cli, amazon: Amazon) -> Cli:
+    refresh_token = amazon.lwa.grant(CLIENT_ID, about="A2SHOP")
+    amazon.api.participate("A2SHOP", [])
+    adopted = with_account(
+        *("account", "adopt", "Blue Heron Books", "--granted", "2026-03-01", "--json"),
+        stdin=refresh_token.reveal(),
+    )
+    assert adopted.json["authorization"]["state"] == "active"
+    assert refresh_token.reveal() not in adopted.out
+    return with_account
