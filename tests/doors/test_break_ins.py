@@ -282,7 +282,7 @@ async def test_whoever_writes_first_account_and_grant_agree(
 ) -> None:
     house = settled
     giving: Coroutine[Any, Any, object]
-    for round_ in range(6):
+    for round_ in range(4):
         account_id = await house.account()
         shop = f"{SHOP}{round_}"
         with house.fakes.lwa.hold():
