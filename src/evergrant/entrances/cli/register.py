@@ -173,6 +173,8 @@ def show_application(app: App, json: Json = False) -> None:
 
     application, credentials = at_desk(look)
     thing(application, as_json=json, extra={"credentials": plain(credentials)})
+    if not json:
+        _register_at_amazon(application)
 
 
 @applications.command("change")
