@@ -47,7 +47,7 @@ __all__ = ["Invitations", "Live", "Shut"]
 
 #: A stranger can make us write this letter by naming a shop at our log-in URI, so an address gets
 #: it at most so often.
-COLD_LETTER_PAUSE = timedelta(hours=6)
+COLD_LETTER_PAUSE = timedelta(hours=24)
 #: An open link with less time left than this is replaced when a fresh one is to be ready.
 READY_MARGIN = timedelta(days=3)
 
