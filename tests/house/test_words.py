@@ -234,3 +234,17 @@ def test_versions_agree_and_are_semantic() -> None:
     }
     assert all(versions.values()), versions
     assert len({match.group(1) for match in versions.values() if match}) == 1
+
+
+def test_tests_cut_connections_of_their_own_database_only() -> None:
+    """One server carries the databases of many tests at once; who ends the connections of all of
+    them makes a neighbour fail that did nothing wrong."""
+    careless = []
+    for path in tracked("tests/*.py"):
+        lines = path.read_text().splitlines()
+        for number, line in enumerate(lines):
+            statement = "\n".join(lines[number : number + 4])
+            ends = "pg_terminate_backend(pid)" in line
+            if ends and "current_database()" not in statement and path != Path(__file__):
+                careless.append(f"{path.relative_to(ROOT)}:{number + 1}")
+    assert not careless

@@ -254,6 +254,7 @@ def test_a_worker_outlives_its_database(backyard: Backyard) -> None:
     backyard.ask(
         "select pg_terminate_backend(pid) from pg_stat_activity"
         " where pid <> pg_backend_pid() and backend_type = 'client backend'"
+        " and datname = current_database()"
     )
     backyard.invite("Cut off")
     wait_for("the letter", lambda: backyard.relay.to("cut-off@shop.example"), within_s=90)

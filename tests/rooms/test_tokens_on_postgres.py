@@ -94,7 +94,8 @@ async def test_a_process_that_loses_its_lock_blocks_nobody(
         async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as admin:
             await admin.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_locks"
-                " WHERE locktype = 'advisory' AND granted"
+                " WHERE locktype = 'advisory' AND granted AND database ="
+                " (SELECT oid FROM pg_database WHERE datname = current_database())"
             )
         await until("the second process asks", lambda: ground.lwa.count() == 2)
     assert ground.about(await other) == held.about
