@@ -132,15 +132,6 @@ class Vault:
         """True when something lay there."""
         return await tx.safe.drop(name)
 
-    async def move(self, tx: Transaction, old_name: str, new_name: str, *, now: datetime) -> bool:
-        """Seals again under another name and empties the old place; False when it was empty."""
-        old = await tx.safe.get(old_name)
-        if old is None:
-            return False
-        secret = await self.open_sealed(old)
-        await self.put(tx, new_name, secret, now=now, expires_at=old.expires_at)
-        return await tx.safe.drop(old_name)
-
     async def rotate_key(
         self, store: Store, clock: Clock, progress: Progress | None = None, batch: int = 200
     ) -> Rotation:

@@ -10,12 +10,11 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import requests
 
 from evergrant_client import Evergrant
 from evergrant_client.protocol import AccessToken
 from evergrant_client.requests import RequestsAuth
-
-requests = pytest.importorskip("requests")
 
 HEADER = "x-amz-access-token"
 

@@ -100,21 +100,6 @@ async def test_a_row_that_was_moved_by_hand_does_not_open(
             await vault.open(tx, other)
 
 
-async def test_move_seals_again(vault: Vault, store: MemoryStore, clock: FakeClock) -> None:
-    old, new = names.client_secret("app_1"), names.previous_client_secret("app_1")
-    value, ends = secret(), clock.now() + timedelta(days=7)
-    async with store.transaction() as tx:
-        assert not await vault.move(tx, old, new, now=clock.now())
-        await vault.put(tx, old, value, now=clock.now(), expires_at=ends)
-        clock.move(minutes=1)
-        assert await vault.move(tx, old, new, now=clock.now())
-        assert await vault.open(tx, old) is None
-        assert await vault.open(tx, new) == value
-        row = await tx.safe.get(new)
-        assert row is not None
-        assert (row.expires_at, row.sealed_at) == (ends, clock.now())
-
-
 def test_names_are_all_different() -> None:
     makers = [
         maker
