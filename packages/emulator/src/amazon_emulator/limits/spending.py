@@ -1,0 +1,73 @@
+"""What a call spends because of the type that it asks for.
+
+Answers for: the one verb that API modules call once they have read a feed's or a report's type. The
+plan of the operation itself was spent before they were asked; a refusal here gives that back.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from amazon_emulator.limits import special
+from amazon_emulator.limits.buckets import Key, Limits, Scope
+from amazon_emulator.limits.measures import Measure
+from amazon_emulator.limits.plans import plans_of
+
+if TYPE_CHECKING:
+    from amazon_emulator.stage import Stage
+
+__all__ = ["Exhausted", "spend_for"]
+
+
+class Exhausted(Exception):
+    """No call is left. ``wait_s``: seconds until the next is; ``scope``: whose bucket is empty."""
+
+    def __init__(self, wait_s: float, scope: Scope) -> None:
+        super().__init__(f"no call is left ({scope}); the next in {wait_s:.6f} s")
+        self.wait_s = wait_s
+        self.scope = scope
+
+
+def spend_for(
+    stage: Stage,
+    now: datetime,
+    *,
+    kind: special.Kind,
+    type: str,
+    application_id: str,
+    partner_id: str,
+    region: str,
+) -> None:
+    """Spends what a createFeed or createReport of this type costs besides the operation's plan.
+
+    To be called once, before anything is done, within a call whose operation's own plan `Limits`
+    has let through. Raises Exhausted, and then the call has spent nothing at all."""
+    limits = stage.of(Limits)
+    if not limits.are_enforced(stage):
+        return
+    operation = special.OPERATIONS[kind]
+    found = special.of_feed(type) if kind == "feed" else special.of_report(type)
+    wanted: list[tuple[Key, Measure]] = []
+    for number, one in enumerate(found):
+        if not one.confirmed and not limits.vat_invoices_limited:
+            continue
+        spender = None if one.scope == "account" else application_id
+        # Two limits of one scope count in two buckets.
+        extra = type if number == 0 else f"{type}#{number + 1}"
+        wanted.append(
+            ((one.scope, spender, partner_id, region, operation, extra), one.plan.measure)
+        )
+    own: Key = ("pair", application_id, partner_id, region, operation, "")
+    both = limits.json_feeds_spend_both or kind != "feed"
+    if not both and type != "JSON_LISTINGS_FEED":
+        plan = plans_of(stage).of(*operation, application_id=application_id, partner_id=partner_id)
+        if plan is not None:
+            wanted.append((own, plan.measure))
+    if not wanted:
+        return
+    verdict = limits.spend_all(now, wanted)
+    if not verdict.allowed:
+        if both:
+            limits.give_back(now, own)
+        raise Exhausted(verdict.wait_s, verdict.scope)
