@@ -136,6 +136,8 @@ class Limits:
     def spend_all(self, now: datetime, wanted: Sequence[tuple[Key, Measure]]) -> Verdict:
         """One call from each of these buckets, or from none: then the longest wait counts."""
         passed = self.look(now)
+        if len(self._buckets) >= self._sweep_at:
+            self._sweep(passed)
         found: list[tuple[_Bucket, int, int]] = []
         refusal: Verdict | None = None
         for key, measure in wanted:
@@ -213,30 +215,29 @@ class Limits:
 
     def load(self, stage: Stage, given: Any) -> None:
         """Takes what `as_json` gave. Raises ValueError with words that name the place."""
-        known = self.as_json()
-        if not isinstance(given, dict):
-            raise ValueError("limits: must be an object")
-        for name, value in given.items():
-            if name not in known:
-                raise ValueError(f"limits.{name}: unknown; known are {', '.join(sorted(known))}")
-            if not isinstance(value, bool):
-                raise ValueError(f"limits.{name}: must be true or false")
-        for name, value in given.items():
-            setattr(self, name, value)
+        habits = set(self.as_json())
+        match given:
+            case dict() if set(given) <= habits:
+                for name, value in given.items():
+                    if value is not True and value is not False:
+                        raise ValueError(f"limits.{name}: must be true or false")
+                    setattr(self, name, value)
+            case _:
+                raise ValueError(f"limits: must be an object of {', '.join(sorted(habits))}")
 
     def _new(self, key: Key, measure: Measure) -> _Bucket:
-        if len(self._buckets) >= self._sweep_at:
-            self._sweep(self._passed)
-            self._sweep_at = max(SWEEP_AT_LEAST, 2 * len(self._buckets))
         bucket = self._buckets[key] = _Bucket(measure, 0)
         return bucket
 
     def _sweep(self, passed: int) -> None:
+        """Drops what is full. The next time is when twice as many are there as were left: on the
+        average that costs nothing for a call."""
         self._buckets = {
             key: bucket
             for key, bucket in self._buckets.items()
             if bucket.full_at > passed * bucket.measure.ticks
         }
+        self._sweep_at = max(SWEEP_AT_LEAST, 2 * len(self._buckets))
 
 
 def _order(key: Key) -> list[str]:

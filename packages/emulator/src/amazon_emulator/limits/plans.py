@@ -14,7 +14,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache, cached_property
@@ -110,6 +110,29 @@ class Override:
     plan: Plan
 
 
+@cache
+def packaged() -> dict[Operation, Known]:
+    """The table in the package. Nobody changes what this gives: an overlay makes its own."""
+    text = (files("amazon_emulator.limits") / "plans.csv").read_text(encoding="utf-8")
+    return {
+        (row["method"], row["path"]): Known(row["name"], _plan_in(row))
+        for row in csv.DictReader(io.StringIO(text))
+    }
+
+
+def _plan_in(row: dict[str, str]) -> Plan | None:
+    if not row["rate"]:
+        return None
+    whole = row["per_application"]
+    return Plan(
+        Fraction(row["rate"]),
+        int(row["burst"]),
+        row["header"],
+        Fraction(whole) if whole else None,
+        cast("Source", row["source"]),
+    )
+
+
 _Place = tuple[str, str, str | None, str | None]
 
 
@@ -117,7 +140,7 @@ _Place = tuple[str, str, str | None, str | None]
 class Plans:
     """All plans, the narrowest first: those of levers, of the models folder, of the table."""
 
-    _known: dict[Operation, Known] = field(default_factory=lambda: packaged())
+    _known: dict[Operation, Known] = field(default_factory=packaged)
     _overrides: dict[_Place, Plan] = field(default_factory=dict)
 
     def of(
@@ -192,12 +215,14 @@ class Plans:
         application_id: str | None = None,
         partner_id: str | None = None,
     ) -> Plan:
-        """Sets a plan in place of Amazon's. Raises ValueError when the figures make none. A rate per
-        application stays."""
-        amazons = self._known.get((method, template))
-        plan = Plan.of(rate, burst, source="lever")
-        if amazons and amazons.plan:
-            plan = replace(plan, per_application=amazons.plan.per_application)
+        """Sets a plan in place of Amazon's; a rate per application stays.
+
+        Raises ValueError when the figures make no plan or nobody knows the operation."""
+        known = self._known.get((method, template))
+        if known is None:
+            raise ValueError(f"no operation of Amazon's is known as {method} {template}")
+        whole = known.plan.per_application if known.plan else None
+        plan = Plan.of(rate, burst, per_application=whole, source="lever")
         self._overrides[method, template, application_id, partner_id] = plan
         return plan
 
@@ -244,66 +269,47 @@ class Plans:
 
     def load(self, stage: Stage, given: Any) -> None:
         """Takes what `as_json` gave. Raises ValueError with words that name the place."""
-        fields = {"method", "path", "application_id", "partner", "rate", "burst"}
-        if not isinstance(given, list):
-            raise ValueError("plans: must be a list")
-        for number, row in enumerate(given):
-            place = f"plans[{number}]"
-            if not isinstance(row, dict) or set(row) != fields:
-                raise ValueError(f"{place}: must be an object with {', '.join(sorted(fields))}")
-            for name in ("method", "path"):
-                if not isinstance(row[name], str):
-                    raise ValueError(f"{place}.{name}: must be a text")
-            for name in ("application_id", "partner"):
-                if not isinstance(row[name], str | None):
-                    raise ValueError(f"{place}.{name}: must be a text or null")
-            for name in ("rate", "burst"):
-                if isinstance(row[name], bool) or not isinstance(row[name], int | float):
-                    raise ValueError(f"{place}.{name}: must be a number")
-            try:
-                self.override(
-                    row["method"],
-                    row["path"],
-                    row["rate"],
-                    row["burst"],
-                    application_id=row["application_id"],
-                    partner_id=row["partner"],
+        match given:
+            case list():
+                for number, row in enumerate(given):
+                    self._load_row(f"plans[{number}]", row)
+            case _:
+                raise ValueError("plans: must be a list")
+
+    def _load_row(self, place: str, row: Any) -> None:
+        match row:
+            case {
+                "method": str(method),
+                "path": str(path),
+                "application_id": str() | None as application_id,
+                "partner": str() | None as partner_id,
+                "rate": int() | float() as rate,
+                "burst": int(burst),
+            } if len(row) == 6:
+                try:
+                    self.override(
+                        method,
+                        path,
+                        rate,
+                        burst,
+                        application_id=application_id,
+                        partner_id=partner_id,
+                    )
+                except ValueError as error:
+                    raise ValueError(f"{place}: {error}") from None
+            case _:
+                raise ValueError(
+                    f"{place}: must be an object of method and path (texts), application_id and "
+                    "partner (texts or null), rate (a number) and burst (a whole number)"
                 )
-            except ValueError as error:
-                raise ValueError(f"{place}: {error}") from None
 
 
 def plans_of(stage: Stage) -> Plans:
-    """The plans of this emulator: those that the stage was started with (`stage.plans`), where it
-    keeps any, else the packaged table."""
-    kept: object = getattr(stage, "plans", None)
-    return kept if isinstance(kept, Plans) else stage.of(Plans)
+    """The plans that hold at this stage."""
+    return stage.plans
 
 
 def header_text(rate: Fraction) -> str:
     """A rate as Amazon writes it in its header: 0.0083, 5.0."""
     text = format(Decimal(str(float(rate))), "f")
     return text if "." in text else f"{text}.0"
-
-
-@cache
-def packaged() -> dict[Operation, Known]:
-    """The table in the package. Nobody changes what this gives: an overlay makes its own."""
-    text = (files("amazon_emulator.limits") / "plans.csv").read_text(encoding="utf-8")
-    return {
-        (row["method"], row["path"]): Known(row["name"], _plan_in(row))
-        for row in csv.DictReader(io.StringIO(text))
-    }
-
-
-def _plan_in(row: dict[str, str]) -> Plan | None:
-    if not row["rate"]:
-        return None
-    whole = row["per_application"]
-    return Plan(
-        Fraction(row["rate"]),
-        int(row["burst"]),
-        row["header"],
-        Fraction(whole) if whole else None,
-        cast("Source", row["source"]),
-    )

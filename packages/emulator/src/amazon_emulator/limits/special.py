@@ -65,8 +65,8 @@ _FEEDS: dict[str, tuple[Special, ...]] = {
 }
 
 _REPORTS: dict[str, tuple[Special, ...]] = {
-    # Amazon's support, quoted in an issue of selling-partner-api-models (number 5210): 4 an hour and
-    # 96 a day for a seller's account, all applications together.
+    # Amazon's support, quoted by a user in the issues of selling-partner-api-models, April 2026:
+    # 4 an hour and 96 a day for a seller's account, all applications together.
     "GET_SALES_AND_TRAFFIC_REPORT": (
         Special("account", _in(60 * 60, 4)),
         Special("account", _in(24 * 60 * 60, 96)),
