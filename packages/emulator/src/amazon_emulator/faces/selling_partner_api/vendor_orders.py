@@ -183,7 +183,6 @@ OPERATIONS = (
         "/vendor/orders/v1/purchaseOrdersStatus",
         ("Amazon Fulfillment", "Inventory and Order Tracking"),
         ("vendor",),
-        "10.0",
         purchase_orders_status,
     ),
 )

@@ -1,0 +1,9 @@
+"""Vendor Invoices v1."""
+
+from __future__ import annotations
+
+from amazon_emulator.faces.selling_partner_api.operations import Operation
+
+__all__ = ["OPERATIONS"]
+
+OPERATIONS: tuple[Operation, ...] = ()

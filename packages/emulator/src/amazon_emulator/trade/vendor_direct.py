@@ -1,0 +1,23 @@
+"""Direct fulfillment: orders, stock by warehouse, labels, confirmations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from amazon_emulator.stage import Stage
+
+__all__ = ["VendorDirect"]
+
+
+@dataclass
+class VendorDirect:
+    """Direct fulfillment: orders, stock by warehouse, labels, confirmations."""
+
+    rooms: dict[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> Any:
+        return self.rooms
+
+    def load(self, stage: Stage, given: Any) -> None:
+        self.rooms = dict(given)
