@@ -6,7 +6,7 @@ model, and without a folder of models the emulator does without.
 
 from __future__ import annotations
 
-from amazon_emulator.models.breaches import Breach, Contract
+from amazon_emulator.models.breaches import Breach, Contract, Mode, Side
 from amazon_emulator.models.contract import Fault, faults_of_answer, faults_of_request
 from amazon_emulator.models.described import Described, Library, ModelsUnreadable
 from amazon_emulator.models.finding import find_folder
@@ -21,7 +21,9 @@ __all__ = [
     "Described",
     "Fault",
     "Library",
+    "Mode",
     "ModelsUnreadable",
+    "Side",
     "answer",
     "faults_of_answer",
     "faults_of_request",

@@ -6,12 +6,14 @@ Answers for: counting and remembering breaches, without any value that was sent.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Literal, cast
 
 from amazon_emulator.clock import stamp
-from amazon_emulator.models.contract import Fault
+from amazon_emulator.models.described import Described
+from amazon_emulator.models.faults import Fault
 
 __all__ = ["MODES", "Breach", "Contract", "Mode", "Side"]
 
@@ -58,11 +60,47 @@ class Contract:
             contract.mode = getattr(stage, "contract_mode", None) or "off"
         return contract
 
-    def note(self, breach: Breach) -> None:
-        """Remembers and counts a breach."""
+    def tell(
+        self,
+        at: datetime,
+        described: Described,
+        path: str,
+        user_agent: str | None,
+        side: Side,
+        faults: Iterable[Fault],
+    ) -> None:
+        """Remembers and counts a breach. ``path`` comes without its query."""
+        breach = Breach(at, described.name, described.method, path, user_agent, side, tuple(faults))
         self.breaches.append(breach)
         key = (breach.operation, breach.side)
         self.counts[key] = self.counts.get(key, 0) + 1
+
+    def which(
+        self,
+        *,
+        operation: str | None = None,
+        side: str | None = None,
+        kind: str | None = None,
+        path: str | None = None,
+        user_agent: str | None = None,
+    ) -> list[Breach]:
+        """The kept breaches of that kind, oldest first; a part of the user agent is enough."""
+        return [
+            breach
+            for breach in self.breaches
+            if (operation is None or breach.operation == operation)
+            and (side is None or breach.side == side)
+            and (kind is None or any(fault.kind == kind for fault in breach.faults))
+            and (path is None or breach.path == path)
+            and (user_agent is None or user_agent in (breach.user_agent or ""))
+        ]
+
+    def counts_as_json(self) -> dict[str, dict[str, int]]:
+        """How many there were since the start, also of those that are no longer kept."""
+        told: dict[str, dict[str, int]] = {}
+        for (operation, side), count in sorted(self.counts.items()):
+            told.setdefault(operation, {"request": 0, "answer": 0})[side] = count
+        return told
 
     def forget(self) -> int:
         """Forgets all breaches; gives how many there were."""

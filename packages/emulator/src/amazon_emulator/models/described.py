@@ -18,6 +18,9 @@ __all__ = ["Case", "Described", "Library", "ModelsUnreadable", "Parameter", "Pla
 Place = Literal["path", "query", "header", "body", "formData"]
 
 
+RATE_HEADER = "x-amzn-ratelimit-limit"
+
+
 class ModelsUnreadable(Exception):
     """The folder that was named holds no models; the message says what to do."""
 
@@ -98,6 +101,20 @@ class Described:
     def response(self, status: int) -> Response | None:
         """What the model says about a status, else what it says for all others."""
         return self.responses.get(str(status)) or self.responses.get("default")
+
+    @property
+    def greedy(self) -> bool:
+        """Whether its last path parameter takes the rest of the path, slashes and all."""
+        return any(known.greedy for known in self.parameters)
+
+    @property
+    def rate_limited(self) -> frozenset[int]:
+        """The statuses whose responses the model gives an ``x-amzn-RateLimit-Limit``."""
+        return frozenset(
+            int(status)
+            for status, response in self.responses.items()
+            if status.isdecimal() and RATE_HEADER in {name.lower() for name in response.headers}
+        )
 
     @property
     def body(self) -> Parameter | None:

@@ -6,12 +6,23 @@ schema. It knows nothing of operations.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
+
+import jsonschema_rs
+
+from amazon_emulator.models.schemas import to_draft4
 
 __all__ = ["Dangling", "Document"]
 
 FOLLOWED_AT_MOST = 32
+
+# ISO 8601 as Amazon's servers take it: a zone may be missing, RFC 3339 would want one.
+_INSTANT = re.compile(
+    r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
+    r"([Tt ]([01]\d|2[0-3]):?[0-5]\d(:?([0-5]\d|60)([.,]\d+)?)?([Zz]|[+-]\d\d(:?\d\d)?)?)?"
+)
 
 
 class Dangling(LookupError):
@@ -23,6 +34,8 @@ class Document:
 
     def __init__(self, content: Mapping[str, Any] | None = None) -> None:
         self.content: Mapping[str, Any] = content or {}
+        # The schema is kept beside its validator: its id is only its own while it lives.
+        self._validators: dict[int, tuple[Any, jsonschema_rs.Draft4Validator]] = {}
 
     def at(self, reference: str) -> Any:
         """What a reference like ``#/definitions/Error`` points at. Raises Dangling."""
@@ -46,3 +59,54 @@ class Document:
                 return thing
             thing = self.at(thing["$ref"])
         raise Dangling(str(thing["$ref"]))
+
+    def rules(self, schema: Any) -> Mapping[str, Any]:
+        """A schema without a reference at its head; ``{}`` where it leads nowhere."""
+        try:
+            found = self.resolved(schema)
+        except Dangling:
+            return {}
+        return found if isinstance(found, Mapping) else {}
+
+    def validator(self, schema: Any) -> jsonschema_rs.Draft4Validator:
+        """The compiled rules of a schema of this model, made once."""
+        known = self._validators.get(id(schema))
+        if known is None:
+            known = self._validators[id(schema)] = (schema, self.compiled(schema))
+        return known[1]
+
+    def compiled(self, schema: Any) -> jsonschema_rs.Draft4Validator:
+        """The compiled rules of a schema that will not be asked for again."""
+        return jsonschema_rs.Draft4Validator(
+            self._standing_alone(schema),
+            formats={"date-time": _is_instant},
+            validate_formats=True,
+            mask="the value",
+            offline=True,
+        )
+
+    def _standing_alone(self, schema: Any) -> dict[str, Any]:
+        """The schema as draft 4, with all that it refers to beside it."""
+        places: dict[str, str] = {}
+        waiting: list[str] = []
+
+        def reach(reference: str) -> str | None:
+            if reference not in places:
+                try:
+                    self.resolved(self.at(reference))
+                except Dangling:
+                    return None
+                places[reference] = f"d{len(places)}"
+                waiting.append(reference)
+            return places[reference]
+
+        rules = to_draft4(schema, reach)
+        definitions = {}
+        while waiting:
+            reference = waiting.pop()
+            definitions[places[reference]] = to_draft4(self.at(reference), reach)
+        return {"allOf": [rules], "definitions": definitions} if definitions else rules
+
+
+def _is_instant(text: str) -> bool:
+    return _INSTANT.fullmatch(text) is not None
