@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+from bench import boxed
 from bench.measures import Result, herd, hot_token, many_accounts, revoked
 from bench.town import Town, machine
 from demo.stage import Stage
@@ -24,24 +25,31 @@ MEASURES: dict[str, Callable[[Town, argparse.Namespace], Result]] = {
 }
 
 
+ALONE: dict[str, Callable[[Stage, argparse.Namespace], Result]] = {
+    "emulator": lambda stage, asked: boxed.throughput(stage, seconds=asked.seconds),
+    "emulator-start": lambda stage, asked: boxed.start(stage, rounds=asked.rounds),
+}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("measure", nargs="*", choices=[[], *MEASURES], help="default: all")
-    parser.add_argument("--seconds", type=float, default=3.0, help="of one round (hot)")
-    parser.add_argument("--rounds", type=int, default=5, help="per side (hot)")
+    parser.add_argument("measure", nargs="*", choices=[[], *MEASURES, *ALONE], help="default: all")
+    parser.add_argument("--seconds", type=float, default=3.0, help="of one round (hot, emulator)")
+    parser.add_argument("--rounds", type=int, default=5, help="per side (hot, emulator-start)")
     parser.add_argument("--accounts", type=int, default=1000, help="how many (accounts)")
     parser.add_argument("--json", type=Path, help="write every figure there")
     asked = parser.parse_args()
     print(f"Evergrant on {machine()}, Python {sys.version.split()[0]}\n", flush=True)
     results: list[Result] = []
     with tempfile.TemporaryDirectory(prefix="evergrant-bench-") as folder:
-        for name in asked.measure or MEASURES:
+        for name in asked.measure or [*MEASURES, *ALONE]:
             # A town for each: what one measure leaves running does not disturb the next.
-            with (
-                Stage.clean(Path(folder) / name).open() as stage,
-                contextlib.closing(Town(stage)) as town,
-            ):
-                result = MEASURES[name](town, asked)
+            with Stage.clean(Path(folder) / name).open() as stage:
+                if name in ALONE:
+                    result = ALONE[name](stage, asked)
+                else:
+                    with contextlib.closing(Town(stage)) as town:
+                        result = MEASURES[name](town, asked)
             results.append(result)
             mark = "reached" if result.reached else "MISSED"
             print(

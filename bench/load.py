@@ -6,7 +6,8 @@ answer for: anything but keep-alive GETs on HTTP/1.1.
 
 ``python -m bench.load`` reads its errand from standard input, ``{"host": ..., "port": ...,
 "paths": [...], "headers": {...}, "connections": 32, "seconds": 3}``, and prints one line of JSON.
-The paths are asked for in turn.
+The paths are asked for in turn; where ``headers_in_turn`` is given as well, a list of headers, each
+request has the next of them besides ``headers``.
 """
 
 from __future__ import annotations
@@ -55,11 +56,18 @@ def run(
     headers: dict[str, str],
     connections: int,
     seconds: float,
+    headers_in_turn: list[dict[str, str]] | None = None,
 ) -> Measured:
     """Raises RuntimeError on any answer that is not 200: then nothing was measured."""
-    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    own = headers_in_turn or [{}]
+    count = max(len(paths), len(own))
     requests = itertools.cycle(
-        f"GET {path} HTTP/1.1\r\nhost: {host}:{port}\r\n{head}\r\n".encode() for path in paths
+        [
+            _request(host, port, path, {**headers, **turn})
+            for path, turn in itertools.islice(
+                zip(itertools.cycle(paths), itertools.cycle(own), strict=False), count
+            )
+        ]
     )
     poll = select.epoll()
     lines = {}
@@ -104,6 +112,11 @@ def run(
         body_bytes=body_bytes,
         cpu_s=used,
     )
+
+
+def _request(host: str, port: int, path: str, headers: dict[str, str]) -> bytes:
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"GET {path} HTTP/1.1\r\nhost: {host}:{port}\r\n{head}\r\n".encode()
 
 
 def _length(read: bytes) -> int:

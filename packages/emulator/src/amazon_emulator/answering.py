@@ -22,6 +22,7 @@ from amazon_emulator.weather import Spell
 
 __all__ = [
     "HANG_UP",
+    "MAX_CALL_BODY",
     "BodyTooLarge",
     "Dressed",
     "Dropped",
@@ -35,6 +36,7 @@ __all__ = [
 
 HANG_UP = "amazon_emulator.hang_up"
 MAX_BODY = 1_000_000
+MAX_CALL_BODY = 12_000_000  # invoices travel in calls, base64
 # Not UTF-8 and not JSON, although the headers say so.
 GARBAGE = {
     "lwa": b'{"access_token": "Atza|emul\xff\xfe',
@@ -43,15 +45,15 @@ GARBAGE = {
 
 
 class BodyTooLarge(Exception):
-    """More than a megabyte came in."""
+    """More came in than is taken."""
 
 
-async def body_of(request: Request) -> bytes:
-    """The request's body, at most a megabyte. Raises BodyTooLarge."""
+async def body_of(request: Request, at_most: int = MAX_BODY) -> bytes:
+    """The request's body, at most a megabyte if nothing else is said. Raises BodyTooLarge."""
     taken = bytearray()
     async for chunk in request.stream():
         taken += chunk
-        if len(taken) > MAX_BODY:
+        if len(taken) > at_most:
             raise BodyTooLarge
     return bytes(taken)
 

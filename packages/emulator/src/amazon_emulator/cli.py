@@ -9,17 +9,29 @@ import os
 import sys
 import tempfile
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
-from amazon_emulator import __version__, demo_world
+from amazon_emulator import __version__, demo_world, world_file
 from amazon_emulator.clock import read_instant, stamp
+from amazon_emulator.faces import selling_partner_api
 from amazon_emulator.faces.levers import lever_list
+from amazon_emulator.models import Library, ModelsUnreadable, find_folder, read
 from amazon_emulator.server import Emulator, NotLoopback
 
-__all__ = ["about", "levers", "main", "serve", "version", "write_whole"]
+__all__ = ["ContractMode", "about", "levers", "main", "serve", "version", "write_whole"]
+
+
+class ContractMode(StrEnum):
+    """What happens to requests that break Amazon's models."""
+
+    off = "off"
+    report = "report"
+    refuse = "refuse"
+
 
 app = typer.Typer(
     help="Amazon's Selling Partner API in a box: consent pages of Seller and Vendor Central, Login "
@@ -55,7 +67,7 @@ def levers() -> None:
 @app.command()
 def serve(
     port: Annotated[
-        int, typer.Option(min=0, max=65000, help="First of seven ports; 0 takes free ones.")
+        int, typer.Option(min=0, max=65000, help="First of twelve ports; 0 takes free ones.")
     ] = 9100,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     gentle: Annotated[
@@ -65,6 +77,32 @@ def serve(
             "callback shapes, header case, unknown fields."
         ),
     ] = False,
+    models: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder of Amazon's models (a clone of selling-partner-api-models), for every "
+            "operation that is not played with state. Default: AMAZON_EMULATOR_MODELS, or a folder "
+            "of that name nearby.",
+        ),
+    ] = None,
+    no_models: Annotated[
+        bool, typer.Option("--no-models", help="Do without models, whatever lies nearby.")
+    ] = False,
+    limits: Annotated[
+        bool, typer.Option("--limits/--no-limits", help="Enforce Amazon's usage plans.")
+    ] = True,
+    contract: Annotated[
+        ContractMode,
+        typer.Option(
+            help="Compare requests and answers with the models: tell the breaks at the levers, or "
+            "refuse such requests with 400."
+        ),
+    ] = ContractMode.off,
+    world: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Begin with the world of this file, as exported."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Makes that variety the same every time.")] = 0,
     addresses_file: Annotated[
         Path | None,
@@ -89,15 +127,27 @@ def serve(
     ] = False,
 ) -> None:
     """Run until Ctrl-C or SIGTERM. Prints one address per face."""
+    if no_models and models is not None:
+        _fail("--models and --no-models exclude each other")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     if addresses_file is not None:
         _clear_place(addresses_file)
     try:
         emulator = Emulator(
-            gentle=gentle, host=host, port=port, seed=seed, start=_instant(clock), i_know=i_know
+            gentle=gentle,
+            host=host,
+            port=port,
+            seed=seed,
+            start=_instant(clock),
+            i_know=i_know,
+            models=None if no_models else _library(models),
+            limits=limits,
+            contract=contract.value,
         )
+        if world is not None:
+            world_file.load_file(emulator.stage, world)
         server = emulator.prepare()
-    except (NotLoopback, ValueError) as error:
+    except (NotLoopback, ModelsUnreadable, ValueError) as error:
         _fail(str(error))
     except OSError as error:
         _fail(f"cannot listen on {host}, ports from {port}: {error.strerror}")
@@ -114,9 +164,21 @@ def serve(
     asyncio.run(emulator.serve(server))
 
 
+def _library(given: Path | None) -> Library | None:
+    """The models that were named, or that are found nearby; each unreadable file is told."""
+    folder = find_folder(given, os.environ, [Path.cwd()])
+    if folder is None:
+        return None
+    library = read(folder)
+    for file, why in (*library.unreadable, *library.doubled):
+        typer.echo(f"amazon-emulator: {file}: {why}", err=True)
+    return library
+
+
 def _show(emulator: Emulator, issued: dict[str, Any]) -> None:
     typer.echo(f"Amazon emulator {__version__}; all state is in memory and ends with this process.")
-    typer.echo(f"Its clock says {stamp(emulator.stage.clock.now())}.\n")
+    typer.echo(f"Its clock says {stamp(emulator.stage.clock.now())}.")
+    typer.echo(f"{_known(emulator)}\n")
     for face, address in emulator.addresses.items():
         typer.echo(f"  {face:<15} {address}")
     for what, made in issued.items():
@@ -129,6 +191,21 @@ def _show(emulator: Emulator, issued: dict[str, Any]) -> None:
                 typer.echo(f"  {name:<20} {_plain(made[name])}")
     typer.echo(f"\nLevers: {emulator.addresses['levers']}/ lists them. Ctrl-C ends it.")
     sys.stdout.flush()
+
+
+def _known(emulator: Emulator) -> str:
+    """What it answers, in one sentence."""
+    played = len(selling_partner_api.OPERATIONS)
+    library = emulator.stage.models
+    if not library.operations:
+        return (
+            f"{played} operations are played with state; the others need Amazon's models "
+            "(--models DIR)."
+        )
+    return (
+        f"{played} operations are played with state; {len(library.operations)} are described by "
+        f"{len(library.models)} models in {library.folder}."
+    )
 
 
 def _plain(value: Any) -> str:

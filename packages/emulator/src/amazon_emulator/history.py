@@ -29,6 +29,7 @@ class Asked:
     face: str
     method: str
     path: str
+    template: str | None = None
     query: str | None = None
     partner: str | None = None
     application_id: str | None = None

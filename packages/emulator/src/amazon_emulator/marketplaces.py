@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["ODD", "REGIONS", "Marketplace", "Region", "find", "usual_for"]
+__all__ = ["ODD", "REGIONS", "Marketplace", "Region", "find", "region_of", "usual_for"]
 
 Region = Literal["na", "eu", "fe"]
 REGIONS: tuple[Region, ...] = ("na", "eu", "fe")
@@ -106,3 +106,9 @@ def usual_for(home: Marketplace) -> list[Marketplace]:
     """The stores that a seller with this home usually has: the home first."""
     others = () if home.region is None else _NEIGHBOURS[home.region]
     return [home, *(_BY_CODE[code] for code in others if code != home.country_code)]
+
+
+def region_of(id: str) -> Region | None:
+    """The region of a marketplace id; None for one that is no store of the API."""
+    store = _BY_ID.get(id)
+    return None if store is None else store.region

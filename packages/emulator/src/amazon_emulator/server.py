@@ -12,6 +12,7 @@ import socket
 import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from pathlib import Path
 from types import TracebackType
 
 import uvicorn
@@ -20,9 +21,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from amazon_emulator.answering import HANG_UP, Dressed
-from amazon_emulator.faces import central, levers, lwa, selling_partner_api
+from amazon_emulator.faces import aws, central, documents, levers, lwa, selling_partner_api
 from amazon_emulator.levers import Levers
 from amazon_emulator.marketplaces import REGIONS
+from amazon_emulator.models import Library, read
+from amazon_emulator.models import Mode as ContractMode
 from amazon_emulator.stage import FACES, Stage
 
 __all__ = [
@@ -81,10 +84,12 @@ class Server(uvicorn.Server):
 
 
 class Dispatch:
-    """Chooses the face by the port that was connected to."""
+    """Chooses the face by the port that was connected to; before it plays, all that is due by the
+    emulator's clock has happened."""
 
-    def __init__(self, faces: Mapping[int, ASGIApp]) -> None:
+    def __init__(self, faces: Mapping[int, ASGIApp], stage: Stage) -> None:
         self.faces = faces
+        self.stage = stage
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -93,6 +98,7 @@ class Dispatch:
         if face is None:
             await Response(b"no face on this port", 404)(scope, receive, send)
         else:
+            self.stage.agenda.run(self.stage.clock.now())
             await face(scope, receive, send)
 
 
@@ -141,10 +147,13 @@ class Emulator:
     In a program: ``with Emulator(gentle=True) as amazon: amazon.addresses["lwa"]``. It then runs in
     a thread of its own; move it with ``amazon.levers``.
 
-    ``port``: 0 for free ports, else the first of seven. ``gentle``: False varies what Amazon is
+    ``port``: 0 for free ports, else the first of twelve. ``gentle``: False varies what Amazon is
     seen to vary. ``seed``: makes that variety the same every time. ``start``: the clock's first
-    instant.
-    Raises NotLoopback for a host that others can reach unless ``i_know``.
+    instant. ``models``: a folder of Amazon's models, or one that was read, for everything that is
+    not played with state; without it such operations answer 501. ``limits``: whether Amazon's usage
+    plans are enforced. ``contract``: whether breaks of the models are told, or refused.
+    Raises NotLoopback for a host that others can reach unless ``i_know``; ModelsUnreadable for a
+    folder without models.
     """
 
     def __init__(
@@ -156,9 +165,16 @@ class Emulator:
         seed: int = 0,
         start: datetime | None = None,
         i_know: bool = False,
+        models: Path | Library | None = None,
+        limits: bool = True,
+        contract: ContractMode = "off",
     ) -> None:
         check_host(host, i_know=i_know)
         self.stage = Stage.fresh(gentle=gentle, seed=seed, start=start)
+        if models is not None:
+            self.stage.know(models if isinstance(models, Library) else read(models))
+        self.stage.limits_enforced = limits
+        self.stage.contract_mode = contract
         self.host = host
         self.port = port
         self._sockets: dict[str, socket.socket] = {}
@@ -217,7 +233,7 @@ class Emulator:
         )
         by_port = {one.getsockname()[1]: self._face(face) for face, one in self._sockets.items()}
         config = uvicorn.Config(
-            Dispatch(by_port),
+            Dispatch(by_port, self.stage),
             http=Protocol,
             ws="none",
             lifespan="off",
@@ -260,5 +276,10 @@ class Emulator:
                 return central.face(self.stage, "vendor")
             case "levers":
                 return levers.face(self.stage)
-        region = next(region for region in REGIONS if region == face)
-        return selling_partner_api.face(self.stage, region)
+            case "documents":
+                return documents.face(self.stage)
+            case "aws":
+                return aws.face(self.stage)
+        sandbox = face.startswith("sandbox_")
+        region = next(region for region in REGIONS if region == face.removeprefix("sandbox_"))
+        return selling_partner_api.face(self.stage, region, sandbox=sandbox)

@@ -6,16 +6,26 @@ import logging
 import random
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal, TypeVar
 
+from amazon_emulator.agenda import Agenda
 from amazon_emulator.clock import Clock
 from amazon_emulator.history import History
+from amazon_emulator.limits import Plans
+from amazon_emulator.models import Library
 from amazon_emulator.weather import Weather
 from amazon_emulator.world import World
 
 __all__ = ["FACES", "Habits", "LoginLeg", "Stage", "log"]
 
-FACES = ("lwa", "seller_central", "vendor_central", "na", "eu", "fe", "levers")
+# The order is the order of the ports.
+FACES = (
+    *("lwa", "seller_central", "vendor_central", "na", "eu", "fe", "levers"),
+    *("sandbox_na", "sandbox_eu", "sandbox_fe", "documents", "aws"),
+)
+
+T = TypeVar("T")
 
 LoginLeg = Literal["always", "never", "unlinked", "alternate"]
 
@@ -54,9 +64,15 @@ class Stage:
     world: World = field(default_factory=World)
     history: History = field(default_factory=History)
     weather: Weather = field(default_factory=Weather)
+    agenda: Agenda = field(default_factory=Agenda)
     addresses: dict[str, str] = field(default_factory=dict)
     dice: random.Random = field(default_factory=random.Random)
     consents_begun: int = 0
+    models: Library = field(default_factory=lambda: Library(Path()))  # none
+    plans: Plans = field(default_factory=Plans)
+    limits_enforced: bool = True  # as it was started
+    contract_mode: Literal["off", "report", "refuse"] = "off"  # as it was started
+    _parts: dict[type, Any] = field(default_factory=dict)
 
     @classmethod
     def fresh(cls, *, gentle: bool, seed: int, start: datetime | None) -> Stage:
@@ -65,12 +81,30 @@ class Stage:
         stage.weather.dice.seed(seed)
         return stage
 
+    def know(self, models: Library) -> None:
+        """Amazon's models: what is not played is answered from them, and their plans hold."""
+        self.models = models
+        self.plans.overlay(
+            (known.method, known.path, known.name, known.plan) for known in models.operations
+        )
+
+    def of(self, kind: type[T]) -> T:
+        """The one value of this kind in this world; made when first asked for, gone at a reset."""
+        known = self._parts.get(kind)
+        if known is None:
+            known = self._parts[kind] = kind()
+        part: T = known
+        return part
+
     def reset(self) -> None:
         """As freshly started: empty world, real time, fair weather. Addresses stay."""
         self.weather.clear()
+        self.agenda = Agenda()
+        self._parts.clear()
         self.clock.reset()
         self.world = World()
         self.history = History()
+        self.plans = self.plans.fresh()
         self.habits = Habits.usual(gentle=self.gentle)
         self.dice.seed(self.seed)
         self.weather.dice.seed(self.seed)

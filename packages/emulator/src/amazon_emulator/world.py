@@ -30,6 +30,7 @@ __all__ = [
     "LoginLeg",
     "Participation",
     "Partner",
+    "RestrictedResource",
     "Session",
     "Status",
     "World",
@@ -55,6 +56,14 @@ ALL_ROLES = (
     "Inventory and Order Tracking",
     "Finance and Accounting",
     "Selling Partner Insights",
+    "Account Information Service Provider",
+    "Amazon Warehousing and Distribution",
+    "Brand Analytics",
+    "Buyer Communication",
+    "Buyer Solicitation",
+    "Direct-to-Consumer Shipping",
+    "Tax Invoicing",
+    "Tax Remittance",
 )
 
 
@@ -174,15 +183,26 @@ class Code:
     spent: bool = False
 
 
+@dataclass(frozen=True)
+class RestrictedResource:
+    """One entry of a restricted data token: a method, a path or template, data elements."""
+
+    method: str
+    path: str
+    data_elements: tuple[str, ...] = ()
+
+
 @dataclass
 class AccessToken:
-    """An access token; ``grant`` is None for a grantless one, which then has a scope."""
+    """An access token; ``grant`` is None for a grantless one, which then has a scope. One with
+    ``resources`` is a restricted data token and opens nothing but these."""
 
     value: str
     application: Application
     grant: Grant | None
     scope: str | None
     ends_at: datetime
+    resources: tuple[RestrictedResource, ...] = ()
 
 
 @dataclass
@@ -329,10 +349,14 @@ class World:
         token = AccessToken(
             issuing.access_token(), application, grant, scope, now + ACCESS_TOKEN_LIVES
         )
+        self.keep(token)
+        return token
+
+    def keep(self, token: AccessToken) -> None:
+        """Remembers an access token, at the cost of the oldest when there are too many."""
         self.access_tokens[token.value] = token
         while len(self.access_tokens) > ACCESS_TOKENS_KEPT:
             self.access_tokens.popitem(last=False)
-        return token
 
     def authorized_partners(self, application: Application, kind: Kind, now: datetime) -> int:
         """How many partners of a kind hold a good OAuth grant: what Amazon's cap counts."""

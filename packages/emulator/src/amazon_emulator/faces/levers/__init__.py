@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from amazon_emulator import answering
-from amazon_emulator.faces.levers import making, trouble
+from amazon_emulator.faces.levers import limits, making, orders, queues, trouble, vendors, worlds
 from amazon_emulator.faces.levers.wishes import Wish, WrongWish
 from amazon_emulator.stage import Stage
 
@@ -24,7 +24,15 @@ __all__ = ["Pulled", "face", "lever_list"]
 Lever = Callable[[Stage, Wish], Any]
 
 # method, path, lever; the docstring of each lever is its line in the list at `/`.
-LEVERS: tuple[tuple[str, str, Lever], ...] = (*making.LEVERS, *trouble.LEVERS)
+LEVERS: tuple[tuple[str, str, Lever], ...] = (
+    *making.LEVERS,
+    *worlds.LEVERS,
+    *orders.LEVERS,
+    *vendors.LEVERS,
+    *queues.LEVERS,
+    *limits.LEVERS,
+    *trouble.LEVERS,
+)
 
 
 class Pulled:

@@ -25,6 +25,7 @@ from amazon_emulator.world import (
 
 __all__ = [
     "LEVERS",
+    "add_access_token",
     "add_application",
     "add_grant",
     "add_partner",
@@ -338,6 +339,28 @@ def add_grant(stage: Stage, wish: Wish) -> dict[str, Any]:
     return {**grant_view(grant), "refresh_token": grant.refresh_token}
 
 
+def add_access_token(stage: Stage, wish: Wish) -> dict[str, Any]:
+    """An access token without LWA {selling_partner_id, application_id, region?}, of an
+    authorization that stands, or of a self-authorization made for it."""
+    partner = partner_of(stage, wish.text("selling_partner_id"))
+    application = application_of(stage, wish.text("application_id"))
+    region: Region = wish.choice("region", REGIONS, partner.regions[0])
+    wish.done()
+    now = stage.clock.now()
+    standing = [
+        grant
+        for grant in stage.world.grants_of(partner, application)
+        if grant.region == region and grant.is_good(now)
+    ]
+    grant = (
+        standing[-1]
+        if standing
+        else stage.world.give(partner, application, region, now, self_authorized=True)
+    )
+    token = stage.world.new_access_token(application, grant, None, now)
+    return {"access_token": token.value, "ends_at": stamp(token.ends_at)}
+
+
 def grants(stage: Stage, wish: Wish) -> dict[str, Any]:
     """All grants, without refresh tokens; ?partner= narrows."""
     wanted = wish.query.get("partner")
@@ -431,4 +454,5 @@ LEVERS = (
     ),
     ("POST", "/world/grants", add_grant),
     ("GET", "/world/grants", grants),
+    ("POST", "/world/access-tokens", add_access_token),
 )

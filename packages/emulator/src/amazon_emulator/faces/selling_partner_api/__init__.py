@@ -1,81 +1,102 @@
 """The Selling Partner API of one region: who may call what, then the operation's own module.
 
 Answers for: access control with the texts of Amazon's page
-'resolve-common-http-and-authorization-error-codes' and of recorded calls, request ids, rate-limit
-headers, failing modes. It knows no operation's answer: each API has its module with a list of
-`Operation`, gathered here in `OPERATIONS`.
+'resolve-common-http-and-authorization-error-codes' and of recorded calls, the order of the guards
+(who, what, how often, how), request ids, rate-limit headers, failing modes. It knows no operation's
+answer: each API has its module with a list of `Operation`, gathered in `played`; what no module
+plays is answered from Amazon's models, where the emulator was given any.
+
+Two kinds of endpoint: the region's own, where the world is played, and its sandbox, where every
+operation gives the canned answers of the models.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from amazon_emulator import answering, issuing
-from amazon_emulator.faces.selling_partner_api import sellers, vendor_orders
-from amazon_emulator.faces.selling_partner_api.operations import (
-    Call,
-    Denied,
-    Operation,
-    error_answer,
-)
+from amazon_emulator import answering, issuing, limits, models
+from amazon_emulator.asking import Asking
+from amazon_emulator.faces.selling_partner_api import guards
+from amazon_emulator.faces.selling_partner_api.operations import Call, Denied, Said, error_answer
+from amazon_emulator.faces.selling_partner_api.played import OPERATIONS
+from amazon_emulator.faces.selling_partner_api.routes import Known, Routes
 from amazon_emulator.history import Asked
 from amazon_emulator.marketplaces import Region
-from amazon_emulator.stage import Stage, log
+from amazon_emulator.stage import Stage
 from amazon_emulator.weather import Spell
 from amazon_emulator.world import AccessToken
 
-__all__ = ["OPERATIONS", "Endpoint", "face", "find", "refuse_by_mode"]
-
-OPERATIONS: tuple[Operation, ...] = (*sellers.OPERATIONS, *vendor_orders.OPERATIONS)
+__all__ = ["OPERATIONS", "Endpoint", "face", "refuse_by_mode", "routes"]
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+HOW_HEADER = "x-amazon-emulator-answer"
 
 
+def routes(stage: Stage) -> Routes:
+    """Everything there is: played, described by a model, or known by its usage plan alone."""
+    plans = limits.plans_of(stage)
+    return Routes.over(OPERATIONS, stage.models.operations, plans.known())
+
+
+@dataclass(frozen=True)
 class Endpoint:
-    """One region's endpoint."""
+    """One region's endpoint, or its sandbox."""
 
-    def __init__(self, stage: Stage, region: Region) -> None:
-        self.stage = stage
-        self.region = region
+    stage: Stage
+    region: Region
+    routes: Routes
+    sandbox: bool = False
 
     async def __call__(self, request: Request) -> Response:
-        operation = find(request.method, request.scope["path"])
+        raw_path = request.scope.get("raw_path", b"").split(b"?")[0].decode("latin-1")
+        found = self.routes.find(request.method, raw_path)
+        known, values = found or (None, {})
         token = self.stage.world.access_tokens.get(request.headers.get("x-amz-access-token", ""))
-        asked = self.note(request, operation, token)
+        asked = self.note(request, known, token)
         spell = self.stage.weather.meet(
             "spapi",
             partner=asked.partner,
             client_id=asked.client_id,
-            operation=operation.name if operation else None,
+            operation=known.name if known else None,
             region=self.region,
         )
         asked.weather = spell.mode if spell else None
         try:
-            body = await answering.body_of(request)
+            body = await answering.body_of(request, answering.MAX_CALL_BODY)
         except answering.BodyTooLarge:
-            answer = error_answer(Denied(413, "RequestTooLarge", "The request is too large.", ""))
+            answer = error_answer(Denied(413, "RequestTooLarge", "The request is too large."))
         else:
+            asking = Asking.of(
+                request.method,
+                values,
+                request.scope["query_string"],
+                dict(request.headers.items()),
+                body,
+            )
             early = await answering.before_work(self.stage, "spapi", spell, request)
-            answer = early or self.work(request, body, operation, token, asked, spell)
+            answer = early or self.work(asking, known, token, asked, spell)
         asked.status = answer.status_code
         answer = await answering.after_work(self.stage, "spapi", spell, request, answer)
         if isinstance(answer, answering.Dropped):
             asked.status = 0
         return answer
 
-    def note(
-        self, request: Request, operation: Operation | None, token: AccessToken | None
-    ) -> Asked:
+    def note(self, request: Request, known: Known | None, token: AccessToken | None) -> Asked:
+        kind = "sandbox" if self.sandbox else "spapi"
         asked = self.stage.history.note(
             self.stage.clock.now(),
-            f"spapi.{operation.name}" if operation else "spapi.unknown",
-            self.region,
+            f"{kind}.{known.name}" if known else f"{kind}.unknown",
+            f"sandbox_{self.region}" if self.sandbox else self.region,
             request.method,
             request.scope["path"],
         )
+        asked.template = known.template if known else None
         asked.query = request.scope["query_string"].decode("latin-1") or None
         asked.region = self.region
         asked.user_agent = request.headers.get("user-agent")
@@ -89,9 +110,8 @@ class Endpoint:
 
     def work(
         self,
-        request: Request,
-        body: bytes,
-        operation: Operation | None,
+        asking: Asking,
+        known: Known | None,
         token: AccessToken | None,
         asked: Asked,
         spell: Spell | None,
@@ -100,66 +120,55 @@ class Endpoint:
         headers = {"x-amzn-requestid": issuing.request_id()}
         try:
             refuse_by_mode(mode)
-            known = self.admit(request, token)
-            call = self.allow(request, body, operation, known)
-            assert operation is not None
-            payload = operation.answer(call)
+            call = guards.admit(self.stage, self.region, asking, known, token, self.sandbox)
+            assert known is not None
+            guards.spend(call, known, self.sandbox)
+            guards.check_contract(call, known, asked)
+            said, how = self.answer(call, known)
             asked.work_done = True
             if mode.endswith("_after"):
                 refuse_by_mode(mode.removesuffix("_after"))
         except Denied as denied:
             asked.error = denied.details or denied.code
-            if denied.status in (400, 404) and operation:
-                headers["x-amzn-ratelimit-limit"] = operation.rate
+            headers |= guards.rate_limit(self.stage, token, known, denied.status, self.sandbox)
             return error_answer(denied, headers)
-        headers["x-amzn-ratelimit-limit"] = operation.rate
-        if not self.stage.habits.gentle and isinstance(payload, dict):
+        except limits.Exhausted:
+            # A limit of its own that an operation found in the body: one feed type, one report.
+            asked.error = "QuotaExceeded"
+            return error_answer(Denied.quota(), headers)
+        headers |= guards.rate_limit(self.stage, token, known, said.status, self.sandbox)
+        if how:
+            headers[HOW_HEADER] = how
+        guards.check_answer(self.stage, known, said, asked)
+        return self.dress(said, headers)
+
+    def answer(self, call: Call, known: Known) -> tuple[Said, str | None]:
+        """What the operation says, and how it was found where not by playing. Raises Denied."""
+        if known.played is not None and not self.sandbox:
+            said = known.played.answer(call)
+            return (said if isinstance(said, Said) else Said(payload=said)), None
+        if known.described is None:
+            raise Denied(
+                501,
+                "NotEmulated",
+                f"{known.name} is neither played by the emulator nor described by a model.",
+                "Start the emulator with --models and a folder of Amazon's models.",
+            )
+        canned = models.answer(
+            known.described, call.asking, wanted=call.headers.get(models.CASE_HEADER)
+        )
+        return Said(canned.status, canned.body, canned.headers), canned.how
+
+    def dress(self, said: Said, headers: dict[str, str]) -> Response:
+        given = {**headers, **said.headers}
+        if said.payload is None:
+            return Response(b"", said.status, headers=given)
+        payload: Any = said.payload
+        if not (self.stage.habits.gentle or self.sandbox) and isinstance(payload, dict):
             payload = {**payload, "xFieldOfTomorrow": {"ignore": ["me"]}}
-        return answering.as_json(payload, headers=headers)
-
-    def admit(self, request: Request, token: AccessToken | None) -> AccessToken:
-        """Raises Denied when the access token is missing, made up, revoked or expired."""
-        offered = request.headers.get("x-amz-access-token", "")
-        if not offered:
-            raise Denied.access("Access token is missing in the request header.")
-        if issuing.looks_real(offered):
-            log.error(
-                "refused a call: its access token looks like a real one of Amazon's; "
-                "this is an emulator, check the endpoint's address"
-            )
-            raise Denied.access(
-                "This is the Amazon emulator, and the access token looks like a real one. "
-                "It was neither stored nor logged. Check your configuration."
-            )
-        if token is None or (token.grant is not None and token.grant.revoked_at is not None):
-            raise Denied.access("The access token you provided is revoked, malformed or invalid.")
-        if self.stage.clock.now() >= token.ends_at:
-            raise Denied.access("The access token you provided has expired.")
-        return token
-
-    def allow(
-        self, request: Request, body: bytes, operation: Operation | None, token: AccessToken
-    ) -> Call:
-        """Raises Denied when this token may not call this operation here: one text for all of
-        unknown path, wrong region, seller/vendor mix-up, missing role, deactivated account."""
-        grant = token.grant
-        if (
-            operation is None
-            or grant is None
-            or grant.region != self.region
-            or grant.partner.kind not in operation.partner_kinds
-            or grant.partner.deactivated
-            or not set(operation.roles) & set(grant.roles)
-        ):
-            raise Denied.access("")
-        return Call(self.stage, self.region, grant.partner, grant, request, body)
-
-
-def find(method: str, path: str) -> Operation | None:
-    for operation in OPERATIONS:
-        if operation.method == method and operation.path == path:
-            return operation
-    return None
+        if said.status >= 400:
+            given.setdefault("x-amzn-errortype", "InvalidInputException")
+        return answering.as_json(payload, said.status, given)
 
 
 def refuse_by_mode(mode: str) -> None:
@@ -167,13 +176,12 @@ def refuse_by_mode(mode: str) -> None:
     match mode:
         case "500":
             words = "We encountered an internal error. Please try again."
-            raise Denied(500, "InternalFailure", words, "")
+            raise Denied(500, "InternalFailure", words)
         case "503":
             words = "Service is temporarily unavailable. Please try again."
-            raise Denied(503, "ServiceUnavailable", words, "")
+            raise Denied(503, "ServiceUnavailable", words)
         case "429":
-            words = "You exceeded your quota for the requested resource."
-            raise Denied(429, "QuotaExceeded", words, "")
+            raise Denied.quota()
         case "denied":
             raise Denied.access("")
         case "invalid_client":
@@ -182,6 +190,6 @@ def refuse_by_mode(mode: str) -> None:
             raise Denied.access("The access token you provided is revoked, malformed or invalid.")
 
 
-def face(stage: Stage, region: Region) -> Starlette:
-    endpoint = Endpoint(stage, region)
+def face(stage: Stage, region: Region, *, sandbox: bool = False) -> Starlette:
+    endpoint = Endpoint(stage, region, routes(stage), sandbox)
     return Starlette(routes=[Route("/{path:path}", endpoint.__call__, methods=METHODS)])

@@ -67,7 +67,6 @@ OPERATIONS = (
         "/sellers/v1/marketplaceParticipations",
         ("Product Listing", "Selling Partner Insights"),
         ("seller",),
-        "0.016",
         marketplace_participations,
     ),
     Operation(
@@ -76,7 +75,6 @@ OPERATIONS = (
         "/sellers/v1/account",
         ("Finance and Accounting", "Account Information Service Provider"),
         ("seller",),
-        "0.016",
         account,
     ),
 )

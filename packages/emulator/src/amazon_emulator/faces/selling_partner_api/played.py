@@ -1,0 +1,49 @@
+"""Every operation that is played with state, gathered from the API modules.
+
+Answers for: completeness of this one table. Nothing else may list operations.
+"""
+
+from __future__ import annotations
+
+from amazon_emulator.faces.selling_partner_api import (
+    application_management,
+    direct_fulfillment_inventory,
+    direct_fulfillment_orders,
+    direct_fulfillment_payments,
+    direct_fulfillment_sandbox,
+    direct_fulfillment_shipping,
+    direct_fulfillment_transactions,
+    finances,
+    notifications,
+    orders_2026,
+    orders_v0,
+    sellers,
+    tokens,
+    vendor_invoices,
+    vendor_orders,
+    vendor_shipments,
+    vendor_transactions,
+)
+from amazon_emulator.faces.selling_partner_api.operations import Operation
+
+__all__ = ["OPERATIONS"]
+
+OPERATIONS: tuple[Operation, ...] = (
+    *application_management.OPERATIONS,
+    *direct_fulfillment_inventory.OPERATIONS,
+    *direct_fulfillment_orders.OPERATIONS,
+    *direct_fulfillment_payments.OPERATIONS,
+    *direct_fulfillment_sandbox.OPERATIONS,
+    *direct_fulfillment_shipping.OPERATIONS,
+    *direct_fulfillment_transactions.OPERATIONS,
+    *finances.OPERATIONS,
+    *notifications.OPERATIONS,
+    *orders_2026.OPERATIONS,
+    *orders_v0.OPERATIONS,
+    *sellers.OPERATIONS,
+    *tokens.OPERATIONS,
+    *vendor_invoices.OPERATIONS,
+    *vendor_orders.OPERATIONS,
+    *vendor_shipments.OPERATIONS,
+    *vendor_transactions.OPERATIONS,
+)
