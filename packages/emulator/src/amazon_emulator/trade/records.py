@@ -1,0 +1,111 @@
+"""Reads the records of a world file strictly: what is wrong is told with its place.
+
+Answers for: types, missing and unknown fields. It knows no state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar, cast
+
+from amazon_emulator.clock import read_instant
+
+__all__ = ["Record", "records"]
+
+T = TypeVar("T")
+_MISSING: Any = object()
+
+
+@dataclass
+class Record:
+    """One JSON object and where it stands. All verbs raise ValueError that names the place."""
+
+    fields: dict[str, Any]
+    place: str
+    _used: set[str] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, given: Any, place: str) -> Record:
+        if not isinstance(given, dict):
+            raise ValueError(f"{place}: must be an object")
+        return cls(given, place)
+
+    def raw(self, name: str, default: Any = _MISSING) -> Any:
+        self._used.add(name)
+        value = self.fields.get(name, default)
+        if value is _MISSING:
+            raise ValueError(f"{self.place}.{name}: is missing")
+        return value
+
+    def text(self, name: str, default: Any = _MISSING) -> str:
+        value = self.raw(name, default)
+        if not isinstance(value, str):
+            raise ValueError(f"{self.place}.{name}: must be a text")
+        return value
+
+    def maybe(self, name: str) -> str | None:
+        return None if self.raw(name, None) is None else self.text(name)
+
+    def truth(self, name: str, default: Any = _MISSING) -> bool:
+        value = self.raw(name, default)
+        if not isinstance(value, bool):
+            raise ValueError(f"{self.place}.{name}: must be true or false")
+        return value
+
+    def number(self, name: str, default: Any = _MISSING) -> int:
+        value = self.raw(name, default)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ValueError(f"{self.place}.{name}: must be a whole number")
+        return value
+
+    def seconds(self, name: str, default: Any = _MISSING) -> float:
+        """A length of time, at most a year."""
+        value = self.raw(name, default)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError(f"{self.place}.{name}: must be a number of seconds")
+        if not 0 <= value <= 365 * 86400:
+            raise ValueError(f"{self.place}.{name}: must be from 0 to 31536000 seconds")
+        return float(value)
+
+    def choice(self, name: str, choices: Iterable[T], default: Any = _MISSING) -> T:
+        value = self.raw(name, default)
+        allowed = tuple(choices)
+        if value not in allowed:
+            raise ValueError(f"{self.place}.{name}: must be one of {', '.join(map(str, allowed))}")
+        return cast("T", value)
+
+    def instant(self, name: str) -> datetime:
+        try:
+            return read_instant(self.text(name))
+        except ValueError as wrong:
+            raise ValueError(f"{self.place}.{name}: {wrong}") from None
+
+    def maybe_instant(self, name: str) -> datetime | None:
+        return None if self.raw(name, None) is None else self.instant(name)
+
+    def texts(self, name: str, default: Any = _MISSING) -> tuple[str, ...]:
+        value = self.raw(name, default)
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            raise ValueError(f"{self.place}.{name}: must be a list of texts")
+        return tuple(value)
+
+    def text_table(self, name: str) -> dict[str, str]:
+        value = self.raw(name, {})
+        if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
+            raise ValueError(f"{self.place}.{name}: must be an object of texts")
+        return dict(value)
+
+    def done(self) -> None:
+        """Raises ValueError when there are fields that nobody asked for."""
+        unknown = sorted(set(self.fields) - self._used)
+        if unknown:
+            raise ValueError(f"{self.place}: unknown: {', '.join(unknown)}")
+
+
+def records(given: Any, place: str) -> list[Record]:
+    """A list of objects. Raises ValueError."""
+    if not isinstance(given, list):
+        raise ValueError(f"{place}: must be a list")
+    return [Record.of(one, f"{place}[{number}]") for number, one in enumerate(given)]
