@@ -13,7 +13,7 @@ say whether a refused call counts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -21,7 +21,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, Literal
 
 from amazon_emulator.limits.measures import MICROSECONDS, Measure
-from amazon_emulator.limits.plans import Operation, Plan
+from amazon_emulator.limits.plans import Operation, Plan, Plans
 from amazon_emulator.limits.special import ALL_CALLS, OPERATIONS, SANDBOX, SpecialScope
 
 if TYPE_CHECKING:
@@ -163,6 +163,18 @@ class Limits:
         bucket = self._buckets.get(key)
         if bucket is not None:
             bucket.full_at -= bucket.measure.cost
+
+    def replan(self, now: datetime, operations: Collection[Operation], plans: Plans) -> None:
+        """These operations have other plans from now on; time until now counts by the old ones."""
+        passed = self.look(now)
+        for key, bucket in list(self._buckets.items()):
+            scope, application_id, partner_id, _, operation, _ = key
+            if scope == "pair" and operation in operations:
+                plan = plans.of(*operation, application_id=application_id, partner_id=partner_id)
+                if plan is None:
+                    del self._buckets[key]
+                else:
+                    bucket.weigh(plan.measure, passed)
 
     def drain(self, now: datetime, key: Key, measure: Measure) -> None:
         """Leaves no call in this bucket."""

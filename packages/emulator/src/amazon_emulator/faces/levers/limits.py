@@ -6,9 +6,9 @@ Answers for: reading the wish and choosing operations and pairs. The arithmetic 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, product
 from typing import Any
 
 from amazon_emulator.clock import stamp
@@ -62,9 +62,12 @@ class _Chosen:
 
     def has(self, key: Key) -> bool:
         _, application_id, partner_id, region, operation, _ = key
+        wanted = self.operations is None or operation in self.operations
+        return wanted and self.counts(application_id, partner_id, region)
+
+    def counts(self, application_id: str | None, partner_id: str | None, region: str) -> bool:
         return (
-            (self.operations is None or operation in self.operations)
-            and self.application_id in (None, application_id)
+            self.application_id in (None, application_id)
             and self.partner_id in (None, partner_id)
             and self.region in (None, region)
             and (not self.grantless or partner_id is None)
@@ -84,8 +87,8 @@ def _operations_by(stage: Stage, wish: Wish) -> tuple[Operation, ...] | None:
     if not found:
         asked = " ".join(text for text in (name, method, path) if text)
         raise WrongWish(
-            f"no operation of Amazon's is known as {asked!r}; an operation is an operationId, a path "
-            "is a template as in Amazon's models",
+            f"no operation of Amazon's is known as {asked!r}; an operation is an operationId, a "
+            "path is a template as in Amazon's models",
             404,
         )
     return found
@@ -143,14 +146,16 @@ def set_limits_plan(stage: Stage, wish: Wish) -> dict[str, Any]:
         Plan.of(rate, burst)
     except ValueError as error:
         raise WrongWish(str(error)) from None
+    plans = plans_of(stage)
     for operation in operations:
-        plans_of(stage).override(
+        plans.override(
             *operation,
             rate,
             burst,
             application_id=chosen.application_id,
             partner_id=chosen.partner_id,
         )
+    stage.of(Limits).replan(stage.clock.now(), operations, plans)
     return _plans(stage, chosen, operations)
 
 
@@ -170,6 +175,7 @@ def restore_limits_plan(stage: Stage, wish: Wish) -> dict[str, Any]:
         )
         for operation in operations
     )
+    stage.of(Limits).replan(stage.clock.now(), operations, plans)
     return {"count": count}
 
 
@@ -214,18 +220,15 @@ def _no_region(chosen: _Chosen) -> None:
 
 def _pairs(stage: Stage, chosen: _Chosen) -> Iterator[tuple[str, str | None, str]]:
     """Application, partner and region of everybody who may have a bucket."""
-    found: dict[tuple[str, str | None, str], None] = {}
+    found: Iterable[tuple[str, str | None, str]]
     if chosen.grantless:
-        for application_id in stage.world.applications:
-            for region in REGIONS:
-                found[application_id, None, region] = None
+        found = product(stage.world.applications, (None,), REGIONS)
     else:
-        for grant in stage.world.grants.values():
-            partner_id = grant.partner.selling_partner_id
-            found[grant.application.application_id, partner_id, grant.region] = None
-    for application_id, partner, region in found:
-        if chosen.has(("pair", application_id, partner, region, ALL_CALLS, "")):
-            yield application_id, partner, region
+        found = dict.fromkeys(
+            (grant.application.application_id, grant.partner.selling_partner_id, grant.region)
+            for grant in stage.world.grants.values()
+        )
+    return (pair for pair in found if chosen.counts(*pair))
 
 
 def _habits(stage: Stage) -> dict[str, Any]:
