@@ -139,7 +139,7 @@ def set_limits_plan(stage: Stage, wish: Wish) -> dict[str, Any]:
     partner?}: for all, or for these alone. What is left in a bucket stays, up to the new burst."""
     chosen = _Chosen.by(stage, wish)
     operations = _needed(chosen.operations)
-    rate, burst = wish.number("rate"), wish.count("burst")
+    rate, burst = wish.number("rate"), wish.number("burst")
     _no_region(chosen)
     wish.done()
     try:
