@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 LOCKS  := requirements/server.txt requirements/demo.txt requirements/dev.txt
 PROJECTS := pyproject.toml packages/client/pyproject.toml packages/emulator/pyproject.toml
 UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-              --no-emit-index-url --no-emit-find-links --no-header
+              --no-emit-index-url --no-emit-find-links --no-header -c requirements/bounds.in
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev demo demo-serve test test-fast chromium lint types imports bench docs locks clean
