@@ -29,20 +29,20 @@ class Record:
     @classmethod
     def of(cls, given: Any, place: str) -> Record:
         if not isinstance(given, dict):
-            raise ValueError(f"{place}: must be an object")
+            raise _fault(place, "must be an object")
         return cls(given, place)
 
     def raw(self, name: str, default: Any = _MISSING) -> Any:
         self._used.add(name)
         value = self.fields.get(name, default)
         if value is _MISSING:
-            raise ValueError(f"{self.place}.{name}: is missing")
+            raise self._wrong(name, "is missing")
         return value
 
     def text(self, name: str, default: Any = _MISSING) -> str:
         value = self.raw(name, default)
         if not isinstance(value, str):
-            raise ValueError(f"{self.place}.{name}: must be a text")
+            raise self._wrong(name, "must be a text")
         return value
 
     def maybe(self, name: str) -> str | None:
@@ -51,36 +51,36 @@ class Record:
     def truth(self, name: str, default: Any = _MISSING) -> bool:
         value = self.raw(name, default)
         if not isinstance(value, bool):
-            raise ValueError(f"{self.place}.{name}: must be true or false")
+            raise self._wrong(name, "must be true or false")
         return value
 
     def number(self, name: str, default: Any = _MISSING) -> int:
         value = self.raw(name, default)
         if isinstance(value, bool) or not isinstance(value, int):
-            raise ValueError(f"{self.place}.{name}: must be a whole number")
+            raise self._wrong(name, "must be a whole number")
         return value
 
     def seconds(self, name: str, default: Any = _MISSING) -> float:
         """A length of time, at most a year."""
         value = self.raw(name, default)
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ValueError(f"{self.place}.{name}: must be a number of seconds")
+            raise self._wrong(name, "must be a number of seconds")
         if not 0 <= value <= 365 * 86400:
-            raise ValueError(f"{self.place}.{name}: must be from 0 to 31536000 seconds")
+            raise self._wrong(name, "must be from 0 to 31536000 seconds")
         return float(value)
 
     def choice(self, name: str, choices: Iterable[T], default: Any = _MISSING) -> T:
         value = self.raw(name, default)
         allowed = tuple(choices)
         if value not in allowed:
-            raise ValueError(f"{self.place}.{name}: must be one of {', '.join(map(str, allowed))}")
+            raise self._wrong(name, f"must be one of {', '.join(map(str, allowed))}")
         return cast("T", value)
 
     def instant(self, name: str) -> datetime:
         try:
             return read_instant(self.text(name))
         except ValueError as wrong:
-            raise ValueError(f"{self.place}.{name}: {wrong}") from None
+            raise self._wrong(name, f"{wrong}") from None
 
     def maybe_instant(self, name: str) -> datetime | None:
         return None if self.raw(name, None) is None else self.instant(name)
@@ -88,24 +88,31 @@ class Record:
     def texts(self, name: str, default: Any = _MISSING) -> tuple[str, ...]:
         value = self.raw(name, default)
         if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-            raise ValueError(f"{self.place}.{name}: must be a list of texts")
+            raise self._wrong(name, "must be a list of texts")
         return tuple(value)
 
     def text_table(self, name: str) -> dict[str, str]:
         value = self.raw(name, {})
         if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
-            raise ValueError(f"{self.place}.{name}: must be an object of texts")
+            raise self._wrong(name, "must be an object of texts")
         return dict(value)
 
     def done(self) -> None:
         """Raises ValueError when there are fields that nobody asked for."""
         unknown = sorted(set(self.fields) - self._used)
         if unknown:
-            raise ValueError(f"{self.place}: unknown: {', '.join(unknown)}")
+            raise _fault(self.place, f"unknown: {', '.join(unknown)}")
+
+    def _wrong(self, name: str, words: str) -> ValueError:
+        return _fault(f"{self.place}.{name}", words)
+
+
+def _fault(place: str, words: str) -> ValueError:
+    return ValueError(f"{place}: {words}")
 
 
 def records(given: Any, place: str) -> list[Record]:
     """A list of objects. Raises ValueError."""
     if not isinstance(given, list):
-        raise ValueError(f"{place}: must be a list")
+        raise _fault(place, "must be a list")
     return [Record.of(one, f"{place}[{number}]") for number, one in enumerate(given)]
