@@ -77,7 +77,8 @@ def _of_body(described: Described, asking: Asking) -> Iterator[Fault]:
     except ValueError:
         yield Fault("body", "is no JSON", "body")
         return
-    yield from in_value(described.document.validator(declared.rules), value, "body")
+    rules = described.document.validator(declared.rules, as_asked=True)
+    yield from in_value(rules, value, "body")
     yield from unknown_fields(described.document, declared.rules, value, "body")
 
 

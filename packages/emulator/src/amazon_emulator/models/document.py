@@ -18,7 +18,7 @@ __all__ = ["Dangling", "Document"]
 
 FOLLOWED_AT_MOST = 32
 
-# ISO 8601 as Amazon's servers take it: a zone may be missing, RFC 3339 would want one.
+# ISO 8601 in requests: the models' own cases ask with plain dates and without a zone.
 _INSTANT = re.compile(
     r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
     r"([Tt ]([01]\d|2[0-3]):?[0-5]\d(:?([0-5]\d|60)([.,]\d+)?)?([Zz]|[+-]\d\d(:?\d\d)?)?)?"
@@ -35,7 +35,7 @@ class Document:
     def __init__(self, content: Mapping[str, Any] | None = None) -> None:
         self.content: Mapping[str, Any] = content or {}
         # The schema is kept beside its validator: its id is only its own while it lives.
-        self._validators: dict[int, tuple[Any, jsonschema_rs.Draft4Validator]] = {}
+        self._validators: dict[tuple[int, bool], tuple[Any, jsonschema_rs.Draft4Validator]] = {}
 
     def at(self, reference: str) -> Any:
         """What a reference like ``#/definitions/Error`` points at. Raises Dangling."""
@@ -68,18 +68,21 @@ class Document:
             return {}
         return found if isinstance(found, Mapping) else {}
 
-    def validator(self, schema: Any) -> jsonschema_rs.Draft4Validator:
-        """The compiled rules of a schema of this model, made once."""
-        known = self._validators.get(id(schema))
+    def validator(self, schema: Any, *, as_asked: bool = False) -> jsonschema_rs.Draft4Validator:
+        """The compiled rules of a schema of this model, made once. ``as_asked``: with instants as
+        requests may write them, without a zone or a time of day; else as RFC 3339 wants them."""
+        key = (id(schema), as_asked)
+        known = self._validators.get(key)
         if known is None:
-            known = self._validators[id(schema)] = (schema, self.compiled(schema))
+            made = self.compiled(schema, as_asked=as_asked)
+            known = self._validators[key] = (schema, made)
         return known[1]
 
-    def compiled(self, schema: Any) -> jsonschema_rs.Draft4Validator:
+    def compiled(self, schema: Any, *, as_asked: bool = False) -> jsonschema_rs.Draft4Validator:
         """The compiled rules of a schema that will not be asked for again."""
         return jsonschema_rs.Draft4Validator(
             self._standing_alone(schema),
-            formats={"date-time": _is_instant},
+            formats={"date-time": _is_instant} if as_asked else None,
             validate_formats=True,
             mask="the value",
             offline=True,

@@ -11,6 +11,7 @@ from typing import Any
 
 from amazon_emulator.models.described import Described, Response
 from amazon_emulator.models.document import Document
+from amazon_emulator.models.fields import fields_of
 from amazon_emulator.models.figures import Span
 from amazon_emulator.models.merging import merged
 from amazon_emulator.models.patterns import text_for
@@ -58,17 +59,25 @@ def example_response(described: Described, status: int, response: Response) -> A
     """The body of a response that is made from the model alone; None where it has none."""
     if response.schema is None or status == 204:
         return None
-    validator = described.document.validator(response.schema)
-    for candidate in _told(described.document, status, response):
-        if validator.is_valid(candidate):
-            return candidate
-    return example_of(described.document, response.schema, generous=True)
+    document = described.document
+    validator = document.validator(response.schema)
+    known = fields_of(document, response.schema)
+    for candidate in _told(document, status, response):
+        # An example that lacks the wrapper of the schema is common, and valid by accident.
+        for value in (candidate, {"payload": candidate}):
+            named = not isinstance(value, Mapping) or not known or set(value) <= set(known)
+            if named and validator.is_valid(value):
+                return value
+    return example_of(document, response.schema, generous=True)
 
 
-def example_of(document: Document, schema: Any, *, generous: bool = False) -> Any:
+def example_of(
+    document: Document, schema: Any, *, generous: bool = False, told: bool = True
+) -> Any:
     """A value for a schema. ``generous``: with the field ``payload`` at its top, also where the
-    model does not require it, as all of Amazon's answers with that field have it."""
-    maker = _Maker(document)
+    model does not require it, as all of Amazon's answers with that field have it. ``told``: with
+    the examples that the schema itself holds."""
+    maker = _Maker(document, told=told)
     try:
         value = maker.make(schema, (), 0)
         if generous and isinstance(value, dict):
@@ -106,8 +115,9 @@ class _Maker:
     """Makes values. ``inside`` are the references that are being followed; ``turn`` makes values
     of one array differ."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, *, told: bool) -> None:
         self.document = document
+        self.told = told
 
     def make(self, schema: Any, inside: tuple[str, ...], turn: int) -> Any:
         if not isinstance(schema, Mapping):
@@ -122,7 +132,7 @@ class _Maker:
             raise _Endless
         if any(name in schema for name in ("allOf", "anyOf", "oneOf")):
             return self.composed(schema, inside, turn)
-        if turn == 0:
+        if self.told and turn == 0:
             for name in PLACES_OF_EXAMPLES:
                 if name in schema and self.fits(schema[name], schema):
                     return schema[name]

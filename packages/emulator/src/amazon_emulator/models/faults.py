@@ -30,6 +30,8 @@ Kind = Literal[
 
 MILD: frozenset[Kind] = frozenset({"unknown field", "style"})
 
+CLOSED = "is not known to the model, which closes this object"
+
 RULES = {
     "minLength": "must have at least {limit} characters",
     "maxLength": "must have at most {limit} characters",
@@ -46,8 +48,8 @@ RULES = {
     "format": "must be of the format {format}",
     "uniqueItems": "must not hold the same entry twice",
     "anyOf": "fits none of the shapes that the model allows",
-    "oneOfNotValid": "fits none of the shapes that the model allows",
-    "oneOfMultipleValid": "fits more than one of the shapes that the model allows",
+    "oneOf": "must fit exactly one of the shapes that the model allows",
+    "additionalItems": "must have at most {limit} entries",
 }
 
 
@@ -120,8 +122,7 @@ def _told(error: jsonschema_rs.ValidationError, where: str) -> Iterator[Fault]:
             yield Fault(spot(place, [str(kind["property"])]), "is missing", "missing")
         case "additionalProperties":
             for name in kind["unexpected"]:
-                words = "is not known to the model, which closes this object"
-                yield Fault(spot(place, [str(name)]), words, "unknown field")
+                yield Fault(spot(place, [str(name)]), CLOSED, "unknown field")
         case "type":
             words = f"must be {_either(kind['types'])}, is {_type(error.instance)}"
             yield Fault(place, words, "value")

@@ -54,7 +54,7 @@ def _faults(described: Described, parameter: Parameter, given: list[str]) -> Ite
         if parameter.required:
             yield Fault(where, "is missing" if not given else "is empty", "missing")
         return
-    validator = described.document.validator(parameter.rules)
+    validator = described.document.validator(parameter.rules, as_asked=True)
     if parameter.rules.get("type") != "array":
         if len(given) > 1:
             yield Fault(where, f"is one value, but was given {len(given)} times", "value")

@@ -26,6 +26,9 @@ __all__ = ["CASE_HEADER", "Canned", "How", "answer"]
 
 CASE_HEADER = "x-amazon-emulator-case"
 
+# HTTP knows no body with these; some models write an empty object there.
+BODILESS = frozenset({204, 304})
+
 How = Literal["case", "example", "none"]
 
 
@@ -75,6 +78,8 @@ def _names(described: Described) -> list[str]:
 
 
 def _of_case(described: Described, case: Case) -> Canned:
+    if case.status in BODILESS:
+        return Canned(case.status, None, case.headers)
     body = case.body if case.has_body else _example(described, case.status)
     return Canned(case.status, body, case.headers)
 

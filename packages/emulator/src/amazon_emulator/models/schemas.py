@@ -38,6 +38,9 @@ def to_draft4(schema: Any, reach: Reach) -> dict[str, Any]:
         kept = _kept(name, given, schema, reach)
         if kept is not None:
             rules[name] = kept
+    if rules.get("additionalProperties") is False:
+        # Without a list of names the validator would not tell which one is too many.
+        rules.setdefault("properties", {})
     _bound_by_format(schema, rules)
     if schema.get("x-nullable") is True or schema.get("nullable") is True:
         return {"anyOf": [rules, {"type": "null"}]}
