@@ -74,10 +74,11 @@ class _Bucket:
         self.full_at = full_at
 
     def weigh(self, measure: Measure, passed: int) -> None:
-        """Another plan holds from here on: what is left stays left, up to the new burst."""
+        """Another plan holds from here on: what is left stays left, up to the new burst (more than
+        that is a bucket that has long been full)."""
         before = self.measure
         debt = max(0, self.full_at - passed * before.ticks)
-        left = min(before.burst - Fraction(debt, before.cost), Fraction(measure.burst))
+        left = before.burst - Fraction(debt, before.cost)
         self.full_at = passed * measure.ticks + ceil((measure.burst - left) * measure.cost)
         self.measure = measure
 
