@@ -1,17 +1,19 @@
-"""Levers that move time and make trouble, and the history of what was asked."""
+"""Levers that move time and end what was granted, and the habits of the emulator.
+
+Failing modes are in `failing`, the history of what was asked in `asked`; this table has them all.
+"""
 
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from itertools import islice
 from typing import Any, get_args
 
 from amazon_emulator.clock import read_instant, stamp
+from amazon_emulator.faces.levers import asked, failing
 from amazon_emulator.faces.levers.making import application_of, grant_view, partner_of
 from amazon_emulator.faces.levers.wishes import Wish, WrongWish
 from amazon_emulator.marketplaces import REGIONS, Region
 from amazon_emulator.stage import LoginLeg, Stage
-from amazon_emulator.weather import MODES, Spell
 from amazon_emulator.world import Grant
 
 __all__ = [
@@ -19,31 +21,17 @@ __all__ = [
     "advance_clock",
     "change_habits",
     "chosen_grants",
-    "clear_lwa",
-    "clear_spapi",
     "clock",
     "expire",
-    "fail",
-    "fail_lwa",
-    "fail_spapi",
-    "forget_history",
     "habits",
-    "history",
     "login_leg",
     "reinstate",
     "reset",
     "revoke",
     "set_clock",
-    "weather",
 ]
 
-MODES_SORTED = sorted(MODES)
 LEG_MODES: tuple[LoginLeg, ...] = get_args(LoginLeg)
-HISTORY_LIMIT = 1000
-HISTORY_FILTERS = (
-    "kind", "after", "partner", "application_id", "client_id", "grant_type", "face", "region",
-    "method", "path", "status", "weather", "error", "scope",
-)  # fmt: skip
 
 
 # --- clock ----------------------------------------------------------------------------------------
@@ -197,90 +185,7 @@ def change_habits(stage: Stage, wish: Wish) -> dict[str, Any]:
     return habits(stage, wish)
 
 
-# --- weather --------------------------------------------------------------------------------------
-
-
-def fail_lwa(stage: Stage, wish: Wish) -> dict[str, Any]:
-    """LWA fails {mode, times?, ms?, share?, partner?, client_id?, grant_type?}. Before any work:
-    500, 503, 429, hang, drop, garbage, empty, html, invalid_client, unauthorized_client, denied;
-    after the work was done: 500_after, 503_after, hang_after, drop_after, truncate; slow: waits ms,
-    then as usual. Until cleared, or the next `times`."""
-    return fail(stage, wish, "lwa")
-
-
-def fail_spapi(stage: Stage, wish: Wish) -> dict[str, Any]:
-    """SP-API fails, as /lwa/fail; narrowed by operation? and region? too."""
-    return fail(stage, wish, "spapi")
-
-
-def fail(stage: Stage, wish: Wish, face: str) -> dict[str, Any]:
-    mode = wish.raw("mode")
-    mode = str(mode) if isinstance(mode, int) and not isinstance(mode, bool) else mode
-    if not isinstance(mode, str) or mode not in MODES:
-        raise WrongWish(f"'mode' must be one of {', '.join(MODES_SORTED)}")
-    spell = Spell(
-        face=face,
-        mode=mode,
-        times=wish.count("times"),
-        ms=int(wish.number("ms", 1000 if mode == "slow" else 0)),
-        share=wish.number("share", 1.0),
-        partner=wish.maybe("partner"),
-        client_id=wish.maybe("client_id"),
-        grant_type=wish.maybe("grant_type") if face == "lwa" else None,
-        operation=wish.maybe("operation") if face == "spapi" else None,
-        region=wish.choice("region", (*REGIONS, None), None) if face == "spapi" else None,
-    )
-    wish.done()
-    if not 0 <= spell.ms <= 600_000 or not 0 < spell.share <= 1:
-        raise WrongWish("'ms' must be from 0 to 600000 and 'share' above 0 up to 1")
-    stage.weather.cast(spell)
-    return weather(stage, wish)
-
-
-def weather(stage: Stage, wish: Wish) -> dict[str, Any]:
-    """The failing modes that are on."""
-    return {"items": [spell.as_json() for spell in stage.weather.spells]}
-
-
-def clear_lwa(stage: Stage, wish: Wish) -> dict[str, Any]:
-    """LWA works again; hanging requests are dropped."""
-    wish.done()
-    return {"cleared": stage.weather.clear("lwa")}
-
-
-def clear_spapi(stage: Stage, wish: Wish) -> dict[str, Any]:
-    """SP-API works again; hanging requests are dropped."""
-    wish.done()
-    return {"cleared": stage.weather.clear("spapi")}
-
-
-# --- history --------------------------------------------------------------------------------------
-
-
-def history(stage: Stage, wish: Wish) -> dict[str, Any]:
-    """What was asked: ?kind= (lwa, lwa.refresh, spapi.getAccount, consent.confirmed, ...), partner,
-    application_id, client_id, grant_type, status, weather, ..., after= (a number), limit=. Gives
-    the full count and the latest items."""
-    query = dict(wish.query)
-    limit = query.pop("limit", str(HISTORY_LIMIT))
-    unknown = sorted(set(query) - set(HISTORY_FILTERS))
-    if unknown:
-        raise WrongWish(f"unknown: {', '.join(unknown)}; known: {', '.join(HISTORY_FILTERS)}")
-    if not limit.isascii() or not limit.isdigit() or not query.get("after", "0").isdigit():
-        raise WrongWish("'limit' and 'after' must be whole numbers")
-    found = list(stage.history.which(**query))
-    latest = islice(found, max(0, len(found) - int(limit)), None)
-    return {
-        "count": len(found),
-        "first_kept": stage.history.first_kept,
-        "items": [asked.as_json() for asked in latest],
-    }
-
-
-def forget_history(stage: Stage, wish: Wish) -> dict[str, Any]:
-    """Forgets what was asked."""
-    stage.history.clear()
-    return {"count": 0}
+# --- all of it -----------------------------------------------------------------------------------
 
 
 def reset(stage: Stage, wish: Wish) -> dict[str, Any]:
@@ -300,12 +205,7 @@ LEVERS = (
     ("POST", "/login-leg", login_leg),
     ("GET", "/habits", habits),
     ("PATCH", "/habits", change_habits),
-    ("POST", "/lwa/fail", fail_lwa),
-    ("POST", "/lwa/clear", clear_lwa),
-    ("POST", "/spapi/fail", fail_spapi),
-    ("POST", "/spapi/clear", clear_spapi),
-    ("GET", "/weather", weather),
-    ("GET", "/history", history),
-    ("DELETE", "/history", forget_history),
+    *failing.LEVERS,
+    *asked.LEVERS,
     ("POST", "/reset", reset),
 )
