@@ -173,6 +173,8 @@ def request_for(written: Written, described: Described, *, other_spelling: bool)
             value = unwrapped(given[name])
         elif rules.get("required"):
             value = example_of(described.document, rules)
+            if value == []:  # no address can say "none of them"
+                value = [example_of(described.document, rules["items"])]
         else:
             continue
         if place == "path":

@@ -18,11 +18,19 @@ __all__ = ["Dangling", "Document"]
 
 FOLLOWED_AT_MOST = 32
 
-# ISO 8601 in requests: the models' own cases ask with plain dates and without a zone.
+# ISO 8601 in requests: the models' own cases ask with plain dates for
+# instants, with instants for dates, and without a zone.
 _INSTANT = re.compile(
     r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
     r"([Tt ]([01]\d|2[0-3]):?[0-5]\d(:?([0-5]\d|60)([.,]\d+)?)?([Zz]|[+-]\d\d(:?\d\d)?)?)?"
 )
+
+
+def _is_instant(text: str) -> bool:
+    return _INSTANT.fullmatch(text) is not None
+
+
+AS_ASKED = {"date-time": _is_instant, "date": _is_instant}
 
 
 class Dangling(LookupError):
@@ -82,7 +90,7 @@ class Document:
         """The compiled rules of a schema that will not be asked for again."""
         return jsonschema_rs.Draft4Validator(
             self._standing_alone(schema),
-            formats={"date-time": _is_instant} if as_asked else None,
+            formats=AS_ASKED if as_asked else None,
             validate_formats=True,
             mask="the value",
             offline=True,
@@ -109,7 +117,3 @@ class Document:
             reference = waiting.pop()
             definitions[places[reference]] = to_draft4(self.at(reference), reach)
         return {"allOf": [rules], "definitions": definitions} if definitions else rules
-
-
-def _is_instant(text: str) -> bool:
-    return _INSTANT.fullmatch(text) is not None

@@ -232,11 +232,10 @@ class _Maker:
     ) -> Iterator[str]:
         pattern = schema.get("pattern")
         if isinstance(pattern, str):
-            text = text_for(pattern, least, longest, turn)
-            if text is None and longest is not None:
-                text = text_for(pattern, 0, longest, turn)
-            if text is not None:
-                yield text
+            for mixed in (False, True):
+                text = text_for(pattern, least, longest, turn, mixed=mixed)
+                if text is not None:
+                    yield text
         if made := FORMATS.get(str(schema.get("format"))):
             yield made(turn)
         yield _sized(f"text{turn or ''}", least, longest, turn)

@@ -26,6 +26,7 @@ CLASSES = {
 CONTROLS = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "v": "\v", "0": "\0"}
 
 LONGEST = 4_096
+STRIDE = 13  # from a small letter to a capital or a digit in two or three steps
 DEEPEST = 50
 
 
@@ -56,36 +57,46 @@ _Node = _Chars | _Several | _Row
 
 
 def text_for(
-    pattern: str, at_least: int = 0, at_most: int | None = None, turn: int = 0
+    pattern: str,
+    at_least: int = 0,
+    at_most: int | None = None,
+    turn: int = 0,
+    *,
+    mixed: bool = False,
 ) -> str | None:
     """A text that most likely fits: of ``at_least`` to ``at_most`` characters, another one for
-    each ``turn``. None where the pattern is beyond this module."""
+    each ``turn``. ``mixed``: with letters and digits by turns, for patterns that look ahead for
+    them. None where the pattern is beyond this module."""
     try:
         node = _Reader(pattern).whole()
     except (_Beyond, RecursionError):
         return None
+    stride = STRIDE if mixed else 0
     for extra in range(min(at_least, LONGEST) + 2):
-        text = _write(node, extra, turn)
+        text = _write(node, extra, turn, stride, 0)
         if len(text) >= at_least:
             return text if at_most is None or len(text) <= at_most else None
         if len(text) > LONGEST:
             return None
     if not pattern.endswith("$"):
-        return _write(node, 0, turn).ljust(at_least, "a")
+        return _write(node, 0, turn, stride, 0).ljust(at_least, "a")
     return None
 
 
-def _write(node: _Node, extra: int, turn: int) -> str:
+def _write(node: _Node, extra: int, turn: int, stride: int, position: int) -> str:
     match node:
         case _Chars(allowed):
-            return allowed[turn % len(allowed)]
+            return allowed[(turn + stride * position) % len(allowed)]
         case _Several(what, least, most):
-            count = min(most, least + extra)
-            return "".join(_write(what, extra if least else 0, turn) for _ in range(count))[
-                :LONGEST
-            ]
-        case _Row(parts):
-            return "".join(_write(part, extra, turn) for part in parts)
+            parts, inner = [what] * min(most, least + extra), extra if least else 0
+        case _Row(row):
+            parts, inner = list(row), extra
+    text = ""
+    for part in parts:
+        text += _write(part, inner, turn, stride, position + len(text))
+        if len(text) > LONGEST:
+            break
+    return text
 
 
 class _Reader:
