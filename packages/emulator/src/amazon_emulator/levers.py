@@ -34,7 +34,7 @@ class Levers:
         # Levers are on this machine: a proxy of the environment has no business with them.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
-    def pull(self, method: str, path: str, body: Any = None, **query: Any) -> Json:
+    def pull(self, method: str, path: str, /, body: Any = None, **query: Any) -> Json:
         """Any lever, by method and path."""
         asked = {name: value for name, value in query.items() if value is not None}
         url = f"{self.url}{path}"

@@ -15,7 +15,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from amazon_emulator import answering
-from amazon_emulator.faces.levers import limits, making, orders, queues, trouble, vendors, worlds
+from amazon_emulator.faces.levers import (
+    contract,
+    limits,
+    making,
+    orders,
+    queues,
+    trouble,
+    vendors,
+    worlds,
+)
 from amazon_emulator.faces.levers.wishes import Wish, WrongWish
 from amazon_emulator.stage import Stage
 
@@ -23,15 +32,21 @@ __all__ = ["Pulled", "face", "lever_list"]
 
 Lever = Callable[[Stage, Wish], Any]
 
-# method, path, lever; the docstring of each lever is its line in the list at `/`.
-LEVERS: tuple[tuple[str, str, Lever], ...] = (
-    *making.LEVERS,
-    *worlds.LEVERS,
-    *orders.LEVERS,
-    *vendors.LEVERS,
-    *queues.LEVERS,
-    *limits.LEVERS,
-    *trouble.LEVERS,
+# By area, in the order of the list at `/`: method, path, lever. The docstring of each lever is its
+# line there.
+AREAS: dict[str, tuple[tuple[str, str, Lever], ...]] = {
+    "Applications, partners, authorizations": making.LEVERS,
+    "The world as a file": worlds.LEVERS,
+    "Listings": catalogue.LEVERS,
+    "Orders and money": orders.LEVERS,
+    "Vendors": vendors.LEVERS,
+    "Queues and rotation": queues.LEVERS,
+    "Usage plans": limits.LEVERS,
+    "Amazon's models as a contract": contract.LEVERS,
+    "Time, trouble, history": trouble.LEVERS,
+}
+LEVERS: tuple[tuple[str, str, Lever], ...] = tuple(
+    lever for levers in AREAS.values() for lever in levers
 )
 
 
@@ -55,10 +70,16 @@ class Pulled:
 
 
 def lever_list() -> list[dict[str, str]]:
-    """Every lever with its first line of explanation."""
+    """Every lever with its area and its line of explanation."""
     return [
-        {"method": method, "path": path, "does": " ".join((lever.__doc__ or "").split())}
-        for method, path, lever in LEVERS
+        {
+            "area": area,
+            "method": method,
+            "path": path,
+            "does": " ".join((lever.__doc__ or "").split()),
+        }
+        for area, levers in AREAS.items()
+        for method, path, lever in levers
     ]
 
 

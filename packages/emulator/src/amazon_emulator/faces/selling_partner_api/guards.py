@@ -7,7 +7,7 @@ the rate-limit header. An unknown path answers 403 like any other denial, as was
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from amazon_emulator import issuing, limits, marketplaces, models
 from amazon_emulator.asking import Asking
@@ -15,6 +15,7 @@ from amazon_emulator.faces.selling_partner_api import restricted
 from amazon_emulator.faces.selling_partner_api.operations import Call, Denied, Operation, Said
 from amazon_emulator.faces.selling_partner_api.routes import Known
 from amazon_emulator.history import Asked
+from amazon_emulator.limits.special import SANDBOX
 from amazon_emulator.marketplaces import Region
 from amazon_emulator.stage import Stage, log
 from amazon_emulator.world import AccessToken, Grant
@@ -30,7 +31,6 @@ MARKETPLACE_PARAMETERS = (
     *("marketplaceIds", "marketplaceId", "MarketplaceIds", "MarketplaceId"),
     *("marketplace_ids", "marketplace_id"),
 )
-SANDBOX_RATE = "5.0"
 
 
 def admit(
@@ -143,11 +143,9 @@ def rate_limit(
     if known is None or token is None:
         return {}
     dice = None if stage.habits.gentle or sandbox else stage.dice
-    plan = _plan(stage, token, known)
+    plan = SANDBOX if sandbox else _plan(stage, token, known)
     header = limits.header_for(status, plan, known.rate_limited, dice=dice)
-    if header is None:
-        return {}
-    return {"x-amzn-ratelimit-limit": SANDBOX_RATE if sandbox else header}
+    return {} if header is None else {"x-amzn-ratelimit-limit": header}
 
 
 def _plan(stage: Stage, token: AccessToken, known: Known) -> limits.Plan | None:
@@ -164,32 +162,24 @@ def _spender(token: AccessToken) -> tuple[str, str | None]:
 
 
 def check_contract(call: Call, known: Known, asked: Asked) -> None:
-    """Notes where the request breaks the model; refuses it where that is wished."""
+    """Tells where the request breaks the model; refuses it where that is wished."""
     contract = models.Contract.of(call.stage)
     if contract.mode == "off" or known.described is None:
         return
     faults = models.faults_of_request(known.described, call.asking)
     if not faults:
         return
-    contract.note(_breach(known, asked, "request", faults))
+    contract.tell(asked.at, known.described, asked.path, asked.user_agent, "request", faults)
     if contract.mode == "refuse":
         first = faults[0]
         raise Denied.invalid(f"{first.where}: {first.what}", "Refused by the contract mode.")
 
 
 def check_answer(stage: Stage, known: Known, said: Said, asked: Asked) -> None:
-    """Notes where the emulator's own answer breaks the model."""
+    """Tells where the emulator's own answer breaks the model."""
     contract = models.Contract.of(stage)
     if contract.mode == "off" or known.described is None:
         return
     faults = models.faults_of_answer(known.described, said.status, said.headers, said.payload)
     if faults:
-        contract.note(_breach(known, asked, "answer", faults))
-
-
-def _breach(
-    known: Known, asked: Asked, side: models.Side, faults: Sequence[models.Fault]
-) -> models.Breach:
-    return models.Breach(
-        asked.at, known.name, asked.method, asked.path, asked.user_agent, side, tuple(faults)
-    )
+        contract.tell(asked.at, known.described, asked.path, asked.user_agent, "answer", faults)

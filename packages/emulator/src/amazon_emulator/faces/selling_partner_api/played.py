@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from amazon_emulator.faces.selling_partner_api import (
     application_management,
+    catalog_items,
     direct_fulfillment_inventory,
     direct_fulfillment_orders,
     direct_fulfillment_payments,
     direct_fulfillment_sandbox,
     direct_fulfillment_shipping,
     direct_fulfillment_transactions,
+    feeds,
     finances,
+    listings_items,
     notifications,
     orders_2026,
     orders_v0,
@@ -30,13 +33,16 @@ __all__ = ["OPERATIONS"]
 
 OPERATIONS: tuple[Operation, ...] = (
     *application_management.OPERATIONS,
+    *catalog_items.OPERATIONS,
     *direct_fulfillment_inventory.OPERATIONS,
     *direct_fulfillment_orders.OPERATIONS,
     *direct_fulfillment_payments.OPERATIONS,
     *direct_fulfillment_sandbox.OPERATIONS,
     *direct_fulfillment_shipping.OPERATIONS,
     *direct_fulfillment_transactions.OPERATIONS,
+    *feeds.OPERATIONS,
     *finances.OPERATIONS,
+    *listings_items.OPERATIONS,
     *notifications.OPERATIONS,
     *orders_2026.OPERATIONS,
     *orders_v0.OPERATIONS,
