@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from amazon_emulator import answering
 from amazon_emulator.faces.levers import (
+    catalogue,
     contract,
     limits,
     making,
