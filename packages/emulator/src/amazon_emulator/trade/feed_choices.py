@@ -14,10 +14,11 @@ from typing import Any, Literal, Protocol
 from amazon_emulator.stage import Stage
 from amazon_emulator.trade.records import Record
 
-__all__ = ["Choice", "ChosenStatus", "FeedHabits", "Hold", "Met", "Where"]
+__all__ = ["Choice", "ChosenStatus", "FeedHabits", "Hold", "Met", "ReportWish", "Where"]
 
 ChosenStatus = Literal["DONE", "FATAL", "CANCELLED"]
 Where = Literal["in_queue", "in_progress"]
+ReportWish = Literal["usual", "none", "given"]
 
 
 class Met(Protocol):
@@ -71,7 +72,7 @@ class Choice:
     feed_type: str | None = None
     partner_id: str | None = None
     applied: bool | None = None
-    report: Literal["usual", "none", "given"] = "usual"
+    report: ReportWish = "usual"
     content: bytes = b""
     content_type: str | None = None
     times: int | None = 1

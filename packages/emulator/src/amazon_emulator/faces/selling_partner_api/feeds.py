@@ -17,6 +17,7 @@ from amazon_emulator.trade.documents import USABLE, Document, Documents
 from amazon_emulator.trade.feed import STATUSES, Feed
 from amazon_emulator.trade.feed_types import FEED_ROLES, FEED_TYPES, FeedType
 from amazon_emulator.trade.feeds import Feeds
+from amazon_emulator.world import Kind
 
 __all__ = [
     "OPERATIONS",
@@ -173,11 +174,15 @@ def get_feed_document(call: Call) -> dict[str, Any]:
 
 
 _BASE = "/feeds/2021-06-30"
-_KINDS = ("seller", "vendor")
+_KINDS: tuple[Kind, ...] = ("seller", "vendor")
 
 OPERATIONS = (
     Operation(
-        *("createFeedDocument", "POST", f"{_BASE}/documents", FEED_ROLES, _KINDS),
+        "createFeedDocument",
+        "POST",
+        f"{_BASE}/documents",
+        FEED_ROLES,
+        _KINDS,
         create_feed_document,
     ),
     Operation("createFeed", "POST", f"{_BASE}/feeds", FEED_ROLES, _KINDS, create_feed),
@@ -185,7 +190,11 @@ OPERATIONS = (
     Operation("getFeed", "GET", f"{_BASE}/feeds/{{feedId}}", FEED_ROLES, _KINDS, get_feed),
     Operation("cancelFeed", "DELETE", f"{_BASE}/feeds/{{feedId}}", FEED_ROLES, _KINDS, cancel_feed),
     Operation(
-        *("getFeedDocument", "GET", f"{_BASE}/documents/{{feedDocumentId}}", FEED_ROLES, _KINDS),
+        "getFeedDocument",
+        "GET",
+        f"{_BASE}/documents/{{feedDocumentId}}",
+        FEED_ROLES,
+        _KINDS,
         get_feed_document,
     ),
 )
