@@ -35,7 +35,7 @@ from amazon_emulator.world import Partner
 
 __all__ = ["Ware", "Wish", "make", "people_of"]
 
-# City, state, postal code, and the usual tax in parts of a hundred, by country. Some towns are real,
+# City, state, postal code, usual tax in parts of a hundred, by country. Some towns are real,
 # streets and people are not.
 _PLACES: dict[str, tuple[str, str, str, int]] = {
     "CA": ("Ottawa", "ON", "K1A 0A0", 13),
