@@ -52,6 +52,15 @@ IN_A_HURRY = {
 }
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests have to say at the end: their property "summary", from whichever process."""
+    for report in terminalreporter.getreports("passed"):
+        for name, lines in getattr(report, "user_properties", ()):
+            if name == "summary" and report.when == "call":
+                terminalreporter.section(report.nodeid)
+                terminalreporter.write_line(lines)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "postgres_server" in getattr(item, "fixturenames", ()):

@@ -55,7 +55,7 @@ class Endpoint:
 
     async def __call__(self, request: Request) -> Response:
         raw_path = request.scope.get("raw_path", b"").split(b"?")[0].decode("latin-1")
-        found = self.routes.find(request.method, raw_path)
+        found = self.routes.find(request.method, raw_path, empty=self.sandbox)
         known, values = found or (None, {})
         token = self.stage.world.access_tokens.get(request.headers.get("x-amz-access-token", ""))
         asked = self.note(request, known, token)

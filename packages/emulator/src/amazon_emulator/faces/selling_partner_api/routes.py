@@ -51,14 +51,14 @@ class _Lane:
     names: tuple[str, ...]
     greedy: bool
 
-    def values(self, segments: list[str]) -> dict[str, str] | None:
+    def values(self, segments: list[str], empty: bool) -> dict[str, str] | None:
         if self.greedy:
             last = len(self.segments) - 1
             segments = [*segments[:last], "/".join(segments[last:])]
         values = []
         for wanted, given in zip(self.segments, segments, strict=True):
             if wanted is None:
-                if not given:
+                if not given and not empty:
                     return None
                 values.append(unquote(given))
             elif wanted != given and wanted != unquote(given):
@@ -115,18 +115,21 @@ class Routes:
         made._pave()
         return made
 
-    def find(self, method: str, raw_path: str) -> tuple[Known, Mapping[str, str]] | None:
-        """The operation at a path as it came over the wire, and its parameters' values."""
+    def find(
+        self, method: str, raw_path: str, *, empty: bool = False
+    ) -> tuple[Known, Mapping[str, str]] | None:
+        """The operation at a path as it came over the wire, and its parameters' values. ``empty``:
+        a parameter may be empty, as in some cases of the models."""
         segments = raw_path.split("/")[1:]
         if not segments:
             return None
         for lane in self._lanes.get((method, len(segments), segments[0]), ()):
-            values = lane.values(segments)
+            values = lane.values(segments, empty)
             if values is not None:
                 return lane.known, values
         for lane in self._greedy:
             if lane.known.method == method and len(segments) >= len(lane.segments):
-                values = lane.values(segments)
+                values = lane.values(segments, empty)
                 if values is not None:
                     return lane.known, values
         return None
