@@ -1,9 +1,23 @@
-"""Vendor Invoices v1."""
+"""Vendor Invoices v1: submitInvoices (Amazon's vendorInvoices model).
+
+What is kept of an invoice and why one fails is `trade.vendor_invoices`' business.
+"""
 
 from __future__ import annotations
 
 from amazon_emulator.faces.selling_partner_api.operations import Operation
+from amazon_emulator.faces.selling_partner_api.vendor_submissions import RETAIL_ROLES, wrapped
+from amazon_emulator.trade.vendor_invoices import RETAIL_INVOICES
 
 __all__ = ["OPERATIONS"]
 
-OPERATIONS: tuple[Operation, ...] = ()
+OPERATIONS = (
+    Operation(
+        "submitInvoices",
+        "POST",
+        "/vendor/payments/v1/invoices",
+        RETAIL_ROLES,
+        ("vendor",),
+        wrapped(RETAIL_INVOICES),
+    ),
+)

@@ -1,187 +1,313 @@
-"""Vendor Orders v1: getPurchaseOrdersStatus (shapes: Amazon's vendorOrders model).
+"""Vendor Orders v1: purchase orders, their status, acknowledgements (Amazon's vendorOrders model).
 
-Answers for: a couple of made-up purchase orders per vendor code, filtered, sorted and paged as the
-model's parameters say. The orders are made when the vendor is made.
+Answers for: filters, spans of at most seven days, six months of history, paging, the two views of
+an order. What is ordered and acknowledged is kept by `trade.vendor_retail`.
+
+Where the model is silent: `createdAfter` without `createdBefore` reaches until now; without any
+span the last seven days are listed.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
 from amazon_emulator.clock import stamp
 from amazon_emulator.faces.selling_partner_api.operations import Call, Denied, Operation
+from amazon_emulator.faces.selling_partner_api.vendor_pages import page, resumed
+from amazon_emulator.faces.selling_partner_api.vendor_submissions import (
+    RETAIL_ROLES,
+    instants,
+    truth,
+    wrapped,
+)
+from amazon_emulator.trade.vendor_acknowledgements import ACKNOWLEDGEMENT
+from amazon_emulator.trade.vendor_parties import billing_address, billing_party
+from amazon_emulator.trade.vendor_retail import STATES, OrderLine, PurchaseOrder, VendorRetail
 from amazon_emulator.world import Partner
 
-__all__ = ["OPERATIONS", "Wanted", "purchase_orders_status", "stock_orders"]
+__all__ = [
+    "OPERATIONS",
+    "order_view",
+    "purchase_order",
+    "purchase_orders",
+    "purchase_orders_status",
+    "status_view",
+    "stock_orders",
+]
 
 PAGE = 100
+LONGEST = timedelta(days=7)
+HISTORY = timedelta(days=183)
 CONFIRMATIONS = ("ACCEPTED", "PARTIALLY_ACCEPTED", "REJECTED", "UNCONFIRMED")
 RECEIPTS = ("NOT_RECEIVED", "PARTIALLY_RECEIVED", "RECEIVED")
 
+Span = tuple[datetime | None, datetime | None]
+
 
 def stock_orders(partner: Partner, now: datetime) -> None:
-    """Three purchase orders for each vendor code: received, partly received, and open."""
-    for place, code in enumerate(partner.vendor_codes):
-        for number, days_ago in enumerate((60, 20, 2)):
-            partner.orders.append(
-                _order(
-                    partner, code, f"{place:02d}{number}", number, now - timedelta(days=days_ago)
-                )
+    """Notes that the vendor shall have its first purchase orders, as of now; they are made when
+    they are first looked at."""
+    partner.orders.append({"stocked_at": stamp(now)})
+
+
+# --- purchase orders ------------------------------------------------------------------------------
+
+
+def purchase_orders(call: Call) -> dict[str, Any]:
+    started = resumed(call, "getPurchaseOrders")
+    call = started.call
+    limit = call.number("limit", PAGE, 1, PAGE)
+    details = truth(call, "includeDetails", True)
+    found, pagination = started.cut(_wanted(call), _key, limit)
+    payload = {"orders": [order_view(order, details=details) for order in found]}
+    return {"payload": page(call, payload, pagination)}
+
+
+def _wanted(call: Call) -> Iterable[PurchaseOrder]:
+    created, changed = _span(call, "created"), _span(call, "changed")
+    if created == changed == (None, None):
+        created = (call.now - LONGEST, call.now)
+    state = call.choice("purchaseOrderState", STATES)
+    cancelled = call.choice("poItemState", ("Cancelled",)) is not None
+    only_changed = truth(call, "isPOChanged", False)
+    vendor_code = call.query("orderingVendorCode")
+    oldest = call.now - HISTORY
+    for order in call.stage.of(VendorRetail).of(call.partner).values():
+        if (
+            order.placed_at >= oldest
+            and _within(order.placed_at, created)
+            and _within(order.changed_at, changed)
+            and state in (None, order.state)
+            and (not cancelled or any(line.cancelled for line in order.lines))
+            and (not only_changed or order.changed_at is not None)
+            and vendor_code in (None, order.vendor_code)
+        ):
+            yield order
+
+
+def _span(call: Call, name: str) -> Span:
+    """An end that is not given is now, or seven days before the other one."""
+    start, end = instants(call, f"{name}After", f"{name}Before", longest=LONGEST)
+    if start is not None and end is None:
+        end = max(start, call.now)
+        if end - start > LONGEST:
+            raise Denied.invalid(
+                f"The date range must not exceed 7 days: '{name}Before' is missing, "
+                f"and '{name}After' is longer ago"
             )
+    elif end is not None and start is None:
+        start = end - LONGEST
+    return start, end
 
 
-def _order(
-    partner: Partner, vendor_code: str, tail: str, progress: int, placed: datetime
-) -> dict[str, object]:
-    received = (10, 4, 0)[progress]
-    accepted = (10, 10, 0)[progress]
-    updated = placed + timedelta(days=(14, 7, 0)[progress])
-    acknowledgement: dict[str, Any] = {
-        "confirmationStatus": ("ACCEPTED", "ACCEPTED", "UNCONFIRMED")[progress],
-        "acceptedQuantity": _eaches(accepted),
-        "rejectedQuantity": _eaches(0),
+def _within(instant: datetime | None, span: Span) -> bool:
+    start, end = span
+    if start is None and end is None:
+        return True
+    if instant is None:
+        return False
+    return (start is None or instant >= start) and (end is None or instant <= end)
+
+
+def _key(order: PurchaseOrder) -> tuple[str, str]:
+    return str(stamp(order.placed_at)), order.number
+
+
+def purchase_order(call: Call) -> dict[str, Any]:
+    number = call.path["purchaseOrderNumber"]
+    order = call.stage.of(VendorRetail).of(call.partner).get(number)
+    if order is None:
+        raise Denied.missing("The purchase order was not found.", number)
+    return {"payload": order_view(order)}
+
+
+def order_view(order: PurchaseOrder, *, details: bool = True) -> dict[str, Any]:
+    """The model's `Order`."""
+    view: dict[str, Any] = {
+        "purchaseOrderNumber": order.number,
+        "purchaseOrderState": order.state,
     }
-    if accepted:
-        acknowledgement["acknowledgementStatusDetails"] = [
-            {
-                "acknowledgementDate": stamp(placed + timedelta(days=1)),
-                "acceptedQuantity": _eaches(accepted),
-                "rejectedQuantity": _eaches(0),
-            }
-        ]
-    receiving: dict[str, Any] = {
-        "receiveStatus": ("RECEIVED", "PARTIALLY_RECEIVED", "NOT_RECEIVED")[progress],
-        "receivedQuantity": _eaches(received),
+    if not details:
+        return view
+    window = f"{_seconds(order.ship_from_at)}--{_seconds(order.ship_to_at)}"
+    body: dict[str, Any] = {
+        "purchaseOrderDate": stamp(order.placed_at),
+        "purchaseOrderStateChangedDate": stamp(order.state_changed_at or order.placed_at),
+        "purchaseOrderType": "RegularOrder",
+        "paymentMethod": "Invoice",
+        "buyingParty": {"partyId": order.warehouse},
+        "sellingParty": {"partyId": order.vendor_code},
+        "shipToParty": {"partyId": order.warehouse},
+        "billToParty": {
+            "partyId": billing_party(order.country_code),
+            "address": billing_address(order.country_code),
+        },
+        "shipWindow": window,
+        "items": [_item_view(order, line) for line in order.lines],
     }
-    if received:
-        receiving["lastReceiveDate"] = stamp(updated)
-    cost = {"amount": "12.50", "currencyCode": partner.home.currency}
-    ordered = {
-        "orderedQuantity": _eaches(10),
-        "orderedQuantityDetails": [{"updatedDate": stamp(placed), "orderedQuantity": _eaches(10)}],
-    }
+    if order.changed_at is not None:
+        body["purchaseOrderChangedDate"] = stamp(order.changed_at)
+    return {**view, "orderDetails": body}
+
+
+def _seconds(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _item_view(order: PurchaseOrder, line: OrderLine) -> dict[str, Any]:
     return {
-        "purchaseOrderNumber": f"{vendor_code[:5]}{tail}",
-        "purchaseOrderStatus": ("CLOSED", "OPEN", "OPEN")[progress],
-        "purchaseOrderDate": stamp(placed),
-        "lastUpdatedDate": stamp(updated),
-        "sellingParty": {"partyId": vendor_code},
-        "shipToParty": {"partyId": f"{partner.home.country_code}M1"},
-        "itemStatus": [
-            {
-                "itemSequenceNumber": "1",
-                "buyerProductIdentifier": f"B0EMUL{tail}A",
-                "vendorProductIdentifier": f"EMU-{tail}",
-                "netCost": cost,
-                "listPrice": cost,
-                "orderedQuantity": ordered,
-                "acknowledgementStatus": acknowledgement,
-                "receivingStatus": receiving,
-            }
-        ],
+        "itemSequenceNumber": line.number,
+        "amazonProductIdentifier": line.asin,
+        "vendorProductIdentifier": line.sku,
+        "orderedQuantity": _quantity(line, line.amount),
+        "isBackOrderAllowed": line.back_order_allowed,
+        "netCost": {"amount": line.cost, "currencyCode": order.currency},
+        "listPrice": {"amount": line.list_price, "currencyCode": order.currency},
     }
 
 
-def _eaches(amount: int) -> dict[str, Any]:
-    return {"amount": amount, "unitOfMeasure": "Eaches", "unitSize": 1}
+def _quantity(line: OrderLine, amount: int) -> dict[str, Any]:
+    return {"amount": amount, "unitOfMeasure": line.unit, "unitSize": line.unit_size}
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """The filters of one call, read and checked."""
-
-    spans: tuple[tuple[str, datetime | None, datetime | None], ...]  # field, after, before
-    exact: tuple[tuple[tuple[str, ...], str], ...]  # path into the order, value
-
-    @classmethod
-    def read(cls, call: Call) -> Wanted:
-        """Raises Denied for a value that the model does not allow."""
-        item = ("itemStatus",)
-        choices = (
-            (("purchaseOrderNumber",), call.query("purchaseOrderNumber")),
-            (("purchaseOrderStatus",), call.choice("purchaseOrderStatus", ("OPEN", "CLOSED"))),
-            (
-                (*item, "acknowledgementStatus", "confirmationStatus"),
-                call.choice("itemConfirmationStatus", CONFIRMATIONS),
-            ),
-            (
-                (*item, "receivingStatus", "receiveStatus"),
-                call.choice("itemReceiveStatus", RECEIPTS),
-            ),
-            (("sellingParty", "partyId"), call.query("orderingVendorCode")),
-            (("shipToParty", "partyId"), call.query("shipToPartyId")),
-        )
-        spans = (
-            _span(call, "created", "purchaseOrderDate"),
-            _span(call, "updated", "lastUpdatedDate"),
-        )
-        return cls(spans, tuple((path, value) for path, value in choices if value is not None))
-
-    def holds(self, order: dict[str, Any]) -> bool:
-        for field, after, before in self.spans:
-            instant = datetime.fromisoformat(order[field])
-            if (after and instant < after) or (before and instant > before):
-                return False
-        return all(_at(order, path) == value for path, value in self.exact)
-
-
-def _span(call: Call, name: str, field: str) -> tuple[str, datetime | None, datetime | None]:
-    after, before = call.instant(f"{name}After"), call.instant(f"{name}Before")
-    if after and before and after > before:
-        raise Denied.invalid(f"'{name}After' must not be later than '{name}Before'")
-    return field, after, before
-
-
-def _at(order: dict[str, Any], path: tuple[str, ...]) -> Any:
-    value: Any = order
-    for name in path:
-        value = value[name]
-        if isinstance(value, list):
-            value = value[0]
-    return value
+# --- status ---------------------------------------------------------------------------------------
 
 
 def purchase_orders_status(call: Call) -> dict[str, Any]:
-    limit = call.number("limit", PAGE, 1, 100)
-    wanted = Wanted.read(call)
-    descending = call.choice("sortOrder", ("ASC", "DESC")) == "DESC"
-    start = _start(call)
-    found = [order for order in call.partner.orders if wanted.holds(order)]
-    found.sort(key=lambda order: str(order["purchaseOrderDate"]), reverse=descending)
-    payload: dict[str, Any] = {"ordersStatus": found[start : start + limit]}
-    if start + limit < len(found):
-        payload["pagination"] = {"nextToken": _page_mark(start + limit)}
-    return {"payload": payload}
+    started = resumed(call, "getPurchaseOrdersStatus")
+    call = started.call
+    limit = call.number("limit", PAGE, 1, PAGE)
+    found, pagination = started.cut(_wanted_statuses(call), _key, limit)
+    payload = {"ordersStatus": [status_view(order) for order in found]}
+    return {"payload": page(call, payload, pagination)}
 
 
-def _page_mark(start: int) -> str:
-    return base64.b64encode(f"from {start}".encode()).decode()
+def _wanted_statuses(call: Call) -> Iterable[PurchaseOrder]:
+    created = instants(call, "createdAfter", "createdBefore", longest=LONGEST)
+    updated = instants(call, "updatedAfter", "updatedBefore", longest=LONGEST)
+    status = call.choice("purchaseOrderStatus", ("OPEN", "CLOSED"))
+    confirmed = call.choice("itemConfirmationStatus", CONFIRMATIONS)
+    received = call.choice("itemReceiveStatus", RECEIPTS)
+    number = call.query("purchaseOrderNumber")
+    vendor_code, warehouse = call.query("orderingVendorCode"), call.query("shipToPartyId")
+    for order in call.stage.of(VendorRetail).of(call.partner).values():
+        if (
+            _within(order.placed_at, created)
+            and _within(order.updated_at, updated)
+            and status in (None, _status(order))
+            and (confirmed is None or any(line.confirmed == confirmed for line in order.lines))
+            and (received is None or any(_receipt(line) == received for line in order.lines))
+            and number in (None, order.number)
+            and vendor_code in (None, order.vendor_code)
+            and warehouse in (None, order.warehouse)
+        ):
+            yield order
 
 
-def _start(call: Call) -> int:
-    mark = call.query("nextToken")
-    if mark is None:
-        return 0
-    try:
-        word, _, number = base64.b64decode(mark, validate=True).decode().partition(" ")
-        start = int(number)
-    except (binascii.Error, ValueError):
-        word, start = "", -1
-    if word != "from" or start < 0:
-        raise Denied.invalid("The nextToken is not valid")
-    return start
+def _status(order: PurchaseOrder) -> str:
+    return "CLOSED" if order.state == "Closed" else "OPEN"
+
+
+def _receipt(line: OrderLine) -> str:
+    if not line.received:
+        return "NOT_RECEIVED"
+    return "RECEIVED" if line.received >= line.amount else "PARTIALLY_RECEIVED"
+
+
+def status_view(order: PurchaseOrder) -> dict[str, Any]:
+    """The model's `OrderStatus`."""
+    return {
+        "purchaseOrderNumber": order.number,
+        "purchaseOrderStatus": _status(order),
+        "purchaseOrderDate": stamp(order.placed_at),
+        "lastUpdatedDate": stamp(order.updated_at),
+        "sellingParty": {"partyId": order.vendor_code},
+        "shipToParty": {"partyId": order.warehouse},
+        "itemStatus": [_line_status(order, line) for line in order.lines],
+    }
+
+
+def _line_status(order: PurchaseOrder, line: OrderLine) -> dict[str, Any]:
+    acknowledgement: dict[str, Any] = {
+        "confirmationStatus": line.confirmed,
+        "acceptedQuantity": _quantity(line, line.taken),
+        "rejectedQuantity": _quantity(line, line.refused),
+    }
+    if line.answers:
+        acknowledgement["acknowledgementStatusDetails"] = [
+            {
+                "acknowledgementDate": stamp(answer.at),
+                "acceptedQuantity": _quantity(line, answer.accepted + answer.backordered),
+                "rejectedQuantity": _quantity(line, answer.rejected),
+            }
+            for answer in reversed(line.answers)
+        ]
+    receiving: dict[str, Any] = {
+        "receiveStatus": _receipt(line),
+        "receivedQuantity": _quantity(line, line.received),
+    }
+    if line.received_at is not None:
+        receiving["lastReceiveDate"] = stamp(line.received_at)
+    return {
+        "itemSequenceNumber": line.number,
+        "buyerProductIdentifier": line.asin,
+        "vendorProductIdentifier": line.sku,
+        "netCost": {"amount": line.cost, "currencyCode": order.currency},
+        "listPrice": {"amount": line.list_price, "currencyCode": order.currency},
+        "orderedQuantity": {
+            "orderedQuantity": _quantity(line, line.amount),
+            "orderedQuantityDetails": _ordered(line),
+        },
+        "acknowledgementStatus": acknowledgement,
+        "receivingStatus": receiving,
+    }
+
+
+def _ordered(line: OrderLine) -> list[dict[str, Any]]:
+    rows = []
+    for ordered in reversed(line.ordered):
+        row = {
+            "updatedDate": stamp(ordered.at),
+            "orderedQuantity": _quantity(line, ordered.amount),
+        }
+        if ordered.cancelled:
+            row["cancelledQuantity"] = _quantity(line, ordered.cancelled)
+        rows.append(row)
+    return rows
 
 
 OPERATIONS = (
     Operation(
+        "getPurchaseOrders",
+        "GET",
+        "/vendor/orders/v1/purchaseOrders",
+        RETAIL_ROLES,
+        ("vendor",),
+        purchase_orders,
+    ),
+    Operation(
+        "getPurchaseOrder",
+        "GET",
+        "/vendor/orders/v1/purchaseOrders/{purchaseOrderNumber}",
+        RETAIL_ROLES,
+        ("vendor",),
+        purchase_order,
+    ),
+    Operation(
+        "submitAcknowledgement",
+        "POST",
+        "/vendor/orders/v1/acknowledgements",
+        RETAIL_ROLES,
+        ("vendor",),
+        wrapped(ACKNOWLEDGEMENT),
+    ),
+    Operation(
         "getPurchaseOrdersStatus",
         "GET",
         "/vendor/orders/v1/purchaseOrdersStatus",
-        ("Amazon Fulfillment", "Inventory and Order Tracking"),
+        RETAIL_ROLES,
         ("vendor",),
         purchase_orders_status,
     ),
