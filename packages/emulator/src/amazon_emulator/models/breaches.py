@@ -38,7 +38,8 @@ class Breach:
     faults: tuple[Fault, ...]
 
     def as_json(self) -> dict[str, Any]:
-        return {**asdict(self), "at": stamp(self.at)}
+        told = [asdict(fault) for fault in self.faults]
+        return {**asdict(self), "at": stamp(self.at), "faults": told}
 
 
 @dataclass

@@ -38,6 +38,8 @@ def to_draft4(schema: Any, reach: Reach) -> dict[str, Any]:
         kept = _kept(name, given, schema, reach)
         if kept is not None:
             rules[name] = kept
+    if "type" not in schema and "properties" in rules:
+        rules["type"] = "object"  # what every author means who leaves it out
     if rules.get("additionalProperties") is False:
         # Without a list of names the validator would not tell which one is too many.
         rules.setdefault("properties", {})
