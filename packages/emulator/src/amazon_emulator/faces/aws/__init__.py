@@ -1,15 +1,168 @@
-"""The part of AWS that notifications need: queues (SQS) and temporary credentials (STS)."""
+"""The part of AWS that notifications need, at one address: queues (SQS) and assumed roles (STS).
+
+Answers for: the way of a request: which protocol, whose signature, which operation, what answer;
+failing modes of the face `aws`; the history, which holds no key and no message. Programs need
+nothing but this address as their endpoint, and a key from the levers.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from amazon_emulator import answering
+from amazon_emulator.faces.aws import signing, speech, sqs, sts, waiting
+from amazon_emulator.faces.aws.refusals import Refused, of_queue
+from amazon_emulator.history import Asked
 from amazon_emulator.stage import Stage
+from amazon_emulator.trade.aws_access import AwsAccess, Principal
+from amazon_emulator.trade.manners import Manners
+from amazon_emulator.trade.queues import QueueRefused
 
-__all__ = ["face"]
+__all__ = ["FAILING", "Endpoint", "face"]
+
+# Failing modes that this face knows, of those that `answering` and the other faces have.
+FAILING = (
+    *("500", "503", "denied", "drop", "hang", "empty", "html", "slow"),
+    *("500_after", "503_after", "drop_after", "hang_after", "truncate"),
+)
+MAX_BODY = 4_000_000  # a batch of ten of the largest messages is refused by the queue, with words
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Both services."""
+
+    stage: Stage
+
+    async def __call__(self, request: Request) -> Response:
+        protocol = "json" if "x-amz-target" in request.headers else "query"
+        asked = self.stage.history.note(
+            self.stage.clock.now(), "aws.unknown", "aws", request.method, request.scope["path"]
+        )
+        asked.user_agent = request.headers.get("user-agent")
+        try:
+            heard = await _heard(request)
+            spoken = speech.heard_call(heard)
+        except answering.BodyTooLarge:
+            refused = Refused("RequestEntityTooLarge", "The request is too large.", 413)
+            return self.refusal(refused, asked, protocol)
+        except Refused as refused:
+            return self.refusal(refused, asked, protocol)
+        if spoken.action in sqs.OPERATIONS or spoken.service == "sts":
+            asked.kind = f"{spoken.service}.{spoken.action}"
+        spell = self.stage.weather.meet("aws", operation=spoken.action)
+        asked.weather = spell.mode if spell else None
+        answer = await answering.before_work(self.stage, "aws", spell, request)
+        if answer is None:
+            mode = spell.mode if spell else ""
+            try:
+                answer = await self.work(request, heard, spoken, asked, mode)
+            except Refused as refused:
+                answer = self.refusal(refused, asked, spoken.protocol, spoken.service)
+        asked.status = answer.status_code
+        answer = await answering.after_work(self.stage, "aws", spell, request, answer)
+        if isinstance(answer, answering.Dropped):
+            asked.status = 0
+        return answer
+
+    async def work(
+        self,
+        request: Request,
+        heard: signing.Heard,
+        spoken: speech.Spoken,
+        asked: Asked,
+        mode: str,
+    ) -> Response:
+        """Raises Refused."""
+        _refuse_by_mode(mode)
+        now = self.stage.clock.now()
+        signature = signing.signature_of(heard)
+        access = self.stage.of(AwsAccess)
+        checked = self.stage.of(Manners).aws_clock_checked
+        who = signing.verify(heard, signature, access, spoken.service, now, clock_checked=checked)
+        asked.region = signature.region
+        if spoken.service == "sts":
+            said: dict[str, Any] | None = sts.do(access, spoken, signature.access_key_id, who, now)
+        else:
+            said = await self.queue_work(request, spoken, who, signature.region, asked)
+        asked.work_done = True
+        _refuse_by_mode(mode.removesuffix("_after") if mode.endswith("_after") else "")
+        return speech.answer(spoken, said)
+
+    async def queue_work(
+        self,
+        request: Request,
+        spoken: speech.Spoken,
+        who: Principal,
+        region: str,
+        asked: Asked,
+    ) -> dict[str, Any] | None:
+        operation = sqs.OPERATIONS.get(spoken.action)
+        if operation is None:
+            words = f"The action {spoken.action or '(none)'} is not valid for this endpoint."
+            raise Refused("InvalidAction", words, 400)
+
+        def errand() -> sqs.Errand:
+            path, now = request.scope["path"], self.stage.clock.now()
+            return sqs.Errand(self.stage, spoken, who, region, path, now)
+
+        try:
+            if "QueueName" not in spoken.fields and spoken.action != "ListQueues":
+                asked.path = errand().queue().path
+            if spoken.action != "ReceiveMessage":
+                return operation(errand())
+            queue = errand().queue()
+            seconds = errand().number(
+                "WaitTimeSeconds", queue.number("ReceiveMessageWaitTimeSeconds"), 0, 20
+            )
+            found = await waiting.until(
+                self.stage, request, queue, seconds, lambda: operation(errand()) or None
+            )
+            return found or {}
+        except QueueRefused as refused:
+            raise of_queue(refused) from None
+
+    def refusal(
+        self, refused: Refused, asked: Asked, protocol: str, service: str = "sqs"
+    ) -> Response:
+        asked.status = refused.status
+        asked.error = refused.code
+        return speech.refusal(refused, protocol=protocol, service=service)
+
+
+async def _heard(request: Request) -> signing.Heard:
+    body = await answering.body_of(request, MAX_BODY)
+    return signing.Heard(
+        request.method,
+        request.scope.get("raw_path", b"/").split(b"?")[0].decode("latin-1"),
+        request.scope["query_string"].decode("latin-1"),
+        tuple(
+            (name.decode("latin-1").lower(), value.decode("latin-1"))
+            for name, value in request.scope["headers"]
+        ),
+        body,
+    )
+
+
+def _refuse_by_mode(mode: str) -> None:
+    """The failing modes that look like an answer of AWS."""
+    match mode:
+        case "500":
+            raise Refused("InternalFailure", "We encountered an internal error.", 500)
+        case "503":
+            raise Refused("ServiceUnavailable", "Service is temporarily unavailable.", 503)
+        case "denied":
+            raise Refused("AccessDenied", "Access to the resource is denied.", 403)
 
 
 def face(stage: Stage) -> ASGIApp:
     """One address for both services."""
-    return Starlette()
+    endpoint = Endpoint(stage)
+    return Starlette(routes=[Route("/{path:path}", endpoint.__call__, methods=["GET", "POST"])])
