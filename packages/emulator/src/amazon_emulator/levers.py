@@ -14,6 +14,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 __all__ = ["LeverError", "Levers"]
@@ -95,16 +96,35 @@ class Levers:
     def habits(self, **changes: Any) -> Json:
         return self.pull("PATCH", "/habits", changes)
 
-    def fail_lwa(self, mode: str, **which: Any) -> Json:
-        return self.pull("POST", "/lwa/fail", {"mode": mode, **which})
+    def fail(self, face: str, mode: str | int, **which: Any) -> Json:
+        """``face``: lwa, spapi, documents or aws; ``mode``: a status from 400 to 599, or a failing
+        mode. ``times``, ``after_calls``, ``operation``, ``partner`` and others narrow it."""
+        return self.pull("POST", f"/{_part(face)}/fail", {"mode": mode, **which})
 
-    def fail_spapi(self, mode: str, **which: Any) -> Json:
-        return self.pull("POST", "/spapi/fail", {"mode": mode, **which})
+    def fail_lwa(self, mode: str | int, **which: Any) -> Json:
+        return self.fail("lwa", mode, **which)
+
+    def fail_spapi(self, mode: str | int, **which: Any) -> Json:
+        return self.fail("spapi", mode, **which)
 
     def clear(self) -> None:
         """Fair weather again, on all faces."""
-        self.pull("POST", "/lwa/clear")
-        self.pull("POST", "/spapi/clear")
+        for face in ("lwa", "spapi", "documents", "aws"):
+            self.pull("POST", f"/{face}/clear")
+
+    def world(self, *, credentials: bool = False) -> Json:
+        """The whole world, to be kept in a file and loaded again."""
+        return self.pull("GET", "/world", credentials=str(credentials).lower())
+
+    def load_world(self, world: Json | Path | str, *, add: bool = False) -> Json:
+        """Puts a world (or that of a file) in the place of what is there, or adds it. The answer
+        holds all credentials."""
+        if not isinstance(world, dict):
+            try:
+                world = json.loads(Path(world).read_bytes())
+            except (OSError, ValueError) as error:
+                raise LeverError(f"{world}: {error}") from error
+        return self.pull("POST" if add else "PUT", "/world", world)
 
     def now(self) -> datetime:
         return datetime.fromisoformat(self.pull("GET", "/clock")["now"])
@@ -116,16 +136,33 @@ class Levers:
         return self.pull("POST", "/clock/advance", {"seconds": seconds})
 
     def history(self, **which: Any) -> list[Json]:
-        """The latest thousand requests that match, oldest first."""
-        items: list[Json] = self.pull("GET", "/history", **which)["items"]
+        """The latest thousand requests that match, oldest first: ``operation="createFeed"``,
+        ``partner=``, ``status=``, ``since=``, ``facts={"feed_type": ...}`` and others."""
+        items: list[Json] = self.pull("GET", "/history", **_flat(which))["items"]
         return items
 
     def count(self, **which: Any) -> int:
-        """How many requests match."""
-        return int(self.pull("GET", "/history", **which, limit=0)["count"])
+        """How many requests match. An operation, a partner or an application that nobody knows is
+        told: a count that can only be 0 proves nothing."""
+        return int(self.pull("GET", "/history/count", **_flat(which))["count"])
+
+    def counts(self, by: str, **which: Any) -> dict[str, int]:
+        """How many match, for each value of ``by``: kind, partner, status, facts.feed_type, ..."""
+        counted: dict[str, int] = self.pull("GET", "/history/count", by=by, **_flat(which))["by"]
+        return counted
 
     def reset(self) -> None:
         self.pull("POST", "/reset")
+
+
+def _flat(which: dict[str, Any]) -> dict[str, Any]:
+    facts: dict[str, Any] = which.get("facts", {})
+    plain = {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in which.items()
+        if name != "facts"
+    }
+    return {**plain, **{f"facts.{name}": value for name, value in facts.items()}}
 
 
 def _part(text: str) -> str:

@@ -14,17 +14,23 @@ __all__ = ["LEVERS", "add", "export", "replace"]
 def export(stage: Stage, wish: Wish) -> dict[str, Any]:
     """The whole world as a file that can be loaded again; ?credentials=true: with refresh tokens,
     client secrets and passwords."""
-    return world_file.export(stage, credentials=wish.query.get("credentials") == "true")
+    query = dict(wish.query)
+    credentials = query.pop("credentials", "false")
+    if query or credentials not in ("true", "false"):
+        raise WrongWish("only ?credentials=true or false is known here")
+    return world_file.export(stage, credentials=credentials == "true")
 
 
 def replace(stage: Stage, wish: Wish) -> dict[str, Any]:
-    """Puts the world of a file in the place of what is there {amazon_emulator: 1, applications?,
-    partners?, grants?, ...}."""
+    """Puts the world of a file in the place of what is there {amazon_emulator: 1, clock?,
+    applications?, partners?, grants?, ..., pulls?}; gives all credentials."""
     return _load(stage, wish, add=False)
 
 
 def add(stage: Stage, wish: Wish) -> dict[str, Any]:
-    """Adds the world of a file to what is there."""
+    """Adds the world of a file to what is there, as PUT /world but without clock and pulls; a
+    section
+    of which something is added is read anew as a whole."""
     return _load(stage, wish, add=True)
 
 
