@@ -28,7 +28,7 @@ AFTER = frozenset({"500_after", "503_after", "hang_after", "drop_after", "trunca
 # Besides these, every status from 400 to 599, with or without `_after`.
 MODES = BEFORE | AFTER
 
-# Refusals have words of their own; those of documents and queues are only statuses.
+# Refusals that no status tells: who is refused, and why.
 _REFUSED = {
     ("lwa", "invalid_client"): (401, "invalid_client", "Client authentication failed", ""),
     ("lwa", "unauthorized_client"): (
@@ -46,6 +46,8 @@ _REFUSED = {
         "The access token you provided is revoked, malformed or invalid.",
     ),
 }
+for _face in ("documents", "aws"):
+    _REFUSED[_face, "denied"] = (403, "", "", "")
 _REFUSED["lwa", "denied"] = _REFUSED["lwa", "unauthorized_client"]
 
 
@@ -136,7 +138,7 @@ def mode_of(face: str, mode: str) -> str:
     plain = mode.removesuffix("_after")
     if len(plain) == 3 and plain.isascii() and plain.isdigit() and 400 <= int(plain) <= 599:
         return mode
-    known = MODES if face in ("lwa", "spapi") else MODES - REFUSALS
+    known = MODES - (REFUSALS - {name for of, name in _REFUSED if of == face})
     if mode not in known:
         raise ValueError(
             f"'mode' must be a status from 400 to 599 (with _after: the work is done), or one of "
