@@ -28,11 +28,13 @@ __all__ = [
     "ACKNOWLEDGEMENT",
     "DIRECT_STATUSES",
     "INVENTORY",
+    "LABEL_FORMATS",
     "Customer",
     "DirectLine",
     "DirectOrder",
     "DirectStatus",
     "Label",
+    "LabelFormat",
     "Stock",
     "VendorDirect",
     "parties_faults",
@@ -40,6 +42,8 @@ __all__ = [
 
 DirectStatus = Literal["NEW", "ACCEPTED", "SHIPPED", "CANCELLED"]
 DIRECT_STATUSES: tuple[DirectStatus, ...] = get_args(DirectStatus)
+LabelFormat = Literal["PNG", "ZPL"]
+LABEL_FORMATS: tuple[LabelFormat, ...] = get_args(LabelFormat)
 SHIP_ALL = "00"
 
 
@@ -94,7 +98,7 @@ class DirectOrder:
     lines: list[DirectLine]
     status: DirectStatus = "NEW"
     ship_method: str = "EMU_GROUND"
-    label_format: Literal["PNG", "ZPL"] = "PNG"
+    label_format: LabelFormat = "PNG"
     priority: bool = False
     gift: bool = False
     acknowledgement: dict[str, Any] | None = None

@@ -178,9 +178,15 @@ class VendorRetail:
         return self.orders.setdefault(partner.selling_partner_id, {})
 
     def stock(self, partner: Partner, now: datetime) -> None:
-        """Three purchase orders for each vendor code, instead of all that was: received, partly
-        received, and open."""
-        found: dict[str, PurchaseOrder] = {}
+        """Three purchase orders for each vendor code that has none: received, partly received, and
+        open. Those of codes that the vendor has no longer are gone."""
+        before = self.orders.get(partner.selling_partner_id, {})
+        found = {
+            number: order
+            for number, order in before.items()
+            if order.vendor_code in partner.vendor_codes
+        }
+        served = {order.vendor_code for order in found.values()}
         for place, code in enumerate(partner.vendor_codes):
             for progress, days in enumerate((60, 20, 2)):
                 tail = f"{place:02d}{progress}"
@@ -190,7 +196,8 @@ class VendorRetail:
                 )
                 line.ordered.append(Ordered(order.placed_at, 10))
                 _progress(order, progress)
-                found[order.number] = order
+                if code not in served:
+                    found[order.number] = order
         self.orders[partner.selling_partner_id] = found
 
     def make(

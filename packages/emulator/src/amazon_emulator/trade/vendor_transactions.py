@@ -228,8 +228,9 @@ class VendorTransactions:
             return
 
         def turn(instant: datetime) -> None:
-            # A lever may have held it since; letting it go plans it again.
-            if not transaction.held:
+            # A lever may have held it since; letting it go plans it again. And a world that was
+            # loaded has transactions of its own.
+            if stage.of(VendorTransactions) is self and not transaction.held:
                 self.settle(stage, transaction, instant)
 
         stage.agenda.at(transaction.due_at, turn)
