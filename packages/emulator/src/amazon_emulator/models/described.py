@@ -18,6 +18,8 @@ __all__ = ["Case", "Described", "Library", "ModelsUnreadable", "Parameter", "Pla
 Place = Literal["path", "query", "header", "body", "formData"]
 
 
+SEPARATORS = {"ssv": " ", "tsv": "\t", "pipes": "|"}
+
 RATE_HEADER = "x-amzn-ratelimit-limit"
 
 
@@ -40,6 +42,11 @@ class Parameter:
     def style(self) -> str:
         """How the values of an array are written: csv, ssv, tsv, pipes or multi."""
         return str(self.rules.get("collectionFormat", "csv"))
+
+    @property
+    def separator(self) -> str:
+        """What stands between the values of an array in one text."""
+        return SEPARATORS.get(self.style, ",")
 
 
 @dataclass(frozen=True)

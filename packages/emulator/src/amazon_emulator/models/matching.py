@@ -15,8 +15,6 @@ from amazon_emulator.models.described import Case, Described, Place
 
 __all__ = ["ask_the_same", "best_of", "picked"]
 
-SEPARATORS = {"csv": ",", "ssv": " ", "tsv": "\t", "pipes": "|", "multi": ","}
-
 
 def best_of(described: Described, asking: Asking) -> Case | None:
     """The case whose parameters the request has: with the most of them, then with the body to the
@@ -134,8 +132,7 @@ def _is_list(described: Described, name: str) -> bool:
 
 
 def _separator(described: Described, name: str) -> str:
-    styles = (p.style for p in described.parameters if p.name == name)
-    return SEPARATORS.get(next(styles, "csv"), ",")
+    return next((p.separator for p in described.parameters if p.name == name), ",")
 
 
 def _text(value: Any) -> str:

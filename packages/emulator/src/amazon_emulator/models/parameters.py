@@ -16,8 +16,6 @@ from amazon_emulator.models.faults import Fault, in_value, spot
 
 __all__ = ["faults_of_parameters"]
 
-SEPARATORS = {"csv": ",", "ssv": " ", "tsv": "\t", "pipes": "|", "multi": ","}
-
 _WHOLE = re.compile(r"[+-]?\d{1,40}")
 _NUMBER = re.compile(r"[+-]?(\d{1,40}(\.\d{0,40})?|\.\d{1,40})([eE][+-]?\d{1,3})?")
 
@@ -63,7 +61,7 @@ def _faults(described: Described, parameter: Parameter, given: list[str]) -> Ite
         return
     items = parameter.rules.get("items")
     rules = described.document.rules(items) if items is not None else {}
-    parts = [part for one in given for part in one.split(SEPARATORS.get(parameter.style, ","))]
+    parts = [part for one in given for part in one.split(parameter.separator)]
     whole = [_typed(one, rules) for one in given]
     if parameter.style == "multi" and (len(parts) == len(given) or validator.is_valid(whole)):
         yield from in_value(validator, whole, where)

@@ -25,6 +25,7 @@ from amazon_emulator.models.described import (
 from amazon_emulator.models.document import Dangling, Document
 from amazon_emulator.models.fields import fields_of
 from amazon_emulator.models.finding import json_files, looks_like_a_model
+from amazon_emulator.models.openapi import as_swagger
 from amazon_emulator.models.plans import plan_of
 
 __all__ = ["read"]
@@ -97,14 +98,15 @@ def _put(shelf: _Shelf, name: str, path: Path) -> None:
         return
     if not isinstance(given, dict) or not {"swagger", "openapi"} & set(given):
         return
-    if given.get("swagger") != "2.0":
-        said = (
-            f"Swagger {given['swagger']}" if "swagger" in given else f"OpenAPI {given['openapi']}"
-        )
-        shelf.unreadable.append((name, f"is {said}; only Swagger 2.0, Amazon's own, is read"))
-        return
     if not isinstance(given.get("paths"), dict):
         shelf.unreadable.append((name, f"has no paths; {AGAIN}"))
+        return
+    if str(given.get("openapi", "")).startswith("3."):
+        given = as_swagger(given)
+    if given.get("swagger") != "2.0":
+        said = given.get("swagger", given.get("openapi"))
+        words = f"says it is version {said}; read are Swagger 2.0, as Amazon's are, and OpenAPI 3"
+        shelf.unreadable.append((name, words))
         return
     file = _File(name, given)
     file.look_at_references(

@@ -57,7 +57,7 @@ def _kept(name: str, given: Any, schema: Mapping[str, Any], reach: Reach) -> Any
         case "properties" | "patternProperties" if isinstance(given, Mapping):
             return {str(key): to_draft4(value, reach) for key, value in given.items()}
         case "items" if isinstance(given, list):
-            return [to_draft4(value, reach) for value in given]
+            return [to_draft4(value, reach) for value in given] or None
         case "items" | "not":
             return to_draft4(given, reach)
         case "additionalProperties":
