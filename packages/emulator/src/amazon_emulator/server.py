@@ -20,6 +20,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from amazon_emulator import safety
 from amazon_emulator.answering import HANG_UP, Dressed
 from amazon_emulator.faces import aws, central, documents, levers, lwa, selling_partner_api
 from amazon_emulator.levers import Levers
@@ -97,6 +98,8 @@ class Dispatch:
         face = self.faces.get(scope["server"][1])
         if face is None:
             await Response(b"no face on this port", 404)(scope, receive, send)
+        elif refused := safety.refusal(scope):
+            await refused(scope, receive, send)
         else:
             self.stage.agenda.run(self.stage.clock.now())
             await face(scope, receive, send)

@@ -6,9 +6,8 @@ import re
 import unicodedata
 from copy import copy
 from typing import Any, get_args
-from urllib.parse import urlsplit
 
-from amazon_emulator import issuing, marketplaces
+from amazon_emulator import issuing, marketplaces, safety
 from amazon_emulator.clock import read_instant, stamp
 from amazon_emulator.faces.levers.wishes import Wish, WrongWish
 from amazon_emulator.faces.selling_partner_api.vendor_orders import stock_orders
@@ -132,12 +131,9 @@ def change(application: Application, wish: Wish) -> None:
 
 def checked_uri(name: str, uri: str) -> str:
     try:
-        parts = urlsplit(uri)
-    except ValueError:
-        parts = urlsplit("")
-    if parts.scheme not in ("http", "https") or not parts.netloc or not uri.isprintable():
-        raise WrongWish(f"{name!r}: {uri!r} is not an http(s) address")
-    return uri
+        return safety.checked_address(name, uri)
+    except ValueError as error:
+        raise WrongWish(str(error)) from None
 
 
 def application_view(application: Application) -> dict[str, Any]:
