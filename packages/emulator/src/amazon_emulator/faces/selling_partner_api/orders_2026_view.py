@@ -260,7 +260,7 @@ def _item_cancellation(order: Order, item: Item) -> dict[str, Any]:
     if item.cancel_wish is not None:
         view["cancellationRequest"] = {"requester": "BUYER", "cancelReason": item.cancel_wish}
     if order.cancellation is not None:
-        execution = {"cancelledBy": order.cancellation.by}
+        execution: dict[str, str] = {"cancelledBy": order.cancellation.by}
         if order.cancellation.reason:
             execution["cancelReason"] = order.cancellation.reason
         view["cancellationExecution"] = execution

@@ -34,7 +34,7 @@ class Names:
 
 @dataclass(frozen=True)
 class Span:
-    """From ``after`` to ``before``, both included. ``told``: the upper end as the caller gave it."""
+    """From ``after`` to ``before``, both included; ``told``: the upper end that was given."""
 
     by: Literal["created", "updated"]
     after: datetime
