@@ -11,7 +11,7 @@ from typing import Any
 from amazon_emulator import instants
 from amazon_emulator.faces.levers.making import application_of
 from amazon_emulator.faces.levers.wishes import Wish, WrongWish
-from amazon_emulator.faces.selling_partner_api import routes
+from amazon_emulator.faces.selling_partner_api import known_routes
 from amazon_emulator.marketplaces import REGIONS
 from amazon_emulator.stage import Stage
 from amazon_emulator.weather import Spell, mode_of, names_operation
@@ -145,7 +145,7 @@ def known_operation(stage: Stage, operation: str) -> None:
     """Raises WrongWish for one that neither the emulator nor any usage plan or model knows."""
     if not any(
         names_operation(operation, known.name, f"{known.method} {known.template}")
-        for known in routes(stage).known
+        for known in known_routes(stage).known
     ):
         raise WrongWish(
             f"no operation of Amazon's is known as {operation!r}; it is an operationId, or a path "
