@@ -32,13 +32,13 @@ from amazon_emulator.stage import Stage
 from amazon_emulator.weather import Spell
 from amazon_emulator.world import AccessToken
 
-__all__ = ["OPERATIONS", "Endpoint", "face", "refuse_by_mode", "routes"]
+__all__ = ["OPERATIONS", "Endpoint", "face", "known_routes", "refuse_by_mode"]
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 HOW_HEADER = "x-amazon-emulator-answer"
 
 
-def routes(stage: Stage) -> Routes:
+def known_routes(stage: Stage) -> Routes:
     """Everything there is: played, described by a model, or known by its usage plan alone."""
     plans = limits.plans_of(stage)
     return Routes.over(OPERATIONS, stage.models.operations, plans.known())
@@ -191,5 +191,5 @@ def refuse_by_mode(mode: str) -> None:
 
 
 def face(stage: Stage, region: Region, *, sandbox: bool = False) -> Starlette:
-    endpoint = Endpoint(stage, region, routes(stage), sandbox)
+    endpoint = Endpoint(stage, region, known_routes(stage), sandbox)
     return Starlette(routes=[Route("/{path:path}", endpoint.__call__, methods=METHODS)])
