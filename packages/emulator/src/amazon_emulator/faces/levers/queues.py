@@ -9,6 +9,7 @@ from typing import Any
 
 from amazon_emulator.clock import stamp
 from amazon_emulator.faces.aws import FAILING
+from amazon_emulator.faces.levers import notices
 from amazon_emulator.faces.levers.wishes import Wish, WrongWish
 from amazon_emulator.stage import Stage
 from amazon_emulator.trade import queue_policies
@@ -261,6 +262,7 @@ def clear_aws(stage: Stage, wish: Wish) -> dict[str, Any]:
 
 
 LEVERS = (
+    *notices.LEVERS,
     ("POST", "/world/aws-keys", add_key),
     ("GET", "/world/aws-keys", keys),
     ("POST", "/world/aws-keys/{access_key_id}/secret", renew_key),
