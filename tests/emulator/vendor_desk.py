@@ -84,8 +84,11 @@ class Desk:
         return codes
 
     def advance(self, **distance: float) -> None:
-        """Moves the clock; the access token is asked for anew where it would have ended."""
-        self.house.amazon.levers.advance(timedelta(**distance).total_seconds())
+        """Moves the clock; what would have ended by then is asked for anew."""
+        levers = self.house.amazon.levers
+        levers.advance(timedelta(**distance).total_seconds())
+        if timedelta(**distance) > timedelta(days=90):
+            self.house.application |= levers.rotate(self.house.application_id)
         if timedelta(**distance) > timedelta(minutes=30):
             self.access_token = self.house.access_token(self.vendor)
 
