@@ -274,6 +274,15 @@ class TestBodies:
         faults = faults_of_request(operations["postThings"], post(body, headers))
         assert [(f.where, f.kind) for f in faults] == [(where, kind)]
 
+    @pytest.mark.parametrize("depth", [300, 900])
+    @pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"items":', b"}")])
+    def test_depth_is_a_fault_and_no_accident(
+        self, operations: dict[str, Described], depth: int, opening: bytes, closing: bytes
+    ) -> None:
+        body = opening * depth + b"1" + closing * depth
+        (fault,) = faults_of_request(operations["postThings"], post(body))
+        assert (fault.where, fault.what) == ("body", "is nested too deeply")
+
     def test_faults_are_bounded_and_hold_no_long_names(
         self, operations: dict[str, Described]
     ) -> None:

@@ -180,6 +180,11 @@ class TestBodies:
         found = described(tmp_path, {"200": [case({"body": {}}, is_("it"))]}, body=takes_body)
         assert told(answer(found, ask(body=body))) == "it"
 
+    @pytest.mark.parametrize("depth", [300, 900])
+    def test_deep_body_matches_nothing(self, tmp_path: Path, depth: int) -> None:
+        found = described(tmp_path, {"200": [case({"body": {"value": {"a": 1}}}, is_("it"))]})
+        assert told(answer(found, ask(body=b"[" * depth + b"]" * depth))) == "none"
+
     def test_parameters_below_body_are_parameters(self, tmp_path: Path) -> None:
         below = {"thingId": "T7", "parcel": {"value": {"kg": 1}}}
         found = described(tmp_path, {"200": [case({"body": below}, is_("it"))]}, body=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,21 @@ class TestFinding:
         (tmp_path / "here" / "amazon-models").mkdir(parents=True)
         write(tmp_path, "amazon-models/x.json", SMALL)
         assert find_folder(None, {}, [tmp_path / "here"]) == tmp_path / "amazon-models"
+
+    def test_folders_of_others_are_passed_over(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write(tmp_path, "b/amazon-models/x.json", SMALL)
+        (tmp_path / "a").mkdir()
+        plain = Path.is_dir
+
+        def refuse(path: Path) -> bool:
+            if path.is_relative_to(tmp_path / "a"):
+                raise PermissionError(13, "Permission denied", str(path))
+            return plain(path)
+
+        monkeypatch.setattr(Path, "is_dir", refuse)
+        assert find_folder(None, {}, [tmp_path]) == tmp_path / "b" / "amazon-models"
 
     def test_nothing_is_none(self, tmp_path: Path) -> None:
         # Not `is None`: the machine may have models in the folders above.
@@ -290,6 +306,23 @@ class TestReading:
         shelf = read(tmp_path)
         assert shelf.models == ("b.json",)
         assert shelf.unreadable == (("a.json", "cannot be opened: Permission denied"),)
+
+    def test_folder_that_may_not_be_opened_is_named(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write(tmp_path, "a/a.json", SMALL)
+        write(tmp_path, "b/b.json", SMALL)
+        plain = os.scandir
+
+        def refuse(path: Any = ".") -> Any:
+            if Path(path) == tmp_path / "a":
+                raise PermissionError(13, "Permission denied", str(path))
+            return plain(path)
+
+        monkeypatch.setattr(os, "scandir", refuse)
+        shelf = read(tmp_path)
+        assert shelf.models == ("b/b.json",)
+        assert shelf.unreadable == (("a", "cannot be opened: Permission denied"),)
 
     def test_other_json_is_no_business_of_ours(self, tmp_path: Path) -> None:
         write(tmp_path, "package.json", {"paths": {}, "dependencies": {"swagger": "1"}})

@@ -85,10 +85,11 @@ class Case:
         return not self.parameters and not self.compares_body
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Described:
-    """One operation. ``plan`` is (requests per second, burst) where its description tells one;
-    ``model`` the file, relative to the library's folder, with forward slashes."""
+    """One operation, equal to nothing but itself. ``plan`` is (requests per second, burst) where
+    its description tells one; ``model`` the file, relative to the library's folder, with forward
+    slashes."""
 
     name: str
     method: str
@@ -103,7 +104,7 @@ class Described:
     sandbox_only: bool = False
     deprecated: bool = False
     cases: tuple[Case, ...] = ()
-    document: Document = field(default_factory=Document, compare=False, repr=False)
+    document: Document = field(default_factory=Document, repr=False)
 
     def response(self, status: int) -> Response | None:
         """What the model says about a status, else what it says for all others."""

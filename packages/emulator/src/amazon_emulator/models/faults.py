@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal
 
 import jsonschema_rs
@@ -71,9 +72,12 @@ class Fault:
 
 def in_value(validator: jsonschema_rs.Draft4Validator, value: Any, where: str) -> Iterator[Fault]:
     """What a validator finds in a value that stands at ``where``."""
-    for count, error in enumerate(validator.iter_errors(value)):
-        if count == FAULTS_AT_MOST:
-            return
+    try:
+        errors = list(islice(validator.iter_errors(value), FAULTS_AT_MOST))
+    except ValueError:  # the validator's own limit, of 255 levels
+        yield Fault(where, "is nested too deeply", "value")
+        return
+    for error in errors:
         yield from _told(error, where)
 
 

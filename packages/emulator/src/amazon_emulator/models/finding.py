@@ -7,7 +7,7 @@ the models say.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from amazon_emulator.models.described import ModelsUnreadable
@@ -47,10 +47,10 @@ def find_folder(
     return None
 
 
-def json_files(folder: Path) -> Iterator[Path]:
+def json_files(folder: Path, lost: Callable[[OSError], None] | None = None) -> Iterator[Path]:
     """The files ``*.json`` of a folder at any depth, in the order of their names. Hidden folders
-    and those of package managers are left out."""
-    for place, folders, names in os.walk(folder):
+    and those of package managers are left out; ``lost`` is told of folders that cannot be read."""
+    for place, folders, names in os.walk(folder, onerror=lost):
         folders[:] = sorted(n for n in folders if n not in SKIPPED and not n.startswith("."))
         for name in sorted(names):
             if name.lower().endswith(".json"):
@@ -63,12 +63,12 @@ def looks_like_a_model(content: bytes) -> bool:
 
 
 def _named(folder: Path, how: str) -> Path:
-    if not folder.is_dir():
+    if not _is_folder(folder):
         raise ModelsUnreadable(f"{how}: there is no folder {folder}")
     inner = folder / "models"
     # The root of a repository: its other folders may hold copies for other purposes.
     own = any(_is_model(path) for path in sorted(folder.glob("*.json")))
-    if not own and inner.is_dir() and _holds_models(inner):
+    if not own and _is_folder(inner) and _holds_models(inner):
         return inner
     if not _holds_models(folder):
         raise ModelsUnreadable(
@@ -90,10 +90,17 @@ def _is_model(path: Path) -> bool:
 
 
 def _usual(above: Path) -> Iterator[Path]:
-    yield from (above / place for place in PLACES if (above / place).is_dir())
+    yield from (above / place for place in PLACES if _is_folder(above / place))
     try:
-        children = sorted(child for child in above.iterdir() if child.is_dir())
+        children = sorted(child for child in above.iterdir() if _is_folder(child))
     except OSError:
         return
     for child in children:
-        yield from (child / place for place in PLACES if (child / place).is_dir())
+        yield from (child / place for place in PLACES if _is_folder(child / place))
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # somebody else's
+        return False

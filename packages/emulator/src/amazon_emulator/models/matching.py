@@ -89,7 +89,10 @@ def _score(described: Described, case: Case, asking: Asking, body: _Body) -> tup
     is_json, value = body.value()
     if not is_json:
         return None
-    closeness = _closeness(case.asked_body, value)
+    try:
+        closeness = _closeness(case.asked_body, value)
+    except RecursionError:  # deeper than any case
+        closeness = 0
     return None if closeness == 0 else (len(case.parameters) + 1, closeness)
 
 

@@ -47,7 +47,12 @@ def read(folder: Path) -> Library:
     if not folder.is_dir():
         raise ModelsUnreadable(f"there is no folder {folder}")
     shelf = _Shelf()
-    for path in json_files(folder):
+
+    def lost(error: OSError) -> None:
+        name = Path(str(error.filename)).relative_to(folder).as_posix()
+        shelf.unreadable.append((name, f"cannot be opened: {error.strerror or error}"))
+
+    for path in json_files(folder, lost):
         _put(shelf, path.relative_to(folder).as_posix(), path)
     return Library(
         folder,
