@@ -68,14 +68,15 @@ _LAST = ("Example", "Sample", "Specimen", "Muster", "Placeholder", "Invented", "
 
 @dataclass(frozen=True)
 class Ware:
-    """What is bought. ``charges`` are for all pieces; None: made up from the store's usual tax."""
+    """What is bought. ``charges`` are for all pieces; what is not given is made up, with the usual
+    tax of the store."""
 
     sku: str
     quantity: int = 1
     asin: str = ""
     title: str = ""
     unit_price: Decimal | None = None
-    charges: Mapping[str, Decimal] | None = None
+    charges: Mapping[str, Decimal] = field(default_factory=dict)
     discounts: Mapping[str, Decimal] = field(default_factory=dict)
     promotion_id: str = ""
     gift_message: str = ""
@@ -178,9 +179,8 @@ def _item(ware: Ware, place: int, number: int, marketplace: Marketplace) -> Item
     if price is None:
         price = Decimal(seed % 90 + 10) + (Decimal("0.99") if money.digits(currency) else 0)
         price *= 1 if money.digits(currency) else 100
-    charges = ware.charges
-    if charges is None:
-        charges = _charges(price * ware.quantity, currency, _PLACES[marketplace.country_code][3])
+    rate = _PLACES[marketplace.country_code][3]
+    charges = {**_charges(price * ware.quantity, currency, rate), **ware.charges}
     return Item(
         order_item_id=ware.order_item_id or f"{number:09d}{seed % 1000:03d}{place + 1:02d}",
         sku=ware.sku,
