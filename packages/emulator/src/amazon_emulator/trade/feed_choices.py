@@ -110,7 +110,7 @@ class Choice:
             status=row.choice("status", ("DONE", "FATAL", "CANCELLED")),
             feed_type=row.maybe("feed_type"),
             partner_id=row.maybe("selling_partner_id"),
-            applied=row.choice("applied", (True, False, None), None),
+            applied=row.maybe_truth("applied"),
             report=row.choice("report", ("usual", "none", "given"), "usual"),
             content=content,
             content_type=row.maybe("content_type"),
@@ -155,9 +155,9 @@ class FeedHabits:
         """Raises ValueError that names the place."""
         habits = cls(
             same_document=row.choice("same_document", ("second_feed", "refused"), "second_feed"),
-            other_report_id=row.choice("other_report_id", (True, False, None), None),
-            packed=row.choice("packed", (True, False, None), None),
-            latin=row.choice("latin", (True, False, None), None),
+            other_report_id=row.maybe_truth("other_report_id"),
+            packed=row.maybe_truth("packed"),
+            latin=row.maybe_truth("latin"),
         )
         row.done()
         return habits

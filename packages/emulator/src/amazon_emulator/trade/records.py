@@ -54,6 +54,9 @@ class Record:
             raise self._wrong(name, "must be true or false")
         return value
 
+    def maybe_truth(self, name: str) -> bool | None:
+        return None if self.raw(name, None) is None else self.truth(name)
+
     def number(self, name: str, default: Any = _MISSING) -> int:
         value = self.raw(name, default)
         if isinstance(value, bool) or not isinstance(value, int):

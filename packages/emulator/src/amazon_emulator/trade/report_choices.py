@@ -111,7 +111,7 @@ class ReportHabits:
     def from_json(cls, row: Record) -> ReportHabits:
         """Raises ValueError that names the place."""
         habits = cls(
-            packed=row.choice("packed", (True, False, None), None),
+            packed=row.maybe_truth("packed"),
             encoding=row.choice("encoding", ("utf-8", "cp1252", None), None),
         )
         row.done()

@@ -40,6 +40,7 @@ __all__ = [
     "limit_uploads",
     "lose_report",
     "maybe_partner",
+    "maybe_truth",
     "pace",
     "pace_of_wish",
     "release",
@@ -248,9 +249,9 @@ def change_habits(stage: Stage, wish: Wish) -> dict[str, Any]:
     known = stage.of(Feeds).habits
     changed = type(known)(
         same_document=wish.choice("same_document", ("second_feed", "refused"), known.same_document),
-        other_report_id=wish.choice("other_report_id", (True, False, None), known.other_report_id),
-        packed=wish.choice("packed", (True, False, None), known.packed),
-        latin=wish.choice("latin", (True, False, None), known.latin),
+        other_report_id=maybe_truth(wish, "other_report_id", known.other_report_id),
+        packed=maybe_truth(wish, "packed", known.packed),
+        latin=maybe_truth(wish, "latin", known.latin),
     )
     wish.done()
     stage.of(Feeds).habits = changed
@@ -276,6 +277,11 @@ def maybe_partner(stage: Stage, wish: Wish) -> str | None:
     return None if wished is None else partner_of(stage, wished).selling_partner_id
 
 
+def maybe_truth(wish: Wish, name: str, default: bool | None) -> bool | None:
+    """True, false or null. Raises WrongWish."""
+    return None if wish.raw(name, default) is None else wish.truth(name, bool(default))
+
+
 def content_of_wish(wish: Wish) -> bytes | None:
     """`text` or `base64`; None when neither was said. Raises WrongWish."""
     text, packed = wish.raw("text", None), wish.maybe("base64")
@@ -296,7 +302,7 @@ def _choice(wish: Wish) -> Choice:
     report: ReportWish = wish.choice("report", ("usual", "none"), "usual")
     if content is not None and report == "none":
         raise WrongWish("a report cannot be none and have a content")
-    applied = wish.choice("applied", (True, False, None), None)
+    applied = maybe_truth(wish, "applied", None)
     return Choice(
         status=wish.choice("status", ("DONE", "FATAL", "CANCELLED")),
         applied=applied,

@@ -9,7 +9,12 @@ from typing import Any
 
 from amazon_emulator import marketplaces
 from amazon_emulator.clock import stamp
-from amazon_emulator.faces.levers.feeds import content_of_wish, maybe_partner, pace_of_wish
+from amazon_emulator.faces.levers.feeds import (
+    content_of_wish,
+    maybe_partner,
+    maybe_truth,
+    pace_of_wish,
+)
 from amazon_emulator.faces.levers.making import application_of, partner_of
 from amazon_emulator.faces.levers.wishes import Wish, WrongWish
 from amazon_emulator.stage import Stage
@@ -173,7 +178,7 @@ def change_habits(stage: Stage, wish: Wish) -> dict[str, Any]:
     gentle."""
     known = stage.of(Reports).habits
     changed = type(known)(
-        packed=wish.choice("packed", (True, False, None), known.packed),
+        packed=maybe_truth(wish, "packed", known.packed),
         encoding=wish.choice("encoding", ("utf-8", "cp1252", None), known.encoding),
     )
     wish.done()

@@ -1,0 +1,534 @@
+"""Feeds 2021-06-30: the six operations, their refusals, the queue, statuses over time, results."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from amazon_emulator import Emulator
+from amazon_emulator.trade import notices
+from amazon_emulator.trade.feed_types import FEED_TYPES, PROCESSORS
+from amazon_emulator.trade.feeds import Feeds
+from amazon_emulator.trade.processing import Outcome, Work
+from tests.emulator.conftest import House
+from tests.emulator.feeds_desk import (
+    DE,
+    FEED_DOCUMENTS,
+    FEEDS,
+    FR,
+    ORDERS_XML,
+    OTHER_XML,
+    US,
+    Desk,
+    refused,
+)
+from tests.emulator.test_selling_partner_api import check_shape
+
+MODEL = "feeds-api-model/feeds_2021-06-30.json"
+
+
+@pytest.fixture
+def desk(house: House) -> Desk:
+    return Desk.of(house)
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[Work]:
+    """What reaches the processor of a type, whose report is not plain ASCII."""
+    works: list[Work] = []
+
+    def process(work: Work) -> Outcome:
+        works.append(work)
+        report = '<?xml version="1.0" encoding="UTF-8"?>\n<Report>Größe €</Report>'
+        return Outcome("DONE", report.encode(), "text/xml")
+
+    monkeypatch.setitem(PROCESSORS, ORDERS_XML, process)
+    return works
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
+    """The notifications."""
+    heard: list[tuple[str, Any]] = []
+
+    def tell(stage: Any, name: str, partner: Any, payload: Any, now: Any, **more: Any) -> None:
+        assert more["payload_version"] == "2020-09-04"
+        heard.append((name, payload))
+
+    monkeypatch.setattr(notices, "tell", tell)
+    return heard
+
+
+# --- from creation to the report ------------------------------------------------------------------
+
+
+def test_the_whole_way(desk: Desk, models: Path, told: list[tuple[str, Any]]) -> None:
+    desk.pace(60, 120)
+    document = desk.new_document("text/xml")
+    check_shape(models, MODEL, "CreateFeedDocumentResponse", document)
+    desk.put(document["url"], b"<a/>", "text/xml")
+    answer = desk.create(
+        marketplaceIds=[DE, FR],
+        inputFeedDocumentId=document["feedDocumentId"],
+        feedOptions={"one": "two"},
+    )
+    assert answer.status_code == 202
+    check_shape(models, MODEL, "CreateFeedResponse", answer.json())
+    feed_id = answer.json()["feedId"]
+    assert feed_id.isdigit()
+
+    waiting = desk.get(feed_id)
+    check_shape(models, MODEL, "Feed", waiting)
+    assert waiting["processingStatus"] == "IN_QUEUE"
+    assert waiting["marketplaceIds"] == [DE, FR]
+    assert "processingStartTime" not in waiting
+    desk.advance(58)
+    assert desk.status(feed_id) == "IN_QUEUE"
+    desk.advance(3)
+    working = desk.get(feed_id)
+    check_shape(models, MODEL, "Feed", working)
+    assert working["processingStatus"] == "IN_PROGRESS"
+    assert "processingEndTime" not in working
+    assert not told
+    desk.advance(116)
+    assert desk.status(feed_id) == "IN_PROGRESS"
+    desk.advance(5)
+    done = desk.get(feed_id)
+    check_shape(models, MODEL, "Feed", done)
+    assert done["processingStatus"] == "DONE"
+    assert done["createdTime"] < done["processingStartTime"] < done["processingEndTime"]
+
+    shown = desk.call("GET", f"{FEED_DOCUMENTS}/{done['resultFeedDocumentId']}").json()
+    check_shape(models, MODEL, "FeedDocument", shown)
+    report = ElementTree.fromstring(desk.result(feed_id))
+    assert "does not apply" in str(report.findtext(".//ResultDescription"))
+    assert told == [
+        (
+            "FEED_PROCESSING_FINISHED",
+            {
+                "feedProcessingFinishedNotification": {
+                    "sellerId": desk.partner_id,
+                    "accountId": f"amzn1.merchant.o.{desk.partner_id}",
+                    "feedId": feed_id,
+                    "feedType": ORDERS_XML,
+                    "processingStatus": "DONE",
+                    "resultFeedDocumentId": done["resultFeedDocumentId"],
+                }
+            },
+        )
+    ]
+    schema = models.parent / "schemas/notifications/FeedProcessingFinishedNotification.json"
+    wanted = json.loads(schema.read_text())["properties"]["payload"]["properties"]
+    ((_, payload),) = told
+    facts = wanted["feedProcessingFinishedNotification"]["properties"]
+    assert set(payload["feedProcessingFinishedNotification"]) <= set(facts)
+
+
+def test_a_jump_over_everything_leaves_true_times(desk: Desk) -> None:
+    desk.pace(60, 120)
+    first, second = desk.feed(), desk.feed()
+    desk.advance(30 * 86400)
+    renewed = Desk.of(desk.house, desk.partner)
+    one, two = renewed.get(first), renewed.get(second)
+    assert [one["processingStatus"], two["processingStatus"]] == ["DONE", "DONE"]
+    assert two["processingStartTime"] == one["processingEndTime"]
+    times = [one["createdTime"], one["processingStartTime"], one["processingEndTime"]]
+    created, started, ended = map(datetime.fromisoformat, times)
+    assert (started - created).total_seconds() == pytest.approx(60, abs=0.01)
+    assert (ended - started).total_seconds() == pytest.approx(120, abs=0.01)
+
+
+def test_what_reaches_the_processor(desk: Desk, seen: list[Work]) -> None:
+    desk.pace(0, 0)
+    content = "<Ä/>".encode()
+    document_id = desk.uploaded(content, "text/xml; charset=UTF-8")
+    feed_id = desk.feed(inputFeedDocumentId=document_id, feedOptions={"metadata:OrderId": "1"})
+    assert desk.status(feed_id) == "DONE"
+    (work,) = seen
+    assert work.content == content
+    assert work.content_type == "text/xml; charset=UTF-8"
+    assert work.options == {"metadata:OrderId": "1"}
+    assert work.marketplace_ids == (DE,)
+    assert work.region == "eu"
+    assert work.feed_type == ORDERS_XML
+    assert work.feed_id == feed_id, "gentle: the report names it as createFeed did"
+    assert work.partner.selling_partner_id == desk.partner_id
+    assert work.application.application_id == desk.house.application_id
+    assert desk.result(feed_id).decode() == (
+        '<?xml version="1.0" encoding="UTF-8"?>\n<Report>Größe €</Report>'
+    )
+
+
+def test_a_packed_upload_is_unpacked(desk: Desk, seen: list[Work]) -> None:
+    desk.pace(0, 0)
+    packed = gzip.compress(b"<a>1</a>") + gzip.compress(b"<b/>")
+    feed_id = desk.feed(inputFeedDocumentId=desk.uploaded(packed))
+    assert desk.status(feed_id) == "DONE"
+    assert seen[0].content == b"<a>1</a><b/>"
+
+
+@pytest.mark.parametrize("broken", [b"\x1f\x8b and then nothing", gzip.compress(b"<a/>" * 99)[:-9]])
+def test_a_broken_packing_is_fatal(desk: Desk, seen: list[Work], broken: bytes) -> None:
+    desk.pace(0, 0)
+    feed_id = desk.feed(inputFeedDocumentId=desk.uploaded(broken))
+    assert desk.status(feed_id) == "FATAL"
+    assert not seen
+
+
+def test_a_packing_that_holds_too_much_is_fatal(desk: Desk, seen: list[Work]) -> None:
+    desk.pace(0, 0)
+    desk.lever("PUT", "/documents/limit", {"max_bytes": 100_000})
+    for size, status in ((100_000, "DONE"), (100_001, "FATAL")):
+        document_id = desk.uploaded(gzip.compress(bytes(size)))
+        assert desk.status(desk.feed(inputFeedDocumentId=document_id)) == status
+    assert len(seen) == 1
+
+
+# --- not gentle -----------------------------------------------------------------------------------
+
+
+def test_results_vary_unless_gentle(desk: Desk, seen: list[Work]) -> None:
+    desk.pace(0, 0)
+    desk.house.amazon.levers.habits(gentle=False)
+    desk.lever("PUT", "/limits", {"enforced": False})
+    kinds = set()
+    for _ in range(24):
+        feed_id = desk.feed()
+        document_id = desk.get(feed_id)["resultFeedDocumentId"]
+        shown = desk.call("GET", f"{FEED_DOCUMENTS}/{document_id}").json()
+        content_type = desk.house.http.get(shown["url"]).headers["content-type"]
+        report = desk.result(feed_id)
+        latin = "iso-8859-1" in content_type
+        kinds.add(("compressionAlgorithm" in shown, latin))
+        assert ElementTree.fromstring(report).text == "Größe €"
+        assert (b"Gr\xf6\xdfe &#8364;" in report) is latin
+    assert kinds == {(True, True), (True, False), (False, True), (False, False)}
+    assert all(work.feed_id.startswith("amzn1.spfeed.") for work in seen)
+
+
+# --- refusals -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"feedType": None},
+        {"feedType": ""},
+        {"feedType": 7},
+        {"feedType": "POST_SOMETHING_NEW"},
+        {"marketplaceIds": None},
+        {"marketplaceIds": []},
+        {"marketplaceIds": DE},
+        {"marketplaceIds": [7]},
+        {"marketplaceIds": [DE] * 26},
+        {"marketplaceIds": [US]},
+        {"marketplaceIds": [DE, US]},
+        {"marketplaceIds": ["UNKNOWN"]},
+        {"inputFeedDocumentId": 7},
+        {"inputFeedDocumentId": "unknown"},
+        {"feedOptions": []},
+        {"feedOptions": {"one": 1}},
+        {"feedOptions": {"one": None}},
+    ],
+)
+def test_input_that_is_refused(desk: Desk, changes: dict[str, Any]) -> None:
+    feed_type = changes.pop("feedType", ORDERS_XML)
+    refused(desk.create(feed_type, **changes), 400, "InvalidInput")
+    assert desk.lever("GET", "/feeds")["count"] == 0
+
+
+def test_a_body_that_is_no_object(desk: Desk) -> None:
+    refused(desk.call("POST", FEEDS, ["feedType"]), 400, "InvalidInput")
+    refused(desk.call("POST", FEEDS), 400, "InvalidInput")
+
+
+def test_the_upload_must_be_there(desk: Desk) -> None:
+    document = desk.new_document()
+    answer = desk.create(inputFeedDocumentId=document["feedDocumentId"])
+    assert "uploaded" in refused(answer, 400, "InvalidInput")["details"]
+    desk.put(document["url"], b"")
+    assert desk.create(inputFeedDocumentId=document["feedDocumentId"]).status_code == 202
+
+
+def test_a_result_is_no_input(desk: Desk) -> None:
+    desk.pace(0, 0)
+    result = desk.get(desk.feed())["resultFeedDocumentId"]
+    refused(desk.create(inputFeedDocumentId=result), 400, "InvalidInput")
+
+
+def test_25_marketplaces_may_be_named(desk: Desk) -> None:
+    assert desk.create(marketplaceIds=[DE] * 25).status_code == 202
+
+
+def test_vendors_have_the_json_feed_alone(house: House, told: list[tuple[str, Any]]) -> None:
+    vendor = Desk.of(house, house.vendor())
+    vendor.pace(0, 0)
+    refused(vendor.create(ORDERS_XML), 403, "Unauthorized")
+    feed_id = vendor.feed("JSON_LISTINGS_FEED")
+    assert vendor.status(feed_id) == "DONE"
+    ((_, payload),) = told
+    facts = payload["feedProcessingFinishedNotification"]
+    assert facts["accountId"].startswith("amzn1.vg.")
+    assert facts.get("sellerId") is None
+
+
+def test_a_role_that_is_missing(house: House) -> None:
+    path = f"/world/applications/{house.application_id}"
+    house.amazon.levers.pull("PATCH", path, {"roles": ["Product Listing"]})
+    desk = Desk.of(house)
+    assert desk.create("JSON_LISTINGS_FEED").status_code == 202
+    refused(desk.create("UPLOAD_VAT_INVOICE"), 403, "Unauthorized")
+    refused(desk.create(ORDERS_XML), 403, "Unauthorized")
+
+
+def test_one_document_twice(desk: Desk) -> None:
+    document_id = desk.uploaded()
+    first = desk.feed(inputFeedDocumentId=document_id)
+    assert desk.feed(inputFeedDocumentId=document_id) != first
+    desk.lever("PATCH", "/feeds/habits", {"same_document": "refused"})
+    refused(desk.create(inputFeedDocumentId=document_id), 400, "InvalidInput")
+    assert desk.create().status_code == 202
+
+
+def test_json_feeds_have_a_limit_of_their_own(desk: Desk) -> None:
+    desk.pace(0, 0)
+    assert [desk.create("JSON_LISTINGS_FEED").status_code for _ in range(6)] == [202] * 5 + [429]
+    assert desk.create(ORDERS_XML).status_code == 202
+    assert desk.lever("GET", "/feeds", feed_type="JSON_LISTINGS_FEED")["count"] == 5
+    desk.advance(301)
+    assert desk.create("JSON_LISTINGS_FEED").status_code == 202
+
+
+# --- types ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("feed_type", sorted(n for n, one in FEED_TYPES.items() if one.removed))
+def test_removed_types_are_taken_and_end_fatal(desk: Desk, feed_type: str) -> None:
+    desk.pace(0, 0)
+    known = desk.get(desk.feed(feed_type))
+    assert known["processingStatus"] == "FATAL"
+    assert "resultFeedDocumentId" not in known
+
+
+def test_types_without_a_processor_say_so(desk: Desk) -> None:
+    desk.pace(0, 0)
+    for feed_type in ("POST_FLAT_FILE_FBA_CREATE_REMOVAL", OTHER_XML):
+        feed_id = desk.feed(feed_type)
+        assert desk.status(feed_id) == "DONE"
+        assert b"does not apply" in desk.result(feed_id)
+
+
+def test_every_processor_is_of_a_known_type() -> None:
+    assert set(PROCESSORS) <= set(FEED_TYPES)
+    assert not any(FEED_TYPES[name].removed for name in PROCESSORS)
+
+
+# --- the queue ------------------------------------------------------------------------------------
+
+
+def test_one_after_another_and_kinds_side_by_side(house: House) -> None:
+    partner = house.seller(marketplaces=["DE", "US"])
+    desk, overseas, other = Desk.of(house, partner), Desk.of(house, partner, "na"), Desk.of(house)
+    desk.pace(10, 100)
+    first, second = desk.feed(), desk.feed()
+    beside = desk.feed(OTHER_XML)
+    abroad = overseas.feed(marketplaceIds=[US])
+    stranger = other.feed()
+    desk.advance(11)
+    assert desk.status(first) == "IN_PROGRESS"
+    assert desk.status(second) == "IN_QUEUE"
+    assert desk.status(beside) == "IN_PROGRESS"
+    assert overseas.status(abroad) == "IN_PROGRESS"
+    assert other.status(stranger) == "IN_PROGRESS"
+    desk.advance(100)
+    assert desk.status(first) == "DONE"
+    assert desk.status(second) == "IN_PROGRESS", "it had waited long enough"
+
+
+def test_cancel_while_it_waits(desk: Desk, told: list[tuple[str, Any]]) -> None:
+    desk.pace(10, 100)
+    first, second, third = desk.feed(), desk.feed(), desk.feed()
+    answer = desk.call("DELETE", f"{FEEDS}/{second}")
+    assert (answer.status_code, answer.content) == (200, b"")
+    cancelled = desk.get(second)
+    assert cancelled["processingStatus"] == "CANCELLED"
+    assert "processingStartTime" not in cancelled
+    assert "resultFeedDocumentId" not in cancelled
+    assert told[0][1]["feedProcessingFinishedNotification"]["processingStatus"] == "CANCELLED"
+    desk.advance(11)
+    refused(desk.call("DELETE", f"{FEEDS}/{first}"), 400, "InvalidInput")
+    refused(desk.call("DELETE", f"{FEEDS}/{second}"), 400, "InvalidInput")
+    desk.advance(100)
+    assert desk.status(third) == "IN_PROGRESS"
+
+
+def test_the_first_of_a_queue_can_be_cancelled(desk: Desk) -> None:
+    desk.pace(10, 100)
+    first, second = desk.feed(), desk.feed()
+    assert desk.call("DELETE", f"{FEEDS}/{first}").status_code == 200
+    desk.advance(11)
+    assert desk.status(second) == "IN_PROGRESS"
+
+
+def test_feeds_of_others_are_not_found(house: House) -> None:
+    partner = house.seller(marketplaces=["DE", "US"])
+    feed_id = Desk.of(house, partner).feed()
+    for other in (Desk.of(house), Desk.of(house, partner, "na")):
+        refused(other.call("GET", f"{FEEDS}/{feed_id}"), 404, "NotFound")
+        refused(other.call("DELETE", f"{FEEDS}/{feed_id}"), 404, "NotFound")
+        assert other.call("GET", FEEDS, feedTypes=ORDERS_XML).json() == {"feeds": []}
+
+
+def test_feeds_are_kept_90_days(desk: Desk) -> None:
+    desk.pace(0, 0)
+    feed_id = desk.feed()
+    desk.advance(90 * 86400 - 60)
+    renewed = Desk.of(desk.house, desk.partner)
+    assert renewed.status(feed_id) == "DONE"
+    assert len(renewed.call("GET", FEEDS, feedTypes=ORDERS_XML).json()["feeds"]) == 1
+    desk.advance(61)
+    refused(renewed.call("GET", f"{FEEDS}/{feed_id}"), 404, "NotFound")
+    assert renewed.call("GET", FEEDS, feedTypes=ORDERS_XML).json() == {"feeds": []}
+    renewed.feed()
+    assert desk.lever("GET", "/feeds")["count"] == 1, "what nobody can see is let go"
+
+
+# --- getFeeds -------------------------------------------------------------------------------------
+
+
+def pages(desk: Desk, **query: Any) -> Iterator[list[str]]:
+    answer = desk.call("GET", FEEDS, **query)
+    while True:
+        assert answer.status_code == 200, answer.text
+        yield [feed["feedId"] for feed in answer.json()["feeds"]]
+        if "nextToken" not in answer.json():
+            return
+        answer = desk.call("GET", FEEDS, nextToken=answer.json()["nextToken"])
+
+
+def test_filters(desk: Desk, models: Path) -> None:
+    desk.lever("PUT", "/limits", {"enforced": False})
+    desk.pace(10, 100)
+    german = desk.feed()
+    french = desk.feed(marketplaceIds=[FR])
+    desk.advance(11)
+    start = desk.house.amazon.levers.now().isoformat()
+    other = desk.feed(OTHER_XML, marketplaceIds=[DE, FR])
+
+    def found(**query: Any) -> list[str]:
+        answer = desk.call("GET", FEEDS, **query)
+        assert answer.status_code == 200, answer.text
+        check_shape(models, MODEL, "GetFeedsResponse", answer.json())
+        return [feed["feedId"] for feed in answer.json()["feeds"]]
+
+    both = f"{ORDERS_XML},{OTHER_XML}"
+    assert found(feedTypes=both) == [other, french, german], "the latest first"
+    assert found(feedTypes=[ORDERS_XML, OTHER_XML]) == [other, french, german]
+    assert found(feedTypes=OTHER_XML) == [other]
+    assert found(feedTypes=both, marketplaceIds=DE) == [other, german]
+    assert found(feedTypes=both, marketplaceIds=f"{DE},{FR}") == [other, french, german]
+    assert found(feedTypes=both, processingStatuses="IN_PROGRESS") == [german]
+    assert found(feedTypes=both, processingStatuses="IN_QUEUE,DONE") == [other, french]
+    assert found(feedTypes=both, createdSince=start) == [other]
+    assert found(feedTypes=both, createdUntil=start) == [french, german]
+    assert found(feedTypes=both, createdSince="2000-01-01") == [other, french, german]
+    for query in (
+        {},
+        {"pageSize": 10},
+        {"feedTypes": ""},
+        {"feedTypes": ",".join(["A"] * 11)},
+        {"feedTypes": both, "pageSize": 0},
+        {"feedTypes": both, "pageSize": 101},
+        {"feedTypes": both, "pageSize": "ten"},
+        {"feedTypes": both, "processingStatuses": "LOST"},
+        {"feedTypes": both, "processingStatuses": ""},
+        {"feedTypes": both, "marketplaceIds": ",".join([DE] * 11)},
+        {"feedTypes": both, "createdSince": "yesterday"},
+        {"feedTypes": both, "createdSince": start, "createdUntil": "2000-01-01"},
+    ):
+        refused(desk.call("GET", FEEDS, **query), 400, "InvalidInput")
+
+
+def test_pages_hold_while_feeds_arrive(desk: Desk) -> None:
+    desk.lever("PUT", "/limits", {"enforced": False})
+    made = [desk.feed() for _ in range(25)]
+    seen: list[str] = []
+    sizes = []
+    for page in pages(desk, feedTypes=ORDERS_XML):
+        seen += page
+        sizes.append(len(page))
+        desk.feed()
+    assert seen == made[::-1]
+    assert sizes == [10, 10, 5]
+
+
+def test_next_tokens_are_bound(house: House) -> None:
+    desk = Desk.of(house)
+    desk.lever("PUT", "/limits", {"enforced": False})
+    for _ in range(3):
+        desk.feed()
+    mark = desk.call("GET", FEEDS, feedTypes=ORDERS_XML, pageSize=1).json()["nextToken"]
+    assert len(desk.call("GET", FEEDS, nextToken=mark).json()["feeds"]) == 1
+    refused(desk.call("GET", FEEDS, nextToken=mark, pageSize=1), 400, "InvalidInput")
+    refused(desk.call("GET", FEEDS, nextToken=mark, feedTypes=ORDERS_XML), 400, "InvalidInput")
+    refused(Desk.of(house).call("GET", FEEDS, nextToken=mark), 400, "InvalidInput")
+    middle = len(mark) // 2
+    for forged in (
+        "",
+        "x",
+        "é",
+        mark[:-4],
+        mark[:middle] + ("A" if mark[middle] != "A" else "B") + mark[middle + 1 :],
+    ):
+        refused(desk.call("GET", FEEDS, nextToken=forged), 400, "InvalidInput")
+
+
+# --- the whole state ------------------------------------------------------------------------------
+
+
+def test_feeds_go_into_a_world_file_and_go_on(running: Emulator, desk: Desk) -> None:
+    desk.pace(10, 100, feed_type=ORDERS_XML)
+    working, waiting = desk.feed(), desk.feed()
+    desk.lever("POST", "/feeds/hold", {"feed_type": OTHER_XML})
+    desk.lever("POST", "/feeds/decide", {"status": "FATAL", "times": None})
+    decided = desk.feed(ORDERS_XML)
+    desk.advance(11)
+    assert desk.status(working) == "IN_PROGRESS"
+    stage = running.stage
+    written = json.loads(json.dumps(stage.of(Feeds).as_json()))
+    stage.agenda = type(stage.agenda)()
+    stage._parts[Feeds] = Feeds()
+    stage.of(Feeds).load(stage, written)
+    assert stage.of(Feeds).as_json() == written
+    assert [desk.status(one) for one in (working, waiting)] == ["IN_PROGRESS", "IN_QUEUE"]
+    desk.advance(101)
+    assert [desk.status(one) for one in (working, waiting)] == ["DONE", "IN_PROGRESS"]
+    desk.advance(201)
+    assert [desk.status(one) for one in (waiting, decided)] == ["DONE", "FATAL"]
+    assert int(desk.feed()) > int(decided)
+
+    row = written["feeds"][0]
+    for wrong, words in (
+        ([], "feeds: must be an object"),
+        ({"other": 1}, "unknown: other"),
+        ({"pace": {"queue_s": -1}}, r"feeds\.pace\.queue_s"),
+        ({"habits": {"packed": "yes"}}, r"feeds\.habits\.packed"),
+        ({"feeds": [{**row, "status": "LOST"}]}, r"feeds\.feeds\[0\]\.status"),
+        ({"feeds": [{**row, "selling_partner_id": "X"}]}, "no partner X"),
+        ({"feeds": [{**row, "application_id": "X"}]}, "no application X"),
+        ({"feeds": [{**row, "started_at": None}]}, "do not fit"),
+        ({"feeds": [{**row, "content_base64": "?"}]}, "not base64"),
+        ({"feeds": [row, row]}, "twice"),
+        ({"feeds": [row, {**row, "feed_id": "7"}]}, "in progress"),
+        ({"holds": [{"where": "nowhere"}]}, r"holds\[0\]\.where"),
+        ({"choices": [{"status": "LOST"}]}, r"choices\[0\]\.status"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            Feeds().load(stage, wrong)
