@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -362,7 +362,7 @@ def test_whole_folder_is_read(models: Path) -> None:
     assert not shelf.doubled
 
 
-def test_how_much_was_proven(models: Path, request: pytest.FixtureRequest) -> None:
+def test_how_much_was_proven(models: Path, record_property: Callable[[str, object], None]) -> None:
     """The sums, against a walk that knows nothing but the names of the extensions."""
     names = names_in(models)
     proofs = [prove(models, name) for name in names]
@@ -387,16 +387,4 @@ def test_how_much_was_proven(models: Path, request: pytest.FixtureRequest) -> No
         lines.append(f"  {words}: {len(named)}")
         lines += [f"    {one}" for one in named]
     print("\n".join(lines))
-    request.config.pluginmanager.register(Summary(lines))
-
-
-class Summary:
-    """Shows the sums at the end of the run."""
-
-    def __init__(self, lines: list[str]) -> None:
-        self.lines = lines
-
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        terminalreporter.section("Amazon's models")
-        for line in self.lines:
-            terminalreporter.write_line(line)
+    record_property("summary", "\n".join(lines))  # shown at the end of the run, from any process

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, NoReturn
 
 __all__ = ["read"]
@@ -11,7 +12,7 @@ __all__ = ["read"]
 def read(text: bytes | str) -> Any:
     """The value. Raises ValueError, with words, for anything that is no JSON of UTF-8 text."""
     try:
-        value = json.loads(text, parse_constant=_refuse)
+        value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
         # Escaped halves of characters are JSON but no text: they cannot be written again.
         json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
@@ -21,3 +22,10 @@ def read(text: bytes | str) -> Any:
 
 def _refuse(word: str) -> NoReturn:
     raise ValueError(f"{word} is no JSON number")
+
+
+def _finite(word: str) -> float:
+    number = float(word)
+    if math.isinf(number):
+        raise ValueError(f"{word[:20]} is too large a number")
+    return number

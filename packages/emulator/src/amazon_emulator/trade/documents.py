@@ -208,10 +208,11 @@ class Documents:
         self._by_id = loaded
 
     def _keep(self, document: Document, now: datetime) -> Document:
-        for old_id, old in list(self._by_id.items()):
-            if now < old.ends_at:
+        while self._by_id:
+            oldest = next(iter(self._by_id.values()))
+            if now < oldest.ends_at:
                 break
-            del self._by_id[old_id]
+            del self._by_id[oldest.document_id]
         self._by_id[document.document_id] = document
         return document
 

@@ -141,12 +141,10 @@ def _change(stage: Stage, catalogue: Catalogue, listing: Listing, wish: Submissi
         )
     else:
         for patch in wish.patches:
-            told = replace(
-                patch,
-                values=tuple(_completed(patch.attribute, patch.values, wish.marketplace_ids))
-                if patch.op != "delete"
-                else patch.values,
-            )
+            told = patch
+            if patch.op != "delete":
+                values = _completed(patch.attribute, patch.values, wish.marketplace_ids)
+                told = replace(patch, values=tuple(values))
             if told.attribute == OFFER and told.op != "delete":
                 offers = told.values
             values = patched(listing.attributes.get(told.attribute, ()), told, wish.marketplace_ids)

@@ -106,8 +106,13 @@ class Listing:
     @property
     def stock(self) -> int:
         """How many pieces can be sold, over all channels."""
-        own = (n for code, n in self.channels.items() if not code.startswith("AMAZON"))
-        return sum(quantity or 0 for quantity in own) + (self.amazon_stock if self.by_amazon else 0)
+        told, by_amazon = 0, False
+        for code, quantity in self.channels.items():
+            if code.startswith("AMAZON"):
+                by_amazon = True
+            else:
+                told += quantity or 0
+        return told + self.amazon_stock if by_amazon else told
 
     def prices(self) -> list[Price]:
         told = (Price.of(value) for value in self.attributes.get(OFFER, ()))

@@ -119,7 +119,7 @@ def _check_time(given: Mapping[str, str], now: datetime) -> None:
         raise Refused(
             400,
             "AuthorizationQueryParametersError",
-            'X-Amz-Date must be in the ISO8601 Long Format "yyyyMMdd\'T\'HHmmss\'Z\'"',
+            "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"",
         ) from None
     ends_at = signed_at + lives
     if now >= ends_at:

@@ -32,6 +32,7 @@ FAILING = (
     *("500", "503", "denied", "drop", "hang", "empty", "html", "slow"),
     *("500_after", "503_after", "drop_after", "hang_after", "truncate"),
 )
+OF_NO_QUEUE = ("CreateQueue", "GetQueueUrl", "ListQueues")
 MAX_BODY = 4_000_000  # a batch of ten of the largest messages is refused by the queue, with words
 
 
@@ -114,7 +115,7 @@ class Endpoint:
             return sqs.Errand(self.stage, spoken, who, region, path, now)
 
         try:
-            if "QueueName" not in spoken.fields and spoken.action != "ListQueues":
+            if spoken.action not in OF_NO_QUEUE:
                 asked.path = errand().queue().path
             if spoken.action != "ReceiveMessage":
                 return operation(errand())

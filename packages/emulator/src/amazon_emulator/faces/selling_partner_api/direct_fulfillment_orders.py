@@ -45,7 +45,7 @@ def get_orders(call: Call) -> dict[str, Any]:
     details = truth(call, "includeDetails", True)
     found, pagination = started.cut(_wanted(call), _key, limit)
     payload = {"orders": [order_view(order, details=details) for order in found]}
-    return page(call, payload, pagination)
+    return page(payload, pagination)
 
 
 def _wanted(call: Call) -> Iterable[DirectOrder]:

@@ -194,7 +194,7 @@ def _many(name: str, field: str, ready: Ready, view: View) -> Callable[[Call], d
         started = resumed(call, name)
         limit = started.call.number("limit", PAGE, 1, PAGE)
         found, pagination = started.cut(_wanted(started.call, ready), key, limit)
-        return page(call, {field: [view(order) for order in found]}, pagination)
+        return page({field: [view(order) for order in found]}, pagination)
 
     return answer
 

@@ -170,8 +170,8 @@ def check_contract(call: Call, known: Known, asked: Asked) -> None:
     if not faults:
         return
     contract.tell(asked.at, known.described, asked.path, asked.user_agent, "request", faults)
-    if contract.mode == "refuse":
-        first = faults[0]
+    first = faults[0]  # the grave ones stand first
+    if contract.mode == "refuse" and first.grave:
         raise Denied.invalid(f"{first.where}: {first.what}", "Refused by the contract mode.")
 
 

@@ -62,7 +62,7 @@ def purchase_orders(call: Call) -> dict[str, Any]:
     details = truth(call, "includeDetails", True)
     found, pagination = started.cut(_wanted(call), _key, limit)
     payload = {"orders": [order_view(order, details=details) for order in found]}
-    return {"payload": page(call, payload, pagination)}
+    return {"payload": page(payload, pagination)}
 
 
 def _wanted(call: Call) -> Iterable[PurchaseOrder]:
@@ -181,7 +181,7 @@ def purchase_orders_status(call: Call) -> dict[str, Any]:
     limit = call.number("limit", PAGE, 1, PAGE)
     found, pagination = started.cut(_wanted_statuses(call), _key, limit)
     payload = {"ordersStatus": [status_view(order) for order in found]}
-    return {"payload": page(call, payload, pagination)}
+    return {"payload": page(payload, pagination)}
 
 
 def _wanted_statuses(call: Call) -> Iterable[PurchaseOrder]:

@@ -42,7 +42,7 @@ def shipment_details(call: Call) -> dict[str, Any]:
     limit = call.number("limit", PAGE, 1, PAGE)
     found, pagination = started.cut(_wanted(call), _key, limit)
     payload = {"shipments": [shipment_view(transport) for transport in found]}
-    return {"payload": page(call, payload, pagination)}
+    return {"payload": page(payload, pagination)}
 
 
 def _key(transport: Transport) -> tuple[str, str]:
@@ -169,7 +169,7 @@ def labels(call: Call) -> dict[str, Any]:
     ]
     found, pagination = started.cut(wanted, _label_key, limit)
     payload = {"transportLabels": [_label_view(transport) for transport in found]}
-    return {"payload": page(call, payload, pagination)}
+    return {"payload": page(payload, pagination)}
 
 
 def _label_key(transport: Transport) -> tuple[str, str]:
