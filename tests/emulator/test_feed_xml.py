@@ -1,0 +1,105 @@
+"""The XML of feeds: what is refused as a whole, encodings, reports; and text files alike."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from amazon_emulator.trade import feed_xml
+from amazon_emulator.trade.order_feeds_errands import REASON_CODES
+from tests.emulator.orders_desk import Shop, adjusted, adjustment, envelope, read_report
+
+ACK = "POST_ORDER_ACKNOWLEDGEMENT_DATA"
+ACK_FLAT = "POST_FLAT_FILE_ORDER_ACKNOWLEDGEMENT_DATA"
+REFUND = "POST_PAYMENT_ADJUSTMENT_DATA"
+
+
+@pytest.fixture
+def shop() -> Shop:
+    return Shop.open()
+
+
+GOOD = envelope(
+    "OrderAcknowledgement", "<AmazonOrderID>1</AmazonOrderID><StatusCode>X</StatusCode>"
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type", "code"),
+    [
+        (b"", "text/xml", "5001"),
+        (b"<AmazonEnvelope>", "text/xml", "5001"),
+        (GOOD.encode() + b"rest", "text/xml", "5001"),
+        (b"\xef\xbb\xbf" + GOOD.encode(), "text/xml", "5001"),
+        (GOOD.encode(), "text/xml; charset=iso-8859-1", "5001"),
+        (GOOD.replace("UTF-8", "idna").encode(), "text/xml", "5001"),
+        (GOOD.replace("<Header>", "<Header>\xff").encode("latin-1"), "text/xml", "5001"),
+        (b"<!DOCTYPE a [<!ENTITY b 'c'>]><AmazonEnvelope>&b;</AmazonEnvelope>", "", "5001"),
+        (b"<!DOCTYPE a SYSTEM 'http://127.0.0.1/a.dtd'><AmazonEnvelope/>", "", "5001"),
+        (b"<a>" * 40 + b"</a>" * 40, "text/xml", "5000"),
+        (b"<Other/>", "text/xml", "5000"),
+        (GOOD.replace("<DocumentVersion>1.01</DocumentVersion>", "").encode(), "", "5000"),
+        (GOOD.replace("<StatusCode>X</StatusCode>", "").encode(), "", "5000"),
+        (GOOD.replace("StatusCode", "Status").encode(), "", "5000"),
+        (GOOD.replace("<MessageID>1</MessageID>", "").encode(), "", "5000"),
+        (GOOD.replace("OrderAcknowledgement</M", "Inventory</M").encode(), "", "5000"),
+        (envelope("OrderAcknowledgement").encode(), "", "5000"),
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+def test_documents_that_are_refused_as_a_whole(
+    shop: Shop, content: bytes, content_type: str, code: str
+) -> None:
+    outcome = shop.process(ACK, content, content_type)
+    report = read_report(outcome.report)
+    assert outcome.status == "DONE"
+    assert (report.processed, report.codes) == (0, [code])
+    assert report.results[0]["MessageID"] == "0"
+
+
+def test_a_missing_component_wrapper_is_malformed(shop: Shop) -> None:
+    order = shop.order(status="SHIPPED")
+    text = adjustment(order, adjusted(order.items[0].order_item_id, Principal="1.00"))
+    bare = text.replace("<Component>", "").replace("</Component>", "")
+    report = read_report(shop.process(REFUND, envelope("OrderAdjustment", text, bare)).report)
+    assert (report.processed, report.codes) == (0, ["5000"])
+    refunds = [known for known in order.bookings if known.kind == "Refund"]
+    assert refunds == [], "not even the good message of a bad document"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "iso-8859-1", "shift_jis", "windows-1252"])
+def test_encodings(encoding: str) -> None:
+    text = f'<?xml version="1.0" encoding="{encoding}"?><a>plain</a>'
+    assert feed_xml.read(text.encode(encoding)).text == "plain"
+    silent = "<a>é</a>".encode("iso-8859-1")
+    assert feed_xml.read(silent, "text/xml; charset=ISO-8859-1").text == "é"
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: f"<a>{text}</a>".encode()))
+def test_any_bytes_are_read_or_refused(content: bytes) -> None:
+    try:
+        feed_xml.read(content, "text/xml")
+        code = ""
+    except feed_xml.BrokenDocument as broken:
+        code = broken.code
+    assert code in ("", "5000", "5001")
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(max_size=60), st.text(max_size=20))
+def test_reports_are_xml_whatever_they_quote(words: str, order_id: str) -> None:
+    result = feed_xml.Result(1, "1", words, order_id=order_id)
+    report = read_report(feed_xml.report("1", "M", 1, [result]))
+    assert len(report.results) == 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "order-id", "order-id\tcancellation-reason-code\tcolour\n1\tNoInventory\tred"],
+)
+def test_flat_files_that_are_refused_as_a_whole(shop: Shop, content: str) -> None:
+    text = (shop.process(ACK_FLAT, content, "text/plain").report or b"").decode()
+    assert "Number of records processed\t\t0" in text
+    assert f"0\t\t{REASON_CODES['document']}\tError" in text
