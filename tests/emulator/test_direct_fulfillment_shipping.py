@@ -189,12 +189,13 @@ def test_container_labels(desk: Desk, sdk: Any) -> None:
     answer = desk.post(f"{BASE}/containerLabel", body)
     assert answer.status_code == 200
     check_sdk(sdk, "CreateContainerLabelResponse", answer.json())
-    for change in (
+    changes: tuple[Json, ...] = (
         {"packages": [{"packageTrackingNumber": "EMU0"}]},
         {"packages": []},
         {"carrierId": None},
         {"sellingParty": {"partyId": "X"}},
-    ):
+    )
+    for change in changes:
         assert desk.post(f"{BASE}/containerLabel", {**body, **change}).status_code == 400
 
 
@@ -231,14 +232,15 @@ def test_what_a_confirmation_must_be_right_about(desk: Desk) -> None:
     order = desk.direct_order(status="ACCEPTED")
     foreign = confirmation(desk, order, sellingParty={"partyId": "X"})
     assert desk.outcome(CONFIRMATIONS, foreign) == ["INVALID_PARTY_ID"]
-    for change in (
+    changes: tuple[Json, ...] = (
         {"items": []},
         {"items": [{"itemSequenceNumber": "1"}]},
         {"shipmentDetails": {"shippedDate": desk.ago(), "shipmentStatus": "LOST"}},
         {"shipmentDetails": {"shipmentStatus": "SHIPPED"}},
         {"containers": [{}]},
         {"containers": [{**containers("C")[0], "weight": {"unitOfMeasure": "ST", "value": "1"}}]},
-    ):
+    )
+    for change in changes:
         answer = desk.post(CONFIRMATIONS, confirmation(desk, order, **change))
         assert answer.status_code == 400, change
 
