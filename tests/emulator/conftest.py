@@ -13,6 +13,7 @@ import httpx2
 import pytest
 
 from amazon_emulator import Emulator
+from amazon_emulator.models import Contract
 from demo.partner import Browser, Page
 
 LOGIN_URI = "https://house.example/amazon/login"
@@ -137,14 +138,23 @@ class House:
 
 @pytest.fixture(scope="session")
 def running() -> Iterator[Emulator]:
-    with Emulator(gentle=True) as amazon:
+    """With Amazon's models where they are found: then every answer of every test is compared."""
+    folder = models_folder()
+    with Emulator(gentle=True, models=folder, contract="report" if folder else "off") as amazon:
         yield amazon
 
 
 @pytest.fixture
-def amazon(running: Emulator) -> Emulator:
+def amazon(running: Emulator) -> Iterator[Emulator]:
     running.levers.reset()
-    return running
+    yield running
+    broken = [
+        f"{breach.operation}: {fault.where} {fault.what}"
+        for breach in Contract.of(running.stage).which(side="answer")
+        for fault in breach.faults
+        if fault.grave
+    ]
+    assert not broken, "answers that break Amazon's models:\n" + "\n".join(broken[:20])
 
 
 @pytest.fixture(scope="session")
@@ -179,8 +189,7 @@ def _closed_browsers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
-def models() -> Path:
+def models_folder() -> Path | None:
     """Amazon's own models: EVERGRANT_AMAZON_MODELS, or a folder `amazon-models` near the code."""
     named = os.environ.get("EVERGRANT_AMAZON_MODELS")
     candidates = [Path(named)] if named else []
@@ -189,4 +198,15 @@ def models() -> Path:
     for folder in candidates:
         if (folder / "models" / "sellers-api-model").is_dir():
             return folder / "models"
-    pytest.skip("LOUD: Amazon's models were not found; set EVERGRANT_AMAZON_MODELS to their folder")
+    return None
+
+
+@pytest.fixture(scope="session")
+def models() -> Path:
+    """The folder of Amazon's models."""
+    folder = models_folder()
+    if folder is None:
+        pytest.skip(
+            "LOUD: Amazon's models were not found; set EVERGRANT_AMAZON_MODELS to their folder"
+        )
+    return folder

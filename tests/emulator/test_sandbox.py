@@ -155,8 +155,10 @@ def test_a_region_answers_unplayed_operations_from_the_models(sandbox: Sandbox) 
     assert house.call(path, None, region="na", **query).status_code == 403
 
 
-def test_without_models_it_says_so(house: House) -> None:
-    answer = house.call("/fba/inventory/v1/summaries", house.access_token(house.seller()))
+def test_without_models_it_says_so(http: httpx2.Client) -> None:
+    with Emulator(gentle=True) as amazon:
+        house = House(amazon, http, amazon.levers.application("Northwind Connect"))
+        answer = house.call("/fba/inventory/v1/summaries", house.access_token(house.seller()))
     assert answer.status_code == 501
     [error] = answer.json()["errors"]
     assert "--models" in error["details"]
