@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 
 import httpx2
 import pytest
@@ -241,4 +242,223 @@ def test_sp_api_of_one_region_fails(house: House) -> None:
 def test_wrong_wishes_change_nothing(house: House, wish: dict[str, object]) -> None:
     with pytest.raises(LeverError, match="422"):
         house.amazon.levers.pull("POST", "/lwa/fail", wish)
+    assert house.amazon.levers.pull("GET", "/weather")["items"] == []
+
+
+# --- any status, with any words -------------------------------------------------------------------
+
+BY_TEMPLATE = f"GET {PARTICIPATIONS}"
+
+
+@pytest.mark.parametrize("status", range(400, 600, 7))
+def test_every_status_can_be_had(house: House, status: int) -> None:
+    refresh_token = house.grant(house.seller())
+    token = house.refresh(refresh_token).json()["access_token"]
+    house.amazon.levers.fail_lwa(status, times=1)
+    answer = house.refresh(refresh_token)
+    assert answer.status_code == status
+    assert answer.json()["error"]
+    house.amazon.levers.pull("POST", "/spapi/fail", {"status": status, "times": 1})
+    answer = house.call(PARTICIPATIONS, token)
+    assert answer.status_code == status
+    [error] = answer.json()["errors"]
+    assert error["code"].isalnum()
+    assert error["message"]
+    assert house.call(PARTICIPATIONS, token).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "message"),
+    [
+        (404, "NotFound", "The resource specified does not exist."),
+        (413, "RequestTooLarge", "The request size exceeded the maximum accepted size."),
+        (415, "UnsupportedMediaType", "The request payload is in an unsupported format."),
+        (418, "ImATeapot", "I'm a Teapot."),
+        (429, "QuotaExceeded", "You exceeded your quota for the requested resource."),
+        (504, "GatewayTimeout", "Gateway Timeout."),
+        (599, "ServerError", "Server Error."),
+    ],
+)
+def test_statuses_have_amazons_words(house: House, status: int, code: str, message: str) -> None:
+    token = house.access_token(house.seller())
+    house.amazon.levers.fail_spapi(status)
+    [error] = house.call(PARTICIPATIONS, token).json()["errors"]
+    assert (error["code"], error["message"], error["details"]) == (code, message, "")
+
+
+def test_words_can_be_wished(house: House) -> None:
+    refresh_token = house.grant(house.seller())
+    token = house.refresh(refresh_token).json()["access_token"]
+    levers = house.amazon.levers
+    levers.fail_spapi(403, code="Unauthorized", message="No.", details="Region mismatch", times=1)
+    [error] = house.call(PARTICIPATIONS, token).json()["errors"]
+    assert error == {"code": "Unauthorized", "message": "No.", "details": "Region mismatch"}
+    [asked] = levers.history(operation="getMarketplaceParticipations")
+    assert (asked["status"], asked["error"], asked["weather"]) == (403, "Region mismatch", "403")
+    levers.fail_lwa(400, code="invalid_grant", message="Gone.")
+    answer = house.refresh(refresh_token)
+    assert answer.status_code == 400
+    assert (answer.json()["error"], answer.json()["error_description"]) == (
+        "invalid_grant",
+        "Gone.",
+    )
+
+
+def test_any_status_after_the_work(house: House) -> None:
+    code = code_of(house)
+    house.amazon.levers.fail_lwa("504_after", times=1)
+    assert house.exchange(code).status_code == 504
+    [asked] = house.amazon.levers.history(kind="lwa")
+    assert (asked["work_done"], asked["weather"]) == (True, "504_after")
+    assert house.exchange(code).status_code == 400, "the code is spent"
+
+
+def test_some_calls_pass_first(house: House) -> None:
+    refresh_token = house.grant(house.seller())
+    house.amazon.levers.fail_lwa(503, after_calls=2, times=2)
+    statuses = [house.refresh(refresh_token).status_code for _ in range(6)]
+    assert statuses == [200, 200, 503, 503, 200, 200]
+
+
+def test_until_an_instant_of_the_emulators_clock(house: House) -> None:
+    refresh_token = house.grant(house.seller())
+    levers = house.amazon.levers
+    levers.fail_lwa(503, until="+10 minutes")
+    levers.advance(590)
+    assert house.refresh(refresh_token).status_code == 503
+    levers.advance(11)
+    assert house.refresh(refresh_token).status_code == 200
+    assert levers.pull("GET", "/weather")["items"] == []
+    there = levers.now() + timedelta(hours=1)
+    [item] = levers.fail_lwa(503, until=there.isoformat())["items"]
+    assert datetime.fromisoformat(item["until"]) - there < timedelta(seconds=1)
+    levers.advance(3601)
+    assert house.refresh(refresh_token).status_code == 200
+
+
+@pytest.mark.parametrize("operation", ["getMarketplaceParticipations", PARTICIPATIONS, BY_TEMPLATE])
+def test_an_operation_has_an_id_and_a_template(house: House, operation: str) -> None:
+    token = house.access_token(house.seller())
+    house.amazon.levers.fail_spapi(503, operation=operation)
+    assert house.call(PARTICIPATIONS, token).status_code == 503
+    assert house.call("/sellers/v1/account", token).status_code == 200
+
+
+def test_one_application_fails(house: House) -> None:
+    refresh_token = house.grant(house.seller())
+    other = house.amazon.levers.application("Other")
+    house.amazon.levers.fail_lwa(503, application_id=other["application_id"])
+    assert house.refresh(refresh_token).status_code == 200
+    house.amazon.levers.fail_lwa(503, application_id=house.application_id)
+    assert house.refresh(refresh_token).status_code == 503
+
+
+def test_the_first_that_meets_is_used(house: House) -> None:
+    seller, token = (one := house.seller()), house.access_token(one)
+    levers = house.amazon.levers
+    levers.fail_spapi(500, partner="nobody")
+    levers.fail_spapi(502, partner=seller["selling_partner_id"], times=1)
+    levers.fail_spapi(504)
+    assert [house.call(PARTICIPATIONS, token).status_code for _ in range(2)] == [502, 504]
+    levers.clear()
+    assert house.call(PARTICIPATIONS, token).status_code == 200
+
+
+# --- documents and queues -------------------------------------------------------------------------
+
+
+def document_of(house: House, token: str) -> str:
+    """The address of an upload."""
+    answer = house.http.post(
+        f"{house.amazon.addresses['eu']}/feeds/2021-06-30/documents",
+        headers={"x-amz-access-token": token},
+        json={"contentType": "text/plain"},
+    )
+    return str(answer.json()["url"])
+
+
+def upload(house: House, url: str) -> httpx2.Response:
+    return house.http.put(url, content=b"one,two", headers={"content-type": "text/plain"})
+
+
+def test_uploads_fail(house: House) -> None:
+    seller = house.seller()
+    url = document_of(house, house.access_token(seller))
+    levers = house.amazon.levers
+    levers.fail("documents", 503, operation="download")
+    assert upload(house, url).status_code == 200
+    levers.fail("documents", 503, operation="upload", partner="nobody")
+    assert upload(house, url).status_code == 200
+    levers.fail("documents", 503, partner=seller["selling_partner_id"], times=1)
+    answer = upload(house, url)
+    assert answer.status_code == 503
+    assert "<Code>SlowDown</Code>" in answer.text
+    assert upload(house, url).status_code == 200
+    levers.fail("documents", "drop_after", times=1)
+    with pytest.raises(httpx2.RemoteProtocolError):
+        upload(house, url)
+    levers.fail("documents", 500)
+    assert levers.pull("POST", "/documents/clear") == {"cleared": 3}
+    assert upload(house, url).status_code == 200
+
+
+def ask_aws(house: House) -> httpx2.Response:
+    return house.http.post(
+        house.amazon.addresses["aws"],
+        content=b"{}",
+        headers={
+            "x-amz-target": "AmazonSQS.ListQueues",
+            "content-type": "application/x-amz-json-1.0",
+        },
+    )
+
+
+def test_queues_fail(house: House) -> None:
+    levers = house.amazon.levers
+    usual = ask_aws(house).status_code
+    assert usual == 403, "nobody has signed"
+    levers.fail("aws", 503, operation="AssumeRole")
+    assert ask_aws(house).status_code == usual
+    levers.fail("aws", 503, operation="ListQueues", times=1, code="Busy", message="Later.")
+    answer = ask_aws(house)
+    assert answer.status_code == 503
+    assert "Busy" in answer.text
+    assert "Later." in answer.text
+    levers.fail("aws", "garbage", times=1)
+    with pytest.raises(ValueError):
+        ask_aws(house).json()
+    assert levers.pull("POST", "/aws/clear") == {"cleared": 1}
+    assert ask_aws(house).status_code == usual
+
+
+@pytest.mark.parametrize(
+    ("face", "wish", "words"),
+    [
+        ("spapi", {"mode": 399}, "422"),
+        ("spapi", {"mode": 600}, "422"),
+        ("spapi", {"mode": "5000"}, "422"),
+        ("spapi", {"mode": "²00"}, "422"),
+        ("spapi", {"status": "drop"}, "422"),
+        ("spapi", {"status": 503, "mode": 503}, "422 .*either"),
+        ("spapi", {"mode": 503, "operation": "getAcount"}, "404 .*no operation"),
+        ("spapi", {"mode": 503, "operation": "POST /sellers/v1/account"}, "404 .*no operation"),
+        ("spapi", {"mode": 503, "application_id": "nobody"}, "404 .*no application"),
+        ("spapi", {"mode": 503, "until": "yesterday"}, "422 .*'until'"),
+        ("spapi", {"mode": 503, "until": "-1 hour"}, "422 .*is past"),
+        ("spapi", {"mode": 503, "after_calls": 0}, "422"),
+        ("spapi", {"mode": "drop", "code": "Busy"}, "422 .*has no words"),
+        ("lwa", {"mode": 503, "details": "x"}, "422 .*details"),
+        ("documents", {"mode": 503, "operation": "delete"}, "422 .*upload, download"),
+        ("documents", {"mode": "invalid_client"}, "422"),
+        ("documents", {"mode": 503, "client_id": "x"}, "422"),
+        ("aws", {"mode": "unauthorized_client"}, "422"),
+        ("aws", {"mode": 503, "region": "eu"}, "422"),
+    ],
+    ids=str,
+)
+def test_weather_that_cannot_be_is_told(
+    house: House, face: str, wish: dict[str, object], words: str
+) -> None:
+    with pytest.raises(LeverError, match=words):
+        house.amazon.levers.pull("POST", f"/{face}/fail", wish)
     assert house.amazon.levers.pull("GET", "/weather")["items"] == []

@@ -26,14 +26,15 @@ FACT_AT_MOST = 120
 UNSAID = "[credential]"
 
 _BAR = r"(?:\||%7[Cc])"
-# With Amazon's prefixes, whether emulated or not; AWS keys; what signs a presigned address; the
-# codes and passwords of the emulator itself.
+# With Amazon's prefixes, whether emulated or not; AWS keys; what signs a presigned address; what
+# has no prefix but the emulator's mark; its codes and passwords.
 _CREDENTIALS = re.compile(
     rf"Atz(?:a|r|c|\.sprdt){_BAR}[^\s&\"',;]*"
     r"|amzn1\.oa2-cs\.v1\.[^\s&\"',;]*"
     r"|(?:AKIA|ASIA)[A-Z0-9]{12,}"
     r"|(?<=X-Amz-Signature=)[^\s&\"',;]+"
     r"|(?<=X-Amz-Security-Token=)[^\s&\"',;]+"
+    r"|\bemulated[-/][\w-]{20,}"
     r"|\bEMU[A-Za-z0-9]{17}\b"
     r"|\bpass-[0-9a-f]{12}\b",
     re.ASCII,

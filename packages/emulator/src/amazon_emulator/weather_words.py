@@ -62,4 +62,5 @@ def words_for(face: str, status: int) -> tuple[str, str]:
         phrase = "Client Error" if status < 500 else "Server Error"
     if face == "lwa":
         return ("invalid_request" if status < 500 else "server_error"), phrase
-    return phrase.title().replace(" ", "").replace("-", "").replace("'", ""), f"{phrase}."
+    words = phrase.replace("'", "").replace("-", " ").title()
+    return words.replace(" ", ""), f"{phrase}."
