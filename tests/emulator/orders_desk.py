@@ -166,15 +166,15 @@ def read_report(report: bytes | None) -> Report:
     inner = ElementTree.fromstring(report).find("Message/ProcessingReport")
     assert inner is not None
     assert inner.findtext("StatusCode") == "Complete"
-    counts = [
+    processed, successful, errors, warnings = (
         int(inner.findtext(f"ProcessingSummary/Messages{name}") or "-1")
         for name in ("Processed", "Successful", "WithError", "WithWarning")
-    ]
+    )
     results = [
         {one.tag: (one.text or "") for one in result.iter() if len(one) == 0}
         for result in inner.findall("Result")
     ]
-    return Report(*counts, results)
+    return Report(processed, successful, errors, warnings, results)
 
 
 def adjustment(order: Order, *items: str, named: str = "AmazonOrderID") -> str:
@@ -186,7 +186,8 @@ def adjusted(
     currency: str = "EUR",
     reason: str = "CustomerReturn",
     promotions: dict[str, str] | None = None,
-    **amounts: str,
+    amounts: dict[str, str] | None = None,
+    **more: str,
 ) -> str:
     def components(given: dict[str, str]) -> str:
         return "".join(
@@ -198,7 +199,7 @@ def adjusted(
     text = (
         f"<AdjustedItem><AmazonOrderItemCode>{order_item_id}</AmazonOrderItemCode>"
         f"<AdjustmentReason>{reason}</AdjustmentReason>"
-        f"<ItemPriceAdjustments>{components(amounts)}</ItemPriceAdjustments>"
+        f"<ItemPriceAdjustments>{components({**(amounts or {}), **more})}</ItemPriceAdjustments>"
     )
     if promotions:
         text += f"<PromotionAdjustments>{components(promotions)}</PromotionAdjustments>"

@@ -430,7 +430,7 @@ def test_never_more_back_than_was_taken(wishes: list[dict[str, str]], quantity: 
     shop = Shop.open()
     order = shop.order(priced(quantity=quantity), status="SHIPPED")
     item = order.items[0]
-    messages = [adjustment(order, adjusted(item.order_item_id, **wish)) for wish in wishes]
+    messages = [adjustment(order, adjusted(item.order_item_id, amounts=wish)) for wish in wishes]
     done = Decimal(0)
     for message, wish in zip(messages, wishes, strict=True):
         report = read_report(shop.process(REFUND, envelope("OrderAdjustment", message)).report)
@@ -457,7 +457,7 @@ def test_shares_add_up(parts: list[int], cents: int) -> None:
     assert taken(order) == order.net()
 
 
-# --- over HTTP -------------------------------------------------------------------------------------
+# --- over HTTP -----------------------------------------------------------------------------------
 
 
 def test_over_http(house: House) -> None:
