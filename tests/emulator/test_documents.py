@@ -309,6 +309,7 @@ def test_history_tells_who_and_no_signature(desk: Desk) -> None:
         ("documents.put", 403, "SignatureDoesNotMatch"),
         ("documents.get", 200, None),
     ]
+    assert [one["facts"] for one in told] == [{"bytes": 4}, {}, {"bytes": 4}]
     assert {one["region"] for one in told} == {"eu"}
     signature = dict(parse_qsl(urlsplit(document["url"]).query))["X-Amz-Signature"]
     everything = str(desk.lever("GET", "/history", limit=1000))

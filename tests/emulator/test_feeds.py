@@ -330,6 +330,15 @@ def test_every_processor_is_of_a_known_type() -> None:
     assert not any(FEED_TYPES[name].removed for name in PROCESSORS)
 
 
+def test_history_tells_types(desk: Desk) -> None:
+    desk.feed(ORDERS_XML)
+    desk.feed(OTHER_XML)
+    refused(desk.create("POST_SOMETHING_NEW"), 400, "InvalidInput")
+    told = desk.house.amazon.levers.history(kind="spapi.createFeed", partner=desk.partner_id)
+    types = [one["facts"].get("feed_type") for one in told]
+    assert types == [ORDERS_XML, OTHER_XML, None]
+
+
 # --- the queue ------------------------------------------------------------------------------------
 
 

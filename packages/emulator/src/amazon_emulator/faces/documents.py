@@ -19,7 +19,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from amazon_emulator import answering
-from amazon_emulator.history import Asked
+from amazon_emulator.history import Asked, note_facts
 from amazon_emulator.stage import Stage
 from amazon_emulator.trade.documents import FOLDER, Document, Documents
 from amazon_emulator.trade.presigning import Refused
@@ -122,8 +122,10 @@ class Storage:
         if request.method == "PUT":
             content = await self.uploaded(request)
             document.content = content
+            note_facts(bytes=len(content))
             etag = hashlib.md5(content, usedforsecurity=False).hexdigest()
             return Response(b"", 200, {"etag": f'"{etag}"', "x-amz-id-2": secrets.token_hex(24)})
+        note_facts(bytes=len(document.content or b""))
         return _download(document, dict(query).get("response-content-encoding"))
 
     async def uploaded(self, request: Request) -> bytes:

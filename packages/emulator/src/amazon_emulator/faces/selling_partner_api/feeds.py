@@ -13,6 +13,7 @@ from amazon_emulator import limits
 from amazon_emulator.clock import stamp
 from amazon_emulator.faces.selling_partner_api import asked_body, processings
 from amazon_emulator.faces.selling_partner_api.operations import Call, Denied, Operation, Said
+from amazon_emulator.history import note_facts
 from amazon_emulator.trade.documents import USABLE, Document, Documents
 from amazon_emulator.trade.feed import STATUSES, Feed
 from amazon_emulator.trade.feed_types import FEED_ROLES, FEED_TYPES, FeedType
@@ -51,6 +52,7 @@ def create_feed_document(call: Call) -> Said:
 def create_feed(call: Call) -> Said:
     given = call.json()
     feed_type = _feed_type(call, asked_body.text(given, "feedType"))
+    note_facts(feed_type=feed_type.name)
     marketplace_ids = asked_body.marketplaces(given, call.region)
     options = asked_body.text_table(given, "feedOptions")
     document = _input_document(call, asked_body.text(given, "inputFeedDocumentId"))

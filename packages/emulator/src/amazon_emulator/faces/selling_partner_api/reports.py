@@ -13,6 +13,7 @@ from amazon_emulator import limits
 from amazon_emulator.clock import stamp
 from amazon_emulator.faces.selling_partner_api import asked_body, processings
 from amazon_emulator.faces.selling_partner_api.operations import Call, Denied, Operation, Said
+from amazon_emulator.history import note_facts
 from amazon_emulator.trade.documents import Document, Documents
 from amazon_emulator.trade.report import PERIODS, STATUSES, Report, Schedule
 from amazon_emulator.trade.report_types import REPORT_ROLES, REPORT_TYPES, ReportType
@@ -40,6 +41,7 @@ __all__ = [
 def create_report(call: Call) -> Said:
     given = call.json()
     report_type = _report_type(call, asked_body.text(given, "reportType"))
+    note_facts(report_type=report_type.name)
     if not report_type.requestable:
         raise Denied.invalid(f"Reports of type {report_type.name} cannot be requested.")
     marketplace_ids = asked_body.marketplaces(given, call.region)
