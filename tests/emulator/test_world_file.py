@@ -346,6 +346,101 @@ def test_without_credentials_none_is_in_the_file() -> None:
     assert all(one in whole for one in hidden)
 
 
+def lively(house: House) -> str:
+    """Something in every section that a program fills; gives an access token of a seller whose
+    feed is under way."""
+    levers = house.amazon.levers
+    issued = levers.load_world(world_file.small())
+    [house.application] = issued["applications"]
+    seller, _, vendor = issued["partners"]
+    token = str(house.refresh(issued["grants"][0]["refresh_token"]).json()["access_token"])
+    key = levers.pull("POST", "/world/aws-keys", {"name": "reader"})
+    assert key["access_key_id"]
+    levers.pull("POST", "/queues", {"name": "news"})
+    levers.pull("POST", "/queues/news/messages", {"body": "hello"})
+    levers.pull("PUT", "/feeds/pace", {"processing_s": 600})
+    levers.pull("POST", f"/vendors/{vendor['selling_partner_id']}/direct-orders", {})
+    base, headers = house.amazon.addresses["eu"], {"x-amz-access-token": token}
+
+    def post(path: str, body: dict[str, Any]) -> dict[str, Any]:
+        answer = house.http.post(f"{base}{path}", headers=headers, json=body)
+        assert answer.status_code < 300, answer.text
+        return dict(answer.json())
+
+    made = post("/feeds/2021-06-30/documents", {"contentType": "application/json"})
+    body = {"header": {"sellerId": seller["selling_partner_id"], "version": "2.0"}, "messages": []}
+    house.http.put(made["url"], json=body, headers={"content-type": "application/json"})
+    post(
+        "/feeds/2021-06-30/feeds",
+        {
+            "feedType": "JSON_LISTINGS_FEED",
+            "marketplaceIds": ["A1PA6795UKMFR9"],
+            "inputFeedDocumentId": made["feedDocumentId"],
+        },
+    )
+    post(
+        "/reports/2021-06-30/reports",
+        {"reportType": "GET_MERCHANT_LISTINGS_ALL_DATA", "marketplaceIds": ["A1PA6795UKMFR9"]},
+    )
+    return token
+
+
+@pytest.mark.parametrize("credentials", [True, False])
+def test_a_lively_world_goes_there_and_back(house: House, credentials: bool) -> None:
+    lively(house)
+    levers = house.amazon.levers
+    before = levers.world(credentials=credentials)
+    assert {
+        *("catalogue", "orders", "documents", "feeds", "reports", "aws", "queues"),
+        *("vendor_retail", "vendor_direct"),
+    } <= set(before)
+    levers.load_world(before)
+    after = levers.world(credentials=credentials)
+    assert datetime.fromisoformat(after.pop("clock")) - datetime.fromisoformat(
+        before.pop("clock")
+    ) < timedelta(seconds=30)
+    for name, section in before.items():
+        assert after[name] == section, name
+    assert list(after) == list(before)
+
+
+def test_what_was_under_way_goes_on_in_the_other_world(house: House) -> None:
+    lively(house)
+    levers = house.amazon.levers
+    levers.load_world(levers.world(credentials=True))
+    [feed] = levers.pull("GET", "/feeds")["items"]
+    assert feed["status"] in ("IN_QUEUE", "IN_PROGRESS")
+    levers.advance(4000)
+    [feed] = levers.pull("GET", "/feeds")["items"]
+    assert feed["status"] in ("DONE", "FATAL")
+
+
+def test_adding_to_a_section_keeps_the_rest_of_it(house: House) -> None:
+    lively(house)
+    levers = house.amazon.levers
+    whole = levers.world(credentials=True)
+    skus = {row["sku"] for row in whole["catalogue"]["listings"]}
+    row = {**copy.deepcopy(whole["catalogue"]["listings"][0]), "sku": "ONE-MORE"}
+    row["selling_partner_id"] = "Blue Heron Books"
+    levers.load_world({**HERE, "catalogue": {"listings": [row]}}, add=True)
+    after = levers.world(credentials=True)
+    assert {one["sku"] for one in after["catalogue"]["listings"]} == skus | {"ONE-MORE"}
+    assert after["orders"] == whole["orders"]
+    with pytest.raises(LeverError, match=r"catalogue.listings\[\d+\]"):
+        levers.load_world({**HERE, "catalogue": {"listings": [{"sku": 7}]}}, add=True)
+    again = levers.world(credentials=True)
+    assert again["catalogue"] == after["catalogue"]
+
+
+@pytest.mark.parametrize("name", [name for name, _ in world_file.SECTIONS])
+def test_every_section_is_strict(stage: Stage, name: str) -> None:
+    for wrong in (7, "x", [7], {"colour": "red"}):
+        with pytest.raises(ValueError) as caught:
+            world_file.load(stage, {**HERE, name: wrong})
+        assert str(caught.value).startswith(name), wrong
+    assert exported(stage) == exported(Stage.fresh(gentle=True, seed=0, start=NOW))
+
+
 # --- replacing and adding -------------------------------------------------------------------------
 
 

@@ -31,10 +31,17 @@ from amazon_emulator.models import Contract
 from amazon_emulator.stage import Stage
 from amazon_emulator.trade.aws_access import AwsAccess
 from amazon_emulator.trade.catalogue import Catalogue
+from amazon_emulator.trade.delegations import Delegations
 from amazon_emulator.trade.documents import Documents
 from amazon_emulator.trade.feeds import Feeds
+from amazon_emulator.trade.invoices import Invoices
+from amazon_emulator.trade.manners import Manners
+from amazon_emulator.trade.notices import Post
 from amazon_emulator.trade.orders import Orders
 from amazon_emulator.trade.queues import Queues
+from amazon_emulator.trade.reports import Reports
+from amazon_emulator.trade.rotation import Enrolments
+from amazon_emulator.trade.subscriptions import Subscriptions
 from amazon_emulator.trade.vendor_direct import VendorDirect
 from amazon_emulator.trade.vendor_invoices import VendorInvoices
 from amazon_emulator.trade.vendor_retail import VendorRetail
@@ -77,9 +84,16 @@ SECTIONS: tuple[tuple[str, type[Any]], ...] = (
     ("documents", Documents),
     ("catalogue", Catalogue),
     ("orders", Orders),
+    ("invoices", Invoices),
     ("feeds", Feeds),
-    ("aws_access", AwsAccess),
+    ("reports", Reports),
+    ("aws", AwsAccess),
     ("queues", Queues),
+    ("notifications", Subscriptions),
+    ("rotation", Enrolments),
+    ("delegations", Delegations),
+    ("post", Post),
+    ("manners", Manners),
     ("vendor_retail", VendorRetail),
     ("vendor_direct", VendorDirect),
     ("vendor_shipments", VendorShipments),

@@ -14,7 +14,7 @@ from starlette.routing import compile_path
 
 from amazon_emulator.stage import Stage
 from amazon_emulator.trade.records import Record, records
-from amazon_emulator.world_parts import WrongWorld
+from amazon_emulator.world_parts import WrongWorld, by_id_or_name
 
 __all__ = ["pull"]
 
@@ -43,8 +43,17 @@ def _pull(stage: Stage, row: Record, method: str, path: str, body: dict[str, Any
         if known_method != method or found is None or path in FOREIGN:
             continue
         try:
-            lever(stage, Wish(body, found.groupdict()))
+            lever(stage, Wish(body, _with_ids(stage, row, found.groupdict())))
         except WrongWish as wrong:
             raise ValueError(f"{row.place}: {wrong}") from None
         return
     raise ValueError(f"{row.place}.lever: there is no lever {method} {path} for a world")
+
+
+def _with_ids(stage: Stage, row: Record, path: dict[str, str]) -> dict[str, str]:
+    """A partner may be called by its name in a path, too."""
+    wanted = path.get("selling_partner_id")
+    if wanted is None:
+        return path
+    partner = by_id_or_name(row, "lever", wanted, stage.world.partners, lambda one: one.name)
+    return {**path, "selling_partner_id": partner.selling_partner_id}
