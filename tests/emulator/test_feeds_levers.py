@@ -334,7 +334,7 @@ def test_habits(desk: Desk) -> None:
 
 # --- the queue under any use ----------------------------------------------------------------------
 
-TYPES = (ORDERS_XML, "POST_EXPECTED_SHIP_DATE_SOD_FLAT_FILE", OTHER_XML, "POST_PRODUCT_DATA")
+TYPES = (ORDERS_XML, "POST_EXPECTED_SHIP_DATE_SOD_FLAT_FILE", OTHER_XML)
 PARTNERS = ("ONE", "TWO")
 
 
@@ -393,6 +393,12 @@ class Queues(RuleBasedStateMachine):
     def hold(self, feed: Feed) -> None:
         if feed.status not in ENDS:
             self.feeds.hold(self.stage, feed, self.now)
+
+    @rule(feed=feed)
+    def hold_a_while(self, feed: Feed) -> None:
+        if feed.status not in ENDS:
+            self.feeds.hold(self.stage, feed, self.now)
+            self.feeds.release(self.stage, feed, self.now)
 
     @rule(feed=feed)
     def release(self, feed: Feed) -> None:
@@ -481,4 +487,4 @@ class Queues(RuleBasedStateMachine):
 
 
 TestQueues = Queues.TestCase
-TestQueues.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestQueues.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)

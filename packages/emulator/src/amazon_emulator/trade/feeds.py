@@ -39,7 +39,6 @@ class Feeds:
     _by_id: dict[str, Feed] = field(default_factory=dict)
     _waiting: dict[Line, deque[Feed]] = field(default_factory=dict)
     _busy: dict[Line, Feed] = field(default_factory=dict)
-    _free_at: dict[Line, datetime] = field(default_factory=dict)
     _number: int = 0
 
     # --- what the API does ------------------------------------------------------------------------
@@ -156,7 +155,7 @@ class Feeds:
 
     def _call_next(self, stage: Stage, line: Line, now: datetime) -> None:
         waiting = self._waiting.get(line)
-        if waiting and line not in self._busy:
+        if waiting:
             self._plan(stage, waiting[0], now)
 
     def _plan(self, stage: Stage, feed: Feed, now: datetime) -> None:
@@ -180,8 +179,7 @@ class Feeds:
             return
         due_at = feed.created_at + timedelta(seconds=pace.queue_s)
         feed.entry = stage.agenda.at(
-            max(due_at, self._free_at.get(feed.line, due_at), now),
-            lambda instant: self._begin(stage, feed, instant),
+            max(due_at, now), lambda instant: self._begin(stage, feed, instant)
         )
 
     def _begin(self, stage: Stage, feed: Feed, now: datetime) -> None:
@@ -212,7 +210,6 @@ class Feeds:
         feed.content = b""
         if self._busy.get(feed.line) is feed:
             del self._busy[feed.line]
-            self._free_at[feed.line] = now
         self._call_next(stage, feed.line, now)
         feed_results.tell(stage, feed, now)
 
