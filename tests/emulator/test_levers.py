@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -285,3 +286,36 @@ def test_a_reset_begins_anew(house: House) -> None:
 def test_the_client_says_when_nobody_is_there() -> None:
     with pytest.raises(LeverError, match="GET /clock"):
         Levers("http://127.0.0.1:1", timeout_s=2).now()
+
+
+def test_short_ways_to_what_tests_need(house: House) -> None:
+    levers = house.amazon.levers
+    seller, vendor = house.seller()["selling_partner_id"], house.vendor()["selling_partner_id"]
+    [listing] = levers.listings(seller, sku="HERON-1", stock=7)
+    assert listing["stock"] == {"DEFAULT": 7}
+    made = levers.orders(seller, count=2, items=[{"sku": "HERON-1", "price": "9.90"}])
+    assert len(made) == 2
+    assert {order["selling_partner_id"] for order in made} == {seller}
+    [order] = levers.purchase_orders(vendor, items=[{"sku": "MILL-1", "amount": 3}])
+    assert order["lines"][0]["sku"] == "MILL-1"
+    assert levers.feeds() == []
+    assert levers.queue("news")["arn"].endswith(":news")
+    assert levers.limits(enforced=False)["enforced"] is False
+    assert levers.contract("report")["mode"] == "report"
+    with pytest.raises(LeverError, match=": 404 "):
+        levers.orders("nobody")
+
+
+def test_the_world_by_the_client(house: House, tmp_path: Path) -> None:
+    house.seller(name="Blue Heron Books")
+    file = tmp_path / "world.json"
+    file.write_text(json.dumps(house.amazon.levers.world(credentials=True)))
+    house.amazon.levers.reset()
+    issued = house.amazon.levers.load_world(file)
+    assert [one["name"] for one in issued["partners"]] == ["Blue Heron Books"]
+    house.amazon.levers.load_world(str(file.parent / "world.json"))
+    for wrong in (tmp_path / "nowhere.json", tmp_path):
+        with pytest.raises(LeverError, match=wrong.name):
+            house.amazon.levers.load_world(wrong)
+    with pytest.raises(LeverError, match=r": 422 .*already"):
+        house.amazon.levers.load_world(file, add=True)

@@ -90,6 +90,35 @@ class Levers:
     def expire(self, what: str, **which: Any) -> Json:
         return self.pull("POST", "/expire", {"what": what, **which})
 
+    def listings(self, selling_partner_id: str, **wishes: Any) -> list[Json]:
+        """Makes listings: ``sku``, ``stock``, ``price``, ``count`` and others, or ``items``."""
+        return self._made("/world/listings", {"selling_partner_id": selling_partner_id, **wishes})
+
+    def orders(self, selling_partner_id: str, **wishes: Any) -> list[Json]:
+        """Makes orders of a seller: ``count``, ``marketplace``, ``status``, ``items``, ..."""
+        return self._made("/orders", {"selling_partner_id": selling_partner_id, **wishes})
+
+    def purchase_orders(self, selling_partner_id: str, **wishes: Any) -> list[Json]:
+        """Makes purchase orders for a vendor: ``count``, ``vendor_code``, ``items``, ..."""
+        return self._made(f"/vendors/{_part(selling_partner_id)}/purchase-orders", wishes)
+
+    def feeds(self, **which: Any) -> list[Json]:
+        """What became of the feeds, oldest first."""
+        items: list[Json] = self.pull("GET", "/feeds", **which)["items"]
+        return items
+
+    def queue(self, name: str, **wishes: Any) -> Json:
+        """Makes a queue that the Selling Partner API may send to; gives ``arn`` and ``url``."""
+        return self.pull("POST", "/queues", {"name": name, **wishes})
+
+    def limits(self, *, enforced: bool) -> Json:
+        """Whether usage plans are enforced."""
+        return self.pull("PUT", "/limits", {"enforced": enforced})
+
+    def contract(self, mode: str) -> Json:
+        """What becomes of calls that break Amazon's models: off, report or refuse."""
+        return self.pull("PUT", "/contract", {"mode": mode})
+
     def login_leg(self, mode: str, **which: Any) -> Json:
         return self.pull("POST", "/login-leg", {"mode": mode, **which})
 
@@ -153,6 +182,10 @@ class Levers:
 
     def reset(self) -> None:
         self.pull("POST", "/reset")
+
+    def _made(self, path: str, wishes: Json) -> list[Json]:
+        items: list[Json] = self.pull("POST", path, wishes)["items"]
+        return items
 
 
 def _flat(which: dict[str, Any]) -> dict[str, Any]:

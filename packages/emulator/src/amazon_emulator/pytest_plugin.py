@@ -172,14 +172,14 @@ def _dress(emulator: Emulator, wishes: Wishes) -> None:
     if wishes.gentle is not emulator.stage.gentle:
         levers.habits(**habits)
     if wishes.limits is not emulator.stage.limits_enforced:
-        levers.pull("PUT", "/limits", {"enforced": wishes.limits})
+        levers.limits(enforced=wishes.limits)
     if wishes.contract != "off":
         if not emulator.stage.models.models:
             raise pytest.UsageError(
                 "the contract needs Amazon's models: name their folder with amazon_emulator_models "
                 "in the ini file, or with AMAZON_EMULATOR_MODELS"
             )
-        levers.pull("PUT", "/contract", {"mode": wishes.contract})
+        levers.contract(wishes.contract)
     if wishes.clock is not None:
         levers.pull("POST", "/clock", {"now": wishes.clock})
     if wishes.world is not None:
