@@ -313,3 +313,23 @@ def test_when_papers_are_there(desk: Desk) -> None:
     assert desk.outcome(CONFIRMATIONS, confirmation(desk, order)) == []
     assert desk.read(f"{INVOICES}/{order['number']}").status_code == 200
     assert desk.read(f"{INVOICES}/NOSUCH").status_code == 404
+
+
+def test_v1_has_payloads(desk: Desk, sdk: Any) -> None:
+    """Its shapes are those of the later version, wrapped; python-amazon-sp-api asks it."""
+    old = BASE.replace("2021-12-28", "v1")
+    order = desk.direct_order(status="ACCEPTED")
+    request = wish(order, containers=[{**containers("C1")[0], "containerType": "carton"}])
+    answer = desk.post(f"{old}/shippingLabels", request)
+    assert list(answer.json()) == ["payload"]
+    desk.advance(seconds=21)
+    label = desk.read(f"{old}/shippingLabels/{order['number']}").json()
+    check_sdk(sdk, "ShippingLabel", label["payload"])
+    listed = desk.read(f"{old}/shippingLabels", **span(desk)).json()
+    assert listed == {"payload": {"shippingLabels": [label["payload"]]}}
+    assert desk.outcome(f"{old}/shipmentConfirmations", confirmation(desk, order)) == []
+    assert status(desk, order) == "SHIPPED"
+    slip = desk.read(f"{old}/packingSlips/{order['number']}").json()
+    check_sdk(sdk, "PackingSlip", slip["payload"])
+    path = f"{old}/shippingLabels/{order['number']}"
+    assert desk.post(path, parties(order)).status_code == 403, "no labels at once there"

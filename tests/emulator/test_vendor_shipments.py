@@ -69,6 +69,14 @@ def test_a_confirmation_is_taken_once_and_replaced_for_seven_days(desk: Desk) ->
     assert codes(desk, confirmation(desk, "SHIP-1", order)) == [], "365 days later it is free again"
 
 
+def test_a_confirmation_is_not_replaced_after_arrival(desk: Desk) -> None:
+    order = desk.purchase_order(items=[{"sku": "A"}])["number"]
+    assert codes(desk, confirmation(desk, "SHIP-1", order)) == []
+    desk.lever("PATCH", f"purchase-orders/{order}", {"received": {"1": 10}})
+    late = confirmation(desk, "SHIP-1", order, shipmentConfirmationType="Replace")
+    assert codes(desk, late) == ["SHIPMENT_ARRIVED"]
+
+
 def test_what_a_confirmation_must_be_right_about(desk: Desk) -> None:
     order = desk.purchase_order(items=[{"sku": "A"}])["number"]
 

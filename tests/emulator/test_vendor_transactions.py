@@ -155,6 +155,21 @@ def test_holding_and_releasing(desk: Desk) -> None:
     assert amounts(desk) == [2]
 
 
+def test_releasing_all(desk: Desk) -> None:
+    other = Desk.of(desk.house, vendor_codes=["MILL2"])
+    desk.lever("PUT", "/vendor-transactions/pace", {"hold": True})
+    held = {known: known.submit(STOCK, stock(known, 1)) for known in (desk, other)}
+    desk.advance(seconds=PROCESSING)
+    one = desk.lever("POST", "/vendor-transactions/release", {"selling_partner_id": other.id})
+    assert one == {"released": [held[other]]}
+    assert other.transaction(held[other], DIRECT)["status"] == "Success"
+    assert desk.transaction(held[desk], DIRECT)["status"] == "Processing"
+    assert desk.lever("GET", "/vendor-transactions/pace")["hold"] is True
+    assert desk.lever("POST", "/vendor-transactions/release") == {"released": [held[desk]]}
+    assert desk.transaction(held[desk], DIRECT)["status"] == "Success"
+    assert desk.lever("GET", "/vendor-transactions/pace")["hold"] is False
+
+
 def test_finishing_as_wished(desk: Desk) -> None:
     failed = desk.submit(STOCK, stock(desk, 1))
     errors = [{"code": "MADE_UP", "message": "Because.", "details": "why not"}]

@@ -49,7 +49,8 @@ def check_containers(holder: Body) -> list[Body]:
     """The containers, if any. Raises Incomplete."""
     containers = holder.some("containers")
     for container in containers:
-        container.choice("containerType", ("Carton", "Pallet"))
+        # v1 writes them small, 2021-12-28 does not.
+        container.choice("containerType", ("Carton", "Pallet", "carton", "pallet"))
         container.text("containerIdentifier")
         weight = container.one("weight")
         weight.choice("unitOfMeasure", ("KG", "LB"))

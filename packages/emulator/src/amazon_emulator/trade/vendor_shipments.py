@@ -219,10 +219,25 @@ def _confirmation_faults(case: Case, confirmation: Body, identifier: str) -> lis
     elif case.submitted_at > known.first_at + REPLACEABLE_FOR:
         words = "The shipment confirmation can no longer be replaced."
         return [Fault("REPLACEMENT_TOO_LATE", words, identifier)]
+    elif _arrived(case, known):
+        words = "The shipment has arrived: its confirmation can no longer be replaced."
+        return [Fault("SHIPMENT_ARRIVED", words, identifier)]
     shipped_at = confirmation.maybe_instant("shippedDate")
     if shipped_at and shipped_at > case.submitted_at:
         return [Fault("INVALID_SHIPPED_DATE", "The shipped date is in the future.", identifier)]
     return [*_order_faults(case, confirmation, party), *_packing_faults(confirmation)]
+
+
+def _arrived(case: Case, known: Confirmation) -> bool:
+    """Whether Amazon received anything of its orders since it was announced."""
+    orders = case.stage.of(VendorRetail).of(case.partner)
+    received = [
+        line.received_at
+        for number in known.order_numbers
+        if number in orders
+        for line in orders[number].lines
+    ]
+    return any(at is not None and at >= known.first_at for at in received)
 
 
 def _taken(identifier: str) -> Fault:

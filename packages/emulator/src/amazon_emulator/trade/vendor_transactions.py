@@ -137,6 +137,7 @@ class VendorTransactions:
         self, stage: Stage, partner: Partner, errand: Errand, content: dict[str, Any], now: datetime
     ) -> Transaction:
         """Takes a submission that was checked."""
+        share = self.pace.stuck_share
         transaction = Transaction(
             f"{now:%Y%m%d%H%M%S}-{uuid.uuid4()}",
             partner.selling_partner_id,
@@ -145,7 +146,7 @@ class VendorTransactions:
             now,
             now + timedelta(seconds=self.pace.seconds),
             wished=self._wish(partner, errand),
-            stuck=stage.dice.random() < self.pace.stuck_share,
+            stuck=share > 0 and stage.dice.random() < share,
             held=self.pace.hold,
         )
         self.transactions[transaction.transaction_id] = transaction

@@ -30,6 +30,7 @@ __all__ = [
     "hold",
     "pace",
     "release",
+    "release_all",
     "transaction",
     "transactions",
 ]
@@ -140,6 +141,25 @@ def release(stage: Stage, wish: Wish) -> dict[str, Any]:
     return _view(found)
 
 
+def release_all(stage: Stage, wish: Wish) -> dict[str, Any]:
+    """Lets all held transactions go on, and holds no new ones {selling_partner_id?: those of one
+    vendor alone, new ones as before}."""
+    state = stage.of(VendorTransactions)
+    wished = wish.maybe("selling_partner_id")
+    only = None if wished is None else partner_of(stage, wished).selling_partner_id
+    wish.done()
+    if only is None:
+        state.pace.hold = False
+    held = [
+        known
+        for known in state.transactions.values()
+        if known.held and only in (None, known.partner_id)
+    ]
+    for known in held:
+        state.let_go(stage, known)
+    return {"released": [known.transaction_id for known in held]}
+
+
 def _transaction(stage: Stage, wish: Wish) -> Transaction:
     wished = wish.path["transaction_id"]
     found = stage.of(VendorTransactions).transactions.get(wished)
@@ -208,6 +228,7 @@ LEVERS: tuple[tuple[str, str, Callable[[Stage, Wish], Any]], ...] = (
     ("PUT", "/vendor-transactions/pace", change_pace),
     ("POST", "/vendor-transactions/decide", decide),
     ("DELETE", "/vendor-transactions/decide", forget_decisions),
+    ("POST", "/vendor-transactions/release", release_all),
     ("GET", "/vendor-transactions/{transaction_id}", transaction),
     ("POST", "/vendor-transactions/{transaction_id}/finish", finish),
     ("POST", "/vendor-transactions/{transaction_id}/hold", hold),

@@ -1,9 +1,10 @@
-"""Direct Fulfillment Shipping 2021-12-28 (shapes: Amazon's Python SDK of that version).
+"""Direct Fulfillment Shipping 2021-12-28 and v1 (shapes: Amazon's Python SDK).
 
 Answers for: labels at once (createShippingLabels, 409 when the order is in no state for them) or by
 request, packing slips, customer invoices, confirmations, status updates, container labels. All that
 shows a customer needs a restricted data token (Amazon's page 'tokens-api-use-case-guide'). What may
-be shipped is judged in `trade.vendor_direct_shipping`.
+be shipped is judged in `trade.vendor_direct_shipping`. In v1 answers have a payload, and no label
+is made at once.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ from amazon_emulator.faces.selling_partner_api.vendor_submissions import (
     instants,
     only_direct,
     read_body,
+    wrapped,
 )
 from amazon_emulator.trade import vendor_direct_shipping as shipping
 from amazon_emulator.trade.vendor_bodies import Body
 from amazon_emulator.trade.vendor_direct import DirectOrder, VendorDirect, parties_faults
+from amazon_emulator.trade.vendor_errand import Errand
 from amazon_emulator.trade.vendor_papers import encoded_label, encoded_pdf
 
 __all__ = [
@@ -37,9 +40,11 @@ __all__ = [
     "packing_slip_view",
 ]
 
-BASE = "/vendor/directFulfillment/shipping/2021-12-28"
+BASE = "/vendor/directFulfillment/shipping"
 PAGE = 100
 
+Answer = Callable[[Call], dict[str, Any]]
+Dress = Callable[[Answer], Answer]
 View = Callable[[DirectOrder], dict[str, Any]]
 Ready = Callable[[DirectOrder], datetime | None]
 
@@ -170,7 +175,7 @@ def _order(call: Call) -> DirectOrder:
     return order
 
 
-def _one(ready: Ready, view: View) -> Callable[[Call], dict[str, Any]]:
+def _one(ready: Ready, view: View) -> Answer:
     """The paper of one order; 404 until there is one."""
 
     def answer(call: Call) -> dict[str, Any]:
@@ -183,7 +188,7 @@ def _one(ready: Ready, view: View) -> Callable[[Call], dict[str, Any]]:
     return answer
 
 
-def _many(name: str, field: str, ready: Ready, view: View) -> Callable[[Call], dict[str, Any]]:
+def _many(name: str, field: str, ready: Ready, view: View) -> Answer:
     """The papers that became available in a span of time."""
 
     def key(order: DirectOrder) -> tuple[str, str]:
@@ -216,80 +221,75 @@ def _wanted(call: Call, ready: Ready) -> Iterable[DirectOrder]:
             yield order
 
 
+def _in_payload(answer: Answer) -> Answer:
+    return lambda call: {"payload": answer(call)}
+
+
 def _reads(
-    one: str, many: str, folder: str, ready: Ready, view: View
-) -> tuple[Operation, Operation]:
+    version: str, dress: Dress, one: str, folder: str, ready: Ready, view: View
+) -> tuple[Operation, ...]:
+    many = f"{one}s"
     return (
         Operation(
             many,
             "GET",
-            f"{BASE}/{folder}",
+            f"{BASE}/{version}/{folder}",
             DIRECT_ROLES,
             ("vendor",),
-            _many(many, folder, ready, view),
+            dress(_many(many, folder, ready, view)),
             restricted=always,
         ),
         Operation(
             one,
             "GET",
-            f"{BASE}/{folder}/{{purchaseOrderNumber}}",
+            f"{BASE}/{version}/{folder}/{{purchaseOrderNumber}}",
             DIRECT_ROLES,
             ("vendor",),
-            _one(ready, view),
+            dress(_one(ready, view)),
             restricted=always,
         ),
     )
 
 
+def _submission(version: str, name: str, folder: str, answer: Callable[[Call], Any]) -> Operation:
+    place = f"{BASE}/{version}/{folder}"
+    return Operation(name, "POST", place, DIRECT_ROLES, ("vendor",), answer)
+
+
+def _operations(
+    version: str, dress: Dress, submitted: Callable[[Errand], Callable[[Call], Any]]
+) -> tuple[Operation, ...]:
+    """What both versions have."""
+    labels, slips, invoices = (
+        _reads(version, dress, one, folder, ready, view)
+        for one, folder, ready, view in (
+            ("getShippingLabel", "shippingLabels", _labels_at, label_view),
+            ("getPackingSlip", "packingSlips", _accepted_at, packing_slip_view),
+            ("getCustomerInvoice", "customerInvoices", _shipped_at, customer_invoice_view),
+        )
+    )
+    submissions = (
+        _submission(version, name, folder, submitted(errand))
+        for name, folder, errand in (
+            ("submitShippingLabelRequest", "shippingLabels", shipping.LABELS),
+            ("submitShipmentConfirmations", "shipmentConfirmations", shipping.CONFIRMATIONS),
+            ("submitShipmentStatusUpdates", "shipmentStatusUpdates", shipping.STATUS_UPDATES),
+        )
+    )
+    return (*labels, *slips, *invoices, *submissions)
+
+
 OPERATIONS: tuple[Operation, ...] = (
-    *_reads("getShippingLabel", "getShippingLabels", "shippingLabels", _labels_at, label_view),
-    *_reads("getPackingSlip", "getPackingSlips", "packingSlips", _accepted_at, packing_slip_view),
-    *_reads(
-        "getCustomerInvoice",
-        "getCustomerInvoices",
-        "customerInvoices",
-        _shipped_at,
-        customer_invoice_view,
-    ),
+    *_operations("2021-12-28", lambda answer: answer, bare),
     Operation(
         "createShippingLabels",
         "POST",
-        f"{BASE}/shippingLabels/{{purchaseOrderNumber}}",
+        f"{BASE}/2021-12-28/shippingLabels/{{purchaseOrderNumber}}",
         DIRECT_ROLES,
         ("vendor",),
         create_shipping_labels,
         restricted=always,
     ),
-    Operation(
-        "submitShippingLabelRequest",
-        "POST",
-        f"{BASE}/shippingLabels",
-        DIRECT_ROLES,
-        ("vendor",),
-        bare(shipping.LABELS),
-    ),
-    Operation(
-        "submitShipmentConfirmations",
-        "POST",
-        f"{BASE}/shipmentConfirmations",
-        DIRECT_ROLES,
-        ("vendor",),
-        bare(shipping.CONFIRMATIONS),
-    ),
-    Operation(
-        "submitShipmentStatusUpdates",
-        "POST",
-        f"{BASE}/shipmentStatusUpdates",
-        DIRECT_ROLES,
-        ("vendor",),
-        bare(shipping.STATUS_UPDATES),
-    ),
-    Operation(
-        "createContainerLabel",
-        "POST",
-        f"{BASE}/containerLabel",
-        DIRECT_ROLES,
-        ("vendor",),
-        create_container_label,
-    ),
+    _submission("2021-12-28", "createContainerLabel", "containerLabel", create_container_label),
+    *_operations("v1", _in_payload, wrapped),
 )
