@@ -45,13 +45,14 @@ def get(call: Call) -> dict[str, Any]:
 
 
 def put(call: Call) -> dict[str, Any]:
-    ids = marketplaces_of(call, most=1)
+    seller_id, ids = seller_of(call), marketplaces_of(call, most=1)
     body = call.json()
     requirements = body.get("requirements", "LISTING")
     if not isinstance(body.get("attributes"), dict) or requirements not in REQUIREMENTS:
         _not_understood()
     wish = _submission(
         call,
+        seller_id,
         ids,
         "update",
         product_type=_product_type(body),
@@ -62,29 +63,32 @@ def put(call: Call) -> dict[str, Any]:
 
 
 def patch(call: Call) -> dict[str, Any]:
-    ids = marketplaces_of(call)
+    seller_id, ids = seller_of(call), marketplaces_of(call)
     body = call.json()
     given = body.get("patches")
     if not isinstance(given, list) or not given:
         _not_understood()
     patches = tuple(_patch(told, number) for number, told in enumerate(given))
-    wish = _submission(call, ids, "patch", product_type=_product_type(body), patches=patches)
+    wish = _submission(
+        call, seller_id, ids, "patch", product_type=_product_type(body), patches=patches
+    )
     return _submitted(call, wish)
 
 
 def delete(call: Call) -> dict[str, Any]:
-    ids = marketplaces_of(call, most=1)
-    return _submitted(call, _submission(call, ids, "delete"))
+    seller_id, ids = seller_of(call), marketplaces_of(call, most=1)
+    return _submitted(call, _submission(call, seller_id, ids, "delete"))
 
 
 def _submission(
     call: Call,
+    seller_id: str,
     ids: tuple[str, ...],
     operation: Literal["update", "patch", "delete"],
     **rest: Any,
 ) -> Submission:
     return Submission(
-        call.partner, call.region, seller_of(call), call.path["sku"], ids, operation, **rest
+        call.partner, call.region, seller_id, call.path["sku"], ids, operation, **rest
     )
 
 
