@@ -60,12 +60,17 @@ TYPES: Mapping[str, NotificationType] = {
         NotificationType("LISTINGS_ITEM_ISSUES_CHANGE", payloads=("1.0", "2023-12-13")),
         NotificationType("PRICING_HEALTH", True),
         NotificationType(
-            *("DATA_KIOSK_QUERY_PROCESSING_FINISHED", True, "2023-11-15"),
-            *(("2023-11-15",), "2023-11-15"),
+            "DATA_KIOSK_QUERY_PROCESSING_FINISHED",
+            lower=True,
+            version="2023-11-15",
+            payloads=("2023-11-15",),
+            stated="2023-11-15",
         ),
         NotificationType(
-            *("SHIPMENT_TRACKING_MILESTONE_CHANGED", True, "1.0"),
-            *(("2026-01-30",), "2026-01-30"),
+            "SHIPMENT_TRACKING_MILESTONE_CHANGED",
+            lower=True,
+            payloads=("2026-01-30",),
+            stated="2026-01-30",
         ),
         *(
             NotificationType(name, True, "1.0", ("2023-11-30",), "2023-11-30", subscribable=False)

@@ -13,6 +13,7 @@ import binascii
 import hashlib
 import re
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from amazon_emulator.faces.selling_partner_api.operations import Call, Denied, Operation
@@ -21,7 +22,7 @@ from amazon_emulator.trade.filter_expressions import FilterExpression, WrongExpr
 from amazon_emulator.trade.notices import Notice, post
 from amazon_emulator.trade.notification_types import TYPES
 from amazon_emulator.trade.subscriptions import Clash, Destination, Subscription, Subscriptions
-from amazon_emulator.world import ALL_ROLES
+from amazon_emulator.world import ALL_ROLES, Kind
 
 __all__ = [
     "OPERATIONS",
@@ -353,37 +354,32 @@ def send_test_notification(call: Call) -> dict[str, Any]:
     return {}
 
 
-BOTH = ("seller", "vendor")
-_DESTINATIONS = "/notifications/v1/destinations"
-_SUBSCRIPTIONS = "/notifications/v1/subscriptions"
-_OF_TYPE = f"{_SUBSCRIPTIONS}/{{notificationType}}"
-_TEST = ("sendTestNotification", "POST", f"{_OF_TYPE}/testNotification")
+BOTH: tuple[Kind, ...] = ("seller", "vendor")
+DESTINATIONS = "/notifications/v1/destinations"
+DESTINATION = f"{DESTINATIONS}/{{destinationId}}"
+SUBSCRIPTIONS = "/notifications/v1/subscriptions"
+OF_TYPE = f"{SUBSCRIPTIONS}/{{notificationType}}"
+SUBSCRIPTION = f"{OF_TYPE}/{{subscriptionId}}"
+TEST = f"{OF_TYPE}/testNotification"
+
+
+def _grantless(name: str, method: str, path: str, answer: Callable[[Call], Any]) -> Operation:
+    return Operation(name, method, path, (), (), answer, SCOPE)
+
 
 OPERATIONS: tuple[Operation, ...] = (
-    Operation("createDestination", "POST", _DESTINATIONS, (), (), create_destination, SCOPE),
-    Operation("getDestinations", "GET", _DESTINATIONS, (), (), destinations, SCOPE),
-    Operation(
-        *("getDestination", "GET", f"{_DESTINATIONS}/{{destinationId}}"),
-        *((), (), destination, SCOPE),
-    ),
-    Operation(
-        *("deleteDestination", "DELETE", f"{_DESTINATIONS}/{{destinationId}}"),
-        *((), (), delete_destination, SCOPE),
-    ),
-    Operation("getSubscriptions", "GET", _SUBSCRIPTIONS, ALL_ROLES, BOTH, subscriptions),
-    Operation("createSubscription", "POST", _OF_TYPE, ALL_ROLES, BOTH, create_subscription),
-    Operation("getSubscription", "GET", _OF_TYPE, ALL_ROLES, BOTH, subscription),
-    Operation(
-        *("getSubscriptionById", "GET", f"{_OF_TYPE}/{{subscriptionId}}"),
-        *((), (), subscription_by_id, SCOPE),
-    ),
-    Operation(
-        *("deleteSubscriptionById", "DELETE", f"{_OF_TYPE}/{{subscriptionId}}"),
-        *((), (), delete_subscription, SCOPE),
-    ),
-    Operation(*_TEST, (), (), _only_in_the_sandbox, SCOPE),
+    _grantless("createDestination", "POST", DESTINATIONS, create_destination),
+    _grantless("getDestinations", "GET", DESTINATIONS, destinations),
+    _grantless("getDestination", "GET", DESTINATION, destination),
+    _grantless("deleteDestination", "DELETE", DESTINATION, delete_destination),
+    Operation("getSubscriptions", "GET", SUBSCRIPTIONS, ALL_ROLES, BOTH, subscriptions),
+    Operation("createSubscription", "POST", OF_TYPE, ALL_ROLES, BOTH, create_subscription),
+    Operation("getSubscription", "GET", OF_TYPE, ALL_ROLES, BOTH, subscription),
+    _grantless("getSubscriptionById", "GET", SUBSCRIPTION, subscription_by_id),
+    _grantless("deleteSubscriptionById", "DELETE", SUBSCRIPTION, delete_subscription),
+    _grantless("sendTestNotification", "POST", TEST, _only_in_the_sandbox),
 )
 # What is played at sandbox endpoints, where everything else is answered from the models.
 SANDBOX_OPERATIONS: tuple[Operation, ...] = (
-    Operation(*_TEST, (), (), send_test_notification, SCOPE),
+    _grantless("sendTestNotification", "POST", TEST, send_test_notification),
 )

@@ -73,7 +73,8 @@ RESTRICTED: tuple[Restricted, ...] = (
     Restricted("DELETE", "/mfn/v0/shipments/{shipmentId}"),
     *_OF_VENDORS,
     Restricted(
-        *("POST", f"{_DIRECT}/shipping/2021-12-28/shippingLabels/{{purchaseOrderNumber}}"),
+        "POST",
+        f"{_DIRECT}/shipping/2021-12-28/shippingLabels/{{purchaseOrderNumber}}",
         ("Direct-to-Consumer Shipping",),
     ),
     Restricted("POST", "/easyShip/2022-03-23/packages/bulk"),
