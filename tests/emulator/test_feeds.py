@@ -541,3 +541,17 @@ def test_feeds_go_into_a_world_file_and_go_on(running: Emulator, desk: Desk) -> 
     ):
         with pytest.raises(ValueError, match=words):
             Feeds().load(stage, wrong)
+
+
+def test_a_world_that_is_added_to_does_nothing_twice(desk: Desk, seen: list[Work]) -> None:
+    desk.pace(10, 100)
+    feed_id = desk.feed()
+    report_id = desk.report("GET_AFN_INVENTORY_DATA")
+    added = {"amazon_emulator": 1, "feeds": {"feeds": []}, "reports": {"reports": []}}
+    desk.lever("POST", "/world", added)
+    desk.advance(200)
+    assert desk.status(feed_id) == "DONE"
+    assert desk.get_report(report_id)["processingStatus"] == "DONE"
+    assert len(seen) == 1
+    documents = desk.lever("GET", "/world")["documents"]["documents"]
+    assert sorted(one["purpose"] for one in documents) == ["feed_result", "feed_upload", "report"]

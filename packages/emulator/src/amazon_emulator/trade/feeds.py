@@ -9,7 +9,7 @@ its result is written down is in `feed_results`, what a world file holds in `fee
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,6 +26,8 @@ from amazon_emulator.trade.records import Record, records
 __all__ = ["KEPT", "Feeds"]
 
 KEPT = timedelta(days=90)
+
+Step = Callable[[Stage, Feed, datetime], None]
 
 
 @dataclass
@@ -167,9 +169,7 @@ class Feeds:
         if feed.status == "IN_PROGRESS":
             assert feed.started_at is not None
             due_at = feed.started_at + timedelta(seconds=pace.processing_s)
-            feed.entry = stage.agenda.at(
-                max(due_at, now), lambda instant: self._process(stage, feed, instant)
-            )
+            self._at(stage, feed, max(due_at, now), self._process)
             return
         waiting = self._waiting[feed.line]
         if waiting[0] is not feed or feed.line in self._busy:
@@ -178,9 +178,15 @@ class Feeds:
             feed.held = True
             return
         due_at = feed.created_at + timedelta(seconds=pace.queue_s)
-        feed.entry = stage.agenda.at(
-            max(due_at, now), lambda instant: self._begin(stage, feed, instant)
-        )
+        self._at(stage, feed, max(due_at, now), self._begin)
+
+    def _at(self, stage: Stage, feed: Feed, due_at: datetime, act: Step) -> None:
+        def step(instant: datetime) -> None:
+            # The feeds of a world that was read anew are others; these have no next step.
+            if stage.of(Feeds) is self:
+                act(stage, feed, instant)
+
+        feed.entry = stage.agenda.at(due_at, step)
 
     def _begin(self, stage: Stage, feed: Feed, now: datetime) -> None:
         self._waiting[feed.line].popleft()

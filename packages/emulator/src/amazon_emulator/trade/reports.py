@@ -7,7 +7,7 @@ decide. What stands in a report is in `report_contents`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -166,9 +166,21 @@ class Reports:
         else:
             due_at = report.started_at + timedelta(seconds=pace.processing_s)
             act = self._finish
-        report.entry = stage.agenda.at(
-            max(due_at, now), lambda instant: act(stage, report, instant)
-        )
+        self._at(stage, report, max(due_at, now), lambda instant: act(stage, report, instant))
+
+    def _at(
+        self,
+        stage: Stage,
+        thing: Report | Schedule,
+        due_at: datetime,
+        act: Callable[[datetime], None],
+    ) -> None:
+        def step(instant: datetime) -> None:
+            # The reports of a world that was read anew are others; these have no next step.
+            if stage.of(Reports) is self:
+                act(instant)
+
+        thing.entry = stage.agenda.at(due_at, step)
 
     def _begin(self, stage: Stage, report: Report, now: datetime) -> None:
         report.status = "IN_PROGRESS"
@@ -296,8 +308,11 @@ class Reports:
             stage.agenda.strike(schedule.entry)
 
     def _await(self, stage: Stage, schedule: Schedule) -> None:
-        schedule.entry = stage.agenda.at(
-            schedule.next_at, lambda instant: self._on_schedule(stage, schedule, instant)
+        self._at(
+            stage,
+            schedule,
+            schedule.next_at,
+            lambda instant: self._on_schedule(stage, schedule, instant),
         )
 
     def _on_schedule(self, stage: Stage, schedule: Schedule, now: datetime) -> None:
