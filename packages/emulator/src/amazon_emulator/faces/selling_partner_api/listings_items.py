@@ -154,7 +154,9 @@ def _apply(call: Call, wish: Submission) -> None:
     delay_s = stage.of(Catalogue).delay_s(stage)
 
     def act(instant: datetime) -> None:
-        apply(stage, wish, instant)
+        # Another world may have taken this one's place meanwhile.
+        if stage.world.partners.get(wish.partner.selling_partner_id) is wish.partner:
+            apply(stage, wish, instant)
 
     if delay_s > 0:
         stage.agenda.at(call.now + timedelta(seconds=delay_s), act)
