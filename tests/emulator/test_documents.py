@@ -6,6 +6,7 @@ import gzip
 import http.client
 import re
 import socket
+import time
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import httpx2
@@ -189,6 +190,9 @@ def test_an_upload_that_breaks_off_is_none(desk: Desk) -> None:
             "Content-Length: 1000\r\n\r\n<half"
         )
         line.sendall(head.encode())
+    deadline = time.monotonic() + 10
+    while desk.house.amazon.levers.count(kind="documents.put", status=0) == 0:
+        assert time.monotonic() < deadline, "the emulator did not see that the client left"
     answer = desk.create(inputFeedDocumentId=document["feedDocumentId"])
     refused(answer, 400, "InvalidInput")
 
