@@ -315,6 +315,9 @@ def test_no_secret_is_ever_told_again(
         for form in {secret, quote(secret, safe=""), json.dumps(secret)[1:-1]}:
             told = [place for place, text in said.items() if form in text]
             assert told == [], f"a secret that begins with {secret[:12]!r} is told by {told}"
+    feeds = house.amazon.levers.counts("facts.feed_type", operation="createFeed")
+    assert feeds == {"JSON_LISTINGS_FEED": 1}
+    assert house.amazon.levers.count(facts={"feed_type": "JSON_LISTINGS_FEED"}) == 1
     assert house.amazon.levers.count(kind="spapi") >= 8
     assert house.amazon.levers.count(kind="lwa") >= 5
 

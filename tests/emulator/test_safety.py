@@ -141,6 +141,8 @@ def test_signatures_with_amazons_keys_are_refused(house: House) -> None:
         answer = house.http.get(f"{url}{ACCOUNT}", headers={"authorization": signed})
         assert answer.status_code == 400
         assert key not in answer.text
+        in_query = {"X-Amz-Credential": f"{key}/20261121/eu-west-1/sqs/aws4_request"}
+        assert house.http.get(url, params=in_query).status_code == 400
     # The emulator's own keys sign as well, and a signature is a bare number as old secrets were.
     own = signed.replace(key, "EMULATEDKEY012345678")
     token = house.access_token(house.seller())

@@ -33,7 +33,8 @@ _HOSTS = re.compile(
     r"|(?:^|\.)sellingpartnerapi-[a-z0-9-]+(?:\.|$)",
     re.ASCII,
 )
-_SIGNED_WITH = re.compile(r"Credential=((?:AKIA|ASIA)[A-Z0-9]{16})(?:/|,|$|\s)")
+# Also in the midst of a signature: Credential=AKIA.../20261121/eu-west-1/sqs/aws4_request.
+_AWS_KEY = re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b")
 _ALONE = re.compile(r"[^\s,;&=\"']+")
 _BARE = re.compile(r"[0-9a-f]+")
 # Headers in which credentials travel, at Amazon or by mistake.
@@ -75,10 +76,13 @@ def real_credentials(texts: Iterable[str]) -> bool:
     A bare hexadecimal number is none here: old client secrets look so, and so does every
     signature."""
     return any(
-        issuing.looks_real(part) and not _BARE.fullmatch(part)
+        _AWS_KEY.search(whole)
+        or any(
+            issuing.looks_real(part) and not _BARE.fullmatch(part)
+            for part in (whole, *_ALONE.findall(whole))
+        )
         for text in texts
         for whole in (text, unquote(text))
-        for part in (whole, *_ALONE.findall(whole))
     )
 
 
@@ -118,11 +122,7 @@ def _places(headers: dict[str, str], query: str) -> Iterator[str]:
         value = headers.get(name, "")
         if not value or name in TOLD_BY_FACES:
             continue
-        if (
-            _SIGNED_WITH.search(value)
-            or real_credentials([value])
-            or any(issuing.looks_real(part) for part in _basic(value))
-        ):
+        if real_credentials([value]) or any(issuing.looks_real(part) for part in _basic(value)):
             yield f"the header {name}"
     if query and real_credentials(query.replace("&", "=").split("=")):
         yield "the query"
