@@ -100,9 +100,12 @@ class Shop:
         return known
 
     def listen(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def hear(stage: Stage, kind: str, partner: Partner, payload: Any, now: Any) -> None:
+        def hear(
+            stage: Stage, kind: str, partner: Partner, payload: Any, now: Any, **rest: Any
+        ) -> None:
             assert partner is self.partner
-            self.told.append((kind, payload))
+            assert rest["region"] == "eu"
+            self.told.append((f"{kind} {rest.get('payload_version', '')}".strip(), payload))
 
         monkeypatch.setattr(notices, "tell", hear)
 

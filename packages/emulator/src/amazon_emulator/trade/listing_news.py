@@ -1,7 +1,8 @@
 """What is told of a listing when it changes.
 
 Answers for: which of the three notifications of listings follow a change, and their payloads (of
-Amazon's notification schemas, payload version 1.0). Who gets them is the notices' business.
+Amazon's notification schemas; of issues there are two versions). Who gets them is the business of
+`notices`.
 """
 
 from __future__ import annotations
@@ -64,7 +65,14 @@ def tell(stage: Stage, partner: Partner, listing: Listing, before: Seen, now: da
                     "Sku": listing.sku,
                     "Quantity": quantity or 0,
                 }
-                notices.tell(stage, "LISTINGS_ITEM_MFN_QUANTITY_CHANGE", partner, payload, now)
+                notices.tell(
+                    stage,
+                    "LISTINGS_ITEM_MFN_QUANTITY_CHANGE",
+                    partner,
+                    payload,
+                    now,
+                    region=listing.region,
+                )
 
 
 def tell_gone(
@@ -97,7 +105,7 @@ def _tell_status(
     }
     if listing.asin:
         payload["Asin"] = listing.asin
-    notices.tell(stage, "LISTINGS_ITEM_STATUS_CHANGE", partner, payload, now)
+    notices.tell(stage, "LISTINGS_ITEM_STATUS_CHANGE", partner, payload, now, region=listing.region)
 
 
 def _tell_issues(
@@ -109,14 +117,23 @@ def _tell_issues(
     now: datetime,
 ) -> None:
     severities = sorted({issue.severity for issue in known} - {"INFO"})
-    suppressed = any("SEARCH_SUPPRESSED" in issue.actions for issue in known)
+    actions = sorted({action for issue in known for action in issue.actions})
     payload: dict[str, Any] = {
         "SellerId": listing.seller_id,
         "MarketplaceId": marketplace_id,
         "Sku": listing.sku,
         "Severities": severities or ["NONE"],
-        "EnforcementActions": ["SEARCH_SUPPRESSED"] if suppressed else [],
     }
     if listing.asin:
         payload["Asin"] = listing.asin
-    notices.tell(stage, "LISTINGS_ITEM_ISSUES_CHANGE", partner, payload, now)
+    # The older payload knows one action only. Each subscriber gets the version that it chose.
+    for version, told in (("1.0", set(actions) & {"SEARCH_SUPPRESSED"}), ("2023-12-13", actions)):
+        notices.tell(
+            stage,
+            "LISTINGS_ITEM_ISSUES_CHANGE",
+            partner,
+            {**payload, "EnforcementActions": list(told)},
+            now,
+            payload_version=version,
+            region=listing.region,
+        )
