@@ -184,6 +184,7 @@ def test_rules_of_transactions(desk: OrdersDesk) -> None:
     for query in (
         {},
         {"postedAfter": ago(desk, seconds=60)},
+        {"postedAfter": "0001-01-01T00:00:00+14:00"},
         {"postedAfter": day, "postedBefore": ago(desk, seconds=60)},
         {"postedAfter": day, "postedBefore": ago(desk, days=2)},
         {"postedAfter": day, "relatedIdentifierName": "ORDER_ID"},

@@ -119,6 +119,7 @@ def test_exactly_one_range(desk: OrdersDesk) -> None:
         {"createdAfter": hour, "createdBefore": day},
         {"createdAfter": day, "createdBefore": ago(desk, seconds=110)},
         {"createdAfter": "yesterday"},
+        {"createdAfter": "0001-01-01T00:00:00+14:00"},
         {"createdAfter": day, "maxResultsPerPage": 0},
         {"createdAfter": day, "maxResultsPerPage": 101},
         {"createdAfter": day, "fulfillmentStatuses": "Shipped"},

@@ -178,6 +178,15 @@ def test_somebody_else_gives_money_back(desk: OrdersDesk) -> None:
         desk.lever("POST", path, {})
 
 
+def test_all_that_is_left_whatever_was_given_before(desk: OrdersDesk) -> None:
+    order = desk.make(status="SHIPPED", items=[{"sku": "A", "price": "10.00", "promotion": "2.00"}])
+    path = f"/orders/{order['order_id']}/refund"
+    for amounts in ({"Principal": "5.00", "RestockingFee": "1.50"}, {"Goodwill": "3.00"}):
+        desk.lever("POST", path, {"amounts": amounts})
+    seen = desk.lever("POST", path, {})
+    assert seen["refunded"] == seen["charged"] == order["total"]
+
+
 def test_refusals_and_habits(desk: OrdersDesk) -> None:
     wish = {"what": "refund", "code": "18028", "message": "No.", "times": 2}
     (kept,) = desk.lever("POST", "/orders/refuse", wish)["items"]

@@ -121,6 +121,7 @@ def test_a_package_never_holds_less_than_was_confirmed(desk: OrdersDesk) -> None
         {"trackingNumber": None},
         {"shipDate": None},
         {"shipDate": "02/21/2022"},
+        {"shipDate": "0001-01-01T00:00:00+14:00"},
         {"orderItems": None},
         {"orderItems": []},
         {"orderItems": {"orderItemId": "1", "quantity": 1}},

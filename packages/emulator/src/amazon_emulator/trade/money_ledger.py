@@ -51,13 +51,21 @@ class Entry:
 
 
 def entries(
-    stage: Stage, partner_id: str, region: Region, now: datetime, lag: timedelta
+    stage: Stage,
+    partner_id: str,
+    region: Region,
+    now: datetime,
+    lag: timedelta,
+    order_id: str | None = None,
 ) -> list[Entry]:
-    """The oldest first; those of the last ``lag`` are not told of yet."""
+    """The oldest first, of one order or of all; those of the last ``lag`` are not told of yet."""
+    kept = stage.of(Orders)
+    one = kept.find(order_id) if order_id is not None else None
+    orders = kept.of_partner(partner_id) if order_id is None else [one] if one else []
     found = [
         Entry(order, booking)
-        for order in stage.of(Orders).of_partner(partner_id)
-        if order.marketplace.region == region
+        for order in orders
+        if order.partner_id == partner_id and order.marketplace.region == region
         for booking in order.bookings
         if booking.posted_at <= now - lag
     ]

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 
 from amazon_emulator.trade import money, orders_changes
 from amazon_emulator.trade.feed_xml import OWN_CODE
 from amazon_emulator.trade.money_moves import Wanted
-from amazon_emulator.trade.orders import Order, Orders, Refused
+from amazon_emulator.trade.orders import Order, Orders, Refused, instant_of
 from amazon_emulator.trade.orders_changes import CANCEL_REASONS, Parcel
 from amazon_emulator.trade.processing import Work
 
@@ -33,7 +33,6 @@ __all__ = [
     "amount_of",
     "cancel",
     "code_of",
-    "instant_of",
     "order_of",
     "quantity_of",
     "ship",
@@ -135,7 +134,7 @@ def ship(work: Work, wish: Shipping) -> None:
         reference_id=reference_id or _next_reference(order),
         carrier_code=wish.carrier_code,
         tracking_number=wish.tracking_number,
-        ship_date=instant_of(wish.ship_date),
+        ship_date=_instant(wish.ship_date),
         contents=contents,
         carrier_name=wish.carrier_name,
         shipping_method=wish.shipping_method,
@@ -249,10 +248,9 @@ def quantity_of(text: str) -> int:
     return int(text)
 
 
-def instant_of(text: str) -> datetime:
-    """ISO 8601; without an offset it is UTC. Raises Refused."""
+def _instant(text: str) -> datetime:
+    """Raises Refused."""
     try:
-        instant = datetime.fromisoformat(text)
+        return instant_of(text)
     except ValueError:
         raise Refused("instant", f"{text!r} is not an ISO 8601 date and time.") from None
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)

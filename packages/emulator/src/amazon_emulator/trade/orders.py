@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal, get_args
 
@@ -37,6 +37,7 @@ __all__ = [
     "Refusal",
     "Refused",
     "Window",
+    "instant_of",
 ]
 
 OrderStatus = Literal[
@@ -55,6 +56,17 @@ FULFILLERS: tuple[Fulfiller, ...] = get_args(Fulfiller)
 # The model of the listing says that older orders are not given, except in these stores.
 SHOWN_FOR = timedelta(days=730)
 SHOWN_LONGER = ("JP", "AU", "SG")
+
+
+def instant_of(text: str) -> datetime:
+    """An ISO 8601 instant as programs write it; without an offset it is UTC.
+
+    Raises ValueError, for instants outside of the calendar, too."""
+    try:
+        instant = datetime.fromisoformat(text)
+        return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{text!r} is outside of the calendar") from None
 
 
 class Refused(Exception):

@@ -267,14 +267,23 @@ def _wished_amounts(wish: Wish, order: Order) -> dict[str, Decimal]:
 
 
 def _all_left(order: Order, item: Item, reason: str) -> Wanted:
-    amounts = money.less(order.charged(item), order.refunded(item))
-    discounts = money.less(order.discounts_charged(item), order.discounts_refunded(item))
-    return Wanted(
-        item.order_item_id,
-        {name: amount for name, amount in amounts.items() if amount > 0},
-        {name: amount for name, amount in discounts.items() if amount > 0},
-        reason,
-    )
+    """What is left by component; what other components took or fees kept back evens out."""
+    discounts = {
+        name: amount
+        for name, amount in money.less(
+            order.discounts_charged(item), order.discounts_refunded(item)
+        ).items()
+        if amount > 0
+    }
+    budget = order.left(item) + money.total(discounts)
+    unrefunded = money.less(order.charged(item), order.refunded(item))
+    amounts: dict[str, Decimal] = {}
+    for name in money.CHARGED:
+        amounts[name] = min(unrefunded.get(name, money.ZERO), budget)
+        budget -= amounts[name]
+    amounts["Other"] = budget
+    kept = {name: amount for name, amount in amounts.items() if amount > 0}
+    return Wanted(item.order_item_id, kept, discounts, reason)
 
 
 class _WrongIfRefused:

@@ -16,6 +16,7 @@ from typing import Any
 from amazon_emulator.clock import stamp
 from amazon_emulator.faces.selling_partner_api import finances_v0, paging
 from amazon_emulator.faces.selling_partner_api.operations import Call, Denied, Operation
+from amazon_emulator.faces.selling_partner_api.orders_search import asked_instant
 from amazon_emulator.trade import money, money_ledger
 from amazon_emulator.trade.money_ledger import Entry
 from amazon_emulator.trade.orders import Line, Order, Orders
@@ -44,7 +45,12 @@ def list_transactions(call: Call) -> dict[str, Any]:
     position = _position(call)
     lag = call.stage.of(Orders).finances_lag
     told = money_ledger.entries(
-        call.stage, call.partner.selling_partner_id, call.region, call.now, lag
+        call.stage,
+        call.partner.selling_partner_id,
+        call.region,
+        call.now,
+        lag,
+        value if name == "ORDER_ID" else None,
     )
 
     def keep(entry: Entry) -> bool:
@@ -53,7 +59,6 @@ def list_transactions(call: Call) -> dict[str, Any]:
             and entry.booking.posted_at < before
             and (store is None or _is_of_store(entry.order, store))
             and status in (None, "RELEASED")
-            and (name != "ORDER_ID" or entry.order.order_id == value)
             and (name != "FINANCIAL_EVENT_GROUP_ID" or entry.group.group_id == value)
             and (position is None or list(_key(entry)) > position)
         )
@@ -70,7 +75,7 @@ def list_transactions(call: Call) -> dict[str, Any]:
 
 
 def _span(call: Call) -> tuple[datetime | None, datetime]:
-    after, before = call.instant("postedAfter"), call.instant("postedBefore")
+    after, before = asked_instant(call, "postedAfter"), asked_instant(call, "postedBefore")
     if after is None and call.query("relatedIdentifierName") is None:
         words = "Start date cannot be null"
         raise Denied.invalid(words, words)

@@ -16,6 +16,7 @@ from typing import Any
 from amazon_emulator.clock import stamp
 from amazon_emulator.faces.selling_partner_api import paging
 from amazon_emulator.faces.selling_partner_api.operations import Call, Denied, Operation
+from amazon_emulator.faces.selling_partner_api.orders_search import asked_instant
 from amazon_emulator.trade import money, money_ledger
 from amazon_emulator.trade.money_ledger import Entry, Group
 from amazon_emulator.trade.orders import Line, Order, Orders
@@ -36,7 +37,7 @@ def _by_order(call: Call) -> dict[str, Any]:
     order_id = call.path["orderId"]
     if call.stage.of(Orders).find(order_id) is None and not _ORDER_ID.fullmatch(order_id):
         raise Denied.invalid(f"{order_id!r} is not an order id")
-    return _events(call, "byOrder", lambda entry: entry.order.order_id == order_id, order_id)
+    return _events(call, "byOrder", lambda entry: True, order_id, order_id)
 
 
 def _all(call: Call) -> dict[str, Any]:
@@ -65,7 +66,7 @@ def _is_within(entry: Entry, after: datetime | None, before: datetime) -> bool:
 
 
 def _span(call: Call, lower: str, upper: str) -> tuple[datetime | None, datetime]:
-    after, before = call.instant(lower), call.instant(upper)
+    after, before = asked_instant(call, lower), asked_instant(call, upper)
     latest = call.now - SETTLED
     for name, instant in ((lower, after), (upper, before)):
         if instant is not None and instant > latest:
@@ -75,16 +76,22 @@ def _span(call: Call, lower: str, upper: str) -> tuple[datetime | None, datetime
     return after, before or latest
 
 
-def _told(call: Call) -> list[Entry]:
+def _told(call: Call, order_id: str | None = None) -> list[Entry]:
     lag = call.stage.of(Orders).finances_v0_lag
     partner_id = call.partner.selling_partner_id
-    return money_ledger.entries(call.stage, partner_id, call.region, call.now, lag)
+    return money_ledger.entries(call.stage, partner_id, call.region, call.now, lag, order_id)
 
 
-def _events(call: Call, what: str, keep: Callable[[Entry], bool], bound: str) -> dict[str, Any]:
+def _events(
+    call: Call,
+    what: str,
+    keep: Callable[[Entry], bool],
+    bound: str,
+    order_id: str | None = None,
+) -> dict[str, Any]:
     size = call.number("MaxResultsPerPage", PAGE, 1, PAGE)
     start = _start(call, what, bound)
-    found = [entry for entry in _told(call) if keep(entry)]
+    found = [entry for entry in _told(call, order_id) if keep(entry)]
     shown = found[start : start + size]
     events: dict[str, Any] = {}
     for kind, name in (("Shipment", "ShipmentEventList"), ("Refund", "RefundEventList")):

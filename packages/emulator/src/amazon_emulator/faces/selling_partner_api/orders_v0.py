@@ -8,14 +8,14 @@ edited, not made twice. What an order allows is known by `orders_changes`.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from amazon_emulator.faces.selling_partner_api import orders_v0_reads
 from amazon_emulator.faces.selling_partner_api.operations import Call, Denied, Operation, Said
 from amazon_emulator.faces.selling_partner_api.orders_2026 import ORDER_ROLES, order_of
 from amazon_emulator.trade import orders_changes
-from amazon_emulator.trade.orders import Order, Refused
+from amazon_emulator.trade.orders import Order, Refused, instant_of
 from amazon_emulator.trade.orders_changes import Parcel
 
 __all__ = ["OPERATIONS", "confirm_shipment", "update_shipment_status"]
@@ -159,10 +159,9 @@ def _maybe_text(given: dict[str, Any], name: str) -> str:
 def _instant(given: dict[str, Any], name: str) -> datetime:
     text = _text(given, name, "packageDetail.")
     try:
-        instant = datetime.fromisoformat(text)
+        return instant_of(text)
     except ValueError:
         raise Denied.invalid(f"Invalid date-time at 'packageDetail.{name}': {text!r}") from None
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 OPERATIONS: tuple[Operation, ...] = (
