@@ -24,14 +24,11 @@ from amazon_emulator.stage import Stage
 from amazon_emulator.trade.aws_access import AwsAccess, Principal
 from amazon_emulator.trade.manners import Manners
 from amazon_emulator.trade.queues import QueueRefused
+from amazon_emulator.weather import Failure, Spell
 
-__all__ = ["FAILING", "Endpoint", "face"]
+__all__ = ["Endpoint", "face"]
 
-# Failing modes that this face knows, of those that `answering` and the other faces have.
-FAILING = (
-    *("500", "503", "denied", "drop", "hang", "empty", "html", "slow"),
-    *("500_after", "503_after", "drop_after", "hang_after", "truncate"),
-)
+GARBAGE = b'{"Messages": [{"Body": "\xff\xfe'  # neither UTF-8 nor JSON
 OF_NO_QUEUE = ("CreateQueue", "GetQueueUrl", "ListQueues")
 MAX_BODY = 4_000_000  # a batch of ten of the largest messages is refused by the queue, with words
 
@@ -60,11 +57,11 @@ class Endpoint:
             asked.kind = f"{spoken.service}.{spoken.action}"
         spell = self.stage.weather.meet("aws", operation=spoken.action)
         asked.weather = spell.mode if spell else None
-        answer = await answering.before_work(self.stage, "aws", spell, request)
+        answer = await self.before(spell, request)
         if answer is None:
-            mode = spell.mode if spell else ""
+            failure = spell.failure if spell else None
             try:
-                answer = await self.work(request, heard, spoken, asked, mode)
+                answer = await self.work(request, heard, spoken, asked, failure)
             except Refused as refused:
                 answer = self.refusal(refused, asked, spoken.protocol, spoken.service)
         asked.status = answer.status_code
@@ -73,16 +70,23 @@ class Endpoint:
             asked.status = 0
         return answer
 
+    async def before(self, spell: Spell | None, request: Request) -> Response | None:
+        """What bad weather answers without any work, but for refusals in AWS's words."""
+        if spell is not None and spell.mode == "garbage":
+            return Response(GARBAGE, 200, media_type="application/x-amz-json-1.0")
+        return await answering.before_work(self.stage, "aws", spell, request)
+
     async def work(
         self,
         request: Request,
         heard: signing.Heard,
         spoken: speech.Spoken,
         asked: Asked,
-        mode: str,
+        failure: Failure | None,
     ) -> Response:
         """Raises Refused."""
-        _refuse_by_mode(mode)
+        if failure is not None and not failure.after_work:
+            raise _refused(failure)
         now = self.stage.clock.now()
         signature = signing.signature_of(heard)
         access = self.stage.of(AwsAccess)
@@ -94,7 +98,8 @@ class Endpoint:
         else:
             said = await self.queue_work(request, spoken, who, signature.region, asked)
         asked.work_done = True
-        _refuse_by_mode(mode.removesuffix("_after") if mode.endswith("_after") else "")
+        if failure is not None:
+            raise _refused(failure)
         return speech.answer(spoken, said)
 
     async def queue_work(
@@ -152,15 +157,8 @@ async def _heard(request: Request) -> signing.Heard:
     )
 
 
-def _refuse_by_mode(mode: str) -> None:
-    """The failing modes that look like an answer of AWS."""
-    match mode:
-        case "500":
-            raise Refused("InternalFailure", "We encountered an internal error.", 500)
-        case "503":
-            raise Refused("ServiceUnavailable", "Service is temporarily unavailable.", 503)
-        case "denied":
-            raise Refused("AccessDenied", "Access to the resource is denied.", 403)
+def _refused(failure: Failure) -> Refused:
+    return Refused(failure.code, failure.message, failure.status)
 
 
 def face(stage: Stage) -> ASGIApp:

@@ -1,4 +1,4 @@
-"""Levers of the AWS side: keys, roles, queues and what lies in them, and trouble with AWS.
+"""Levers of the AWS side: keys, roles, queues and what lies in them.
 
 Answers for: reading the wish. What becomes of notifications on their way is in `notices`.
 """
@@ -8,14 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 from amazon_emulator.clock import stamp
-from amazon_emulator.faces.aws import FAILING
 from amazon_emulator.faces.levers import notices
 from amazon_emulator.faces.levers.wishes import Wish, WrongWish
 from amazon_emulator.stage import Stage
 from amazon_emulator.trade import queue_policies
 from amazon_emulator.trade.aws_access import ACCOUNT, AccessKey, AwsAccess
 from amazon_emulator.trade.queues import Message, Queue, QueueRefused, Queues, why_not
-from amazon_emulator.weather import Spell
 
 __all__ = [
     "LEVERS",
@@ -23,8 +21,6 @@ __all__ = [
     "add_queue",
     "add_role",
     "change_queue",
-    "clear_aws",
-    "fail_aws",
     "keys",
     "peek",
     "put_message",
@@ -232,35 +228,6 @@ def _message_view(message: Message) -> dict[str, Any]:
     }
 
 
-# --- trouble --------------------------------------------------------------------------------------
-
-
-def fail_aws(stage: Stage, wish: Wish) -> dict[str, Any]:
-    """SQS and STS fail {mode, times?, ms?, share?, operation?: ReceiveMessage, AssumeRole, ...}:
-    500, 503, denied, drop, hang, empty, html, slow; 500_after, 503_after, drop_after, hang_after,
-    truncate after the work was done."""
-    mode = wish.choice("mode", FAILING)
-    spell = Spell(
-        face="aws",
-        mode=mode,
-        times=wish.count("times"),
-        ms=int(wish.number("ms", 1000 if mode == "slow" else 0)),
-        share=wish.number("share", 1.0),
-        operation=wish.maybe("operation"),
-    )
-    wish.done()
-    if not 0 <= spell.ms <= 600_000 or not 0 < spell.share <= 1:
-        raise WrongWish("'ms' must be from 0 to 600000 and 'share' above 0 up to 1")
-    stage.weather.cast(spell)
-    return {"items": [one.as_json() for one in stage.weather.spells]}
-
-
-def clear_aws(stage: Stage, wish: Wish) -> dict[str, Any]:
-    """SQS and STS work again; hanging requests are dropped, long polls answer empty."""
-    wish.done()
-    return {"cleared": stage.weather.clear("aws")}
-
-
 LEVERS = (
     *notices.LEVERS,
     ("POST", "/world/aws-keys", add_key),
@@ -274,6 +241,4 @@ LEVERS = (
     ("PATCH", "/queues/{queue}", change_queue),
     ("GET", "/queues/{queue}/messages", peek),
     ("POST", "/queues/{queue}/messages", put_message),
-    ("POST", "/aws/fail", fail_aws),
-    ("POST", "/aws/clear", clear_aws),
 )
