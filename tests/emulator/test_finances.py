@@ -256,11 +256,32 @@ def test_events_come_in_pages(desk: OrdersDesk) -> None:
     assert "NextToken" not in second
     for wrong in (
         {"PostedAfter": ago(desk, seconds=30)},
+        {"PostedBefore": ago(desk, days=2)},
         {"PostedAfter": ago(desk, days=1), "PostedBefore": ago(desk, days=2)},
         {"MaxResultsPerPage": 101},
         {"NextToken": "made-up"},
     ):
         assert desk.errors(desk.call("GET", EVENTS, **wrong))["code"] == "InvalidInput"
+
+
+def test_charges_have_the_names_of_the_finances_model(desk: OrdersDesk) -> None:
+    goods = [{"sku": "SKU-1", "price": "10.00", "gift_wrap": "1.00", "gift_wrap_tax": "0.19"}]
+    order = desk.make(status="SHIPPED", age_seconds=DAY * 9, items=goods)
+    (event,) = events(desk, order)["ShipmentEventList"]
+    (item,) = event["ShipmentItemList"]
+    assert [charge["ChargeType"] for charge in item["ItemChargeList"]] == [
+        *("Principal", "Tax", "ShippingCharge", "ShippingTax", "Giftwrap", "GiftwrapTax"),
+    ]
+
+
+def test_more_than_180_days_find_nothing(desk: OrdersDesk) -> None:
+    desk.make(status="SHIPPED", age_seconds=DAY * 9)
+    for days, count in ((179, 1), (181, 0)):
+        payload = desk.get_json(EVENTS, PostedAfter=ago(desk, days=days))["payload"]
+        assert len(payload["FinancialEvents"]["ShipmentEventList"]) == count
+        since = {"FinancialEventGroupStartedAfter": ago(desk, days=days)}
+        payload = desk.get_json(GROUPS, **since)["payload"]
+        assert len(payload["FinancialEventGroupList"]) == count
 
 
 def test_orders_that_are_not_there(desk: OrdersDesk) -> None:

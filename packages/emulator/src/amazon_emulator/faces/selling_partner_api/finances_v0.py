@@ -28,7 +28,13 @@ PAGE = 100
 SETTLED = timedelta(minutes=2)
 WIDEST = timedelta(days=180)
 # Components of an order adjustment under the names that charges have here.
-CHARGE_TYPES = {"Shipping": "ShippingCharge", "COD": "CODItemCharge", "CODTax": "CODItemTaxCharge"}
+CHARGE_TYPES = {
+    "Shipping": "ShippingCharge",
+    "GiftWrap": "Giftwrap",
+    "GiftWrapTax": "GiftwrapTax",
+    "COD": "CODItemCharge",
+    "CODTax": "CODItemTaxCharge",
+}
 
 _ORDER_ID = re.compile(r"[0-9]{3}-[0-9]{7}-[0-9]{7}")
 
@@ -42,8 +48,6 @@ def _by_order(call: Call) -> dict[str, Any]:
 
 def _all(call: Call) -> dict[str, Any]:
     after, before = _span(call, "PostedAfter", "PostedBefore")
-    if after is not None and before - after > WIDEST:
-        return {"payload": {"FinancialEvents": {}}}
     return _events(call, "all", lambda entry: _is_within(entry, after, before), "")
 
 
@@ -61,8 +65,14 @@ def _by_group(call: Call) -> dict[str, Any]:
 
 
 def _is_within(entry: Entry, after: datetime | None, before: datetime) -> bool:
-    posted_at = entry.booking.posted_at
-    return (after is None or posted_at >= after) and posted_at < before
+    return _is_between(entry.booking.posted_at, after, before)
+
+
+def _is_between(instant: datetime, after: datetime | None, before: datetime) -> bool:
+    """Ends of more than 180 days find nothing, as the model says."""
+    if after is not None and (instant < after or before - after > WIDEST):
+        return False
+    return instant < before
 
 
 def _span(call: Call, lower: str, upper: str) -> tuple[datetime | None, datetime]:
@@ -71,8 +81,8 @@ def _span(call: Call, lower: str, upper: str) -> tuple[datetime | None, datetime
     for name, instant in ((lower, after), (upper, before)):
         if instant is not None and instant > latest:
             raise Denied.invalid(f"{name} must be no later than two minutes before the request")
-    if after is not None and before is not None and before <= after:
-        raise Denied.invalid(f"{upper} must be later than {lower}")
+    if before is not None and (after is None or before <= after):
+        raise Denied.invalid(f"{upper} needs {lower} and must be later than it")
     return after, before or latest
 
 
@@ -195,8 +205,7 @@ def _groups(call: Call) -> dict[str, Any]:
     found = [
         _group(group, inside, call.now)
         for group, inside in money_ledger.groups(_told(call))
-        if (starts_after is None or group.starts_at >= starts_after)
-        and group.starts_at < starts_before
+        if _is_between(group.starts_at, starts_after, starts_before)
     ]
     payload: dict[str, Any] = {"FinancialEventGroupList": found[start : start + size]}
     if start + size < len(found):
