@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -161,6 +162,9 @@ def serve(
             write_whole(addresses_file, json.dumps(emulator.addresses, indent=2) + "\n")
 
     server.when_ready = tell
+    # What exists by now stays for good: the collector of garbage need not walk it again and again.
+    gc.collect()
+    gc.freeze()
     asyncio.run(emulator.serve(server))
 
 

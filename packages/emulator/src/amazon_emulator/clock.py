@@ -23,8 +23,10 @@ class Clock:
             self.set(start)
 
     def now(self) -> datetime:
-        """The emulator's time, in UTC."""
-        return datetime.fromtimestamp(time.time(), UTC) + self._offset
+        """The emulator's time, in UTC, by the millisecond: as exact as Amazon writes it, so that an
+        instant that was read from an answer compares with the one that is kept."""
+        now = datetime.fromtimestamp(time.time(), UTC) + self._offset
+        return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
     def set(self, instant: datetime) -> None:
         """Makes ``instant`` the present; time goes on from there."""

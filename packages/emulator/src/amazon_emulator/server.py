@@ -27,7 +27,7 @@ from amazon_emulator.levers import Levers
 from amazon_emulator.marketplaces import REGIONS
 from amazon_emulator.models import Library, read
 from amazon_emulator.models import Mode as ContractMode
-from amazon_emulator.stage import FACES, Stage
+from amazon_emulator.stage import FACES, Stage, log
 
 __all__ = [
     "Dispatch",
@@ -101,7 +101,11 @@ class Dispatch:
         elif refused := safety.refusal(scope):
             await refused(scope, receive, send)
         else:
-            self.stage.agenda.run(self.stage.clock.now())
+            try:
+                self.stage.agenda.run(self.stage.clock.now())
+            except Exception:  # noqa: BLE001  # logged; see the next line
+                # Whoever asks now has no part in it, and what was to happen is struck already.
+                log.exception("the emulator failed at something that was due; this is a bug")
             await face(scope, receive, send)
 
 

@@ -141,7 +141,6 @@ class Partner:
     consent_error: str | None = None  # an on-page error code that this partner always meets
     business_type: str = "PRIVATE_LIMITED"
     selling_plan: str = "PROFESSIONAL"
-    orders: list[dict[str, object]] = field(default_factory=list)
 
     @property
     def regions(self) -> list[Region]:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal, get_args
 
-from amazon_emulator.clock import read_instant
 from amazon_emulator.stage import Stage
 from amazon_emulator.trade import vendor_records
 from amazon_emulator.world import Partner
@@ -173,8 +172,6 @@ class VendorRetail:
 
     def of(self, partner: Partner) -> dict[str, PurchaseOrder]:
         """The orders of one vendor group, by number."""
-        if partner.orders:
-            self._stock_as_noted(partner)
         return self.orders.setdefault(partner.selling_partner_id, {})
 
     def stock(self, partner: Partner, now: datetime) -> None:
@@ -251,11 +248,6 @@ class VendorRetail:
             lines,
             state_changed_at=placed_at,
         )
-
-    def _stock_as_noted(self, partner: Partner) -> None:
-        noted = partner.orders[-1]
-        partner.orders = []
-        self.stock(partner, read_instant(str(noted["stocked_at"])))
 
 
 def _progress(order: PurchaseOrder, progress: int) -> None:

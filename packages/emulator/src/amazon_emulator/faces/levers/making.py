@@ -10,9 +10,9 @@ from typing import Any, get_args
 from amazon_emulator import issuing, marketplaces, safety
 from amazon_emulator.clock import read_instant, stamp
 from amazon_emulator.faces.levers.wishes import Wish, WrongWish
-from amazon_emulator.faces.selling_partner_api.vendor_orders import stock_orders
 from amazon_emulator.marketplaces import REGIONS, Marketplace, Region
 from amazon_emulator.stage import Stage
+from amazon_emulator.trade.vendor_retail import VendorRetail
 from amazon_emulator.world import (
     Application,
     Grant,
@@ -181,8 +181,9 @@ def add_partner(stage: Stage, wish: Wish) -> dict[str, Any]:
         partner.vendor_codes = wish.texts("vendor_codes", [issuing.vendor_code(number)])
     change_person(partner, wish)
     wish.done()
-    stock_orders(partner, stage.clock.now())
     adding(stage.world.add_partner, partner)
+    if kind == "vendor":
+        stage.of(VendorRetail).stock(partner, stage.clock.now())
     return {**partner_view(partner), "password": partner.password}
 
 
@@ -204,8 +205,7 @@ def change_partner(stage: Stage, wish: Wish) -> dict[str, Any]:
         )
     if partner.kind == "vendor" and wish.has("vendor_codes"):
         changed.vendor_codes = wish.texts("vendor_codes")
-        changed.orders = []
-        stock_orders(changed, stage.clock.now())
+        stage.of(VendorRetail).stock(changed, stage.clock.now())
     change_person(changed, wish)
     wish.done()
     vars(partner).update(vars(changed))

@@ -25,7 +25,6 @@ from amazon_emulator.faces.selling_partner_api.vendor_submissions import (
 from amazon_emulator.trade.vendor_acknowledgements import ACKNOWLEDGEMENT
 from amazon_emulator.trade.vendor_parties import billing_address, billing_party
 from amazon_emulator.trade.vendor_retail import STATES, OrderLine, PurchaseOrder, VendorRetail
-from amazon_emulator.world import Partner
 
 __all__ = [
     "OPERATIONS",
@@ -34,7 +33,6 @@ __all__ = [
     "purchase_orders",
     "purchase_orders_status",
     "status_view",
-    "stock_orders",
 ]
 
 PAGE = 100
@@ -44,12 +42,6 @@ CONFIRMATIONS = ("ACCEPTED", "PARTIALLY_ACCEPTED", "REJECTED", "UNCONFIRMED")
 RECEIPTS = ("NOT_RECEIVED", "PARTIALLY_RECEIVED", "RECEIVED")
 
 Span = tuple[datetime | None, datetime | None]
-
-
-def stock_orders(partner: Partner, now: datetime) -> None:
-    """Notes that the vendor shall have its first purchase orders, as of now; they are made when
-    they are first looked at."""
-    partner.orders.append({"stocked_at": stamp(now)})
 
 
 # --- purchase orders ------------------------------------------------------------------------------
