@@ -290,6 +290,9 @@ def lively(shop: Shop) -> Orders:
     order = shop.orders.of_partner(shop.partner.selling_partner_id)[2]
     wanted = Wanted(order.items[0].order_item_id, {"Principal": Decimal("2.00")})
     orders_changes.refund(shop.stage, order, [wanted], source="feed-1", now=shop.now)
+    bare = orders_changes.Parcel("7", "DHL", "", shop.now, None)
+    orders_changes.ship(shop.stage, shop.order(), bare, said_by="feed-2", now=shop.now)
+    orders_changes.cancel(shop.stage, shop.order(), by="MERCHANT", reason="", now=shop.now)
     shop.orders.refusals.append(refusal("A"))
     return shop.orders
 

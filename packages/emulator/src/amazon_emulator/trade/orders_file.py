@@ -127,8 +127,20 @@ def written(orders: Orders) -> dict[str, Any]:
         "finances_lag_hours": orders.finances_lag / timedelta(hours=1),
         "finances_v0_lag_hours": orders.finances_v0_lag / timedelta(hours=1),
         "refusals": [vars(refusal) | {} for refusal in orders.refusals],
-        "orders": [_order(order) for order in orders.everything()],
+        "orders": [_lean(_order(order)) for order in orders.everything()],
     }
+
+
+def _lean(value: Any) -> Any:
+    """Without fields that hold nothing: reading knows them by itself."""
+    if isinstance(value, dict):
+        lean = {name: _lean(inner) for name, inner in value.items()}
+        return {
+            name: inner
+            for name, inner in lean.items()
+            if inner is not None and inner is not False and inner not in ("", [], {})
+        }
+    return [_lean(inner) for inner in value] if isinstance(value, list) else value
 
 
 def read_into(orders: Orders, given: Any) -> None:
@@ -316,7 +328,7 @@ def _read_cancellation(place: Place) -> Cancellation | None:
     inner = place.within("cancellation")
     gone = Cancellation(
         inner.choice("by", ("BUYER", "MERCHANT", "AMAZON")),
-        inner.text("reason"),
+        inner.text("reason", ""),
         inner.instant("at"),
     )
     inner.done()
@@ -346,7 +358,7 @@ def _read_package(place: Place) -> Package:
     package = Package(
         reference_id=place.text("reference_id"),
         carrier_code=place.text("carrier_code"),
-        tracking_number=place.text("tracking_number"),
+        tracking_number=place.text("tracking_number", ""),
         ship_date=place.instant("ship_date"),
         contents=_quantities(place),
         created_at=place.instant("created_at"),
