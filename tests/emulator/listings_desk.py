@@ -127,6 +127,7 @@ class Shop:
                 application=Application("Northwind", "app", "client", []),
                 region="eu",
                 feed_id="50001",
+                report_feed_id="50001",
                 feed_type="JSON_LISTINGS_FEED",
                 marketplace_ids=places,
                 content=content,

@@ -118,6 +118,7 @@ class Shop:
             application=self.application,
             region=region,
             feed_id=f"feed-{self.feeds}",
+            report_feed_id=f"feed-{self.feeds}",
             feed_type=feed_type,
             marketplace_ids=(self.partner.home.id,),
             content=content.encode() if isinstance(content, str) else content,

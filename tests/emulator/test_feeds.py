@@ -210,7 +210,8 @@ def test_results_vary_unless_gentle(desk: Desk, seen: list[Work]) -> None:
         assert ElementTree.fromstring(report).text == "Größe €"
         assert (b"Gr\xf6\xdfe &#8364;" in report) is latin
     assert kinds == {(True, True), (True, False), (False, True), (False, False)}
-    assert all(work.feed_id.startswith("amzn1.spfeed.") for work in seen)
+    assert all(work.report_feed_id.startswith("amzn1.spfeed.") for work in seen)
+    assert not any(work.feed_id.startswith("amzn1.spfeed.") for work in seen)
 
 
 # --- refusals -------------------------------------------------------------------------------------

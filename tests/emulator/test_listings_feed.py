@@ -334,11 +334,6 @@ def test_amazons_own_example_of_a_feed_is_taken(models: Path) -> None:
     assert not {one["code"] for one in report["issues"]} & {"4002008", "BAD_REQUEST", "4002001"}
 
 
-def test_the_report_may_name_the_feed_by_another_id() -> None:
-    assert Shop.open(gentle=True).feed(GOOD)["header"]["feedId"] == "50001"
-    assert Shop.open(gentle=False).feed(GOOD)["header"]["feedId"] == "amzn1.spfeed.50001"
-
-
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
     | st.sampled_from(["A", "PATCH", "UPDATE", "merge", "/attributes/purchasable_offer", DE]),

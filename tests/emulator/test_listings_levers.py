@@ -224,7 +224,6 @@ def test_habits_are_shown_and_changed(desk: Desk) -> None:
     assert known == {
         "delay_s": 0.0,
         "missing_offers_are_lost": False,
-        "report_feed_id_differs": False,
         "unknown_skus": "accept",
         "required": {},
         "refused_product_types": [],
@@ -232,7 +231,6 @@ def test_habits_are_shown_and_changed(desk: Desk) -> None:
     changes = {
         "delay_s": 5,
         "missing_offers_are_lost": True,
-        "report_feed_id_differs": True,
         "unknown_skus": "refuse",
         "required": {"LAMP": ["wattage"]},
         "refused_product_types": ["GONE"],

@@ -145,7 +145,7 @@ def test_a_process_tells_its_addresses_and_ends_cleanly(
         assert [file.name for file in tmp_path.iterdir()] == ["addresses.json"]
         levers = Levers(addresses["levers"])
         [application] = levers.pull("GET", "/world/applications")["items"]
-        seller, vendor = levers.pull("GET", "/world/partners")["items"]
+        seller, other_seller, vendor = levers.pull("GET", "/world/partners")["items"]
         levers.fail_lwa("hang")
         running.send_signal(how)
         said, _ = running.communicate(timeout=20)
@@ -155,6 +155,7 @@ def test_a_process_tells_its_addresses_and_ends_cleanly(
     for shown in (
         application["application_id"],
         seller["email"],
+        other_seller["selling_partner_id"],
         vendor["selling_partner_id"],
         "amzn1.oa2-cs.v1.emulated",
         "in memory",

@@ -10,8 +10,29 @@ All state is in memory. Nothing that it issues is worth anything at Amazon, and 
 looks like a real credential.
 """
 
-from amazon_emulator.levers import LeverError, Levers
-from amazon_emulator.server import Emulator, NotLoopback
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from amazon_emulator.levers import LeverError, Levers
+    from amazon_emulator.server import Emulator, NotLoopback
 
 __all__ = ["Emulator", "LeverError", "Levers", "NotLoopback"]
 __version__ = "0.1.0"
+
+# Imported when first asked for: pytest loads the plug-in in suites that never use the emulator.
+_HOMES = {
+    "Emulator": "amazon_emulator.server",
+    "LeverError": "amazon_emulator.levers",
+    "Levers": "amazon_emulator.levers",
+    "NotLoopback": "amazon_emulator.server",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(home), name)

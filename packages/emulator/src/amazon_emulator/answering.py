@@ -136,7 +136,7 @@ async def before_work(
         case "hang":
             return await hang(stage, face, request)
         case "garbage":
-            return Response(GARBAGE[face], 200, media_type="application/json")
+            return Response(GARBAGE.get(face, GARBAGE["spapi"]), 200, media_type="application/json")
         case "empty":
             return Response(b"", 200, media_type="application/json")
         case "html":

@@ -16,7 +16,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from amazon_emulator import __version__, demo_world, world_file
+from amazon_emulator import __version__, safety, world_file
 from amazon_emulator.clock import read_instant, stamp
 from amazon_emulator.faces import selling_partner_api
 from amazon_emulator.faces.levers import lever_list
@@ -115,7 +115,10 @@ def serve(
     ] = None,
     with_demo_world: Annotated[
         bool,
-        typer.Option("--demo-world", help="Begin with an application, a seller and a vendor."),
+        typer.Option(
+            "--demo-world",
+            help="Begin with an application, two sellers, a vendor, listings, orders.",
+        ),
     ] = False,
     login_uri: Annotated[
         str, typer.Option(help="Log-in URI of the demo world's application.")
@@ -130,6 +133,8 @@ def serve(
     """Run until Ctrl-C or SIGTERM. Prints one address per face."""
     if no_models and models is not None:
         _fail("--models and --no-models exclude each other")
+    if with_demo_world and world is not None:
+        _fail("--world and --demo-world exclude each other")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     if addresses_file is not None:
         _clear_place(addresses_file)
@@ -145,19 +150,21 @@ def serve(
             limits=limits,
             contract=contract.value,
         )
-        if world is not None:
+        if with_demo_world:
+            world_file.load_file(emulator.stage, world_file.small())
+            [application] = emulator.stage.world.applications.values()
+            application.login_uri = safety.checked_address("--login-uri", login_uri)
+            application.redirect_uris = [safety.checked_address("--redirect-uri", redirect_uri)]
+        elif world is not None:
             world_file.load_file(emulator.stage, world)
         server = emulator.prepare()
     except (NotLoopback, ModelsUnreadable, ValueError) as error:
         _fail(str(error))
     except OSError as error:
         _fail(f"cannot listen on {host}, ports from {port}: {error.strerror}")
-    issued: dict[str, Any] = {}
-    if with_demo_world:
-        issued = demo_world.build(emulator.stage, login_uri, redirect_uri)
 
     def tell() -> None:
-        _show(emulator, issued)
+        _show(emulator, world_file.printed(emulator.stage))
         if addresses_file is not None:
             write_whole(addresses_file, json.dumps(emulator.addresses, indent=2) + "\n")
 
@@ -190,6 +197,7 @@ def _show(emulator: Emulator, issued: dict[str, Any]) -> None:
         for name in (
             *("name", "application_id", "lwa_client_id", "lwa_client_secret", "status"),
             *("selling_partner_id", "email", "password", "vendor_codes", "marketplaces"),
+            *("refresh_token",),
         ):
             if made.get(name):
                 typer.echo(f"  {name:<20} {_plain(made[name])}")

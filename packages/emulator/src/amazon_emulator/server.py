@@ -53,6 +53,8 @@ class Protocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        # Addresses hold codes and signatures, and pytest listens to every logger.
+        self.access_log = False
         app = self.app
 
         async def with_hang_up(scope: Scope, receive: Receive, send: Send) -> None:

@@ -22,6 +22,7 @@ from starlette.routing import Route
 from amazon_emulator import answering, issuing
 from amazon_emulator.history import Asked
 from amazon_emulator.stage import Stage, log
+from amazon_emulator.weather import Spell
 from amazon_emulator.world import AccessToken, Application, Code, Grant
 
 __all__ = [
@@ -36,7 +37,7 @@ __all__ = [
     "is_text",
     "missing",
     "read_body",
-    "refuse_by_mode",
+    "refuse_by",
     "refuse_real_credentials",
 ]
 
@@ -103,7 +104,7 @@ class TokenEndpoint:
         asked.weather = spell.mode if spell else None
         answer = await answering.before_work(self.stage, "lwa", spell, request)
         if answer is None:
-            answer = self.work(given, asked, spell.mode if spell else "")
+            answer = self.work(given, asked, spell)
         # Before anything else can happen: who counts must see finished work as finished.
         asked.status = answer.status_code
         answer = await answering.after_work(self.stage, "lwa", spell, request, answer)
@@ -135,13 +136,12 @@ class TokenEndpoint:
             return code.grant
         return self.stage.world.grants.get(given.get("refresh_token", ""))
 
-    def work(self, given: Mapping[str, str], asked: Asked, mode: str) -> Response:
+    def work(self, given: Mapping[str, str], asked: Asked, spell: Spell | None) -> Response:
         try:
-            refuse_by_mode(mode)
+            refuse_by(spell, work_done=False)
             answer = self.tokens(given)
             asked.work_done = True
-            if mode.endswith("_after"):
-                refuse_by_mode(mode.removesuffix("_after"))
+            refuse_by(spell, work_done=True)
         except Refused as refused:
             asked.error = refused.error
             return self.error(refused)
@@ -252,21 +252,11 @@ class TokenEndpoint:
         return answering.as_json(body, refused.status, {**NO_STORE, "x-amzn-requestid": request_id})
 
 
-def refuse_by_mode(mode: str) -> None:
-    """The failing modes that look like an answer of LWA."""
-    match mode:
-        case "500":
-            raise Refused(500, "server_error", "The server encountered an internal error")
-        case "503":
-            raise Refused(503, "temporarily_unavailable", "The service is temporarily unavailable")
-        case "429":
-            raise Refused(429, "temporarily_unavailable", "Rate exceeded")
-        case "invalid_client":
-            raise invalid_client()
-        case "unauthorized_client" | "denied":
-            raise Refused(
-                400, "unauthorized_client", "The client is not authorized for this grant type"
-            )
+def refuse_by(spell: Spell | None, *, work_done: bool) -> None:
+    """The failing modes that look like an answer of LWA. Raises Refused."""
+    failure = spell.failure if spell else None
+    if failure is not None and failure.after_work is work_done:
+        raise Refused(failure.status, failure.code, failure.message)
 
 
 def refuse_real_credentials(given: Mapping[str, str]) -> None:

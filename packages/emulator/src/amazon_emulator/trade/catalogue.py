@@ -41,13 +41,11 @@ class Habits:
 
     ``delay_s``: from ACCEPTED until it is applied (0; else 5). ``missing_offers_are_lost``: a
     message of a feed of several marketplaces takes away the prices where it names none (no; else
-    yes). ``report_feed_id_differs``: the processing report names the feed by another id (no; else
     yes). ``unknown_skus``: whether a patch for an unknown SKU is accepted, as Amazon's support
     calls expected, or refused."""
 
     delay_s: float | None = None
     missing_offers_are_lost: bool | None = None
-    report_feed_id_differs: bool | None = None
     unknown_skus: Literal["accept", "refuse"] = "accept"
 
 
@@ -106,17 +104,12 @@ class Catalogue:
         told = self.habits.missing_offers_are_lost
         return told if told is not None else not stage.habits.gentle
 
-    def renames_feeds(self, stage: Stage) -> bool:
-        told = self.habits.report_feed_id_differs
-        return told if told is not None else not stage.habits.gentle
-
     def as_json(self) -> dict[str, Any]:
         habits = self.habits
         return {
             "habits": {
                 "delay_s": habits.delay_s,
                 "missing_offers_are_lost": habits.missing_offers_are_lost,
-                "report_feed_id_differs": habits.report_feed_id_differs,
                 "unknown_skus": habits.unknown_skus,
             },
             "required": {name: list(told) for name, told in sorted(self.required.items())},
@@ -143,7 +136,6 @@ class Catalogue:
         self.habits = Habits(
             delay,
             told.choice("missing_offers_are_lost", (True, False, None), None),
-            told.choice("report_feed_id_differs", (True, False, None), None),
             told.choice("unknown_skus", ("accept", "refuse"), "accept"),
         )
         told.done()

@@ -217,7 +217,9 @@ def _process(work: Work) -> Outcome:
     )
     invoices.uploads.append(upload)
     merchant_id = work.partner.selling_partner_id
-    return Outcome("DONE", feed_xml.report(work.feed_id, merchant_id, 1, results), XML_REPORT)
+    return Outcome(
+        "DONE", feed_xml.report(work.report_feed_id, merchant_id, 1, results), XML_REPORT
+    )
 
 
 def _is_known(invoices: Invoices, work: Work, claim: Claim) -> bool:

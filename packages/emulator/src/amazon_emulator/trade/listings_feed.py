@@ -266,12 +266,11 @@ _FIELDS = {
 
 
 def _reported(work: Work, header: dict[str, Any], tally: Tally) -> Outcome:
-    renamed = work.stage.of(Catalogue).renames_feeds(work.stage)
     report: dict[str, Any] = {
         "header": {
             "sellerId": header["sellerId"],
             "version": "2.0",
-            "feedId": f"amzn1.spfeed.{work.feed_id}" if renamed else work.feed_id,
+            "feedId": work.report_feed_id,
         },
         "issues": tally.issues,
         "summary": tally.summary(),

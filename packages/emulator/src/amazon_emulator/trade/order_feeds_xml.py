@@ -229,7 +229,9 @@ def _processor(
                 results += _played(work, message, play)
         merchant_id = work.partner.selling_partner_id
         return Outcome(
-            "DONE", feed_xml.report(work.feed_id, merchant_id, processed, results), XML_REPORT
+            "DONE",
+            feed_xml.report(work.report_feed_id, merchant_id, processed, results),
+            XML_REPORT,
         )
 
     return process

@@ -26,6 +26,7 @@ class Work:
     application: Application
     region: Region
     feed_id: str
+    report_feed_id: str  # the name by which the report calls it; may differ at Amazon
     feed_type: str
     marketplace_ids: tuple[str, ...]
     content: bytes

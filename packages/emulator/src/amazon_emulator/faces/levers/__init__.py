@@ -54,6 +54,8 @@ LEVERS: tuple[tuple[str, str, Lever], ...] = tuple(
     lever for levers in AREAS.values() for lever in levers
 )
 
+MAX_BODY = 64_000_000  # a world travels whole, documents included
+
 
 class Pulled:
     """One lever as an endpoint."""
@@ -64,13 +66,13 @@ class Pulled:
 
     async def __call__(self, request: Request) -> Response:
         try:
-            body = await answering.body_of(request)
+            body = await answering.body_of(request, MAX_BODY)
             wish = Wish.read(body, dict(request.path_params), dict(request.query_params))
             said = self.lever(self.stage, wish)
         except WrongWish as wrong:
             return answering.as_json({"error": str(wrong)}, wrong.status)
         except answering.BodyTooLarge:
-            return answering.as_json({"error": "the body is larger than a megabyte"}, 413)
+            return answering.as_json({"error": "the body is larger than 64 megabytes"}, 413)
         return answering.as_json(said)
 
 

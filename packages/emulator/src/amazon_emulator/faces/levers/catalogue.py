@@ -236,7 +236,6 @@ def habits(stage: Stage, wish: Wish) -> dict[str, Any]:
     return {
         "delay_s": catalogue.delay_s(stage),
         "missing_offers_are_lost": catalogue.loses_offers(stage),
-        "report_feed_id_differs": catalogue.renames_feeds(stage),
         "unknown_skus": catalogue.habits.unknown_skus,
         "required": {name: list(told) for name, told in sorted(catalogue.required.items())},
         "refused_product_types": sorted(catalogue.refused_types),
@@ -245,7 +244,7 @@ def habits(stage: Stage, wish: Wish) -> dict[str, Any]:
 
 def change_habits(stage: Stage, wish: Wish) -> dict[str, Any]:
     """Changes any of delay_s (until a submission is applied), missing_offers_are_lost (prices that
-    a feed of several marketplaces does not name), report_feed_id_differs, unknown_skus (accept|
+    a feed of several marketplaces does not name), unknown_skus (accept|
     refuse), required ({product type: [attributes]}), refused_product_types."""
     catalogue = stage.of(Catalogue)
     now, told = catalogue.habits, type(catalogue.habits)
@@ -255,7 +254,6 @@ def change_habits(stage: Stage, wish: Wish) -> dict[str, Any]:
     changed = told(
         delay_s,
         wish.choice("missing_offers_are_lost", (True, False, None), now.missing_offers_are_lost),
-        wish.choice("report_feed_id_differs", (True, False, None), now.report_feed_id_differs),
         wish.choice("unknown_skus", ("accept", "refuse"), now.unknown_skus),
     )
     required = wish.raw("required", {})

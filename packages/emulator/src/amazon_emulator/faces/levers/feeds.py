@@ -69,7 +69,7 @@ def feeds(stage: Stage, wish: Wish) -> dict[str, Any]:
 
 
 def feed(stage: Stage, wish: Wish) -> dict[str, Any]:
-    """One feed."""
+    """One feed, with its status, its times and the holds on it."""
     return _view(_feed(stage, wish))
 
 

@@ -32,7 +32,7 @@ from amazon_emulator.stage import Stage
 from amazon_emulator.weather import Spell
 from amazon_emulator.world import AccessToken
 
-__all__ = ["OPERATIONS", "Endpoint", "face", "known_routes", "refuse_by_mode"]
+__all__ = ["OPERATIONS", "Endpoint", "face", "known_routes", "refuse_by"]
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 HOW_HEADER = "x-amazon-emulator-answer"
@@ -64,6 +64,7 @@ class Endpoint:
             partner=asked.partner,
             client_id=asked.client_id,
             operation=known.name if known else None,
+            template=f"{known.method} {known.template}" if known else None,
             region=self.region,
         )
         asked.weather = spell.mode if spell else None
@@ -116,18 +117,16 @@ class Endpoint:
         asked: Asked,
         spell: Spell | None,
     ) -> Response:
-        mode = spell.mode if spell else ""
         headers = {"x-amzn-requestid": issuing.request_id()}
         try:
-            refuse_by_mode(mode)
+            refuse_by(spell, work_done=False)
             call = guards.admit(self.stage, self.region, asking, known, token, self.sandbox)
             assert known is not None
             guards.spend(call, known, self.sandbox)
             guards.check_contract(call, known, asked)
             said, how = self.answer(call, known)
             asked.work_done = True
-            if mode.endswith("_after"):
-                refuse_by_mode(mode.removesuffix("_after"))
+            refuse_by(spell, work_done=True)
         except Denied as denied:
             asked.error = denied.details or denied.code
             headers |= guards.rate_limit(self.stage, token, known, denied.status, self.sandbox)
@@ -171,23 +170,11 @@ class Endpoint:
         return answering.as_json(payload, said.status, given)
 
 
-def refuse_by_mode(mode: str) -> None:
-    """The failing modes that look like an answer of SP-API."""
-    match mode:
-        case "500":
-            words = "We encountered an internal error. Please try again."
-            raise Denied(500, "InternalFailure", words)
-        case "503":
-            words = "Service is temporarily unavailable. Please try again."
-            raise Denied(503, "ServiceUnavailable", words)
-        case "429":
-            raise Denied.quota()
-        case "denied":
-            raise Denied.access("")
-        case "invalid_client":
-            raise Denied.access("The LWA secret token you provided has expired.")
-        case "unauthorized_client":
-            raise Denied.access("The access token you provided is revoked, malformed or invalid.")
+def refuse_by(spell: Spell | None, *, work_done: bool) -> None:
+    """The failing modes that look like an answer of SP-API. Raises Denied."""
+    failure = spell.failure if spell else None
+    if failure is not None and failure.after_work is work_done:
+        raise Denied(failure.status, failure.code, failure.message, failure.details)
 
 
 def face(stage: Stage, region: Region, *, sandbox: bool = False) -> Starlette:

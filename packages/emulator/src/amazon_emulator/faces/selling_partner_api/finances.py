@@ -16,7 +16,6 @@ from typing import Any
 from amazon_emulator.clock import stamp
 from amazon_emulator.faces.selling_partner_api import finances_v0, paging
 from amazon_emulator.faces.selling_partner_api.operations import Call, Denied, Operation
-from amazon_emulator.faces.selling_partner_api.orders_search import asked_instant
 from amazon_emulator.trade import money, money_ledger
 from amazon_emulator.trade.money_ledger import Entry
 from amazon_emulator.trade.orders import Line, Order, Orders
@@ -75,7 +74,7 @@ def list_transactions(call: Call) -> dict[str, Any]:
 
 
 def _span(call: Call) -> tuple[datetime | None, datetime]:
-    after, before = asked_instant(call, "postedAfter"), asked_instant(call, "postedBefore")
+    after, before = call.instant("postedAfter"), call.instant("postedBefore")
     if after is None and call.query("relatedIdentifierName") is None:
         words = "Start date cannot be null"
         raise Denied.invalid(words, words)

@@ -16,7 +16,6 @@ from typing import Any
 from amazon_emulator.clock import stamp
 from amazon_emulator.faces.selling_partner_api import paging
 from amazon_emulator.faces.selling_partner_api.operations import Call, Denied, Operation
-from amazon_emulator.faces.selling_partner_api.orders_search import asked_instant
 from amazon_emulator.trade import money, money_ledger
 from amazon_emulator.trade.money_ledger import Entry, Group
 from amazon_emulator.trade.orders import Line, Order, Orders
@@ -76,7 +75,7 @@ def _is_between(instant: datetime, after: datetime | None, before: datetime) -> 
 
 
 def _span(call: Call, lower: str, upper: str) -> tuple[datetime | None, datetime]:
-    after, before = asked_instant(call, lower), asked_instant(call, upper)
+    after, before = call.instant(lower), call.instant(upper)
     latest = call.now - SETTLED
     for name, instant in ((lower, after), (upper, before)):
         if instant is not None and instant > latest:

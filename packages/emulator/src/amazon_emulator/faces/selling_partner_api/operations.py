@@ -153,15 +153,16 @@ class Call:
         return text
 
     def instant(self, name: str) -> datetime | None:
-        """Amazon reads instants without an offset as UTC."""
+        """In UTC; Amazon reads instants without an offset as UTC. Raises Denied for anything that
+        is no instant of the calendar."""
         text = self.query(name)
         if text is None:
             return None
         try:
             instant = datetime.fromisoformat(text)
-        except ValueError:
+            return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):
             raise Denied.invalid(f"Invalid date-time at '{name}': {text!r}") from None
-        return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 def _never(call: Call) -> bool:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from amazon_emulator.clock import read_instant, stamp
 from amazon_emulator.faces.selling_partner_api.operations import Call, Denied
 from amazon_emulator.trade.orders import Order, Orders
 
-__all__ = ["SETTLED", "Names", "Page", "Span", "asked_instant", "page", "read_span", "span_of"]
+__all__ = ["SETTLED", "Names", "Page", "Span", "page", "read_span", "span_of"]
 
 # Orders of the last two minutes are not told of yet.
 SETTLED = timedelta(minutes=2)
@@ -50,19 +50,10 @@ class Span:
         return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
 
 
-def asked_instant(call: Call, name: str) -> datetime | None:
-    """A parameter as an instant in UTC. Raises Denied for one outside of the calendar, too."""
-    instant = call.instant(name)
-    try:
-        return None if instant is None else instant.astimezone(UTC)
-    except OverflowError:
-        raise Denied.invalid(f"Invalid date-time at '{name}'") from None
-
-
 def read_span(call: Call, names: Names) -> Span:
     """Raises Denied unless exactly one range is given, and rightly."""
-    created = asked_instant(call, names.created_after)
-    updated = asked_instant(call, names.updated_after)
+    created = call.instant(names.created_after)
+    updated = call.instant(names.updated_after)
     if (created is None) == (updated is None):
         raise Denied.invalid(
             f"Exactly one of {names.created_after} and {names.updated_after} must be provided"
@@ -76,7 +67,7 @@ def read_span(call: Call, names: Names) -> Span:
     for other in others:
         if call.query(other) is not None:
             raise Denied.invalid(f"{other} must not be provided with this range")
-    told = asked_instant(call, upper)
+    told = call.instant(upper)
     latest = call.now - SETTLED
     if told is not None and told > latest:
         raise Denied.invalid(f"{upper} must be at least two minutes before the time of the request")

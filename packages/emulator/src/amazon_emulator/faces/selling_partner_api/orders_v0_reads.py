@@ -18,7 +18,6 @@ from amazon_emulator.faces.selling_partner_api.orders_2026 import ORDER_ROLES, o
 from amazon_emulator.faces.selling_partner_api.orders_search import (
     Names,
     Span,
-    asked_instant,
     page,
     read_span,
     span_of,
@@ -64,7 +63,7 @@ class Filters:
         """Raises Denied."""
         facts: dict[str, Any] = {name: call.queries(name) for name in LISTS}
         facts |= {name: call.query(name) for name in SINGLES}
-        facts |= {name: stamp(asked_instant(call, name)) for name in DELIVERY}
+        facts |= {name: stamp(call.instant(name)) for name in DELIVERY}
         for name in ("MarketplaceIds", "AmazonOrderIds"):
             if len(facts[name]) > MOST:
                 raise Denied.invalid(f"At most {MOST} {name} may be provided")

@@ -1,0 +1,525 @@
+"""Amazon's own `amzn-sp-api` for Python at work, with nothing but addresses changed.
+
+Every chapter is an errand of a seller's or vendor's software. Each runs at an emulator that is not
+gentle, and all of them in one world, where the APIs that were called are counted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.emulator.conftest import House
+from tests.emulator.sdk_desk import (
+    BEARABLE,
+    DE,
+    US,
+    VENDOR_CODE,
+    Account,
+    Json,
+    acknowledgement,
+    called,
+    direct_acknowledgement,
+    direct_stock,
+    label_wish,
+    open_queue,
+    package,
+    quiet,
+    refund_feed,
+    shipment_confirmation,
+    stock_and_price,
+    told,
+    vendor_invoice,
+)
+
+pytestmark = BEARABLE
+
+NOTIFICATIONS = "sellingpartnerapi::notifications"
+ROTATION = "sellingpartnerapi::client_credential:rotation"
+
+
+@dataclass(frozen=True)
+class Kit:
+    """The SDK, for one account."""
+
+    account: Account
+
+    def client(self, face: str = "eu", scope: str | None = None, **wishes: Any) -> Any:
+        """A client of the SDK; with a scope one for grantless operations."""
+        spapi = importlib.import_module("spapi")
+        addresses = self.account.amazon.addresses
+        config = spapi.SPAPIConfig(
+            **self.account.house.client,
+            region="EU",
+            scope=scope,
+            refresh_token=None if scope else self.account.refresh_token(**wishes),
+        )
+        known = spapi.SPAPIClient(
+            config, oauth_endpoint=f"{addresses['lwa']}/auth/o2/token", endpoint=addresses[face]
+        )
+        return known.api_client
+
+    def restricted(self, client: Any, method: str, path: str, *data: str) -> Any:
+        """A client that comes with a restricted data token for one operation."""
+        models = self.models("tokens_v2021_03_01")
+        resource = models.RestrictedResource(
+            method=method, path=path, data_elements=list(data) or None
+        )
+        body = models.CreateRestrictedDataTokenRequest(restricted_resources=[resource])
+        answer = self.spapi.TokensApi(client).create_restricted_data_token(body)
+        assert answer.expires_in == 3600
+        other = self.client()
+        cache = other.configuration.access_token_cache
+        cache.token_info["access_token"] = answer.restricted_data_token
+        return other
+
+    @property
+    def spapi(self) -> Any:
+        return importlib.import_module("spapi")
+
+    def models(self, name: str) -> ModuleType:
+        return importlib.import_module(f"spapi.models.{name}")
+
+    def feed(self, client: Any, feed_type: str, content: str, content_type: str) -> str:
+        """Submits a feed, waits for it, and gives its report."""
+        api = self.spapi.FeedsApi(client)
+        models = self.models("feeds_v2021_06_30")
+        document = api.create_feed_document(
+            models.CreateFeedDocumentSpecification(content_type=content_type)
+        )
+        self.account.upload(document.url, content, content_type)
+        wish = models.CreateFeedSpecification(
+            feed_type=feed_type,
+            marketplace_ids=[DE],
+            input_feed_document_id=document.feed_document_id,
+        )
+        feed_id = api.create_feed(wish).feed_id
+        assert api.get_feed(feed_id).processing_status in ("IN_QUEUE", "IN_PROGRESS")
+        self.account.wait()
+        feed = api.get_feed(feed_id)
+        assert (feed.processing_status, feed.feed_type) == ("DONE", feed_type)
+        assert api.get_feeds(feed_types=[feed_type]).feeds[0].feed_id == feed_id
+        result = api.get_feed_document(feed.result_feed_document_id)
+        return self.account.download(result.url, result.compression_algorithm)
+
+
+# --- chapters of a seller -------------------------------------------------------------------------
+
+
+def sellers(kit: Kit) -> None:
+    api = kit.spapi.SellersApi(kit.client())
+    rows = api.get_marketplace_participations().payload
+    assert [row.marketplace.country_code for row in rows] == ["DE", "FR"]
+    assert all(row.participation.is_participating for row in rows)
+    account = api.get_account().payload
+    assert account.business.name
+    assert [row.marketplace.id for row in account.marketplace_participation_list][0] == DE
+
+
+def stock_and_price_by_feed(kit: Kit) -> None:
+    kit.account.levers.listings(kit.account.id, sku="LAMP-1", stock=3, price=19.90)
+    content = stock_and_price(kit.account.id, "LAMP-1", 41)
+    client = kit.client()
+    report = json.loads(kit.feed(client, "JSON_LISTINGS_FEED", content, "application/json"))
+    assert report["summary"]["messagesProcessed"] == 2
+    assert report["summary"]["messagesInvalid"] == 1
+    assert {issue["messageId"] for issue in report["issues"]} == {2}
+    item = kit.spapi.ListingsApi(client).get_listings_item(
+        kit.account.id, "LAMP-1", [DE], included_data=["offers", "fulfillmentAvailability"]
+    )
+    assert item.fulfillment_availability[0].quantity == 41
+    assert float(item.offers[0].price.amount) == 24.9
+
+
+def listings(kit: Kit) -> None:
+    kit.account.levers.listings(kit.account.id, sku="SHADE 1/2", stock=3, price=9.90)
+    api = kit.spapi.ListingsApi(kit.client())
+    models = kit.models("listings_items_v2021_08_01")
+    stock = [{"fulfillment_channel_code": "DEFAULT", "quantity": 8}]
+    patch = models.PatchOperation(
+        op="replace", path="/attributes/fulfillment_availability", value=stock
+    )
+    body = models.ListingsItemPatchRequest(product_type="PRODUCT", patches=[patch])
+    answer = api.patch_listings_item(kit.account.id, "SHADE 1/2", [DE], body)
+    assert (answer.sku, answer.status, answer.issues) == ("SHADE 1/2", "ACCEPTED", [])
+    kit.account.wait()
+    item = api.get_listings_item(
+        kit.account.id, "SHADE 1/2", [DE], included_data=["fulfillmentAvailability", "summaries"]
+    )
+    assert item.fulfillment_availability[0].quantity == 8
+    assert item.summaries[0].marketplace_id == DE
+    with pytest.raises(kit.spapi.ApiException) as refused:
+        api.get_listings_item(kit.account.id, "NOBODY", [DE])
+    assert refused.value.status == 404
+    found = api.search_listings_items(kit.account.id, [DE], page_size=20)
+    assert "SHADE 1/2" in [item.sku for item in found.items]
+
+
+def catalogue(kit: Kit) -> None:
+    [made] = kit.account.levers.listings(kit.account.id, sku="BULB-1", stock=3, price=4.90)
+    asin = kit.account.listing("BULB-1")["asin"]
+    api = kit.spapi.CatalogApi(kit.client())
+    item = api.get_catalog_item(asin, [DE], included_data=["summaries"])
+    assert (made["sku"], item.asin) == ("BULB-1", asin)
+    found = api.search_catalog_items(
+        [DE], identifiers=["BULB-1"], identifiers_type="SKU", seller_id=kit.account.id
+    )
+    assert [item.asin for item in found.items] == [asin]
+
+
+def refunds(kit: Kit) -> None:
+    [order] = kit.account.levers.orders(
+        kit.account.id, status="SHIPPED", age_seconds=9 * 86400, items=[{"sku": "A", "price": "20"}]
+    )
+    kit.account.pull("PATCH", "/orders/habits", {"finances_lag_hours": 0})
+    content = refund_feed(kit.account.id, order, "7.50")
+    client = kit.client()
+    report = kit.feed(client, "POST_PAYMENT_ADJUSTMENT_DATA", content, "text/xml; charset=UTF-8")
+    summary = ElementTree.fromstring(report).find("Message/ProcessingReport/ProcessingSummary")
+    assert summary is not None
+    assert summary.findtext("MessagesSuccessful") == "1"
+    answer = kit.spapi.FinancesV2024Api(client).list_transactions(
+        related_identifier_name="ORDER_ID", related_identifier_value=order["order_id"]
+    )
+    sums = {
+        row.transaction_type: float(row.total_amount.currency_amount)
+        for row in answer.payload.transactions
+    }
+    assert sums == {"Shipment": float(order["total"]), "Refund": -7.5}
+    events = kit.spapi.FinancesV0Api(client).list_financial_events_by_order_id(order["order_id"])
+    [refund] = events.payload.financial_events.refund_event_list
+    [adjusted] = refund.shipment_item_adjustment_list
+    assert [charge.charge_amount.currency_amount for charge in adjusted.item_charge_adjustment_list]
+    assert adjusted.seller_sku == "A"
+
+
+def orders(kit: Kit) -> None:
+    made = kit.account.levers.orders(
+        kit.account.id, count=5, age_seconds=3600, items=[{"sku": "A", "quantity": 2}]
+    )
+    client = kit.client()
+    search = kit.spapi.SearchOrdersApi(client)
+    since = kit.account.ago(days=1)
+    found: list[str] = []
+    mark: Json = {}
+    while True:
+        page = search.search_orders(
+            created_after=since,
+            marketplace_ids=[DE],
+            fulfillment_statuses=["UNSHIPPED"],
+            max_results_per_page=2,
+            **mark,
+        )
+        found += [order.order_id for order in page.orders]
+        if page.pagination is None or not page.pagination.next_token:
+            break
+        mark = {"pagination_token": page.pagination.next_token}
+    assert sorted(found) == sorted(order["order_id"] for order in made)
+    one = kit.spapi.GetOrderApi(client).get_order(found[0], included_data=["PROCEEDS"]).order
+    assert one.order_id == found[0]
+    assert [item.quantity_ordered for item in one.order_items] == [2]
+
+
+def orders_v0_with_personal_data(kit: Kit) -> None:
+    [order] = kit.account.levers.orders(kit.account.id, age_seconds=3600)
+    client = kit.client()
+    number = order["order_id"]
+    bare = kit.spapi.OrdersV0Api(client).get_order(number).payload
+    assert bare.amazon_order_id == number
+    path = f"/orders/v0/orders/{number}"
+    personal = kit.restricted(client, "GET", path, "buyerInfo", "shippingAddress")
+    full = kit.spapi.OrdersV0Api(personal).get_order(number).payload
+    assert (bare.buyer_info and bare.buyer_info.buyer_name) is None
+    assert full.buyer_info.buyer_name
+    assert full.shipping_address.address_line1
+    items = kit.spapi.OrdersV0Api(client).get_order_items(number).payload
+    assert [item.order_item_id for item in items.order_items] == [
+        item["order_item_id"] for item in order["items"]
+    ]
+    with pytest.raises(kit.spapi.ApiException) as refused:
+        kit.spapi.OrdersV0Api(personal).get_orders([DE], created_after="2026-01-01T00:00:00Z")
+    assert refused.value.status == 403
+
+
+def shipping(kit: Kit) -> None:
+    [order] = kit.account.levers.orders(kit.account.id, items=[{"sku": "A", "quantity": 2}])
+    models = kit.models("orders_v0")
+    detail = package(order)
+    lines = [
+        models.ConfirmShipmentOrderItem(
+            order_item_id=line["orderItemId"], quantity=line["quantity"]
+        )
+        for line in detail["orderItems"]
+    ]
+    body = models.ConfirmShipmentRequest(
+        marketplace_id=DE,
+        package_detail=models.PackageDetail(
+            package_reference_id="1",
+            carrier_code="DHL",
+            tracking_number="TRACK1",
+            ship_date=kit.account.ago(),
+            order_items=lines,
+        ),
+    )
+    kit.spapi.OrdersV0Api(kit.client()).confirm_shipment(order["order_id"], body)
+    seen = kit.account.order(order["order_id"])
+    assert seen["status"] == "SHIPPED"
+    assert seen["packages"][0]["tracking_number"] == "TRACK1"
+
+
+def reports(kit: Kit) -> None:
+    kit.account.levers.listings(kit.account.id, sku="CORD-1", stock=12, price=6.00)
+    client = kit.client()
+    api = kit.spapi.ReportsApi(client)
+    models = kit.models("reports_v2021_06_30")
+    wish = models.CreateReportSpecification(
+        report_type="GET_FLAT_FILE_OPEN_LISTINGS_DATA", marketplace_ids=[DE]
+    )
+    report_id = api.create_report(wish).report_id
+    kit.account.wait()
+    report = api.get_report(report_id)
+    assert report.processing_status == "DONE"
+    document = api.get_report_document(report.report_document_id)
+    lines = kit.account.download(document.url, document.compression_algorithm).splitlines()
+    assert lines[0].split("\t")[0] == "sku"
+    assert "CORD-1" in [line.split("\t")[0] for line in lines[1:]]
+    found = api.get_reports(report_types=["GET_FLAT_FILE_OPEN_LISTINGS_DATA"]).reports
+    assert [known.report_id for known in found] == [report_id]
+
+
+def notifications(kit: Kit) -> None:
+    arn, read = open_queue(kit.account, "news")
+    models = kit.models("notifications_v1")
+    grantless = kit.spapi.NotificationsApi(kit.client(scope=NOTIFICATIONS))
+    wish = models.CreateDestinationRequest(
+        name="news",
+        resource_specification=models.DestinationResourceSpecification(
+            sqs=models.SqsResource(arn=arn)
+        ),
+    )
+    destination = grantless.create_destination(wish).payload
+    assert destination.resource.sqs.arn == arn
+    assert [row.name for row in grantless.get_destinations().payload] == ["news"]
+    client = kit.client()
+    api = kit.spapi.NotificationsApi(client)
+    body = models.CreateSubscriptionRequest(
+        payload_version="1.0", destination_id=destination.destination_id
+    )
+    made = api.create_subscription("FEED_PROCESSING_FINISHED", body).payload
+    assert made.subscription_id
+    again = api.get_subscription("FEED_PROCESSING_FINISHED").payload
+    assert again.subscription_id == made.subscription_id
+    kit.account.levers.listings(kit.account.id, sku="PLUG-1", stock=3, price=1.90)
+    content = stock_and_price(kit.account.id, "PLUG-1", 2)
+    kit.feed(client, "JSON_LISTINGS_FEED", content, "application/json")
+    [message] = read()
+    assert message["notificationType"] == "FEED_PROCESSING_FINISHED"
+    payload = message["payload"]["feedProcessingFinishedNotification"]
+    assert (payload["sellerId"], payload["processingStatus"]) == (kit.account.id, "DONE")
+    grantless.delete_subscription_by_id(made.subscription_id, "FEED_PROCESSING_FINISHED")
+    grantless.delete_destination(destination.destination_id)
+    assert grantless.get_destinations().payload == []
+
+
+def rotation(kit: Kit) -> None:
+    arn, read = open_queue(kit.account, "new-secret")
+    path = f"/world/applications/{kit.account.house.application_id}/rotation-queues"
+    kit.account.pull("PUT", path, {"new_secret_queue_arn": arn})
+    client = kit.client(scope=ROTATION)
+    kit.spapi.ApplicationsApi(client).rotate_application_client_secret()
+    [message] = read()
+    fresh = message["payload"]["applicationOAuthClientNewSecret"]["newClientSecret"]
+    before = kit.account.house.application["lwa_client_secret"]
+    assert fresh != before
+    kit.account.house.application["lwa_client_secret"] = fresh
+    try:
+        sellers(kit)
+    finally:
+        kit.account.house.application["lwa_client_secret"] = before
+
+
+# --- chapters of a vendor -------------------------------------------------------------------------
+
+
+def purchase_orders(kit: Kit) -> None:
+    [order] = kit.account.levers.purchase_orders(kit.account.id, items=[{"sku": "A"}])
+    number = order["number"]
+    client = kit.client()
+    api = kit.spapi.VendorOrdersApi(client)
+    listed = api.get_purchase_orders(created_after=kit.account.ago(days=1)).payload.orders
+    assert number in [known.purchase_order_number for known in listed]
+    known = api.get_purchase_order(number).payload
+    assert known.order_details.items[0].vendor_product_identifier == "A"
+    accepted = {"acknowledgements": [acknowledgement(kit.account, number)]}
+    submitted = api.submit_acknowledgement(accepted)
+    kit.account.wait()
+    outcomes = kit.spapi.VendorTransactionApi(client)
+
+    def outcome(answer: Any) -> Any:
+        kit.account.wait()
+        known = outcomes.get_transaction(answer.payload.transaction_id)
+        return known.payload.transaction_status
+
+    known = outcome(submitted)
+    assert known.status == "Success", known
+    [status] = api.get_purchase_orders_status(purchase_order_number=number).payload.orders_status
+    [line] = status.item_status
+    assert line.acknowledgement_status.confirmation_status == "ACCEPTED"
+    confirmation = shipment_confirmation(kit.account, f"SHIP-{number}", number)
+    shipped = kit.spapi.VendorShipmentApi(client).submit_shipment_confirmations(
+        {"shipmentConfirmations": [confirmation]}
+    )
+    assert outcome(shipped).status == "Success"
+    payments = kit.spapi.VendorPaymentsApi(client)
+    invoice = vendor_invoice(kit.account, f"INV-{number}", number)
+    assert outcome(payments.submit_invoices({"invoices": [invoice]})).status == "Success"
+    again = outcome(payments.submit_invoices({"invoices": [invoice]}))
+    assert again.status == "Failure"
+    assert [error.code for error in again.errors] == ["DUPLICATE_INVOICE_NUMBER"]
+    kept = kit.account.pull("GET", f"/vendors/{kit.account.id}/invoices")["retail"]
+    assert [known["number"] for known in kept] == [f"INV-{number}"]
+
+
+def direct_fulfillment(kit: Kit) -> None:
+    base = "/vendor/directFulfillment"
+    path = f"/vendors/{kit.account.id}/direct-orders"
+    [order] = kit.account.pull("POST", path, {"items": [{"amount": 2}]})["items"]
+    number = order["number"]
+    client = kit.client()
+    place = f"{base}/orders/2021-12-28/purchaseOrders"
+    span = {
+        "created_after": kit.account.ago(days=1),
+        "created_before": kit.account.ago(),
+    }
+    seeing = kit.restricted(client, "GET", place)
+    listed = kit.spapi.VendorDfOrdersApi(seeing).get_orders(**span).orders
+    assert [known.purchase_order_number for known in listed] == [number]
+    assert listed[0].order_details.ship_to_party.address_line1
+    outcomes = kit.spapi.VendorDfTransactionApi(client)
+
+    def ended(transaction_id: str) -> str:
+        kit.account.wait()
+        return str(outcomes.get_transaction_status(transaction_id).transaction_status.status)
+
+    body = {"orderAcknowledgements": [direct_acknowledgement(kit.account, order)]}
+    taken = kit.spapi.VendorDfOrdersApi(client).submit_acknowledgement(body)
+    assert ended(taken.transaction_id) == "Success"
+    inventory = kit.spapi.UpdateInventoryApi(client)
+    moved = inventory.submit_inventory_update("WH01", direct_stock("A", 17))
+    assert ended(moved.payload.transaction_id) == "Success"
+    stock = kit.account.pull("GET", f"/vendors/{kit.account.id}/inventory")
+    assert [row["amount"] for row in stock["warehouses"]["WH01"]] == [17]
+    labels = kit.spapi.VendorShippingLabelsApi(client)
+    asked = labels.submit_shipping_label_request({"shippingLabelRequests": [label_wish(order)]})
+    assert ended(asked.transaction_id) == "Success"
+    template = f"{base}/shipping/2021-12-28/shippingLabels/{number}"
+    seeing = kit.restricted(client, "GET", template)
+    label = kit.spapi.VendorShippingLabelsApi(seeing).get_shipping_label(number)
+    assert label.purchase_order_number == number
+    assert label.label_data[0].content
+
+
+# --- the static sandbox ---------------------------------------------------------------------------
+
+
+def sandbox(kit: Kit) -> None:
+    """APIs that are not played: the canned cases and examples of Amazon's models."""
+    client = kit.client("sandbox_na", region="na")
+    fees = {
+        "FeesEstimateRequest": {
+            "MarketplaceId": US,
+            "IsAmazonFulfilled": False,
+            "PriceToEstimateFees": {
+                "ListingPrice": {"CurrencyCode": "USD", "Amount": 10},
+                "Shipping": {"CurrencyCode": "USD", "Amount": 10},
+                "Points": {
+                    "PointsNumber": 0,
+                    "PointsMonetaryValue": {"CurrencyCode": "USD", "Amount": 0},
+                },
+            },
+            "Identifier": "UmaS1",
+        }
+    }
+    estimated = kit.spapi.FeesApi(client).get_my_fees_estimate_for_asin("B00V5DG6IQ", fees)
+    assert estimated.payload.fees_estimate_result.status == "Success"
+    types = kit.spapi.DefinitionsApi(client)
+    known = types.search_definitions_product_types([US])
+    assert [each.name for each in known.product_types] == ["LUGGAGE"]
+    assert types.get_definitions_product_type("LUGGAGE", [US]).requirements == "LISTING"
+    stock = kit.spapi.FbaInventoryApi(client).get_inventory_summaries("Marketplace", US, [US])
+    assert stock.payload.inventory_summaries == []
+    outbound = kit.spapi.FbaOutboundApi(client).get_features(US)
+    assert outbound.payload.features[0].feature_name
+    content = kit.spapi.AplusContentApi(client).search_content_documents(US)
+    assert content.content_metadata_records == []
+    limits = kit.spapi.ListingsRestrictionsApi(client).get_listings_restrictions(
+        "B00V5DG6IQ", "A1EMULATEDSHOP", [US]
+    )
+    assert limits.restrictions is not None
+    upload = kit.spapi.UploadsApi(client).create_upload_destination_for_resource(
+        [US], "zdNjKpVF2xMnJTEhDQGY6g==", "aplus/2020-11-01/contentDocuments"
+    )
+    assert upload.payload.url
+
+
+Chapter = Callable[[Kit], None]
+SELLER: tuple[Chapter, ...] = (
+    sellers,
+    stock_and_price_by_feed,
+    listings,
+    catalogue,
+    refunds,
+    orders,
+    orders_v0_with_personal_data,
+    shipping,
+    reports,
+    notifications,
+    rotation,
+)
+VENDOR: tuple[Chapter, ...] = (purchase_orders, direct_fulfillment)
+
+
+def seller_of(house: House) -> Kit:
+    return Kit(Account(house, house.seller(marketplaces=["DE", "FR"])))
+
+
+def vendor_of(house: House) -> Kit:
+    return Kit(Account(house, house.vendor(vendor_codes=[VENDOR_CODE])))
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    with quiet():
+        yield
+
+
+@pytest.mark.parametrize("chapter", SELLER + VENDOR, ids=lambda chapter: chapter.__name__)
+def test_at_an_odd_amazon(house: House, chapter: Chapter) -> None:
+    house.amazon.levers.habits(gentle=False)
+    chapter(vendor_of(house) if chapter in VENDOR else seller_of(house))
+
+
+def test_twenty_apis(house: House, models: Path) -> None:
+    """All errands in one world, and what is canned besides."""
+    shop, mill = seller_of(house), vendor_of(house)
+    american = Kit(Account(house, house.seller(home="US")))
+    for chapter in SELLER:
+        chapter(shop)
+    for chapter in VENDOR:
+        chapter(mill)
+    house.amazon.levers.contract("off")  # one of Amazon's canned answers breaks Amazon's model
+    try:
+        sandbox(american)
+    finally:
+        house.amazon.levers.contract("report")
+    apis = called(house.amazon)
+    print(told("amzn-sp-api", apis))
+    assert len(apis) >= 20
