@@ -121,7 +121,7 @@ def sellers(kit: Kit) -> None:
     assert all(row.participation.is_participating for row in rows)
     account = api.get_account().payload
     assert account.business.name
-    assert [row.marketplace.id for row in account.marketplace_participation_list][0] == DE
+    assert account.marketplace_participation_list[0].marketplace.id == DE
 
 
 def stock_and_price_by_feed(kit: Kit) -> None:
@@ -507,19 +507,24 @@ def test_at_an_odd_amazon(house: House, chapter: Chapter) -> None:
     chapter(vendor_of(house) if chapter in VENDOR else seller_of(house))
 
 
-def test_twenty_apis(house: House, models: Path) -> None:
-    """All errands in one world, and what is canned besides."""
+def test_many_apis_are_played(house: House) -> None:
+    """All errands in one world, with or without Amazon's models."""
     shop, mill = seller_of(house), vendor_of(house)
-    american = Kit(Account(house, house.seller(home="US")))
     for chapter in SELLER:
         chapter(shop)
     for chapter in VENDOR:
         chapter(mill)
+    apis = called(house.amazon)
+    print(told("amzn-sp-api", apis))
+    assert len(apis) >= 17
+
+
+def test_others_are_canned(house: House, models: Path) -> None:
     house.amazon.levers.contract("off")  # one of Amazon's canned answers breaks Amazon's model
     try:
-        sandbox(american)
+        sandbox(Kit(Account(house, house.seller(home="US"))))
     finally:
         house.amazon.levers.contract("report")
     apis = called(house.amazon)
-    print(told("amzn-sp-api", apis))
-    assert len(apis) >= 20
+    print(told("amzn-sp-api in the sandbox", apis))
+    assert len(apis) >= 7
