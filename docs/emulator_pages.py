@@ -10,9 +10,9 @@ import sys
 from itertools import groupby
 from pathlib import Path
 
+from amazon_emulator.apis.operations import Operation
+from amazon_emulator.apis.played import OPERATIONS
 from amazon_emulator.faces.levers import lever_list
-from amazon_emulator.faces.selling_partner_api.operations import Operation
-from amazon_emulator.faces.selling_partner_api.played import OPERATIONS
 from amazon_emulator.limits import Plans
 
 PACKAGE = Path(__file__).parents[1] / "packages" / "emulator"

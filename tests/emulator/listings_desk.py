@@ -15,11 +15,11 @@ import pytest
 
 from amazon_emulator import marketplaces
 from amazon_emulator.stage import Stage
-from amazon_emulator.trade import notices
-from amazon_emulator.trade.catalogue import Catalogue
-from amazon_emulator.trade.listings import Listing
-from amazon_emulator.trade.listings_feed import process
-from amazon_emulator.trade.processing import Outcome, Work
+from amazon_emulator.trade.feeds.processing import Outcome, Work
+from amazon_emulator.trade.listings.catalogue import Catalogue
+from amazon_emulator.trade.listings.feed import process
+from amazon_emulator.trade.listings.listing import Listing
+from amazon_emulator.trade.queues import notices
 from amazon_emulator.world import Application, Participation, Partner
 from tests.emulator.conftest import House
 

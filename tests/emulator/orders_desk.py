@@ -11,11 +11,12 @@ import httpx2
 
 from amazon_emulator import marketplaces
 from amazon_emulator.stage import Stage
-from amazon_emulator.trade import order_feeds, orders_making
-from amazon_emulator.trade.invoices import PROCESSORS as INVOICE_PROCESSORS
-from amazon_emulator.trade.orders import Order, Orders
-from amazon_emulator.trade.orders_making import Ware, Wish
-from amazon_emulator.trade.processing import Outcome, Work
+from amazon_emulator.trade.feeds.processing import Outcome, Work
+from amazon_emulator.trade.orders import feeds as order_feeds
+from amazon_emulator.trade.orders import making as orders_making
+from amazon_emulator.trade.orders.invoices import PROCESSORS as INVOICE_PROCESSORS
+from amazon_emulator.trade.orders.making import Ware, Wish
+from amazon_emulator.trade.orders.orders import Order, Orders
 from amazon_emulator.world import Application, Participation, Partner
 from tests.emulator.conftest import House
 from tests.emulator.feeds_desk import Desk

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from amazon_emulator.trade import listing_issues
-from amazon_emulator.trade.catalogue import Catalogue, Failing
-from amazon_emulator.trade.listing_issues import Issue
-from amazon_emulator.trade.listing_patches import FULFILLMENT, OFFER
-from amazon_emulator.trade.listings import Price, asin_for
+from amazon_emulator.trade.listings import issues as listing_issues
+from amazon_emulator.trade.listings.catalogue import Catalogue, Failing
+from amazon_emulator.trade.listings.issues import Issue
+from amazon_emulator.trade.listings.listing import Price, asin_for
+from amazon_emulator.trade.listings.patches import FULFILLMENT, OFFER
 from tests.emulator.listings_desk import (
     DE,
     FR,

@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from amazon_emulator import Emulator
-from amazon_emulator.trade.documents import Documents
+from amazon_emulator.trade.documents.documents import Documents
 from tests.emulator.conftest import House
 from tests.emulator.feeds_desk import FEED_DOCUMENTS, ORDERS_XML, Desk, refused
 

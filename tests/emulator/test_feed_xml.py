@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amazon_emulator.trade import feed_xml
-from amazon_emulator.trade.order_feeds_errands import REASON_CODES
+from amazon_emulator.trade.orders import feed_xml
+from amazon_emulator.trade.orders.feeds_errands import REASON_CODES
 from tests.emulator.orders_desk import Shop, adjusted, adjustment, envelope, read_report
 
 ACK = "POST_ORDER_ACKNOWLEDGEMENT_DATA"

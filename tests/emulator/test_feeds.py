@@ -13,10 +13,10 @@ from xml.etree import ElementTree
 import pytest
 
 from amazon_emulator import Emulator
-from amazon_emulator.trade import notices
-from amazon_emulator.trade.feed_types import FEED_TYPES, PROCESSORS
-from amazon_emulator.trade.feeds import Feeds
-from amazon_emulator.trade.processing import Outcome, Work
+from amazon_emulator.trade.feeds.feeds import Feeds
+from amazon_emulator.trade.feeds.processing import Outcome, Work
+from amazon_emulator.trade.feeds.types import FEED_TYPES, PROCESSORS
+from amazon_emulator.trade.queues import notices
 from tests.emulator.conftest import House
 from tests.emulator.feeds_desk import (
     DE,
@@ -174,7 +174,11 @@ def test_a_packed_upload_is_unpacked(desk: Desk, seen: list[Work]) -> None:
     assert seen[0].content == b"<a>1</a><b/>"
 
 
-@pytest.mark.parametrize("broken", [b"\x1f\x8b and then nothing", gzip.compress(b"<a/>" * 99)[:-9]])
+@pytest.mark.parametrize(
+    "broken",
+    [b"\x1f\x8b and then nothing", gzip.compress(b"<a/>" * 99, mtime=0)[:-9]],
+    ids=["no packing", "cut off"],
+)
 def test_a_broken_packing_is_fatal(desk: Desk, seen: list[Work], broken: bytes) -> None:
     desk.pace(0, 0)
     feed_id = desk.feed(inputFeedDocumentId=desk.uploaded(broken))

@@ -14,11 +14,11 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, precon
 from amazon_emulator import LeverError, issuing
 from amazon_emulator.marketplaces import find
 from amazon_emulator.stage import Stage
-from amazon_emulator.trade.documents import Documents
-from amazon_emulator.trade.feed import ENDS, Feed
-from amazon_emulator.trade.feed_choices import Choice, Hold
-from amazon_emulator.trade.feed_types import FEED_TYPES
-from amazon_emulator.trade.feeds import Feeds
+from amazon_emulator.trade.documents.documents import Documents
+from amazon_emulator.trade.feeds.choices import Choice, Hold
+from amazon_emulator.trade.feeds.feed import ENDS, Feed
+from amazon_emulator.trade.feeds.feeds import Feeds
+from amazon_emulator.trade.feeds.types import FEED_TYPES
 from amazon_emulator.trade.pace import Pace
 from amazon_emulator.world import Application, Partner
 from tests.emulator.conftest import House
@@ -210,8 +210,8 @@ def test_chosen_ends(desk: Desk, wish: dict[str, Any], status: str, report: byte
 def test_whether_the_content_takes_effect(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, wish: dict[str, Any], applied: bool
 ) -> None:
-    from amazon_emulator.trade.feed_types import PROCESSORS
-    from amazon_emulator.trade.processing import Outcome, Work
+    from amazon_emulator.trade.feeds.processing import Outcome, Work
+    from amazon_emulator.trade.feeds.types import PROCESSORS
 
     works: list[Work] = []
 

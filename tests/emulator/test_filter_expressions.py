@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amazon_emulator.trade.filter_expressions import FilterExpression, WrongExpression
+from amazon_emulator.trade.queues.filter_expressions import FilterExpression, WrongExpression
 
 PAYLOAD = {"a": {"b": "SHIPPED", "n": 3, "on": True, "list": ["x", "y"], "none": None}}
 

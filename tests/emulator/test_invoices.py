@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from amazon_emulator.trade.invoices import Invoices, vat_of
-from amazon_emulator.trade.order_feeds_errands import REASON_CODES
-from amazon_emulator.trade.orders import Order, Refusal
-from amazon_emulator.trade.orders_making import Ware
+from amazon_emulator.trade.orders.feeds_errands import REASON_CODES
+from amazon_emulator.trade.orders.invoices import Invoices, vat_of
+from amazon_emulator.trade.orders.making import Ware
+from amazon_emulator.trade.orders.orders import Order, Refusal
 from tests.emulator.conftest import House
 from tests.emulator.feeds_desk import DE
 from tests.emulator.orders_desk import (

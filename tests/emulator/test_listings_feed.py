@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amazon_emulator.trade.catalogue import Failing
-from amazon_emulator.trade.listing_issues import Issue
-from amazon_emulator.trade.listing_patches import FULFILLMENT, OFFER
-from amazon_emulator.trade.listings_feed import MOST_MESSAGES
+from amazon_emulator.trade.listings.catalogue import Failing
+from amazon_emulator.trade.listings.feed import MOST_MESSAGES
+from amazon_emulator.trade.listings.issues import Issue
+from amazon_emulator.trade.listings.patches import FULFILLMENT, OFFER
 from tests.emulator.conftest import House
 from tests.emulator.feeds_desk import Desk as FeedsDesk
 from tests.emulator.listings_desk import (

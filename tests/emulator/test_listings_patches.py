@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amazon_emulator.trade.listing_patches import (
+from amazon_emulator.trade.listings.patches import (
     FULFILLMENT,
     OFFER,
     Patch,

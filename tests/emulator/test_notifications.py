@@ -10,13 +10,13 @@ import httpx2
 import jsonschema_rs
 import pytest
 
+from amazon_emulator.apis import notifications, operations
+from amazon_emulator.apis.operations import Call, Denied
 from amazon_emulator.asking import Asking
-from amazon_emulator.faces.selling_partner_api import notifications, operations
-from amazon_emulator.faces.selling_partner_api.operations import Call, Denied
 from amazon_emulator.stage import Stage
-from amazon_emulator.trade.notices import Post
-from amazon_emulator.trade.notification_types import TYPES
-from amazon_emulator.trade.subscriptions import Subscriptions
+from amazon_emulator.trade.queues.notices import Post
+from amazon_emulator.trade.queues.notification_types import TYPES
+from amazon_emulator.trade.queues.subscriptions import Subscriptions
 from tests.emulator.aws_desk import Waiting, bodies, program, receive
 from tests.emulator.conftest import House
 from tests.emulator.notices_desk import Desk

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amazon_emulator.trade import money
-from amazon_emulator.trade.order_feeds_errands import REASON_CODES
-from amazon_emulator.trade.orders import Order, Refusal
-from amazon_emulator.trade.orders_making import Ware
+from amazon_emulator.trade.orders import money
+from amazon_emulator.trade.orders.feeds_errands import REASON_CODES
+from amazon_emulator.trade.orders.making import Ware
+from amazon_emulator.trade.orders.orders import Order, Refusal
 from tests.emulator.conftest import House
 from tests.emulator.feeds_desk import DE
 from tests.emulator.orders_desk import (

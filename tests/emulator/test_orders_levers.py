@@ -12,10 +12,12 @@ import jsonschema_rs
 import pytest
 
 from amazon_emulator.levers import LeverError
-from amazon_emulator.trade import notices, orders_changes, orders_making
-from amazon_emulator.trade.money_moves import Wanted
-from amazon_emulator.trade.orders import STATUSES, Orders, Refusal, Refused
-from amazon_emulator.trade.orders_making import Ware
+from amazon_emulator.trade.orders import changes as orders_changes
+from amazon_emulator.trade.orders import making as orders_making
+from amazon_emulator.trade.orders.making import Ware
+from amazon_emulator.trade.orders.money_moves import Wanted
+from amazon_emulator.trade.orders.orders import STATUSES, Orders, Refusal, Refused
+from amazon_emulator.trade.queues import notices
 from tests.emulator.conftest import House
 from tests.emulator.orders_desk import OrdersDesk, Shop, orders_desk
 

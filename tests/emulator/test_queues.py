@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amazon_emulator.stage import Stage
-from amazon_emulator.trade import queue_policies
-from amazon_emulator.trade.aws_access import AwsAccess
-from amazon_emulator.trade.queues import Queue, QueueRefused, Queues, hand_over, why_not
+from amazon_emulator.trade.queues import policies as queue_policies
+from amazon_emulator.trade.queues.access import AwsAccess
+from amazon_emulator.trade.queues.queues import Queue, QueueRefused, Queues, hand_over, why_not
 
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amazon_emulator import Emulator, LeverError
-from amazon_emulator.trade import notices
-from amazon_emulator.trade.report import PERIODS, after
-from amazon_emulator.trade.report_types import REPORT_TYPES
-from amazon_emulator.trade.reports import Reports
+from amazon_emulator.trade.queues import notices
+from amazon_emulator.trade.reports.report import PERIODS, after
+from amazon_emulator.trade.reports.reports import Reports
+from amazon_emulator.trade.reports.types import REPORT_TYPES
 from tests.emulator.conftest import House
 from tests.emulator.feeds_desk import (
     DE,

@@ -12,8 +12,8 @@ import pytest
 
 from amazon_emulator import issuing
 from amazon_emulator.stage import Stage
-from amazon_emulator.trade.notices import Post
-from amazon_emulator.trade.rotation import Enrolments
+from amazon_emulator.trade.queues.notices import Post
+from amazon_emulator.trade.queues.rotation import Enrolments
 from tests.emulator.aws_desk import bodies, program, receive
 from tests.emulator.conftest import House
 

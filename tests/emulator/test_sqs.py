@@ -21,7 +21,7 @@ from amazon_emulator import Emulator
 from amazon_emulator.faces.aws import speech
 from amazon_emulator.faces.aws.refusals import Refused
 from amazon_emulator.faces.aws.signing import Heard, signature_of
-from amazon_emulator.trade.aws_access import ACCOUNT
+from amazon_emulator.trade.queues.access import ACCOUNT
 from tests.emulator.aws_desk import Program, document, program, receive
 
 DAY_S = 86_400

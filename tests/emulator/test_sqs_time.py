@@ -12,8 +12,8 @@ import httpx2
 import pytest
 
 from amazon_emulator import Emulator
-from amazon_emulator.trade.aws_access import ACCOUNT
-from amazon_emulator.trade.queues import Queues
+from amazon_emulator.trade.queues.access import ACCOUNT
+from amazon_emulator.trade.queues.queues import Queues
 from tests.emulator.aws_desk import Program, Waiting, program, receive, until
 
 DAY_S = 86_400

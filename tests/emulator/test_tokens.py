@@ -10,9 +10,9 @@ import httpx2
 import jsonschema_rs
 import pytest
 
+from amazon_emulator.apis import restricted
+from amazon_emulator.apis.operations import Denied
 from amazon_emulator.asking import Asking
-from amazon_emulator.faces.selling_partner_api import restricted
-from amazon_emulator.faces.selling_partner_api.operations import Denied
 from amazon_emulator.stage import Stage
 from amazon_emulator.trade.delegations import Delegations
 from amazon_emulator.world import AccessToken, RestrictedResource

@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amazon_emulator import marketplaces
+from amazon_emulator.apis.operations import Call
+from amazon_emulator.apis.vendor_orders import purchase_orders
 from amazon_emulator.asking import Asking
-from amazon_emulator.faces.selling_partner_api.operations import Call
-from amazon_emulator.faces.selling_partner_api.vendor_orders import purchase_orders
 from amazon_emulator.stage import Stage
-from amazon_emulator.trade.vendor_acknowledgements import ACKNOWLEDGEMENT
-from amazon_emulator.trade.vendor_direct import INVENTORY, VendorDirect
-from amazon_emulator.trade.vendor_retail import Ordered, OrderLine, VendorRetail
-from amazon_emulator.trade.vendor_transactions import VendorTransactions
+from amazon_emulator.trade.vendors.acknowledgements import ACKNOWLEDGEMENT
+from amazon_emulator.trade.vendors.direct import INVENTORY, VendorDirect
+from amazon_emulator.trade.vendors.retail import Ordered, OrderLine, VendorRetail
+from amazon_emulator.trade.vendors.transactions import VendorTransactions
 from amazon_emulator.world import AccessToken, Application, Partner
 
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)

@@ -12,13 +12,13 @@ import pytest
 
 from amazon_emulator import marketplaces
 from amazon_emulator.stage import Stage
-from amazon_emulator.trade.vendor_direct import INVENTORY, DirectLine, VendorDirect
-from amazon_emulator.trade.vendor_errand import Errand
-from amazon_emulator.trade.vendor_invoices import RETAIL_INVOICES, VendorInvoices
-from amazon_emulator.trade.vendor_retail import Ordered, OrderLine, VendorRetail
-from amazon_emulator.trade.vendor_scenarios import SCENARIOS, VendorScenarios
-from amazon_emulator.trade.vendor_shipments import CONFIRMATIONS, TRANSPORTS, VendorShipments
-from amazon_emulator.trade.vendor_transactions import VendorTransactions
+from amazon_emulator.trade.vendors.direct import INVENTORY, DirectLine, VendorDirect
+from amazon_emulator.trade.vendors.errand import Errand
+from amazon_emulator.trade.vendors.invoices import RETAIL_INVOICES, VendorInvoices
+from amazon_emulator.trade.vendors.retail import Ordered, OrderLine, VendorRetail
+from amazon_emulator.trade.vendors.scenarios import SCENARIOS, VendorScenarios
+from amazon_emulator.trade.vendors.shipments import CONFIRMATIONS, TRANSPORTS, VendorShipments
+from amazon_emulator.trade.vendors.transactions import VendorTransactions
 from amazon_emulator.world import Partner
 from tests.emulator.conftest import House
 from tests.emulator.vendor_desk import DIRECT, Desk

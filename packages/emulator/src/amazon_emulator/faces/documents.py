@@ -21,8 +21,8 @@ from starlette.types import ASGIApp
 from amazon_emulator import answering
 from amazon_emulator.history import Asked, note_facts
 from amazon_emulator.stage import Stage
-from amazon_emulator.trade.documents import FOLDER, Document, Documents
-from amazon_emulator.trade.presigning import Refused
+from amazon_emulator.trade.documents.documents import FOLDER, Document, Documents
+from amazon_emulator.trade.documents.presigning import Refused
 from amazon_emulator.weather import Failure, Spell
 
 __all__ = ["Storage", "face", "refusal"]

@@ -21,9 +21,9 @@ from amazon_emulator.faces.aws import signing, speech, sqs, sts, waiting
 from amazon_emulator.faces.aws.refusals import Refused, of_queue
 from amazon_emulator.history import Asked
 from amazon_emulator.stage import Stage
-from amazon_emulator.trade.aws_access import AwsAccess, Principal
-from amazon_emulator.trade.manners import Manners
-from amazon_emulator.trade.queues import QueueRefused
+from amazon_emulator.trade.queues.access import AwsAccess, Principal
+from amazon_emulator.trade.queues.manners import Manners
+from amazon_emulator.trade.queues.queues import QueueRefused
 from amazon_emulator.weather import Failure, Spell
 
 __all__ = ["Endpoint", "face"]

@@ -5,7 +5,7 @@ Names and statuses follow Amazon's SQS and STS models.
 
 from __future__ import annotations
 
-from amazon_emulator.trade.queues import QueueRefused
+from amazon_emulator.trade.queues.queues import QueueRefused
 
 __all__ = ["Refused", "of_queue"]
 

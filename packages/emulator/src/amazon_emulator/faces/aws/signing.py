@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote_plus
 from amazon_emulator import issuing
 from amazon_emulator.faces.aws.refusals import Refused
 from amazon_emulator.stage import log
-from amazon_emulator.trade.aws_access import AwsAccess, Principal
+from amazon_emulator.trade.queues.access import AwsAccess, Principal
 
 __all__ = ["Heard", "Signature", "signature_of", "verify"]
 

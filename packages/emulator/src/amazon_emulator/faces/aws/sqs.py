@@ -20,9 +20,10 @@ from urllib.parse import urlsplit
 from amazon_emulator.faces.aws.refusals import Refused, of_queue
 from amazon_emulator.faces.aws.speech import Spoken
 from amazon_emulator.stage import Stage
-from amazon_emulator.trade import queue_policies, queue_settings
-from amazon_emulator.trade.aws_access import Principal
-from amazon_emulator.trade.queues import Message, Queue, QueueRefused, Queues
+from amazon_emulator.trade.queues import policies as queue_policies
+from amazon_emulator.trade.queues import settings as queue_settings
+from amazon_emulator.trade.queues.access import Principal
+from amazon_emulator.trade.queues.queues import Message, Queue, QueueRefused, Queues
 
 __all__ = ["OPERATIONS", "Errand", "md5_of", "md5_of_attributes"]
 

@@ -9,7 +9,7 @@ from typing import Any
 from amazon_emulator.clock import stamp
 from amazon_emulator.faces.aws.refusals import Refused
 from amazon_emulator.faces.aws.speech import Spoken
-from amazon_emulator.trade.aws_access import AccessKey, AwsAccess, NotAllowed, Principal
+from amazon_emulator.trade.queues.access import AccessKey, AwsAccess, NotAllowed, Principal
 
 __all__ = ["do"]
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from starlette.requests import Request
 
 from amazon_emulator.stage import Stage
-from amazon_emulator.trade.queues import Queue
+from amazon_emulator.trade.queues.queues import Queue
 
 __all__ = ["until"]
 

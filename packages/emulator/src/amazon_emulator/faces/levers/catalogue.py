@@ -12,10 +12,10 @@ from amazon_emulator.faces.levers.making import partner_of
 from amazon_emulator.faces.levers.wishes import Wish, WrongWish
 from amazon_emulator.marketplaces import REGIONS
 from amazon_emulator.stage import Stage
-from amazon_emulator.trade import listing_news
-from amazon_emulator.trade.catalogue import Catalogue, Failing
-from amazon_emulator.trade.listing_issues import SEVERITIES, Issue
-from amazon_emulator.trade.listings import Listing
+from amazon_emulator.trade.listings import news as listing_news
+from amazon_emulator.trade.listings.catalogue import Catalogue, Failing
+from amazon_emulator.trade.listings.issues import SEVERITIES, Issue
+from amazon_emulator.trade.listings.listing import Listing
 
 __all__ = [
     "LEVERS",

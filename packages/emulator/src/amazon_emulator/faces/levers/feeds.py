@@ -13,12 +13,12 @@ from amazon_emulator.clock import stamp
 from amazon_emulator.faces.levers.making import partner_of
 from amazon_emulator.faces.levers.wishes import Wish, WrongWish
 from amazon_emulator.stage import Stage
-from amazon_emulator.trade import feed_results
-from amazon_emulator.trade.documents import Document, Documents
-from amazon_emulator.trade.feed import ENDS, STATUSES, Feed
-from amazon_emulator.trade.feed_choices import Choice, Hold, ReportWish
-from amazon_emulator.trade.feed_types import FEED_KINDS, FEED_TYPES
-from amazon_emulator.trade.feeds import Feeds
+from amazon_emulator.trade.documents.documents import Document, Documents
+from amazon_emulator.trade.feeds import results as feed_results
+from amazon_emulator.trade.feeds.choices import Choice, Hold, ReportWish
+from amazon_emulator.trade.feeds.feed import ENDS, STATUSES, Feed
+from amazon_emulator.trade.feeds.feeds import Feeds
+from amazon_emulator.trade.feeds.types import FEED_KINDS, FEED_TYPES
 from amazon_emulator.trade.pace import Pace, Paces
 
 __all__ = [

@@ -17,9 +17,9 @@ from amazon_emulator.faces.levers.making import partner_of, store
 from amazon_emulator.faces.levers.wishes import Wish, WrongWish
 from amazon_emulator.marketplaces import Marketplace, Region
 from amazon_emulator.stage import Stage
-from amazon_emulator.trade import listing_records
-from amazon_emulator.trade.listing_patches import FULFILLMENT, OFFER, Patch, Value, patched
-from amazon_emulator.trade.listings import Listing, asin_for, seller_ids, trades_in
+from amazon_emulator.trade.listings import records as listing_records
+from amazon_emulator.trade.listings.listing import Listing, asin_for, seller_ids, trades_in
+from amazon_emulator.trade.listings.patches import FULFILLMENT, OFFER, Patch, Value, patched
 from amazon_emulator.trade.records import records
 from amazon_emulator.world import Partner
 

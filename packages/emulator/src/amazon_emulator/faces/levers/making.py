@@ -12,7 +12,7 @@ from amazon_emulator.clock import read_instant, stamp
 from amazon_emulator.faces.levers.wishes import Wish, WrongWish
 from amazon_emulator.marketplaces import REGIONS, Marketplace, Region
 from amazon_emulator.stage import Stage
-from amazon_emulator.trade.vendor_retail import VendorRetail
+from amazon_emulator.trade.vendors.retail import VendorRetail
 from amazon_emulator.world import (
     Application,
     Grant,

@@ -13,13 +13,13 @@ from amazon_emulator.faces.levers.making import application_of, partner_of
 from amazon_emulator.faces.levers.wishes import Wish, WrongWish
 from amazon_emulator.marketplaces import REGIONS, Region
 from amazon_emulator.stage import Stage
-from amazon_emulator.trade import notices, rotation
 from amazon_emulator.trade.delegations import Delegations
-from amazon_emulator.trade.manners import Manners
-from amazon_emulator.trade.notices import Post
-from amazon_emulator.trade.notification_types import TYPES
-from amazon_emulator.trade.queues import why_not
-from amazon_emulator.trade.subscriptions import Subscriptions
+from amazon_emulator.trade.queues import notices, rotation
+from amazon_emulator.trade.queues.manners import Manners
+from amazon_emulator.trade.queues.notices import Post
+from amazon_emulator.trade.queues.notification_types import TYPES
+from amazon_emulator.trade.queues.queues import why_not
+from amazon_emulator.trade.queues.subscriptions import Subscriptions
 
 __all__ = [
     "LEVERS",

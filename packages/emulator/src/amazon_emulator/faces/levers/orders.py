@@ -18,10 +18,13 @@ from amazon_emulator.faces.levers.orders_shown import order_shown, upload_shown
 from amazon_emulator.faces.levers.wishes import Wish, WrongWish
 from amazon_emulator.marketplaces import Marketplace
 from amazon_emulator.stage import Stage
-from amazon_emulator.trade import money, money_moves, orders_changes, orders_making
-from amazon_emulator.trade.invoices import Invoices
-from amazon_emulator.trade.money_moves import COMPONENTS, Wanted
-from amazon_emulator.trade.orders import (
+from amazon_emulator.trade.orders import changes as orders_changes
+from amazon_emulator.trade.orders import making as orders_making
+from amazon_emulator.trade.orders import money, money_moves
+from amazon_emulator.trade.orders.invoices import Invoices
+from amazon_emulator.trade.orders.making import Ware
+from amazon_emulator.trade.orders.money_moves import COMPONENTS, Wanted
+from amazon_emulator.trade.orders.orders import (
     FULFILLERS,
     STATUSES,
     Item,
@@ -30,7 +33,6 @@ from amazon_emulator.trade.orders import (
     Refusal,
     Refused,
 )
-from amazon_emulator.trade.orders_making import Ware
 from amazon_emulator.world import Partner
 
 __all__ = [

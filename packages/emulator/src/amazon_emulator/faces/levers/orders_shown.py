@@ -9,9 +9,9 @@ from typing import Any
 
 from amazon_emulator.clock import stamp
 from amazon_emulator.stage import Stage
-from amazon_emulator.trade import money
-from amazon_emulator.trade.invoices import Invoices, Upload
-from amazon_emulator.trade.orders import Booking, Item, Order, Package
+from amazon_emulator.trade.orders import money
+from amazon_emulator.trade.orders.invoices import Invoices, Upload
+from amazon_emulator.trade.orders.orders import Booking, Item, Order, Package
 
 __all__ = ["order_shown", "upload_shown"]
 

@@ -11,9 +11,9 @@ from amazon_emulator.clock import stamp
 from amazon_emulator.faces.levers import notices
 from amazon_emulator.faces.levers.wishes import Wish, WrongWish
 from amazon_emulator.stage import Stage
-from amazon_emulator.trade import queue_policies
-from amazon_emulator.trade.aws_access import ACCOUNT, AccessKey, AwsAccess
-from amazon_emulator.trade.queues import Message, Queue, QueueRefused, Queues, why_not
+from amazon_emulator.trade.queues import policies as queue_policies
+from amazon_emulator.trade.queues.access import ACCOUNT, AccessKey, AwsAccess
+from amazon_emulator.trade.queues.queues import Message, Queue, QueueRefused, Queues, why_not
 
 __all__ = [
     "LEVERS",

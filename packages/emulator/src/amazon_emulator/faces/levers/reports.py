@@ -18,11 +18,11 @@ from amazon_emulator.faces.levers.feeds import (
 from amazon_emulator.faces.levers.making import application_of, partner_of
 from amazon_emulator.faces.levers.wishes import Wish, WrongWish
 from amazon_emulator.stage import Stage
-from amazon_emulator.trade.report import ENDS, STATUSES, Report
-from amazon_emulator.trade.report_choices import ChosenStatus, ReportChoice
-from amazon_emulator.trade.report_contents import Written
-from amazon_emulator.trade.report_types import REPORT_TYPES
-from amazon_emulator.trade.reports import Reports
+from amazon_emulator.trade.reports.choices import ChosenStatus, ReportChoice
+from amazon_emulator.trade.reports.contents import Written
+from amazon_emulator.trade.reports.report import ENDS, STATUSES, Report
+from amazon_emulator.trade.reports.reports import Reports
+from amazon_emulator.trade.reports.types import REPORT_TYPES
 
 __all__ = [
     "LEVERS",

@@ -10,8 +10,8 @@ from amazon_emulator.clock import stamp
 from amazon_emulator.faces.levers.making import partner_of
 from amazon_emulator.faces.levers.wishes import Wish, WrongWish
 from amazon_emulator.stage import Stage
-from amazon_emulator.trade.vendor_errand import Fault
-from amazon_emulator.trade.vendor_transactions import (
+from amazon_emulator.trade.vendors.errand import Fault
+from amazon_emulator.trade.vendors.transactions import (
     ERRANDS,
     OUTCOMES,
     STATUSES,

@@ -13,7 +13,7 @@ from amazon_emulator.faces.levers import vendor_transactions
 from amazon_emulator.faces.levers.making import partner_of
 from amazon_emulator.faces.levers.wishes import Wish, WrongWish
 from amazon_emulator.stage import Stage
-from amazon_emulator.trade.vendor_direct import (
+from amazon_emulator.trade.vendors.direct import (
     DIRECT_STATUSES,
     LABEL_FORMATS,
     DirectLine,
@@ -21,17 +21,17 @@ from amazon_emulator.trade.vendor_direct import (
     LabelFormat,
     VendorDirect,
 )
-from amazon_emulator.trade.vendor_direct_shipping import label
-from amazon_emulator.trade.vendor_invoices import VendorInvoices
-from amazon_emulator.trade.vendor_records import plain
-from amazon_emulator.trade.vendor_retail import (
+from amazon_emulator.trade.vendors.direct_shipping import label
+from amazon_emulator.trade.vendors.invoices import VendorInvoices
+from amazon_emulator.trade.vendors.records import plain
+from amazon_emulator.trade.vendors.retail import (
     STATES,
     Ordered,
     OrderLine,
     PurchaseOrder,
     VendorRetail,
 )
-from amazon_emulator.trade.vendor_shipments import TRANSPORT_STATUSES, VendorShipments
+from amazon_emulator.trade.vendors.shipments import TRANSPORT_STATUSES, VendorShipments
 from amazon_emulator.world import Partner
 
 __all__ = [

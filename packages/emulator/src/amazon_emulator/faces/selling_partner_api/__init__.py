@@ -21,10 +21,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from amazon_emulator import answering, issuing, limits, models
+from amazon_emulator.apis.operations import Call, Denied, Said, error_answer
+from amazon_emulator.apis.played import OPERATIONS
 from amazon_emulator.asking import Asking
 from amazon_emulator.faces.selling_partner_api import guards
-from amazon_emulator.faces.selling_partner_api.operations import Call, Denied, Said, error_answer
-from amazon_emulator.faces.selling_partner_api.played import OPERATIONS
 from amazon_emulator.faces.selling_partner_api.routes import Known, Routes
 from amazon_emulator.history import Asked
 from amazon_emulator.marketplaces import Region

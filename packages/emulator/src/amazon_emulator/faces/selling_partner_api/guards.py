@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from amazon_emulator import issuing, limits, marketplaces, models
+from amazon_emulator.apis import restricted
+from amazon_emulator.apis.operations import Call, Denied, Operation, Said
 from amazon_emulator.asking import Asking
-from amazon_emulator.faces.selling_partner_api import restricted
-from amazon_emulator.faces.selling_partner_api.operations import Call, Denied, Operation, Said
 from amazon_emulator.faces.selling_partner_api.routes import Known
 from amazon_emulator.history import Asked
 from amazon_emulator.limits.special import SANDBOX

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from urllib.parse import unquote
 
-from amazon_emulator.faces.selling_partner_api.operations import Operation
+from amazon_emulator.apis.operations import Operation
 from amazon_emulator.models import Described
 
 __all__ = ["Known", "Routes"]

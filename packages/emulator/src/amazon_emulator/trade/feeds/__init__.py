@@ -1,0 +1,3 @@
+"""Feeds: their queue, their statuses over time, their ends and their processing reports."""
+
+__all__: list[str] = []
