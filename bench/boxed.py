@@ -37,7 +37,7 @@ def throughput(stage: Stage, *, seconds: float = 5.0) -> Result:
     core = max(os.sched_getaffinity(0))
     os.sched_setaffinity(pid, {core})
     address = urlsplit(emulator.addresses["eu"])
-    errand = {
+    errand: dict[str, Any] = {
         "host": address.hostname,
         "port": address.port,
         "paths": [PATH],
