@@ -19,6 +19,10 @@ BREACHES = {
     "safe": ("src/evergrant/accounts.py", "import evergrant.vault"),
     "doors": ("src/evergrant/entrances/ops.py", "import evergrant.entrances.public"),
     "rules": ("src/evergrant/rules/terms.py", "import time"),
+    "emulator": (
+        "packages/emulator/src/amazon_emulator/trade/__init__.py",
+        "import amazon_emulator.faces",
+    ),
     "strangers": ("packages/client/src/evergrant_client/__init__.py", "import evergrant.errors"),
 }
 
