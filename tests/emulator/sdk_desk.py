@@ -104,6 +104,15 @@ def called(amazon: Emulator) -> dict[str, set[str]]:
     return found
 
 
+def breaks(amazon: Emulator) -> dict[str, set[str]]:
+    """Where requests broke Amazon's models, in words, by operation; none without models."""
+    found: dict[str, set[str]] = {}
+    for breach in amazon.levers.pull("GET", "/contract", side="request", limit=500)["breaches"]:
+        words = {f"{fault['where']} {fault['what']}" for fault in breach["faults"]}
+        found.setdefault(breach["operation"], set()).update(words)
+    return found
+
+
 def told(kit: str, apis: dict[str, set[str]]) -> str:
     operations = sum(len(names) for names in apis.values())
     return f"{kit}: {len(apis)} APIs, {operations} operations: {', '.join(sorted(apis))}"
@@ -301,4 +310,18 @@ def label_wish(order: Json) -> Json:
         "purchaseOrderNumber": order["number"],
         "sellingParty": {"partyId": order["vendor_code"]},
         "shipFromParty": {"partyId": order["warehouse"]},
+    }
+
+
+def direct_confirmation(account: Account, order: Json) -> Json:
+    return {
+        **label_wish(order),
+        "shipmentDetails": {"shippedDate": account.ago().isoformat(), "shipmentStatus": "SHIPPED"},
+        "items": [
+            {
+                "itemSequenceNumber": int(line["number"]),
+                "shippedQuantity": {"amount": line["amount"], "unitOfMeasure": "Each"},
+            }
+            for line in order["lines"]
+        ],
     }

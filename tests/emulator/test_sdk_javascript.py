@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from tests.emulator.conftest import House
-from tests.emulator.sdk_desk import Account, called, told
+from tests.emulator.sdk_desk import Account, breaks, called, told
 
 README = Path(__file__).parents[2] / "packages" / "emulator" / "README.md"
 SDK = "@amazon-sp-api-release/amazon-sp-api-sdk-js"
@@ -221,3 +221,4 @@ def test_a_whole_errand(house: House, tmp_path: Path) -> None:
     apis = called(house.amazon)
     print(told("amazon-sp-api-sdk-js", apis))
     assert len(apis) == 9
+    assert breaks(house.amazon) == {}
