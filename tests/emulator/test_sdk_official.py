@@ -124,13 +124,16 @@ def refunds(kit: Kit) -> None:
     groups = money.list_financial_event_groups(
         financial_event_group_started_after=kit.account.ago(days=60)
     )
-    [now] = [
-        group.financial_event_group_id
+    # Of all groups, as the refund may stand in one that closed just now.
+    booked = [
+        one.amazon_order_id
         for group in groups.payload.financial_event_group_list
-        if group.processing_status == "Open"
+        for one in money.list_financial_events_by_group_id(
+            group.financial_event_group_id
+        ).payload.financial_events.refund_event_list
+        or ()
     ]
-    booked = money.list_financial_events_by_group_id(now).payload.financial_events
-    assert order["order_id"] in [one.amazon_order_id for one in booked.refund_event_list]
+    assert booked == [order["order_id"]]
     events = money.list_financial_events_by_order_id(order["order_id"])
     [refund] = events.payload.financial_events.refund_event_list
     [adjusted] = refund.shipment_item_adjustment_list
