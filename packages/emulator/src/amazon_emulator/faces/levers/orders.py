@@ -7,6 +7,7 @@ purpose, and how sellers stand with the VAT Calculation Service. How a lever sho
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -53,6 +54,7 @@ __all__ = [
 ]
 
 MOST = 1000
+MOST_ITEMS = 1000
 OLDEST = timedelta(days=3650)
 CHARGE_FIELDS = {
     "tax": "Tax",
@@ -62,6 +64,10 @@ CHARGE_FIELDS = {
     "gift_wrap_tax": "GiftWrapTax",
 }
 DISCOUNT_FIELDS = {"promotion": "Principal", "shipping_promotion": "Shipping"}
+
+# With a digit, so that none is the name of a lever.
+_ID = re.compile(r"(?=[^0-9]*[0-9])[A-Za-z0-9-]{1,64}")
+_WHEN = "an order is made in the past ten years, not in the future"
 
 
 # --- making and looking ---------------------------------------------------------------------------
@@ -86,8 +92,8 @@ def make_orders(stage: Stage, wish: Wish) -> dict[str, Any]:
     wished = orders_making.Wish(
         status=wish.choice("status", STATUSES, "UNSHIPPED"),
         fulfilled_by=wish.choice("fulfilled_by", FULFILLERS, "MERCHANT"),
-        wares=_wares(wish, marketplace.currency),
-        order_id=wish.maybe("order_id") or "",
+        wares=_wares(wish, marketplace),
+        order_id=_id(wish, "order_id"),
         seller_order_id=wish.maybe("seller_order_id") or "",
         programs=tuple(wish.texts("programs", ())),
         company=wish.maybe("company") or "",
@@ -123,30 +129,50 @@ def _marketplace(partner: Partner, wish: Wish) -> Marketplace:
 
 def _created_at(wish: Wish, now: datetime) -> datetime:
     age = wish.number("age_seconds", 0)
+    if not 0 <= age <= OLDEST.total_seconds():
+        raise WrongWish(_WHEN)
     told = wish.maybe("created_at")
     created_at: datetime = instant(told) if told else now - timedelta(seconds=age)
     if not now - OLDEST <= created_at <= now:
-        raise WrongWish("an order is made in the past ten years, not in the future")
+        raise WrongWish(_WHEN)
     return created_at
 
 
-def _wares(wish: Wish, currency: str) -> tuple[Ware, ...]:
+def _id(wish: Wish, name: str) -> str:
+    """An id that a program can put into a path and a feed; empty when none is wished."""
+    text = wish.maybe(name)
+    if text is not None and not _ID.fullmatch(text):
+        raise WrongWish(f"{name!r} must be made of 1 to 64 letters, digits and hyphens, with a digit")
+    return text or ""
+
+
+def _wares(wish: Wish, marketplace: Marketplace) -> tuple[Ware, ...]:
     given = wish.raw("items", [])
     if not isinstance(given, list) or not all(isinstance(entry, dict) for entry in given):
         raise WrongWish("'items' must be a list of objects")
-    wares = tuple(_ware(Wish(entry), currency) for entry in given)
+    if len(given) > MOST_ITEMS:
+        raise WrongWish(f"an order has at most {MOST_ITEMS} items")
+    wares = tuple(_ware(Wish(entry), marketplace) for entry in given)
     named = [ware.order_item_id for ware in wares if ware.order_item_id]
     if len(set(named)) != len(named):
         raise WrongWish("an 'order_item_id' stands in more than one item")
     return wares
 
 
-def _ware(given: Wish, currency: str) -> Ware:
+def _ware(given: Wish, marketplace: Marketplace) -> Ware:
+    currency = marketplace.currency
     charges = _given_amounts(given, CHARGE_FIELDS, currency)
+    if marketplace.country_code == "JP" and any(charges.get(name) for name in money.TAXES):
+        raise WrongWish("in Japan the tax is inside of the prices, so none can be given")
     price = _amount(given, "price", currency) if given.has("price") else None
+    quantity = given.count("quantity", 1) or 1
+    if quantity > money.MOST_PIECES:
+        raise WrongWish(f"'quantity' is at most {money.MOST_PIECES}")
+    if price is not None and price * quantity >= money.MOST:
+        raise WrongWish(f"the price of all pieces must be below {money.MOST}")
     ware = Ware(
         sku=given.text("sku"),
-        quantity=given.count("quantity", 1) or 1,
+        quantity=quantity,
         asin=given.maybe("asin") or "",
         title=given.maybe("title") or "",
         unit_price=price,
@@ -156,7 +182,7 @@ def _ware(given: Wish, currency: str) -> Ware:
         gift_message=given.maybe("gift_message") or "",
         gift_wrap_level=given.maybe("gift_wrap_level") or "",
         transparency=given.truth("transparency", default=False),
-        order_item_id=given.maybe("order_item_id") or "",
+        order_item_id=_id(given, "order_item_id"),
     )
     given.done()
     if not ware.gift_wrap_level and "GiftWrap" in charges:
@@ -181,8 +207,8 @@ def _amount(given: Wish, name: str, currency: str) -> Decimal:
         amount = money.read(str(value), currency)
     except ValueError as error:
         raise WrongWish(f"{name!r}: {error}") from None
-    if amount < 0:
-        raise WrongWish(f"{name!r} must not be negative")
+    if not 0 <= amount < money.MOST:
+        raise WrongWish(f"{name!r} must not be negative, and below {money.MOST}")
     return amount
 
 
@@ -252,6 +278,8 @@ def refund_order(stage: Stage, wish: Wish) -> dict[str, Any]:
     else:
         wanted = [_all_left(order, known, reason) for known in ([item] if item else order.items)]
         wanted = [known for known in wanted if money.total(known.amounts) > 0]
+    if not wanted:
+        raise WrongWish("nothing is left to be given back", 409)
     with _WrongIfRefused():
         money_moves.refund(order, wanted, source=by, now=stage.clock.now())
     return order_shown(stage, order)

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Literal
 
 from amazon_emulator.stage import Stage
-from amazon_emulator.trade.orders import money_moves
+from amazon_emulator.trade.orders import money, money_moves
 from amazon_emulator.trade.orders import notice as orders_notice
 from amazon_emulator.trade.orders.orders import (
     Booking,
@@ -237,7 +237,7 @@ def refund(
     stage.of(Orders).refuse_if_wished("refund", order.partner_id)
     if order.marketplace.country_code == "JP":
         for wish in wanted:
-            if wish.amounts.get("Principal") and wish.amounts.get("Tax"):
+            if any(wish.amounts.get(name) for name in money.TAXES):
                 # Reported by sellers there, who then gave all of it back as Principal.
                 words = f"The refund amount for the tax of {wish.order_item_id} is not eligible."
                 raise Refused("tax_not_eligible", words)

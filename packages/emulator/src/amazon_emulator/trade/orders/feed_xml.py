@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import codecs
 import re
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from xml.parsers import expat
@@ -31,6 +32,7 @@ __all__ = [
     "charset_of",
     "decoded",
     "messages_of",
+    "printable",
     "read",
     "report",
 ]
@@ -41,8 +43,10 @@ OWN_CODE = 990000
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_DEPTH = 32
-MAX_ELEMENTS = 2_000_000
+MAX_ELEMENTS = 1_000_000
+QUOTED = 500  # characters of what a feed said, in its report
 
+_NAMESPACE_ENDS = " "
 _DECLARED = re.compile(rb"^<\?xml[^>]*?\bencoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']")
 _SCHEMA = (
     'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" '
@@ -63,9 +67,9 @@ class BrokenDocument(Exception):
         self.words = words
 
 
-@dataclass
+@dataclass(slots=True)
 class Element:
-    """One element; names without a namespace prefix, text without white space around it."""
+    """One element; names without a namespace, text without white space around it."""
 
     name: str
     attributes: dict[str, str]
@@ -140,7 +144,9 @@ class _Reading:
 
     def run(self, text: str) -> Element:
         # What a declaration says of the encoding is over once it is text.
-        parser = self.parser = expat.ParserCreate("utf-8")
+        # With the separator expat knows namespaces: a prefix that nobody declared is a fault.
+        parser = self.parser = expat.ParserCreate("utf-8", _NAMESPACE_ENDS)
+        parser.buffer_text = True
         parser.StartElementHandler = self.start
         parser.EndElementHandler = self.end
         parser.CharacterDataHandler = self.characters
@@ -158,7 +164,8 @@ class _Reading:
         self.count += 1
         if len(self.open) >= MAX_DEPTH or self.count > MAX_ELEMENTS:
             raise BrokenDocument(INVALID_XML, "The document is nested too deeply or too long.")
-        element = Element(name.rpartition(":")[2], attributes, self.parser.CurrentLineNumber)
+        bare = sys.intern(name.rpartition(_NAMESPACE_ENDS)[2])
+        element = Element(bare, attributes, self.parser.CurrentLineNumber)
         if self.open:
             self.open[-1].children.append(element)
         else:
@@ -203,6 +210,18 @@ class Shape:
                 raise _invalid(element, f"element {name!r} stands more than once in {path}")
 
 
+_TEXT = Shape()
+# What an envelope holds beside its messages, and a message beside its content.
+_BESIDE_MESSAGES = (
+    ("Header", "1", Shape((("DocumentVersion", "1", _TEXT), ("MerchantIdentifier", "1", _TEXT)))),
+    ("MarketplaceName", "?", _TEXT),
+    ("MessageType", "1", _TEXT),
+    ("PurgeAndReplace", "?", _TEXT),
+    ("EffectiveDate", "?", _TEXT),
+)
+_BESIDE_CONTENT = (("MessageID", "1", _TEXT), ("OperationType", "?", _TEXT))
+
+
 def _invalid(element: Element, words: str) -> BrokenDocument:
     text = f"XML Parsing Error at Line {element.line}: {words}."
     return BrokenDocument(INVALID_XML, text)
@@ -232,22 +251,20 @@ def messages_of(
             raise _invalid(header, f"element {name!r} is missing in Header")
     if root.value("MessageType") != message_type:
         raise _invalid(root, f"MessageType must be {message_type!r} in this feed type")
-    found = [_message(entry, message_type, shape) for entry in root.all("Message")]
-    if not found:
-        raise _invalid(root, "element 'Message' is missing in AmazonEnvelope")
+    message = Shape((*_BESIDE_CONTENT, (message_type, "1", shape)))
+    Shape((*_BESIDE_MESSAGES, ("Message", "+", message))).check(root, root.name)
+    found = [_message(entry, message_type) for entry in root.all("Message")]
     if len({message.message_id for message in found}) != len(found):
         raise _invalid(root, "a MessageID stands in more than one message")
     return iter(found)
 
 
-def _message(entry: Element, message_type: str, shape: Shape) -> Message:
+def _message(entry: Element, message_type: str) -> Message:
     text = entry.value("MessageID")
     if not re.fullmatch(r"[0-9]{1,20}", text) or int(text) == 0:
         raise _invalid(entry, "MessageID must be a positive whole number")
     inner = entry.one(message_type)
-    if inner is None:
-        raise _invalid(entry, f"element {message_type!r} is missing in Message")
-    shape.check(inner, message_type)
+    assert inner is not None, "the shape wants it"
     return Message(int(text), inner)
 
 
@@ -260,7 +277,6 @@ class Result:
     words: str
     severity: str = "Error"
     order_id: str = ""
-    order_item_id: str = ""
 
 
 def report(feed_id: str, merchant_id: str, processed: int, results: Sequence[Result]) -> bytes:
@@ -273,13 +289,13 @@ def report(feed_id: str, merchant_id: str, processed: int, results: Sequence[Res
         f"<AmazonEnvelope {_SCHEMA}>",
         "<Header>",
         "<DocumentVersion>1.02</DocumentVersion>",
-        f"<MerchantIdentifier>{escape(merchant_id)}</MerchantIdentifier>",
+        f"<MerchantIdentifier>{_text(merchant_id)}</MerchantIdentifier>",
         "</Header>",
         "<MessageType>ProcessingReport</MessageType>",
         "<Message>",
         "<MessageID>1</MessageID>",
         "<ProcessingReport>",
-        f"<DocumentTransactionID>{escape(feed_id)}</DocumentTransactionID>",
+        f"<DocumentTransactionID>{_text(feed_id)}</DocumentTransactionID>",
         "<StatusCode>Complete</StatusCode>",
         "<ProcessingSummary>",
         f"<MessagesProcessed>{processed}</MessagesProcessed>",
@@ -297,18 +313,22 @@ def _results(results: Iterable[Result]) -> Iterator[str]:
         yield "<Result>"
         yield f"<MessageID>{result.message_id}</MessageID>"
         yield f"<ResultCode>{result.severity}</ResultCode>"
-        yield f"<ResultMessageCode>{escape(result.code)}</ResultMessageCode>"
-        yield f"<ResultDescription>{escape(_printable(result.words))}</ResultDescription>"
+        yield f"<ResultMessageCode>{_text(result.code)}</ResultMessageCode>"
+        yield f"<ResultDescription>{_text(result.words)}</ResultDescription>"
         if result.order_id:
             yield "<AdditionalInfo>"
-            yield f"<AmazonOrderID>{escape(_printable(result.order_id))}</AmazonOrderID>"
-            if result.order_item_id:
-                item = escape(_printable(result.order_item_id))
-                yield f"<AmazonOrderItemCode>{item}</AmazonOrderItemCode>"
+            yield f"<AmazonOrderID>{_text(result.order_id)}</AmazonOrderID>"
             yield "</AdditionalInfo>"
         yield "</Result>"
 
 
-def _printable(text: str) -> str:
-    """Without characters that XML cannot hold."""
-    return "".join(char if char.isprintable() else " " for char in text)
+def printable(text: str) -> str:
+    """For one line of a report, whatever a feed said: nothing but what is printed, and shortened
+    so that a report is not as long as what it quotes."""
+    kept = text if len(text) <= QUOTED else f"{text[:QUOTED]}..."
+    return "".join(char if char.isprintable() else " " for char in kept)
+
+
+def _text(text: str) -> str:
+    """As the text of an element."""
+    return escape(printable(text))

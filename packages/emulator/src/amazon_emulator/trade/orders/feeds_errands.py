@@ -88,7 +88,7 @@ def order_of(work: Work, named: Named) -> Order:
     if named.amazon_order_id:
         found = orders.find(named.amazon_order_id)
     elif named.merchant_order_id:
-        found = orders.by_seller_order_id(partner_id, named.merchant_order_id)
+        found = orders.by_seller_order_id(partner_id, work.region, named.merchant_order_id)
     if found is None or found.partner_id != partner_id or found.marketplace.region != work.region:
         raise Refused("unknown_order", f"The order {str(named) or '(none named)'} was not found.")
     return found
@@ -210,7 +210,7 @@ def adjust(work: Work, wish: Adjustment) -> None:
             Wanted(
                 item.order_item_id,
                 _sums(order, item.amounts),
-                {name: abs(sum_) for name, sum_ in _sums(order, item.promotions).items()},
+                _sums(order, item.promotions, either_sign=True),
                 item.reason,
             )
         )
@@ -224,13 +224,20 @@ def adjust(work: Work, wish: Adjustment) -> None:
     )
 
 
-def _sums(order: Order, written: tuple[tuple[str, str, str], ...]) -> dict[str, Decimal]:
+def _sums(
+    order: Order, written: tuple[tuple[str, str, str], ...], *, either_sign: bool = False
+) -> dict[str, Decimal]:
+    """By component. ``either_sign``: of promotions, which sellers write with a minus or without.
+    Raises Refused, for each amount by itself: nothing is set off against anything."""
     sums: dict[str, Decimal] = {}
     for component, currency, text in written:
         if currency != order.currency:
             words = f"The currency {currency!r} is not {order.currency}, the order's."
             raise Refused("currency", words)
-        sums[component] = sums.get(component, money.ZERO) + amount_of(text, currency)
+        amount = amount_of(text, currency)
+        if amount < 0 and not either_sign:
+            raise Refused("negative", f"The amount {text} of {component} must not be negative.")
+        sums[component] = sums.get(component, money.ZERO) + abs(amount)
     return sums
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from amazon_emulator.trade.feeds.processing import Outcome, Work
 from amazon_emulator.trade.orders import feed_xml
 from amazon_emulator.trade.orders import feeds_errands as errands
-from amazon_emulator.trade.orders.feed_xml import BrokenDocument
+from amazon_emulator.trade.orders.feed_xml import BrokenDocument, printable
 from amazon_emulator.trade.orders.feeds_errands import Named
 from amazon_emulator.trade.orders.orders import Refused
 
@@ -36,6 +36,7 @@ class Row:
 
     number: int
     values: dict[str, str]
+    is_too_long: bool = False  # more cells than columns: nobody knows which is which
 
     def __getitem__(self, column: str) -> str:
         return self.values.get(column, "")
@@ -122,19 +123,22 @@ def _rows(work: Work, columns: Columns) -> list[Row]:
         lines = lines[1:]
     if not lines:
         raise BrokenDocument(errands.REASON_CODES["document"], "The file holds no header.")
-    names = [name.strip().lower() for name in lines[0].split("\t")]
+    names = [name.strip().lower() for name in lines[0].rstrip("\t ").split("\t")]
     known = {*columns.required, *columns.optional}
     for name in columns.required:
         if name not in names:
             raise BrokenDocument(errands.REASON_CODES["document"], f"Column {name} is missing.")
-    strange = [name for name in names if name and name not in known]
+    strange = [name or "(without a name)" for name in names if name not in known]
     if strange or len(set(names)) != len(names):
         words = f"Column {strange[0]} is not known." if strange else "A column stands twice."
         raise BrokenDocument(errands.REASON_CODES["document"], words)
-    return [
-        Row(number, dict(zip(names, (cell.strip() for cell in line.split("\t")), strict=False)))
-        for number, line in enumerate(lines[1:], 1)
-    ]
+    return [_row(number, line, names) for number, line in enumerate(lines[1:], 1)]
+
+
+def _row(number: int, line: str, names: list[str]) -> Row:
+    cells = [cell.strip() for cell in line.rstrip("\t ").split("\t")]
+    values = dict(zip(names, cells, strict=False))
+    return Row(number, values, is_too_long=len(cells) > len(names))
 
 
 def _text(work: Work) -> str:
@@ -166,14 +170,10 @@ def _report(processed: int, faults: Sequence[_Fault]) -> bytes:
     if faults:
         lines.append("original-record-number\torder-id\terror-code\terror-type\terror-message")
         lines += [
-            "\t".join((str(f.number), _cell(f.order_id), f.code, "Error", _cell(f.words)))
+            "\t".join((str(f.number), *map(printable, (f.order_id, f.code, "Error", f.words))))
             for f in faults
         ]
     return ("\r\n".join(lines) + "\r\n").encode()
-
-
-def _cell(text: str) -> str:
-    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def _processor(columns: Columns, play: Callable[[_File, Row], None]) -> Callable[[Work], Outcome]:
@@ -187,6 +187,8 @@ def _processor(columns: Columns, play: Callable[[_File, Row], None]) -> Callable
         faults = []
         for row in rows:
             try:
+                if row.is_too_long:
+                    raise Refused("document", "The row has more cells than there are columns.")
                 play(file, row)
             except Refused as refused:
                 code = errands.code_of(refused)

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from amazon_emulator import marketplaces
 from amazon_emulator.clock import read_instant, stamp
 from amazon_emulator.trade.orders import money
+from amazon_emulator.trade.orders.money_moves import COMPONENTS, KEPT_BACK
 from amazon_emulator.trade.orders.orders import (
     FULFILLERS,
     STATUSES,
@@ -35,6 +36,7 @@ __all__ = ["Misfit", "Place", "read_into", "written"]
 
 T = TypeVar("T")
 _MISSING: Any = object()
+_MOST_COUNTED = 10**9
 
 
 class Misfit(ValueError):
@@ -66,10 +68,11 @@ class Place:
             raise Misfit(f"{self.where}.{name}: true or false is wanted")
         return value
 
-    def count(self, name: str, lowest: int = 0, default: int = _MISSING) -> int:
-        value = self.raw(name, default)
-        if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
-            raise Misfit(f"{self.where}.{name}: a whole number from {lowest} is wanted")
+    def count(self, name: str, lowest: int = 0, highest: int = _MOST_COUNTED) -> int:
+        value = self.raw(name)
+        if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
+            words = f"a whole number from {lowest} to {highest} is wanted"
+            raise Misfit(f"{self.where}.{name}: {words}")
         return value
 
     def instant(self, name: str) -> datetime:
@@ -85,8 +88,23 @@ class Place:
                 return known
         raise Misfit(f"{self.where}.{name}: one of {', '.join(map(str, choices))} is wanted")
 
-    def amounts(self, name: str, currency: str) -> dict[str, Decimal]:
-        return money.from_json(self.raw(name, {}), currency, f"{self.where}.{name}")
+    def amounts(
+        self,
+        name: str,
+        currency: str,
+        components: tuple[str, ...],
+        negative: tuple[str, ...] = (),
+    ) -> dict[str, Decimal]:
+        """By component. ``negative``: the components that are never above zero; all others are
+        never below."""
+        found = money.from_json(self.raw(name, {}), currency, f"{self.where}.{name}")
+        for component, amount in found.items():
+            where = f"{self.where}.{name}.{component}"
+            if component not in components:
+                raise Misfit(f"{where}: is none of {', '.join(components)}")
+            if not 0 <= (-amount if component in negative else amount) < money.MOST:
+                raise Misfit(f"{where}: {amount} is out of range")
+        return found
 
     def texts(self, name: str) -> list[str]:
         value = self.raw(name, [])
@@ -256,7 +274,7 @@ def _read_order(place: Place) -> Order:
     except ValueError as error:
         raise ValueError(f"{place.where}.marketplace: {error}") from None
     currency = marketplace.currency
-    packages = place.all("packages", _read_package)
+    packages = _without_twins(place, "packages", place.all("packages", _read_package))
     order = Order(
         order_id=place.text("order_id"),
         partner_id=place.text("selling_partner_id"),
@@ -291,6 +309,13 @@ def _read_order(place: Place) -> Order:
     return order
 
 
+def _without_twins(place: Place, name: str, packages: list[Package]) -> list[Package]:
+    """Raises Misfit where one would hide another."""
+    if len({package.reference_id for package in packages}) != len(packages):
+        raise Misfit(f"{place.where}.{name}: a reference_id stands there twice")
+    return packages
+
+
 def _check(order: Order, where: str) -> None:
     """What no order can be, even when each field is well."""
     known = {item.order_item_id for item in order.items}
@@ -300,7 +325,18 @@ def _check(order: Order, where: str) -> None:
     named |= {line.order_item_id for booking in order.bookings for line in booking.lines}
     if not named <= known:
         raise ValueError(f"{where}: no item has the id {min(named - known)}")
+    if len({booking.booking_id for booking in order.bookings}) != len(order.bookings):
+        raise ValueError(f"{where}.bookings: a booking_id stands there twice")
+    if (order.cancellation is not None) != (order.status == "CANCELLED"):
+        raise ValueError(f"{where}: an order is CANCELLED when it has a cancellation, only then")
+    whole = all(order.shipped(item) >= item.quantity for item in order.items)
+    if order.packages and order.status != ("SHIPPED" if whole else "PARTIALLY_SHIPPED"):
+        raise ValueError(f"{where}: the packages do not fit the status {order.status}")
+    if not order.packages and order.status in ("SHIPPED", "PARTIALLY_SHIPPED"):
+        raise ValueError(f"{where}: an order that is {order.status} has packages")
     for item in order.items:
+        if any(amount > item.charges.get(name, 0) for name, amount in item.discounts.items()):
+            raise ValueError(f"{where}: more is taken off {item.order_item_id} than it costs")
         if order.shipped(item) > item.quantity:
             raise ValueError(f"{where}: more of {item.order_item_id} shipped than was ordered")
         if order.left(item) < 0:
@@ -341,9 +377,9 @@ def _read_item(place: Place, currency: str) -> Item:
         sku=place.text("sku"),
         asin=place.text("asin"),
         title=place.text("title"),
-        quantity=place.count("quantity", 1),
-        charges=place.amounts("charges", currency),
-        discounts=place.amounts("discounts", currency),
+        quantity=place.count("quantity", 1, money.MOST_PIECES),
+        charges=place.amounts("charges", currency, money.CHARGED),
+        discounts=place.amounts("discounts", currency, money.DISCOUNTED),
         promotion_id=place.text("promotion_id", ""),
         gift_message=place.text("gift_message", ""),
         gift_wrap_level=place.text("gift_wrap_level", ""),
@@ -390,8 +426,8 @@ def _read_booking(place: Place, currency: str) -> Booking:
         read = Line(
             order_item_id=entry.text("order_item_id"),
             quantity=entry.count("quantity"),
-            amounts=entry.amounts("amounts", currency),
-            discounts=entry.amounts("discounts", currency),
+            amounts=entry.amounts("amounts", currency, COMPONENTS, KEPT_BACK),
+            discounts=entry.amounts("discounts", currency, money.DISCOUNTED),
             adjustment_id=entry.text("adjustment_id", ""),
         )
         entry.done()

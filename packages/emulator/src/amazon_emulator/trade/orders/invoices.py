@@ -36,7 +36,6 @@ KEYS = (
     *("orderid", "shippingid", "invoicenumber", "totalamount", "totalvatamount"),
     *("documenttype", "transactionid"),
 )
-TAXES = ("Tax", "ShippingTax", "GiftWrapTax")
 
 _TWO_DOCUMENTS = re.compile(rb"%%EOF\s*%PDF-")
 
@@ -153,7 +152,7 @@ class Invoices:
 def vat_of(booking: Booking) -> Decimal:
     """The tax in a booking."""
     return sum(
-        (line.amounts.get(name, money.ZERO) for line in booking.lines for name in TAXES), money.ZERO
+        (line.amounts.get(name, money.ZERO) for line in booking.lines for name in money.TAXES), money.ZERO
     )
 
 

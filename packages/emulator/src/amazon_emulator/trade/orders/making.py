@@ -112,7 +112,8 @@ def make(
     now: datetime,
 ) -> Order:
     """A new order, placed at ``created_at``. Raises ValueError when its id is taken, and Refused
-    when there is no such order (a seller's own one that is unfulfillable)."""
+    when there is no such order: a seller's own one that is unfulfillable, one piece shipped in
+    part, a promotion of more than the price."""
     if wish.status == "UNFULFILLABLE" and wish.fulfilled_by != "AMAZON":
         raise Refused("wrong_status", "Only orders that Amazon fulfils can be UNFULFILLABLE.")
     orders = stage.of(Orders)
@@ -183,6 +184,9 @@ def _item(ware: Ware, place: int, number: int, marketplace: Marketplace) -> Item
         price *= 1 if money.digits(currency) else 100
     rate = _PLACES[marketplace.country_code][3]
     charges = {**_charges(price * ware.quantity, currency, rate), **ware.charges}
+    for name, amount in ware.discounts.items():
+        if amount > charges.get(name, money.ZERO):
+            raise Refused("too_much", f"The promotion takes more off than {name} is.")
     return Item(
         order_item_id=ware.order_item_id or f"{number:09d}{seed % 1000:03d}{place + 1:02d}",
         sku=ware.sku,

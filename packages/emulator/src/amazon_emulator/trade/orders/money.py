@@ -2,6 +2,9 @@
 
 Answers for: how many digits a currency has, reading an amount that a program sent, writing one, and
 cutting an amount into shares that add up again. It knows no order.
+
+All arithmetic is of `Decimal` within its default 28 digits: `MOST` and `MOST_PIECES` keep products
+of an amount and a number of pieces exact, and sums writable as JSON numbers.
 """
 
 from __future__ import annotations
@@ -12,6 +15,10 @@ from decimal import ROUND_HALF_UP, Decimal
 
 __all__ = [
     "CHARGED",
+    "DISCOUNTED",
+    "MOST",
+    "MOST_PIECES",
+    "TAXES",
     "ZERO",
     "Amounts",
     "added",
@@ -30,6 +37,15 @@ ZERO = Decimal(0)
 
 # What a buyer pays for an item, by the names of Amazon's order adjustment feed.
 CHARGED = ("Principal", "Tax", "Shipping", "ShippingTax", "GiftWrap", "GiftWrapTax")
+
+TAXES = ("Tax", "ShippingTax", "GiftWrapTax")
+
+# What promotions are taken off.
+DISCOUNTED = ("Principal", "Shipping")
+
+# No amount of one item reaches the first, in any currency; no item has more pieces.
+MOST = Decimal(10**10)
+MOST_PIECES = 10**6
 
 # By component; a component that is missing is zero.
 Amounts = Mapping[str, Decimal]

@@ -334,9 +334,13 @@ class Orders:
             return None
         return order if _is_shown(order, now) else None
 
-    def by_seller_order_id(self, partner_id: str, seller_order_id: str) -> Order | None:
+    def by_seller_order_id(
+        self, partner_id: str, region: Region, seller_order_id: str
+    ) -> Order | None:
+        """The oldest order in a region with the seller's own number, which may be in use in
+        another region, too."""
         for order in self._by_partner.get(partner_id, []):
-            if seller_order_id and order.seller_order_id == seller_order_id:
+            if order.seller_order_id == seller_order_id and order.marketplace.region == region:
                 return order
         return None
 
