@@ -7,6 +7,7 @@ no socket and no hanging request behind.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import socket
 import threading
@@ -16,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 
 import uvicorn
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -27,7 +29,7 @@ from amazon_emulator.levers import Levers
 from amazon_emulator.marketplaces import REGIONS
 from amazon_emulator.models import Library, read
 from amazon_emulator.models import Mode as ContractMode
-from amazon_emulator.stage import FACES, Stage, log
+from amazon_emulator.stage import FACES, Stage
 
 __all__ = [
     "Dispatch",
@@ -103,12 +105,10 @@ class Dispatch:
         elif refused := safety.refusal(scope):
             await refused(scope, receive, send)
         else:
-            try:
-                self.stage.agenda.run(self.stage.clock.now())
-            except Exception:  # noqa: BLE001  # logged; see the next line
-                # Whoever asks now has no part in it, and what was to happen is struck already.
-                log.exception("the emulator failed at something that was due; this is a bug")
-            await face(scope, receive, send)
+            self.stage.agenda.run(self.stage.clock.now())
+            # Who goes in the midst of a request has no use for an answer.
+            with contextlib.suppress(ClientDisconnect):
+                await face(scope, receive, send)
 
 
 def check_host(host: str, *, i_know: bool) -> None:

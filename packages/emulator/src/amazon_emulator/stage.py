@@ -72,7 +72,7 @@ class Stage:
     plans: Plans = field(default_factory=Plans)
     limits_enforced: bool = True  # as it was started
     contract_mode: Literal["off", "report", "refuse"] = "off"  # as it was started
-    _parts: dict[type, Any] = field(default_factory=dict)
+    parts: dict[type, Any] = field(default_factory=dict)  # by their class, see `of`
 
     @classmethod
     def fresh(cls, *, gentle: bool, seed: int, start: datetime | None) -> Stage:
@@ -90,9 +90,9 @@ class Stage:
 
     def of(self, kind: type[T]) -> T:
         """The one value of this kind in this world; made when first asked for, gone at a reset."""
-        known = self._parts.get(kind)
+        known = self.parts.get(kind)
         if known is None:
-            known = self._parts[kind] = kind()
+            known = self.parts[kind] = kind()
         part: T = known
         return part
 
@@ -100,7 +100,7 @@ class Stage:
         """As freshly started: empty world, real time, fair weather. Addresses stay."""
         self.weather.clear()
         self.agenda = Agenda()
-        self._parts.clear()
+        self.parts.clear()
         self.clock.reset()
         self.world = World()
         self.history = History()

@@ -207,7 +207,7 @@ def _load_section(stage: Stage, name: str, kind: type[Kept], given: Any, *, add:
     if add:
         given = _merged(_written(stage.of(kind), credentials=True), given)
     fresh = kind()
-    _parts(stage)[kind] = fresh
+    stage.parts[kind] = fresh
     try:
         fresh.load(stage, given)
     except (TypeError, KeyError, AttributeError, ArithmeticError) as error:
@@ -251,22 +251,22 @@ def _all_or_nothing(stage: Stage, *, add: bool) -> Iterator[None]:
     """Within, the stage has a world and parts of which nothing is left when something raises.
 
     The stage itself stays the same: what is put on the agenda holds on to it."""
-    world, parts, agenda = stage.world, dict(_parts(stage)), stage.agenda
+    world, parts, agenda = stage.world, dict(stage.parts), stage.agenda
     offset = stage.clock.offset_seconds
     noting = _Noting(agenda if add else Agenda())
     stage.agenda = noting
     stage.world = _copied(world) if add else World()
     if not add:
-        _parts(stage).clear()
-        _parts(stage).update({kind: parts[kind] for kind in STAYING if kind in parts})
+        stage.parts.clear()
+        stage.parts.update({kind: parts[kind] for kind in STAYING if kind in parts})
     try:
         yield
     except BaseException:
         for entry in noting.written:
             agenda.strike(entry)
         stage.world, stage.agenda = world, agenda
-        _parts(stage).clear()
-        _parts(stage).update(parts)
+        stage.parts.clear()
+        stage.parts.update(parts)
         stage.clock.advance(offset - stage.clock.offset_seconds)
         raise
     stage.agenda = noting.behind
@@ -283,11 +283,6 @@ def _keep_weather(stage: Stage) -> None:
 
 def _lift(stage: Stage, spell: Spell, instant: datetime) -> None:
     stage.weather.lift(spell)
-
-
-def _parts(stage: Stage) -> dict[type, Any]:
-    parts: dict[type, Any] = vars(stage)["_parts"]
-    return parts
 
 
 def _copied(world: World) -> World:

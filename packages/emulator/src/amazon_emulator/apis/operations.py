@@ -18,6 +18,9 @@ from amazon_emulator.world import AccessToken, Application, Grant, Kind, Partner
 __all__ = ["Call", "Denied", "Operation", "Said", "error_answer"]
 
 
+LONGEST_NUMBER = 18  # digits; far beyond what any operation takes
+
+
 class Denied(Exception):
     """An error answer in the shape of the models: `{"errors": [{code, message, details}]}`."""
 
@@ -136,7 +139,8 @@ class Call:
         text = self.query(name)
         if text is None:
             return default
-        if not text.isascii() or not text.isdigit() or not lowest <= int(text[:20]) <= highest:
+        whole = text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER
+        if not whole or not lowest <= int(text) <= highest:
             raise Denied.invalid(
                 f"Value {text!r} at '{name}' failed to satisfy constraint: Member must be a whole "
                 f"number from {lowest} to {highest}"
@@ -174,8 +178,10 @@ class Operation:
     """One operation of a model, played with state.
 
     ``path``: the model's template. ``roles``: any of them is enough. ``scope``: of grantless
-    operations, which have neither roles nor partner kinds. ``restricted``: whether a call needs a
-    restricted data token; a call that has one is admitted by what the token names, in any case.
+    operations, which have neither roles nor partner kinds; one that has all of them takes an
+    access token of either kind (`Call.token.grant` is None for a grantless one). ``restricted``:
+    whether a call needs a restricted data token; a call that has one is admitted by what the token
+    names, in any case.
     ``answer`` gives a JSON value (200), None (200 without a body) or `Said`; it may raise Denied.
     """
 

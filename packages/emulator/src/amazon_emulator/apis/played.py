@@ -1,6 +1,7 @@
 """Every operation that is played with state, gathered from the API modules.
 
-Answers for: completeness of this one table. Nothing else may list operations.
+Answers for: completeness of these two tables, of the regions' endpoints and of their sandboxes.
+Nothing else may list operations.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from amazon_emulator.apis import (
 )
 from amazon_emulator.apis.operations import Operation
 
-__all__ = ["OPERATIONS"]
+__all__ = ["OPERATIONS", "SANDBOX_OPERATIONS"]
 
 OPERATIONS: tuple[Operation, ...] = (
     *application_management.OPERATIONS,
@@ -55,3 +56,6 @@ OPERATIONS: tuple[Operation, ...] = (
     *vendor_shipments.OPERATIONS,
     *vendor_transactions.OPERATIONS,
 )
+
+# What a sandbox does; all else it answers from the models' cases.
+SANDBOX_OPERATIONS: tuple[Operation, ...] = notifications.SANDBOX_OPERATIONS

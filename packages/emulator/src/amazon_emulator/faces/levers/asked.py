@@ -38,11 +38,10 @@ def history(stage: Stage, wish: Wish) -> dict[str, Any]:
     application_id, client_id, grant_type, status, weather, facts.feed_type, ..., after= (a number),
     limit=. Gives the full count and the latest items."""
     query = dict(wish.query)
-    limit = query.pop("limit", str(HISTORY_LIMIT))
-    if not limit.isascii() or not limit.isdigit():
-        raise WrongWish("'limit' and 'after' must be whole numbers")
-    found = _found(stage, query)
-    latest = islice(found, max(0, len(found) - int(limit)), None)
+    limit = wish.whole("limit", HISTORY_LIMIT)
+    query.pop("limit", None)
+    found = _found(stage, wish, query)
+    latest = islice(found, max(0, len(found) - limit), None)
     return {
         "count": len(found),
         "first_kept": stage.history.first_kept,
@@ -64,7 +63,7 @@ def count(stage: Stage, wish: Wish) -> dict[str, Any]:
         query["application_id"] = application_of(stage, query["application_id"]).application_id
     if "operation" in query:
         known_operation(stage, query["operation"])
-    found = _found(stage, query)
+    found = _found(stage, wish, query)
     said: dict[str, Any] = {"count": len(found), "first_kept": stage.history.first_kept}
     if by is not None:
         counted = Counter(str(_value(asked, by)) for asked in found)
@@ -78,7 +77,7 @@ def _value(asked: Asked, name: str) -> Any:
     return getattr(asked, name)
 
 
-def _found(stage: Stage, query: dict[str, str]) -> list[Asked]:
+def _found(stage: Stage, wish: Wish, query: dict[str, str]) -> list[Asked]:
     facts = {
         name.removeprefix(FACTS): query.pop(name) for name in list(query) if name.startswith(FACTS)
     }
@@ -88,9 +87,7 @@ def _found(stage: Stage, query: dict[str, str]) -> list[Asked]:
     if unknown:
         known = ", ".join((*FILTERS, *SPECIAL))
         raise WrongWish(f"unknown: {', '.join(unknown)}; known: {known}")
-    after = query.get("after", "0")
-    if not after.isascii() or not after.isdigit():
-        raise WrongWish("'limit' and 'after' must be whole numbers")
+    wish.whole("after", 0)
     return list(
         stage.history.which(operation=operation, since=since, until=until, facts=facts, **query)
     )

@@ -24,12 +24,11 @@ def contract(stage: Stage, wish: Wish) -> dict[str, Any]:
     breaches. Filters: ?operation=, side= (request or answer), kind=, path=, user_agent= (a part of
     it), limit=."""
     query = dict(wish.query)
-    limit = query.pop("limit", str(SHOWN))
+    limit = wish.whole("limit", SHOWN)
+    query.pop("limit", None)
     unknown = sorted(set(query) - set(FILTERS))
     if unknown:
         raise WrongWish(f"unknown: {', '.join(unknown)}; known: limit, {', '.join(FILTERS)}")
-    if not limit.isascii() or not limit.isdigit():
-        raise WrongWish("'limit' must be a whole number")
     kept = Contract.of(stage)
     found = kept.which(**query)
     return {
@@ -38,7 +37,7 @@ def contract(stage: Stage, wish: Wish) -> dict[str, Any]:
         "counts": kept.counts_as_json(),
         "count": len(found),
         "breaches": [
-            breach.as_json() for breach in islice(found, max(0, len(found) - int(limit)), None)
+            breach.as_json() for breach in islice(found, max(0, len(found) - limit), None)
         ],
     }
 
@@ -60,8 +59,7 @@ def forget_breaches(stage: Stage, wish: Wish) -> dict[str, Any]:
 
 def _models(stage: Stage) -> int:
     """How many models there are to hold anything against."""
-    library = getattr(stage, "models", None)
-    return len(library.models) if library is not None else 0
+    return len(stage.models.models)
 
 
 LEVERS = (

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
+
+from amazon_emulator import strict_json
 
 __all__ = ["Wish", "WrongWish"]
 
 T = TypeVar("T")
 _MISSING: Any = object()
+
+LARGEST = 10**12  # in seconds that is far beyond the calendar
+MOST = 10**9
+DIGITS = 12
 
 
 class WrongWish(Exception):
@@ -37,10 +41,8 @@ class Wish:
         if not body.strip():
             return cls({}, path, query)
         try:
-            given = json.loads(body)
-            # Escaped halves of characters are JSON but no text: they cannot be written again.
-            json.dumps(given, ensure_ascii=False).encode()
-        except (ValueError, RecursionError):
+            given = strict_json.read(body)
+        except ValueError:
             raise WrongWish("the body is not JSON", 400) from None
         if not isinstance(given, dict):
             raise WrongWish("the body must be a JSON object", 400)
@@ -67,17 +69,17 @@ class Wish:
         value = self._take(name, default)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise WrongWish(f"{name!r} must be a number")
-        if not math.isfinite(value):
-            raise WrongWish(f"{name!r} must be a finite number")
+        if not -LARGEST <= value <= LARGEST:
+            raise WrongWish(f"{name!r} must be a number from -{LARGEST} to {LARGEST}")
         return value
 
     def count(self, name: str, default: int | None = None) -> int | None:
-        """A whole number of at least 1, or null."""
+        """A whole number from 1 to a milliard, or null."""
         value = self._take(name, default)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise WrongWish(f"{name!r} must be a whole number of at least 1")
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST:
+            raise WrongWish(f"{name!r} must be a whole number from 1 to {MOST}")
         return value
 
     def texts(self, name: str, default: Iterable[str] = _MISSING) -> list[str]:
@@ -99,6 +101,13 @@ class Wish:
     def has(self, name: str) -> bool:
         self._used.add(name)
         return name in self.body
+
+    def whole(self, name: str, default: int) -> int:
+        """A whole number of the query, not below zero. Raises WrongWish."""
+        text = self.query.get(name, str(default))
+        if not (text.isascii() and text.isdigit() and len(text) <= DIGITS):
+            raise WrongWish(f"{name!r} must be a whole number")
+        return int(text)
 
     def done(self) -> None:
         """Nothing else was wished. Raises WrongWish that names what was not understood."""

@@ -6,8 +6,8 @@ Answers for: access control with the texts of Amazon's page
 answer: each API has its module with a list of `Operation`, gathered in `played`; what no module
 plays is answered from Amazon's models, where the emulator was given any.
 
-Two kinds of endpoint: the region's own, where the world is played, and its sandbox, where every
-operation gives the canned answers of the models.
+Two kinds of endpoint: the region's own, where the world is played, and its sandbox, where all but
+the few operations of sandboxes alone give the canned answers of the models.
 """
 
 from __future__ import annotations
@@ -15,14 +15,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from amazon_emulator import answering, issuing, limits, models
 from amazon_emulator.apis.operations import Call, Denied, Said, error_answer
-from amazon_emulator.apis.played import OPERATIONS
+from amazon_emulator.apis.played import OPERATIONS, SANDBOX_OPERATIONS
 from amazon_emulator.asking import Asking
 from amazon_emulator.faces.selling_partner_api import guards
 from amazon_emulator.faces.selling_partner_api.routes import Known, Routes
@@ -34,14 +33,13 @@ from amazon_emulator.world import AccessToken
 
 __all__ = ["OPERATIONS", "Endpoint", "face", "known_routes", "refuse_by"]
 
-METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 HOW_HEADER = "x-amazon-emulator-answer"
 
 
-def known_routes(stage: Stage) -> Routes:
+def known_routes(stage: Stage, *, sandbox: bool = False) -> Routes:
     """Everything there is: played, described by a model, or known by its usage plan alone."""
-    plans = limits.plans_of(stage)
-    return Routes.over(OPERATIONS, stage.models.operations, plans.known())
+    played = SANDBOX_OPERATIONS if sandbox else OPERATIONS
+    return Routes.over(played, stage.models.operations, limits.plans_of(stage).known())
 
 
 @dataclass(frozen=True)
@@ -143,7 +141,7 @@ class Endpoint:
 
     def answer(self, call: Call, known: Known) -> tuple[Said, str | None]:
         """What the operation says, and how it was found where not by playing. Raises Denied."""
-        if known.played is not None and not self.sandbox:
+        if known.played is not None:
             said = known.played.answer(call)
             return (said if isinstance(said, Said) else Said(payload=said)), None
         if known.described is None:
@@ -177,6 +175,13 @@ def refuse_by(spell: Spell | None, *, work_done: bool) -> None:
         raise Denied(failure.status, failure.code, failure.message, failure.details)
 
 
-def face(stage: Stage, region: Region, *, sandbox: bool = False) -> Starlette:
-    endpoint = Endpoint(stage, region, known_routes(stage), sandbox)
-    return Starlette(routes=[Route("/{path:path}", endpoint.__call__, methods=METHODS)])
+def face(stage: Stage, region: Region, *, sandbox: bool = False) -> ASGIApp:
+    """Every method and path is the endpoint's, as Amazon denies in its own words what it does not
+    know."""
+    endpoint = Endpoint(stage, region, known_routes(stage, sandbox=sandbox), sandbox)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        answer = await endpoint(Request(scope, receive))
+        await answer(scope, receive, send)
+
+    return app

@@ -7,7 +7,8 @@ the rate-limit header. An unknown path answers 403 like any other denial, as was
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
+from typing import Any
 
 from amazon_emulator import issuing, limits, marketplaces, models
 from amazon_emulator.apis import restricted
@@ -27,9 +28,11 @@ INVALID = "The access token you provided is revoked, malformed or invalid."
 MISSING = "Access token is missing in the request header."
 SECRET_EXPIRED = "The LWA secret token you provided has expired."  # noqa: S105
 WRONG_REGION = "The marketplaces you provided are not valid for region."
-MARKETPLACE_PARAMETERS = (
-    *("marketplaceIds", "marketplaceId", "MarketplaceIds", "MarketplaceId"),
-    *("marketplace_ids", "marketplace_id"),
+MARKETPLACE_PARAMETERS = frozenset(
+    {
+        *("marketplaceIds", "marketplaceId", "MarketplaceIds", "MarketplaceId"),
+        *("marketplace_ids", "marketplace_id"),
+    }
 )
 
 
@@ -48,20 +51,19 @@ def admit(
     if known is None:
         raise Denied.access("")
     call = Call(stage, region, stage.clock.now(), good, asking)
+    played = known.played
+    if _by_scope(good, played):
+        return call
     if sandbox:
         # Recorded: the sandbox looks at the token and at nothing else, not even at the region.
         return call
-    if known.played is not None and known.played.scope is not None:
-        _check_scope(good, known.played.scope)
-        return call
-    grant = good.grant
-    if grant is None:
+    if good.grant is None:
         raise Denied.access("")
-    _check_grant(grant, region, known.played)
+    _check_grant(good.grant, region, known)
     _check_marketplaces(asking, region)
     opened = restricted.admit(stage, good, known.method, known.template, asking)
     call = Call(stage, region, call.now, good, asking, opened)
-    if known.played is not None and not good.resources and known.played.restricted(call):
+    if played is not None and not good.resources and played.restricted(call):
         raise Denied.access("")
     return call
 
@@ -91,14 +93,27 @@ def _check_life(stage: Stage, token: AccessToken | None) -> AccessToken:
     return token
 
 
-def _check_scope(token: AccessToken, scope: str) -> None:
-    if token.grant is not None or token.scope != scope:
+def _by_scope(token: AccessToken, played: Operation | None) -> bool:
+    """Whether a grantless token opens this; raises Denied where nothing else could and it does
+    not. An operation with roles besides its scope is open to either kind of token."""
+    if played is None or played.scope is None:
+        return False
+    if token.grant is None and played.scope in (token.scope or "").split():
+        return True
+    if token.grant is None or not played.roles:
         raise Denied.access("")
+    return False
 
 
-def _check_grant(grant: Grant, region: Region, played: Operation | None) -> None:
-    """One text for all of wrong region, deactivated account, seller/vendor mix-up, missing role."""
+def _check_grant(grant: Grant, region: Region, known: Known) -> None:
+    """One text for all of wrong region, deactivated account, seller/vendor mix-up, missing role,
+    and what exists in sandboxes alone."""
+    played = known.played
     if grant.region != region or grant.partner.deactivated:
+        raise Denied.access("")
+    if played is None and known.described is not None and known.described.sandbox_only:
+        raise Denied.access("")
+    if played is None and known.template.startswith("/vendor/") and grant.partner.kind != "vendor":
         raise Denied.access("")
     if played is not None and (
         grant.partner.kind not in played.partner_kinds or not set(played.roles) & set(grant.roles)
@@ -107,10 +122,28 @@ def _check_grant(grant: Grant, region: Region, played: Operation | None) -> None
 
 
 def _check_marketplaces(asking: Asking, region: Region) -> None:
-    for name in MARKETPLACE_PARAMETERS:
-        for place in asking.values(name):
-            if marketplaces.region_of(place) not in (region, None):
-                raise Denied.access(WRONG_REGION)
+    """Those of the query, and those at the top of a body, as in createFeed and createReport."""
+    named: list[Any] = []
+    for name, text in asking.query:
+        if name in MARKETPLACE_PARAMETERS:
+            named += text.split(",")
+    for name in MARKETPLACE_PARAMETERS & _fields(asking):
+        value = asking.json[name]
+        named += value if isinstance(value, list) else [value]
+    for place in named:
+        if isinstance(place, str) and marketplaces.region_of(place) not in (region, None):
+            raise Denied.access(WRONG_REGION)
+
+
+def _fields(asking: Asking) -> Set[str]:
+    """Of a body that is a JSON object; what else a body may be is for the operation to judge."""
+    if not asking.body:
+        return frozenset()
+    try:
+        given = asking.json
+    except ValueError:
+        return frozenset()
+    return given.keys() if isinstance(given, dict) else frozenset()
 
 
 def spend(call: Call, known: Known, sandbox: bool) -> None:
