@@ -8,8 +8,10 @@ Other kinds of events and all fees are not played.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -35,6 +37,7 @@ CHARGE_TYPES = {
     "CODTax": "CODItemTaxCharge",
 }
 
+_FAR = datetime(9999, 1, 1, tzinfo=UTC)
 _ORDER_ID = re.compile(r"[0-9]{3}-[0-9]{7}-[0-9]{7}")
 
 
@@ -42,36 +45,75 @@ def _by_order(call: Call) -> dict[str, Any]:
     order_id = call.path["orderId"]
     if call.stage.of(Orders).find(order_id) is None and not _ORDER_ID.fullmatch(order_id):
         raise Denied.invalid(f"{order_id!r} is not an order id")
-    return _events(call, "byOrder", lambda entry: True, order_id, order_id)
+    asked = _Asked.read(call, "byOrder", order_id)
+    return _events(call, asked, lambda entry: True, order_id)
 
 
 def _all(call: Call) -> dict[str, Any]:
-    after, before = _span(call, "PostedAfter", "PostedBefore")
-    return _events(call, "all", lambda entry: _is_within(entry, after, before), "")
+    asked = _Asked.read(call, "all", "", "PostedAfter", "PostedBefore")
+    return _events(call, asked, lambda entry: asked.holds(entry.booking.posted_at))
 
 
 def _by_group(call: Call) -> dict[str, Any]:
     group_id = call.path["eventGroupId"]
     if not re.fullmatch(r"[\w-]{1,128}", group_id):
         raise Denied.invalid(f"{group_id!r} is not a financial event group id")
-    after, before = _span(call, "PostedAfter", "PostedBefore")
-    return _events(
-        call,
-        "byGroup",
-        lambda entry: entry.group.group_id == group_id and _is_within(entry, after, before),
-        group_id,
-    )
+    asked = _Asked.read(call, "byGroup", group_id, "PostedAfter", "PostedBefore")
+
+    def keep(entry: Entry) -> bool:
+        return entry.group.group_id == group_id and asked.holds(entry.booking.posted_at)
+
+    return _events(call, asked, keep)
 
 
-def _is_within(entry: Entry, after: datetime | None, before: datetime) -> bool:
-    return _is_between(entry.booking.posted_at, after, before)
+@dataclass(frozen=True)
+class _Asked:
+    """The range and the place in it that a call asks for; the next page keeps the range, whatever
+    happens meanwhile. ``position``: the key of the last entry that was told."""
 
+    bound: list[Any]
+    after: datetime | None
+    before: datetime
+    position: list[str] | None = None
 
-def _is_between(instant: datetime, after: datetime | None, before: datetime) -> bool:
-    """Ends of more than 180 days find nothing, as the model says."""
-    if after is not None and (instant < after or before - after > WIDEST):
-        return False
-    return instant < before
+    @classmethod
+    def read(cls, call: Call, what: str, of: str, lower: str = "", upper: str = "") -> _Asked:
+        """From a range, or from a NextToken, beside which the range may be repeated or left out.
+        Raises Denied."""
+        given = [stamp(call.instant(name)) if name else None for name in (lower, upper)]
+        mark = call.query("NextToken")
+        if mark is None:
+            after, before = _span(call, lower, upper) if lower else (None, call.now)
+            return cls([what, of, *given], after, before)
+        facts = paging.read_mark(call, "finances", mark)
+        if facts["bound"][:2] != [what, of]:
+            raise Denied.invalid("The NextToken belongs to another request")
+        if any(given) and facts["bound"][2:] != given:
+            raise Denied.invalid("The NextToken belongs to a request with another range")
+        after = datetime.fromisoformat(facts["after"]) if facts["after"] else None
+        before = datetime.fromisoformat(facts["before"])
+        return cls(facts["bound"], after, before, facts["position"])
+
+    def holds(self, instant: datetime) -> bool:
+        """Ends of more than 180 days find nothing, as the model says."""
+        if self.after is not None and (instant < self.after or self.before - self.after > WIDEST):
+            return False
+        return instant < self.before
+
+    def page(self, call: Call, keys: list[list[str]]) -> tuple[slice, str | None]:
+        """Which of the entries with these ascending keys are told now, and the mark of the rest."""
+        size = call.number("MaxResultsPerPage", PAGE, 1, PAGE)
+        start = 0 if self.position is None else bisect_right(keys, self.position)
+        shown = slice(start, start + size)
+        if start + size >= len(keys):
+            return shown, None
+        facts = {
+            "bound": self.bound,
+            "after": self.after and self.after.isoformat(),
+            "before": self.before.isoformat(),
+            "position": keys[shown][-1],
+        }
+        return shown, paging.next_mark(call, "finances", facts)
 
 
 def _span(call: Call, lower: str, upper: str) -> tuple[datetime | None, datetime]:
@@ -92,37 +134,25 @@ def _told(call: Call, order_id: str | None = None) -> list[Entry]:
 
 
 def _events(
-    call: Call,
-    what: str,
-    keep: Callable[[Entry], bool],
-    bound: str,
-    order_id: str | None = None,
+    call: Call, asked: _Asked, keep: Callable[[Entry], bool], order_id: str | None = None
 ) -> dict[str, Any]:
-    size = call.number("MaxResultsPerPage", PAGE, 1, PAGE)
-    start = _start(call, what, bound)
     found = [entry for entry in _told(call, order_id) if keep(entry)]
-    shown = found[start : start + size]
+    shown, mark = asked.page(call, [_key(*entry.key) for entry in found])
     events: dict[str, Any] = {}
     for kind, name in (("Shipment", "ShipmentEventList"), ("Refund", "RefundEventList")):
-        events[name] = [_event(entry) for entry in shown if entry.booking.kind == kind]
+        events[name] = [_event(entry) for entry in found[shown] if entry.booking.kind == kind]
     payload: dict[str, Any] = {"FinancialEvents": events}
-    if start + size < len(found):
-        payload["NextToken"] = _mark(call, what, bound, start + size)
+    if mark is not None:
+        payload["NextToken"] = mark
     return {"payload": payload}
 
 
-def _mark(call: Call, what: str, bound: str, start: int) -> str:
-    return paging.next_mark(call, f"finances.{what}", {"bound": bound, "start": start})
+def _key(instant: datetime, name: str) -> list[str]:
+    return [instant.isoformat(timespec="microseconds"), name]
 
 
-def _start(call: Call, what: str, bound: str) -> int:
-    mark = call.query("NextToken")
-    if mark is None:
-        return 0
-    facts = paging.read_mark(call, f"finances.{what}", mark)
-    if facts["bound"] != bound:
-        raise Denied.invalid("The NextToken belongs to another request")
-    return int(facts["start"])
+def _latest_first(group: Group) -> list[str]:
+    return [f"{(_FAR - group.starts_at).days:07d}", group.group_id]
 
 
 def _event(entry: Entry) -> dict[str, Any]:
@@ -198,17 +228,17 @@ def _currency(amount: Decimal, currency: str) -> dict[str, Any]:
 
 def _groups(call: Call) -> dict[str, Any]:
     before, after = "FinancialEventGroupStartedBefore", "FinancialEventGroupStartedAfter"
-    size = call.number("MaxResultsPerPage", PAGE, 1, PAGE)
-    start = _start(call, "groups", "")
-    starts_after, starts_before = _span(call, after, before)
+    asked = _Asked.read(call, "groups", "", after, before)
     found = [
-        _group(group, inside, call.now)
+        (group, inside)
         for group, inside in money_ledger.groups(_told(call))
-        if _is_between(group.starts_at, starts_after, starts_before)
+        if asked.holds(group.starts_at)
     ]
-    payload: dict[str, Any] = {"FinancialEventGroupList": found[start : start + size]}
-    if start + size < len(found):
-        payload["NextToken"] = _mark(call, "groups", "", start + size)
+    shown, mark = asked.page(call, [_latest_first(group) for group, _inside in found])
+    groups = [_group(group, inside, call.now) for group, inside in found[shown]]
+    payload: dict[str, Any] = {"FinancialEventGroupList": groups}
+    if mark is not None:
+        payload["NextToken"] = mark
     return {"payload": payload}
 
 

@@ -14,6 +14,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from amazon_emulator.apis.orders_told import UNPAID, email_of, phone_of
 from amazon_emulator.clock import stamp
 from amazon_emulator.trade.orders import money
 from amazon_emulator.trade.orders.orders import Item, Order, Package, Window
@@ -26,8 +27,6 @@ DATA = (
 )
 ADDRESS_ROLES = frozenset({"Direct-to-Consumer Shipping"})
 TAX_ROLES = frozenset({"Tax Invoicing", "Tax Remittance"})
-UNPAID = ("PENDING_AVAILABILITY", "PENDING")
-WITH_EMAIL = ("UNSHIPPED", "PARTIALLY_SHIPPED", "SHIPPED")
 
 # Kinds of proceeds by component: the kind, and for taxes what is taxed.
 _PROCEEDS = {"Principal": "ITEM", "Shipping": "SHIPPING", "GiftWrap": "GIFT_WRAP"}
@@ -77,8 +76,9 @@ def _buyer(order: Order, roles: frozenset[str]) -> dict[str, str]:
             buyer["buyerCompanyName"] = order.buyer.company
         if order.buyer.purchase_order_number:
             buyer["buyerPurchaseOrderNumber"] = order.buyer.purchase_order_number
-    if roles & ADDRESS_ROLES and order.fulfilled_by == "MERCHANT" and order.status in WITH_EMAIL:
-        buyer["buyerEmail"] = order.buyer.email
+    email = email_of(order)
+    if email and roles & ADDRESS_ROLES:
+        buyer["buyerEmail"] = email
     return buyer
 
 
@@ -86,7 +86,6 @@ def _recipient(order: Order, roles: frozenset[str], now: datetime) -> dict[str, 
     if not roles & ADDRESS_ROLES or order.status in UNPAID:
         return {}
     to = order.recipient
-    late = order.status == "SHIPPED" and now > order.deliver_by.latest
     told = {
         "name": to.name,
         "companyName": to.company,
@@ -96,7 +95,7 @@ def _recipient(order: Order, roles: frozenset[str], now: datetime) -> dict[str, 
         "stateOrRegion": to.state,
         "postalCode": to.postal_code,
         "countryCode": to.country_code,
-        "phone": "" if late or order.fulfilled_by == "AMAZON" else to.phone,
+        "phone": phone_of(order, now),
         "addressType": "COMMERCIAL" if to.company else "RESIDENTIAL",
     }
     return {"deliveryAddress": {name: value for name, value in told.items() if value}}

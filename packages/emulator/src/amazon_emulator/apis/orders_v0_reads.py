@@ -32,6 +32,7 @@ MOST = 50
 NAMES = Names("CreatedAfter", "CreatedBefore", "LastUpdatedAfter", "LastUpdatedBefore")
 STATUSES = (*V0_STATUS.values(), "InvoiceUnconfirmed")
 CHANNELS = ("AFN", "MFN")
+INVOICE_STATUSES = ("NotRequired", "NotFound", "Processing", "Errored", "Accepted")
 # With a seller's own number there may be none of these.
 NOT_WITH_OWN_NUMBER = (
     *("FulfillmentChannels", "OrderStatuses", "PaymentMethods", "LastUpdatedAfter"),
@@ -72,11 +73,13 @@ class Filters:
         for name, allowed in (
             ("OrderStatuses", STATUSES),
             ("FulfillmentChannels", CHANNELS),
-            ("PaymentMethods", ("COD", "CVS", "Other")),
+            ("PaymentMethods", view.PAYMENT_METHODS),
+            ("ElectronicInvoiceStatuses", INVOICE_STATUSES),
         ):
             for value in facts[name]:
                 if value not in allowed:
                     raise Denied.invalid(f"Value {value!r} at '{name}' is not one of {allowed}")
+        call.choice("IsISPU", ("true", "false"))
         if facts["SellerOrderId"] is not None:
             for name in NOT_WITH_OWN_NUMBER:
                 if call.query(name) is not None:
@@ -85,12 +88,11 @@ class Filters:
 
     def keep(self, order: Order) -> bool:
         facts = self.facts
-        shown = view.order_view(order, frozenset())
         wanted = (
-            ("MarketplaceIds", shown["MarketplaceId"]),
-            ("OrderStatuses", shown["OrderStatus"]),
-            ("FulfillmentChannels", shown["FulfillmentChannel"]),
-            ("PaymentMethods", shown["PaymentMethod"]),
+            ("MarketplaceIds", order.marketplace.id),
+            ("OrderStatuses", V0_STATUS[order.status]),
+            ("FulfillmentChannels", view.channel_of(order)),
+            ("PaymentMethods", view.payment_method_of(order)),
             ("AmazonOrderIds", order.order_id),
             ("ElectronicInvoiceStatuses", "NotRequired"),
         )
@@ -98,7 +100,7 @@ class Filters:
             return False
         if any(facts[name] is not None for name in FOR_NOBODY):
             return False
-        if facts["IsISPU"] == "true" and not shown["IsISPU"]:
+        if facts["IsISPU"] == "true" and not view.is_picked_up(order):
             return False
         return (
             facts["BuyerEmail"] in (None, order.buyer.email)
@@ -134,7 +136,7 @@ def get_orders(call: Call) -> dict[str, Any]:
         size = call.number("MaxResultsPerPage", PAGE, 1, PAGE)
     found = page(call, span, size, filters.keep, position)
     payload: dict[str, Any] = {
-        "Orders": [view.order_view(order, call.data_elements) for order in found.orders]
+        "Orders": [view.order_view(order, call.data_elements, call.now) for order in found.orders]
     }
     upper = "CreatedBefore" if span.by == "created" else "LastUpdatedBefore"
     payload[upper] = stamp(span.before)
@@ -162,7 +164,7 @@ def _span(call: Call, filters: Filters) -> Span:
 
 
 def get_order(call: Call) -> dict[str, Any]:
-    return {"payload": view.order_view(order_of(call), call.data_elements)}
+    return {"payload": view.order_view(order_of(call), call.data_elements, call.now)}
 
 
 def _get_buyer_info(call: Call) -> dict[str, Any]:
@@ -170,7 +172,7 @@ def _get_buyer_info(call: Call) -> dict[str, Any]:
 
 
 def _get_address(call: Call) -> dict[str, Any]:
-    return {"payload": view.address_view(order_of(call))}
+    return {"payload": view.address_view(order_of(call), call.now)}
 
 
 def _get_items(call: Call) -> dict[str, Any]:

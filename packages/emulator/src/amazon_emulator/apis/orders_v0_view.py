@@ -2,26 +2,39 @@
 
 Answers for: the parts that a restricted data token opens (`buyerInfo`, `shippingAddress`,
 `buyerTaxInformation`): without one nothing personal is told. Prices of orders that are not paid yet
-are left out, as the model says of getOrderItems.
+are left out, as the model says of getOrderItems; addresses of such and of cancelled ones, as it
+says of `ShippingAddress`; e-mail addresses and telephones are told as in version 2026-01-01.
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from amazon_emulator.apis.orders_told import TO_SHIP, UNPAID, email_of, phone_of
 from amazon_emulator.clock import stamp
 from amazon_emulator.trade.orders import money
 from amazon_emulator.trade.orders.notice import V0_STATUS
 from amazon_emulator.trade.orders.orders import Item, Order
 
-__all__ = ["address_view", "buyer_view", "item_buyer_view", "item_view", "order_view"]
+__all__ = [
+    "PAYMENT_METHODS",
+    "address_view",
+    "buyer_view",
+    "channel_of",
+    "is_picked_up",
+    "item_buyer_view",
+    "item_view",
+    "order_view",
+    "payment_method_of",
+]
 
-UNPAID = ("PENDING_AVAILABILITY", "PENDING")
+PAYMENT_METHODS = ("COD", "CVS", "Other")
 LEVELS = {"STANDARD": "Standard", "EXPEDITED": "Expedited", "NEXT_DAY": "NextDay"}
 
 
-def order_view(order: Order, opened: frozenset[str]) -> dict[str, Any]:
+def order_view(order: Order, opened: frozenset[str], now: datetime) -> dict[str, Any]:
     """An `Order` of the model; ``opened``: data elements of a restricted data token."""
     shipped = sum(order.shipped(item) for item in order.items)
     ordered = sum(item.quantity for item in order.items)
@@ -32,35 +45,37 @@ def order_view(order: Order, opened: frozenset[str]) -> dict[str, Any]:
         "PurchaseDate": stamp(order.created_at),
         "LastUpdateDate": stamp(order.updated_at),
         "OrderStatus": V0_STATUS[order.status],
-        "FulfillmentChannel": "AFN" if order.fulfilled_by == "AMAZON" else "MFN",
+        "FulfillmentChannel": channel_of(order),
         "SalesChannel": order.marketplace.name,
         "ShipServiceLevel": level,
         "NumberOfItemsShipped": shipped,
         "NumberOfItemsUnshipped": open_,
-        "PaymentMethod": order.payment_method if order.payment_method == "COD" else "Other",
+        "PaymentMethod": payment_method_of(order),
         "PaymentMethodDetails": [order.payment_method],
         "MarketplaceId": order.marketplace.id,
         "ShipmentServiceLevelCategory": level,
         "OrderType": "StandardOrder",
-        "EarliestShipDate": stamp(order.ship_by.earliest),
-        "LatestShipDate": stamp(order.ship_by.latest),
-        "EarliestDeliveryDate": stamp(order.deliver_by.earliest),
-        "LatestDeliveryDate": stamp(order.deliver_by.latest),
         "IsBusinessOrder": "AMAZON_BUSINESS" in order.programs,
         "IsPrime": "PRIME" in order.programs,
         "IsPremiumOrder": "PREMIUM" in order.programs,
-        "IsISPU": "IN_STORE_PICK_UP" in order.programs,
+        "IsISPU": is_picked_up(order),
         "IsReplacementOrder": False,
         "IsSoldByAB": False,
     }
+    if order.fulfilled_by == "MERCHANT":
+        view["EarliestShipDate"] = stamp(order.ship_by.earliest)
+        view["LatestShipDate"] = stamp(order.ship_by.latest)
+        view["EarliestDeliveryDate"] = stamp(order.deliver_by.earliest)
+        if order.status in TO_SHIP:
+            view["LatestDeliveryDate"] = stamp(order.deliver_by.latest)
     if order.seller_order_id:
         view["SellerOrderId"] = order.seller_order_id
     if order.status not in UNPAID:
         view["OrderTotal"] = _money(order.net(), order)
     if "buyerInfo" in opened:
         view["BuyerInfo"] = _buyer(order)
-    if "shippingAddress" in opened and order.status not in UNPAID:
-        view["ShippingAddress"] = _address(order)
+    if "shippingAddress" in opened and order.status in TO_SHIP:
+        view["ShippingAddress"] = _address(order, now)
     if "buyerTaxInformation" in opened and order.buyer.company:
         view["BuyerTaxInformation"] = {
             "BuyerLegalCompanyName": order.buyer.company,
@@ -69,16 +84,29 @@ def order_view(order: Order, opened: frozenset[str]) -> dict[str, Any]:
     return view
 
 
+def channel_of(order: Order) -> str:
+    return "AFN" if order.fulfilled_by == "AMAZON" else "MFN"
+
+
+def payment_method_of(order: Order) -> str:
+    return order.payment_method if order.payment_method in PAYMENT_METHODS else "Other"
+
+
+def is_picked_up(order: Order) -> bool:
+    """In a store, by the buyer."""
+    return "IN_STORE_PICK_UP" in order.programs
+
+
 def buyer_view(order: Order) -> dict[str, Any]:
     """An `OrderBuyerInfo`."""
     return {"AmazonOrderId": order.order_id, **_buyer(order)}
 
 
-def address_view(order: Order) -> dict[str, Any]:
-    """An `OrderAddress`; without an address until the order is paid."""
+def address_view(order: Order, now: datetime) -> dict[str, Any]:
+    """An `OrderAddress`; with an address while the order is to be shipped or has been."""
     view: dict[str, Any] = {"AmazonOrderId": order.order_id}
-    if order.status not in UNPAID:
-        view["ShippingAddress"] = _address(order)
+    if order.status in TO_SHIP:
+        view["ShippingAddress"] = _address(order, now)
     if order.buyer.company:
         view["BuyerCompanyName"] = order.buyer.company
     return view
@@ -147,14 +175,14 @@ def _item_buyer(order: Order, item: Item) -> dict[str, Any]:
 
 def _buyer(order: Order) -> dict[str, Any]:
     view = {"BuyerName": order.buyer.name}
-    if order.fulfilled_by == "MERCHANT":
-        view["BuyerEmail"] = order.buyer.email
+    if email := email_of(order):
+        view["BuyerEmail"] = email
     if order.buyer.purchase_order_number:
         view["PurchaseOrderNumber"] = order.buyer.purchase_order_number
     return view
 
 
-def _address(order: Order) -> dict[str, Any]:
+def _address(order: Order, now: datetime) -> dict[str, Any]:
     to = order.recipient
     told = {
         "Name": to.name,
@@ -165,7 +193,7 @@ def _address(order: Order) -> dict[str, Any]:
         "StateOrRegion": to.state,
         "PostalCode": to.postal_code,
         "CountryCode": to.country_code,
-        "Phone": "" if order.fulfilled_by == "AMAZON" else to.phone,
+        "Phone": phone_of(order, now),
         "AddressType": "Commercial" if to.company else "Residential",
     }
     return {name: value for name, value in told.items() if value}

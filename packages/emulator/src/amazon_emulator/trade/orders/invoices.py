@@ -152,7 +152,8 @@ class Invoices:
 def vat_of(booking: Booking) -> Decimal:
     """The tax in a booking."""
     return sum(
-        (line.amounts.get(name, money.ZERO) for line in booking.lines for name in money.TAXES), money.ZERO
+        (line.amounts.get(name, money.ZERO) for line in booking.lines for name in money.TAXES),
+        money.ZERO,
     )
 
 

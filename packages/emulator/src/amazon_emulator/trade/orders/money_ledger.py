@@ -86,4 +86,5 @@ def groups(told: list[Entry]) -> list[tuple[Group, list[Entry]]]:
     for entry in told:
         group = entry.group
         found.setdefault(group.group_id, (group, []))[1].append(entry)
-    return sorted(found.values(), key=lambda row: (row[0].starts_at, row[0].group_id), reverse=True)
+    rows = sorted(found.values(), key=lambda row: row[0].group_id)
+    return sorted(rows, key=lambda row: row[0].starts_at, reverse=True)
