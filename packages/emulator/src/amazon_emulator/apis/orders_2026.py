@@ -15,6 +15,7 @@ from amazon_emulator.apis.orders_2026_view import DATA, order_view
 from amazon_emulator.apis.orders_search import (
     Names,
     Span,
+    choices,
     page,
     read_span,
     span_of,
@@ -40,8 +41,8 @@ def search_orders(call: Call) -> dict[str, Any]:
     span = read_span(call, NAMES)
     size = call.number("maxResultsPerPage", PAGE, 1, PAGE)
     data = _data(call)
-    statuses = _choices(call, "fulfillmentStatuses", STATUSES)
-    fulfillers = _choices(call, "fulfilledBy", FULFILLERS)
+    statuses = choices(call, "fulfillmentStatuses", STATUSES)
+    fulfillers = choices(call, "fulfilledBy", FULFILLERS)
     stores = set(call.queries("marketplaceIds"))
     if len(stores) > MOST_MARKETPLACES:
         raise Denied.invalid(f"At most {MOST_MARKETPLACES} marketplaceIds may be provided")
@@ -97,18 +98,7 @@ def order_of(call: Call) -> Order:
 
 
 def _data(call: Call) -> frozenset[str]:
-    return frozenset(_choices(call, "includedData", DATA))
-
-
-def _choices(call: Call, name: str, choices: tuple[str, ...]) -> set[str]:
-    wished = set(call.queries(name))
-    strange = sorted(wished - set(choices))
-    if strange:
-        raise Denied.invalid(
-            f"Value {strange[0]!r} at '{name}' failed to satisfy constraint: Member must satisfy "
-            f"enum value set: [{', '.join(choices)}]"
-        )
-    return wished
+    return frozenset(choices(call, "includedData", DATA))
 
 
 def _bound(span: Span, statuses: set[str], fulfillers: set[str], stores: set[str]) -> list[Any]:

@@ -16,7 +16,7 @@ from amazon_emulator.apis.operations import Call, Denied
 from amazon_emulator.clock import read_instant, stamp
 from amazon_emulator.trade.orders.orders import Order, Orders
 
-__all__ = ["SETTLED", "Names", "Page", "Span", "page", "read_span", "span_of"]
+__all__ = ["SETTLED", "Names", "Page", "Span", "choices", "page", "read_span", "span_of"]
 
 # Orders of the last two minutes are not told of yet.
 SETTLED = timedelta(minutes=2)
@@ -80,6 +80,18 @@ def span_of(facts: dict[str, Any]) -> Span:
     """From what a page mark holds."""
     by: Literal["created", "updated"] = "created" if facts["by"] == "created" else "updated"
     return Span(by, read_instant(facts["after"]), read_instant(facts["before"]))
+
+
+def choices(call: Call, name: str, known: tuple[str, ...]) -> set[str]:
+    """The values of a list parameter. Raises Denied for one that is not known."""
+    wished = set(call.queries(name))
+    strange = sorted(wished - set(known))
+    if strange:
+        raise Denied.invalid(
+            f"Value {strange[0]!r} at '{name}' failed to satisfy constraint: Member must satisfy "
+            f"enum value set: [{', '.join(known)}]"
+        )
+    return wished
 
 
 @dataclass(frozen=True)

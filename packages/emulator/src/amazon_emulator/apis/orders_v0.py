@@ -65,7 +65,7 @@ def _parcel(detail: dict[str, Any]) -> Parcel:
         raise Denied.invalid("packageReferenceId must be a string of a positive number")
     carrier_code = _text(detail, "carrierCode", "packageDetail.")
     carrier_name = _maybe_text(detail, "carrierName")
-    if carrier_code == "Other" and not carrier_name:
+    if carrier_code == "Other" and not carrier_name.strip():
         raise Denied.invalid("carrierName is required when carrierCode is Other")
     contents, codes = _contents(detail.get("orderItems"))
     return Parcel(

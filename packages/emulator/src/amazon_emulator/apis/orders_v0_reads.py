@@ -17,6 +17,7 @@ from amazon_emulator.apis.orders_2026 import ORDER_ROLES, order_of
 from amazon_emulator.apis.orders_search import (
     Names,
     Span,
+    choices,
     page,
     read_span,
     span_of,
@@ -76,9 +77,7 @@ class Filters:
             ("PaymentMethods", view.PAYMENT_METHODS),
             ("ElectronicInvoiceStatuses", INVOICE_STATUSES),
         ):
-            for value in facts[name]:
-                if value not in allowed:
-                    raise Denied.invalid(f"Value {value!r} at '{name}' is not one of {allowed}")
+            choices(call, name, allowed)
         call.choice("IsISPU", ("true", "false"))
         if facts["SellerOrderId"] is not None:
             for name in NOT_WITH_OWN_NUMBER:

@@ -142,7 +142,9 @@ def _id(wish: Wish, name: str) -> str:
     """An id that a program can put into a path and a feed; empty when none is wished."""
     text = wish.maybe(name)
     if text is not None and not _ID.fullmatch(text):
-        raise WrongWish(f"{name!r} must be made of 1 to 64 letters, digits and hyphens, with a digit")
+        raise WrongWish(
+            f"{name!r} must be made of 1 to 64 letters, digits and hyphens, with a digit"
+        )
     return text or ""
 
 

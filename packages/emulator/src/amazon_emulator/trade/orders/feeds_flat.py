@@ -22,6 +22,9 @@ __all__ = ["FLAT_REPORT", "PROCESSORS", "Columns", "Row"]
 FLAT_REPORT = "text/plain; charset=UTF-8"
 
 
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
 @dataclass(frozen=True)
 class Columns:
     """The columns that a file must have, and those that it may have."""
@@ -79,7 +82,7 @@ def _fulfillment(file: _File, row: Row) -> None:
         raise Refused("unknown_item", "A quantity needs an order-item-id.")
     wish = errands.Shipping(
         named=Named(row["order-id"]),
-        ship_date=row["ship-date"],
+        ship_date=_with_time(row["ship-date"]),
         carrier_code=row["carrier-code"],
         carrier_name=row["carrier-name"],
         tracking_number=row["tracking-number"],
@@ -88,6 +91,11 @@ def _fulfillment(file: _File, row: Row) -> None:
         contents=((item, row["quantity"]),) if item else None,
     )
     errands.ship(file.work, wish)
+
+
+def _with_time(ship_date: str) -> str:
+    """In files a date may stand alone."""
+    return f"{ship_date}T00:00:00Z" if _DATE.fullmatch(ship_date) else ship_date
 
 
 def _acknowledgement(file: _File, row: Row) -> None:

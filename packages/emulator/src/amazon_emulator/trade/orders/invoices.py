@@ -3,7 +3,7 @@
 Answers for: one PDF for one order or shipment, the rules of Amazon's pages
 'invoice-feeds-attributes' and 'vat-calculation-service-error-handling' (totals are compared for
 sellers in the VAT Calculation Service alone; `FeatureNotAvailable`), every upload with what became
-of it, and the rows of the VAT invoice data report. It looks into no PDF.
+of it, and the rows of the VAT invoice data report. Of a PDF it sees how it begins and ends.
 
 What is approximated: the feed's result is an XML processing report; codes from 990001 on are the
 emulator's own; without the service nothing but the names of the document is wanted.
@@ -37,6 +37,7 @@ KEYS = (
     *("documenttype", "transactionid"),
 )
 
+_END = 1024  # bytes in which readers of PDF look for the end mark
 _TWO_DOCUMENTS = re.compile(rb"%%EOF\s*%PDF-")
 
 
@@ -282,6 +283,8 @@ def _check_document(work: Work) -> None:
         raise Refused("document", words)
     if not work.content.startswith(b"%PDF-"):
         raise Refused("document", "The document is no PDF: it does not begin with %PDF-.")
+    if b"%%EOF" not in work.content[-_END:]:
+        raise Refused("document", "The document is cut off: its end mark %%EOF is missing.")
     if _TWO_DOCUMENTS.search(work.content):
         raise Refused("document", "The document holds more than one PDF.")
 
@@ -329,7 +332,9 @@ def _check_totals(order: Order, shipment: Booking | None, claim: Claim) -> None:
         ("TotalAmount", claim.total, sum((b.net() for b in meant), money.ZERO)),
         ("TotalVATAmount", claim.vat, sum((vat_of(b) for b in meant), money.ZERO)),
     ):
-        if abs(amount_of(text, order.currency)) != wanted:
+        amount = amount_of(text, order.currency)
+        # Credit notes are written with a minus or without.
+        if (abs(amount) if claim.document_type == "CreditNote" else amount) != wanted:
             expected = money.write(wanted, order.currency)
             raise Refused("amount", f"{name} is {text}, Amazon calculated {expected}.")
 

@@ -9,6 +9,7 @@ Statuses and their meaning: Amazon's Orders model of 2026-01-01.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -58,10 +59,18 @@ SHOWN_FOR = timedelta(days=730)
 SHOWN_LONGER = ("JP", "AU", "SG")
 
 
+_INSTANT = re.compile(
+    r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?", re.ASCII
+)
+
+
 def instant_of(text: str) -> datetime:
-    """An ISO 8601 instant as programs write it; without an offset it is UTC.
+    """An ISO 8601 instant as programs write it, with date and time; without an offset it is UTC.
 
     Raises ValueError, for instants outside of the calendar, too."""
+    # Python alone would also read weeks, dates alone and what ends in a NUL.
+    if not _INSTANT.fullmatch(text):
+        raise ValueError(f"{text!r} is not an ISO 8601 date and time")
     try:
         instant = datetime.fromisoformat(text)
         return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
