@@ -8,15 +8,13 @@ kept; what they get can be seen in the history and nowhere else.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 import re
 import uuid
 from collections.abc import Callable
 from typing import Any
 
 from amazon_emulator.apis.operations import Call, Denied, Operation
+from amazon_emulator.apis.paging import next_mark, read_mark
 from amazon_emulator.trade.queues import queues
 from amazon_emulator.trade.queues.filter_expressions import FilterExpression, WrongExpression
 from amazon_emulator.trade.queues.notices import Notice, post
@@ -230,6 +228,23 @@ def _check_filter(notification_type: str, asked: Any) -> None:
         not isinstance(tracking, dict) or len(tracking) != 1 or not set(tracking) <= set(_TRACKING)
     ):
         raise _invalid("'trackingIdentifier' must hold exactly one identifier")
+    if tracking is not None:
+        [(name, identifier)] = tracking.items()
+        _check_tracking(name, identifier)
+
+
+def _check_tracking(name: str, identifier: Any) -> None:
+    """A text, but for a carrier's number: an object with the carrier's code beside it."""
+    if name != "carrierTracking":
+        if not isinstance(identifier, str) or not identifier:
+            raise _invalid(f"'{name}' must be a text")
+        return
+    if (
+        not isinstance(identifier, dict)
+        or not {"trackingNumber"} <= set(identifier) <= {"trackingNumber", "carrierCode"}
+        or not all(isinstance(one, str) and one for one in identifier.values())
+    ):
+        raise _invalid("'carrierTracking' must hold a trackingNumber, and may hold a carrierCode")
 
 
 def _check_texts(name: str, asked: Any, choices: tuple[str, ...] = ()) -> None:
@@ -269,43 +284,41 @@ def subscriptions(call: Call) -> dict[str, Any]:
     if len(types) != 1 or types[0] not in TYPES:
         raise _invalid("'notificationTypes' must name exactly one notification type")
     size = call.number("pageSize", PAGE, PAGE, 100)
-    found = _own(call, types[0])
-    asked = (call.partner.selling_partner_id, types[0], call.query("payloadVersion") or "")
-    start = _start(call.query("nextToken"), asked)
-    payload: dict[str, Any] = {
-        "subscriptions": [one.as_told() for one in found[start : start + size]]
-    }
-    if start + size < len(found):
-        payload["nextToken"] = _page_mark(start + size, asked)
+    # By id, so that what comes and goes between two pages moves nothing over their border.
+    found = sorted(_own(call, types[0]), key=lambda one: one.subscription_id)
+    asked = [call.application.application_id, types[0], call.query("payloadVersion") or ""]
+    after = _after(call, asked)
+    rest = [one for one in found if one.subscription_id > after]
+    payload: dict[str, Any] = {"subscriptions": [one.as_told() for one in rest[:size]]}
+    if len(rest) > size:
+        facts = {"asked": asked, "after": rest[size - 1].subscription_id}
+        payload["nextToken"] = next_mark(call, "getSubscriptions", facts)
     return {"payload": payload}
 
 
-def _page_mark(start: int, asked: tuple[str, ...]) -> str:
-    digest = hashlib.sha256(f"{start} {asked}".encode()).hexdigest()[:24]
-    return base64.urlsafe_b64encode(f"{start} {digest}".encode()).decode()
-
-
-def _start(mark: str | None, asked: tuple[str, ...]) -> int:
-    """Raises Denied for a mark that another query made."""
+def _after(call: Call, asked: list[str]) -> str:
+    """The last subscription of the page before. Raises Denied for a mark that another query
+    made."""
+    mark = call.query("nextToken")
     if mark is None:
-        return 0
-    try:
-        start = int(base64.urlsafe_b64decode(mark.encode()).split(b" ")[0])
-    except (ValueError, binascii.Error):
-        start = -1
-    if start < 0 or mark != _page_mark(start, asked):
+        return ""
+    facts = read_mark(call, "getSubscriptions", mark)
+    if facts["asked"] != asked:
         raise _invalid("The nextToken is not valid for this request")
-    return start
+    return str(facts["after"])
 
 
 def _by_id(call: Call) -> Subscription:
-    """Grantless: any of the application's, whoever it is for."""
+    """With a grantless token any of the application's, whoever it is for; with a partner's, its
+    own alone."""
     notification_type, wanted = _type(call), call.path["subscriptionId"]
     found = _known(call).subscriptions.get(wanted)
-    if found is None or (found.notification_type, found.application_id, found.region) != (
-        notification_type,
-        call.application.application_id,
-        call.region,
+    grant = call.token.grant
+    if (
+        found is None
+        or (found.notification_type, found.application_id, found.region)
+        != (notification_type, call.application.application_id, call.region)
+        or (grant is not None and grant.partner.selling_partner_id != found.partner_id)
     ):
         words = f"Subscription {wanted} does not exist for {notification_type}"
         raise Denied.missing(MISSING, words)
@@ -380,8 +393,19 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("getSubscriptions", "GET", SUBSCRIPTIONS, ALL_ROLES, BOTH, subscriptions),
     Operation("createSubscription", "POST", OF_TYPE, ALL_ROLES, BOTH, create_subscription),
     Operation("getSubscription", "GET", OF_TYPE, ALL_ROLES, BOTH, subscription),
-    _grantless("getSubscriptionById", "GET", SUBSCRIPTION, subscription_by_id),
-    _grantless("deleteSubscriptionById", "DELETE", SUBSCRIPTION, delete_subscription),
+    # Amazon's model calls these two grantless; programs of the field send a partner's token.
+    Operation(
+        "getSubscriptionById", "GET", SUBSCRIPTION, ALL_ROLES, BOTH, subscription_by_id, SCOPE
+    ),
+    Operation(
+        "deleteSubscriptionById",
+        "DELETE",
+        SUBSCRIPTION,
+        ALL_ROLES,
+        BOTH,
+        delete_subscription,
+        SCOPE,
+    ),
     _grantless("sendTestNotification", "POST", TEST, _only_in_the_sandbox),
 )
 # What is played at sandbox endpoints, where everything else is answered from the models.

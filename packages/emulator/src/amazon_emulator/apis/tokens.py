@@ -92,8 +92,8 @@ def _resource(row: Any) -> tuple[Restricted, RestrictedResource]:
     known, generic = found
     if generic and not known.generic:
         raise Denied.invalid("Invalid Input", f"{known.template} takes a specific path only")
-    elements = row.get("dataElements") or []
-    if not isinstance(elements, list) or not all(one in DATA_ELEMENTS for one in elements):
+    elements = [] if row.get("dataElements") is None else row["dataElements"]
+    if not isinstance(elements, list) or not all(one in tuple(DATA_ELEMENTS) for one in elements):
         raise Denied.invalid("Invalid Input", f"'dataElements' may hold {', '.join(DATA_ELEMENTS)}")
     if elements and not known.elements:
         raise Denied.invalid(

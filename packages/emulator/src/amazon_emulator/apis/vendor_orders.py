@@ -10,7 +10,7 @@ span the last seven days are listed.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from amazon_emulator.apis.operations import Call, Denied, Operation
@@ -38,6 +38,7 @@ __all__ = [
 PAGE = 100
 LONGEST = timedelta(days=7)
 HISTORY = timedelta(days=183)
+EARLIEST = datetime.min.replace(tzinfo=UTC)
 CONFIRMATIONS = ("ACCEPTED", "PARTIALLY_ACCEPTED", "REJECTED", "UNCONFIRMED")
 RECEIPTS = ("NOT_RECEIVED", "PARTIALLY_RECEIVED", "RECEIVED")
 
@@ -90,7 +91,7 @@ def _span(call: Call, name: str) -> Span:
                 f"and '{name}After' is longer ago"
             )
     elif end is not None and start is None:
-        start = end - LONGEST
+        start = max(end, EARLIEST + LONGEST) - LONGEST
     return start, end
 
 

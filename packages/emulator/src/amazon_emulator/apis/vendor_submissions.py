@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from amazon_emulator.apis.operations import Call, Denied, Said
-from amazon_emulator.trade.vendors.bodies import Body, Incomplete
+from amazon_emulator.trade.vendors.bodies import Body, Incomplete, check_depth
 from amazon_emulator.trade.vendors.direct import VendorDirect
 from amazon_emulator.trade.vendors.errand import Errand
 from amazon_emulator.trade.vendors.transactions import VendorTransactions
@@ -58,6 +58,7 @@ def read_body(content: dict[str, Any], check: Callable[[Body], Any]) -> Body:
     """Raises Denied for what Amazon refuses at once."""
     body = Body(content)
     try:
+        check_depth(content)
         check(body)
     except Incomplete as error:
         raise Denied.invalid(str(error)) from None

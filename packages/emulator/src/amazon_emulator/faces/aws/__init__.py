@@ -53,7 +53,7 @@ class Endpoint:
             return self.refusal(refused, asked, protocol)
         except Refused as refused:
             return self.refusal(refused, asked, protocol)
-        if spoken.action in sqs.OPERATIONS or spoken.service == "sts":
+        if spoken.action in (sts.OPERATIONS if spoken.service == "sts" else sqs.OPERATIONS):
             asked.kind = f"{spoken.service}.{spoken.action}"
         spell = self.stage.weather.meet("aws", operation=spoken.action)
         asked.weather = spell.mode if spell else None

@@ -20,6 +20,7 @@ _KINDS: dict[str, tuple[str | None, int]] = {
     "EmptyBatchRequest": ("AWS.SimpleQueueService.EmptyBatchRequest", 400),
     "BatchEntryIdsNotDistinct": ("AWS.SimpleQueueService.BatchEntryIdsNotDistinct", 400),
     "TooManyEntriesInBatchRequest": ("AWS.SimpleQueueService.TooManyEntriesInBatchRequest", 400),
+    "BatchRequestTooLong": ("AWS.SimpleQueueService.BatchRequestTooLong", 400),
     "InvalidBatchEntryId": ("AWS.SimpleQueueService.InvalidBatchEntryId", 400),
     "ReceiptHandleIsInvalid": (None, 404),
 }

@@ -23,6 +23,7 @@ __all__ = ["Heard", "Signature", "signature_of", "verify"]
 ALGORITHM = "AWS4-HMAC-SHA256"
 SKEW = timedelta(minutes=15)
 _UNRESERVED = "-_.~"
+_REGION = re.compile(r"[a-z0-9-]{1,64}")
 _MISMATCH = (
     "The request signature we calculated does not match the signature you provided. Check your AWS "
     "Secret Access Key and signing method. Consult the service documentation for details."
@@ -79,13 +80,16 @@ def signature_of(heard: Heard) -> Signature:
             f"and the algorithm {ALGORITHM}.",
             400,
         )
-    key, day, region, service, _ = credential
+    key, day, region, service, last = credential
     if issuing.looks_real(key):
         log.error(
             "refused a call of AWS: its access key id looks like a real one; "
             "this is an emulator, check the endpoint's address"
         )
         raise Refused("InvalidClientTokenId", _LOOKS_REAL, 403)
+    if not _REGION.fullmatch(region) or last != "aws4_request":
+        words = "Credential must have the form <key>/<date>/<region>/<service>/aws4_request."
+        raise Refused("IncompleteSignature", words, 400)
     signed = tuple(parts["SignedHeaders"].lower().split(";"))
     return Signature(key, day, region, service, signed, parts["Signature"])
 
@@ -126,7 +130,9 @@ def verify(
 
 def _check_signature(heard: Heard, signature: Signature, secret: str) -> None:
     sent_at = heard.header("x-amz-date")
-    if not sent_at.startswith(signature.day) or "host" not in signature.signed_headers:
+    # What decides on the work must not be exchangeable beside a good signature.
+    decisive = {name for name, _ in heard.headers if name.startswith("x-amz-")} | {"host"}
+    if not sent_at.startswith(signature.day) or not decisive <= set(signature.signed_headers):
         raise Refused("SignatureDoesNotMatch", _MISMATCH, 403)
     payload = hashlib.sha256(heard.body).hexdigest()
     if heard.header("x-amz-content-sha256") not in ("", payload):

@@ -7,6 +7,7 @@ refusal back into the protocol that was spoken. It knows no operation's meaning.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,9 @@ TARGET = "AmazonSQS."
 SQS_SPACE = "http://queue.amazonaws.com/doc/2012-11-05/"
 STS_SPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
 STS_VERSION = "2011-06-15"
+
+DEEPEST = 8  # no operation of SQS nests its fields deeper than four times
+_NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 # Query name -> JSON name of lists, and of maps that are written as Name (or Key) and Value.
 _LISTS = {
@@ -80,8 +84,12 @@ def _json_call(heard: Heard, target: str) -> Spoken:
     return Spoken("json", "sqs", target.removeprefix(TARGET), fields)
 
 
-def _nested(pairs: Mapping[str, str]) -> dict[str, Any]:
-    """`Attribute.1.Name=a&Attribute.1.Value=b` -> {"Attributes": {"a": "b"}}, and the like."""
+def _nested(pairs: Mapping[str, str], depth: int = 0) -> dict[str, Any]:
+    """`Attribute.1.Name=a&Attribute.1.Value=b` -> {"Attributes": {"a": "b"}}, and the like.
+
+    Raises Refused."""
+    if depth > DEEPEST:
+        raise Refused("MalformedInput", "The parameters are nested too deeply.", 400)
     found: dict[str, Any] = {}
     entries: dict[str, dict[int, Any]] = {}
     for name, value in pairs.items():
@@ -98,7 +106,7 @@ def _nested(pairs: Mapping[str, str]) -> dict[str, Any]:
             row[inner] = value
     for head, numbered in entries.items():
         rows = [numbered[number] for number in sorted(numbered)]
-        rows = [_row(row) if isinstance(row, dict) else row for row in rows]
+        rows = [_row(row, depth + 1) if isinstance(row, dict) else row for row in rows]
         if head in _MAPS:
             found[_MAPS[head]] = {
                 row.get("Name", row.get("Key", "")): row.get("Value", "")
@@ -110,9 +118,9 @@ def _nested(pairs: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
-def _row(given: Mapping[str, str]) -> dict[str, Any]:
+def _row(given: Mapping[str, str], depth: int) -> dict[str, Any]:
     """One entry: deeper lists and maps, and `Value.StringValue` as an object."""
-    row = _nested(given)
+    row = _nested(given, depth)
     for name in [name for name in row if "." in name]:
         head, _, inner = name.partition(".")
         deeper = row.setdefault(head, {})
@@ -148,7 +156,7 @@ def refusal(refused: Refused, *, protocol: str, service: str = "sqs") -> Respons
     space = STS_SPACE if service == "sts" else SQS_SPACE
     page = (
         f'<?xml version="1.0"?><ErrorResponse xmlns="{space}"><Error><Type>{refused.fault}</Type>'
-        f"<Code>{escape(refused.code)}</Code><Message>{escape(str(refused))}</Message><Detail/>"
+        f"<Code>{_text(refused.code)}</Code><Message>{_text(str(refused))}</Message><Detail/>"
         f"</Error><RequestId>{request_id}</RequestId></ErrorResponse>"
     )
     return Response(page.encode(), refused.status, headers, media_type="text/xml")
@@ -177,5 +185,6 @@ def _field(name: str, value: Any, action: str) -> str:
 
 
 def _text(text: str) -> str:
-    """A carriage return would not survive in XML as itself."""
-    return escape(text, {"\r": "&#13;"})
+    """A carriage return would not survive in XML as itself; control characters, that a refusal may
+    repeat, not at all."""
+    return escape(_NOT_IN_XML.sub("\ufffd", text), {"\r": "&#13;"})

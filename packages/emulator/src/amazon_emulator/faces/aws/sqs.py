@@ -7,7 +7,6 @@ answers. Waiting for messages is done by the face; what a queue is, by `trade.qu
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import random
 import re
@@ -15,22 +14,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from amazon_emulator.faces.aws.refusals import Refused, of_queue
 from amazon_emulator.faces.aws.speech import Spoken
 from amazon_emulator.stage import Stage
 from amazon_emulator.trade.queues import policies as queue_policies
+from amazon_emulator.trade.queues import queues
 from amazon_emulator.trade.queues import settings as queue_settings
 from amazon_emulator.trade.queues.access import Principal
 from amazon_emulator.trade.queues.queues import Message, Queue, QueueRefused, Queues
 
 __all__ = ["OPERATIONS", "Errand", "md5_of", "md5_of_attributes"]
 
-# What SQS takes in a body: the characters of XML 1.0.
-_NOT_A_BODY = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _BATCH_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
+_ATTRIBUTE_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+_ATTRIBUTE_TYPE = re.compile(r"(String|Number|Binary)(\..+)?", re.DOTALL)
+_HOST = re.compile(r"[A-Za-z]+://[^/?#]*")
 MOST_IN_A_BATCH = 10
+MOST_BYTES_IN_A_BATCH = 1_048_576
+MOST_ATTRIBUTES = 10
 PAGE = 1000
 
 
@@ -61,7 +63,7 @@ class Errand:
     def queue(self) -> Queue:
         """The queue that the call is about. Raises Refused when it is not there or not for them."""
         given = self.spoken.fields.get("QueueUrl")
-        path = urlsplit(given).path if isinstance(given, str) and given else self.url_path
+        path = _HOST.sub("", given, 1) if isinstance(given, str) and given else self.url_path
         account_id, _, name = path.strip("/").rpartition("/")
         account_id = account_id.rpartition("/")[2] or self.who.account_id
         return self.named(account_id, name)
@@ -75,17 +77,15 @@ class Errand:
 
     def check(self, queue: Queue) -> None:
         """Raises Refused when the principal may not do this with the queue."""
-        if queue.account_id == self.who.account_id:
-            allowed = self.who.may_use_queues
-        else:
-            allowed = queue_policies.allows(
-                queue.policy,
-                account_id=self.who.account_id,
-                arn=self.who.arn,
-                action=self.spoken.action.removesuffix("Batch"),
-                resource=queue.arn,
-            )
-        if not allowed:
+        verdict = queue_policies.verdict(
+            queue.policy,
+            account_id=self.who.account_id,
+            arn=self.who.arn,
+            action=self.spoken.action.removesuffix("Batch"),
+            resource=queue.arn,
+        )
+        own = queue.account_id == self.who.account_id and self.who.may_use_queues
+        if verdict == "Deny" or (verdict is None and not own):
             raise self.denied(queue.arn)
 
     def denied(self, resource: str) -> Refused:
@@ -241,10 +241,6 @@ def send_message(errand: Errand) -> dict[str, Any]:
 
 def _send(errand: Errand, queue: Queue, fields: Mapping[str, Any]) -> dict[str, Any]:
     body = _text(fields, "MessageBody")
-    if _NOT_A_BODY.search(body):
-        raise of_queue(
-            QueueRefused("InvalidMessageContents", "Invalid characters found in the message.")
-        )
     delay = None
     if fields.get("DelaySeconds") is not None:
         delay = _number(fields, "DelaySeconds", 0, 0, 900)
@@ -261,27 +257,47 @@ def _send(errand: Errand, queue: Queue, fields: Mapping[str, Any]) -> dict[str, 
 def _message_attributes(given: Any) -> dict[str, dict[str, str]]:
     if not isinstance(given, dict):
         raise Refused("InvalidParameterValue", "MessageAttributes must be a map.")
-    kept = {}
-    for name, value in given.items():
-        kind = value.get("DataType", "") if isinstance(value, dict) else ""
-        field = "BinaryValue" if str(kind).startswith("Binary") else "StringValue"
-        content = value.get(field) if isinstance(value, dict) else None
-        if not str(kind).startswith(("String", "Number", "Binary")) or not isinstance(content, str):
-            raise Refused(
-                "InvalidParameterValue",
-                f"The message attribute '{name}' must contain a non-empty message attribute value "
-                "of the type that it names.",
-            )
-        if field == "BinaryValue":
-            _check_base64(name, content)
-        kept[str(name)] = {"DataType": str(kind), field: content}
-    return kept
+    if len(given) > MOST_ATTRIBUTES:
+        raise Refused(
+            "InvalidParameterValue",
+            f"Number of message attributes [{len(given)}] exceeds the allowed maximum "
+            f"[{MOST_ATTRIBUTES}].",
+        )
+    return {name: _message_attribute(name, value) for name, value in given.items()}
+
+
+def _message_attribute(name: str, value: Any) -> dict[str, str]:
+    if not _ATTRIBUTE_NAME.fullmatch(name) or len(name) > 256:
+        raise Refused(
+            "InvalidParameterValue",
+            "Can only include alphanumeric characters, hyphens, underscores and single dots. "
+            "1 to 256 in length",
+        )
+    kind = value.get("DataType") if isinstance(value, dict) else None
+    field = "BinaryValue" if str(kind).startswith("Binary") else "StringValue"
+    content = value.get(field) if isinstance(value, dict) else None
+    if (
+        not isinstance(kind, str)
+        or not _ATTRIBUTE_TYPE.fullmatch(kind)
+        or not isinstance(content, str)
+        or not content
+    ):
+        raise Refused(
+            "InvalidParameterValue",
+            f"The message attribute '{name}' must contain a non-empty message attribute value "
+            "of the type that it names.",
+        )
+    if queues.NOT_IN_A_MESSAGE.search(kind + content):
+        raise of_queue(QueueRefused("InvalidMessageContents", queues.WRONG_CHARACTERS))
+    if field == "BinaryValue":
+        _check_base64(name, content)
+    return {"DataType": kind, field: content}
 
 
 def _check_base64(name: str, content: str) -> None:
     try:
         base64.b64decode(content, validate=True)
-    except binascii.Error:
+    except ValueError:
         raise Refused(
             "InvalidParameterValue", f"The message attribute '{name}' is not base64."
         ) from None
@@ -403,6 +419,18 @@ def _batch(
 
 
 def send_message_batch(errand: Errand) -> dict[str, Any]:
+    entries = errand.spoken.fields.get("Entries")
+    size = sum(
+        len(entry["MessageBody"].encode())
+        for entry in (entries if isinstance(entries, list) else [])
+        if isinstance(entry, dict) and isinstance(entry.get("MessageBody"), str)
+    )
+    if size > MOST_BYTES_IN_A_BATCH:
+        words = (
+            f"Batch requests cannot be longer than {MOST_BYTES_IN_A_BATCH} bytes. You have sent "
+            f"{size} bytes."
+        )
+        raise of_queue(QueueRefused("BatchRequestTooLong", words))
     return _batch(errand, lambda queue, entry: _send(errand, queue, entry))
 
 

@@ -11,7 +11,9 @@ from amazon_emulator.faces.aws.refusals import Refused
 from amazon_emulator.faces.aws.speech import Spoken
 from amazon_emulator.trade.queues.access import AccessKey, AwsAccess, NotAllowed, Principal
 
-__all__ = ["do"]
+__all__ = ["OPERATIONS", "do"]
+
+OPERATIONS = ("AssumeRole", "GetCallerIdentity")
 
 _SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
 

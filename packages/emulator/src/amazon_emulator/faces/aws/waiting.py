@@ -34,7 +34,7 @@ async def until(
     if found is not None or seconds <= 0:
         return found
     arrived = asyncio.Event()
-    queue.waiting.add(arrived)
+    queue.waiting[arrived] = None
     gone = asyncio.ensure_future(_gone(request))
     ends_at = asyncio.get_running_loop().time() + seconds
     try:
@@ -53,7 +53,7 @@ async def until(
             if not gone.done():
                 found = look()
     finally:
-        queue.waiting.discard(arrived)
+        queue.waiting.pop(arrived, None)
         gone.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await gone

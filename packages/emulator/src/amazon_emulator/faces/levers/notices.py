@@ -43,7 +43,7 @@ def delay(stage: Stage, wish: Wish) -> dict[str, Any]:
     """From now on a notification reaches its queue {seconds} after it was sent; 0: at once."""
     seconds = wish.number("seconds")
     wish.done()
-    if not 0 <= seconds <= 31_536_000:
+    if not 0 <= seconds <= notices.LONGEST_DELAY_S:
         raise WrongWish("'seconds' must be from 0 to a year")
     stage.of(Post).delay_s = seconds
     return _post_view(stage)

@@ -17,6 +17,7 @@ from typing import Any
 __all__ = ["FilterExpression", "WrongExpression"]
 
 MOST_LETTERS = 256
+DEEPEST = 24  # brackets within brackets
 _TOKEN = re.compile(
     r"""\s*(?:
       (?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
@@ -27,13 +28,13 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _COMPARISONS: Mapping[str, Callable[[Any, Any], Any]] = {
-    "==": operator.eq,
-    "!=": operator.ne,
+    "==": lambda one, other: _same(one, other),
+    "!=": lambda one, other: not _same(one, other),
     "<": operator.lt,
     "<=": operator.le,
     ">": operator.gt,
     ">=": operator.ge,
-    "in": lambda one, many: one in many,
+    "in": lambda one, many: _holds(many, one),
 }
 _METHODS: Mapping[str, Callable[[str, str], bool]] = {
     "contains": lambda text, part: part in text,
@@ -41,6 +42,20 @@ _METHODS: Mapping[str, Callable[[str, str], bool]] = {
     "endsWith": str.endswith,
 }
 _CONSTANTS: Mapping[str, Any] = {"true": True, "false": False, "null": None}
+
+
+def _same(one: Any, other: Any) -> bool:
+    """true is not 1, as it is in Python."""
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+
+
+def _holds(many: Any, one: Any) -> bool:
+    """In a list, or a key of an object; a part of a text is asked for by `contains`."""
+    if isinstance(many, dict):
+        return one in many
+    if isinstance(many, list):
+        return any(_same(one, each) for each in many)
+    raise _Unknown
 
 
 class WrongExpression(ValueError):
@@ -97,6 +112,7 @@ class _Reader:
 
     tokens: list[tuple[str, str]]
     at: int = 0
+    depth: int = 0
 
     @property
     def next(self) -> tuple[str, str]:
@@ -113,9 +129,13 @@ class _Reader:
             raise WrongExpression(f"Expected {sign!r} and found {self.next[1]!r}")
 
     def either(self) -> Part:
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise WrongExpression("The filter expression is nested too deeply")
         part = self.both()
         while self.take("||"):
             part = _joined(part, self.both(), decides=True)
+        self.depth -= 1
         return part
 
     def both(self) -> Part:

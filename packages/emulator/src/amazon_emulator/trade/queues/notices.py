@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,8 +26,10 @@ from amazon_emulator.trade.queues.notification_types import TYPES, NotificationT
 from amazon_emulator.trade.queues.subscriptions import Subscription, Subscriptions, values_of
 from amazon_emulator.world import Application, Partner
 
-__all__ = ["Notice", "Post", "post", "tell"]
+__all__ = ["LONGEST_DELAY_S", "Notice", "Post", "post", "tell"]
 
+LONGEST_DELAY_S = 31_536_000
+QUIET_KEPT = 10_000
 AGGREGATION: Mapping[str, timedelta] = {
     "FiveMinutes": timedelta(minutes=5),
     "TenMinutes": timedelta(minutes=10),
@@ -94,6 +96,15 @@ class Post:
 
         stage.agenda.at(due_at, arrive)
 
+    def begin_quiet(self, item: tuple[str, ...], ends_at: datetime, now: datetime) -> None:
+        """Nothing about the item goes out until then; periods that are over are forgotten when
+        there are many."""
+        if len(self.quiet_until) >= QUIET_KEPT:
+            self.quiet_until = {
+                known: until for known, until in self.quiet_until.items() if until > now
+            }
+        self.quiet_until[item] = ends_at
+
     def as_json(self, *, credentials: bool = False) -> Any:
         """What is held back for an aggregation is left out: it lives for minutes."""
         return {
@@ -102,7 +113,7 @@ class Post:
             "double": self.double,
             "under_way": [
                 {
-                    **asdict(notice),
+                    **vars(notice),
                     "due_at": stamp(due_at),
                     "happened_at": stamp(notice.happened_at),
                 }
@@ -117,8 +128,8 @@ class Post:
             content, "post", delay_s=(int, float), lose=int, double=int, under_way=list
         )
         self.delay_s, self.lose, self.double = whole["delay_s"], whole["lose"], whole["double"]
-        if min(self.delay_s, self.lose, self.double) < 0:
-            raise ValueError("post: no number may be negative")
+        if min(self.lose, self.double) < 0 or not 0 <= self.delay_s <= LONGEST_DELAY_S:
+            raise ValueError("post: no number may be negative, no delay longer than a year")
         for number, row in enumerate(whole["under_way"]):
             place = f"post.under_way[{number}]"
             maybe_text = (str, type(None))
@@ -235,7 +246,7 @@ def _gather(stage: Stage, subscription: Subscription, notice: Notice) -> None:
     now = notice.happened_at
     ends_at = waiting.quiet_until.get(item)
     if ends_at is None or now >= ends_at:
-        waiting.quiet_until[item] = now + period
+        waiting.begin_quiet(item, now + period, now)
         post(stage, notice)
         return
     is_new = item not in waiting.held
@@ -243,8 +254,10 @@ def _gather(stage: Stage, subscription: Subscription, notice: Notice) -> None:
     if is_new:
 
         def release(instant: datetime) -> None:
-            waiting.quiet_until[item] = instant + period
-            post(stage, waiting.held.pop(item), instant)
+            waiting.begin_quiet(item, instant + period, instant)
+            last = waiting.held.pop(item)
+            if last.subscription_id in stage.of(Subscriptions).subscriptions:
+                post(stage, last, instant)
 
         stage.agenda.at(ends_at, release)
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Literal
 
-__all__ = ["AMAZON", "allows", "for_amazon", "is_readable"]
+__all__ = ["AMAZON", "allows", "for_amazon", "is_readable", "verdict"]
 
 AMAZON = "437568002678"  # the account that SP-API sends notifications from
 
@@ -47,18 +47,28 @@ def for_amazon(arn: str) -> str:
 
 def allows(policy: str, *, account_id: str, arn: str | None, action: str, resource: str) -> bool:
     """Whether a policy lets an account (and its principal ``arn``) do `sqs:<action>`."""
+    said = verdict(policy, account_id=account_id, arn=arn, action=action, resource=resource)
+    return said == "Allow"
+
+
+def verdict(
+    policy: str, *, account_id: str, arn: str | None, action: str, resource: str
+) -> Literal["Allow", "Deny"] | None:
+    """What a policy says to it; None: nothing."""
     if not policy or not is_readable(policy):
-        return False
+        return None
     who = {account_id, f"arn:aws:iam::{account_id}:root", *([arn] if arn else [])}
     effects = [
         statement["Effect"]
         for statement in _list(json.loads(policy)["Statement"])
         if _is_for(statement, who)
         and any(_fits(action, pattern) for pattern in _texts(statement.get("Action")))
-        and any(fnmatchcase(resource, pattern) for pattern in _texts(statement.get("Resource")))
+        and any(_is_like(resource, pattern) for pattern in _texts(statement.get("Resource")))
         and _holds(statement.get("Condition"))
     ]
-    return "Allow" in effects and "Deny" not in effects
+    if "Deny" in effects:
+        return "Deny"
+    return "Allow" if effects else None
 
 
 def _is_for(statement: dict[str, Any], who: set[str]) -> bool:
@@ -68,8 +78,12 @@ def _is_for(statement: dict[str, Any], who: set[str]) -> bool:
 
 
 def _fits(action: str, pattern: str) -> bool:
-    pattern = pattern.lower()
-    return pattern == "*" or fnmatchcase(f"sqs:{action}".lower(), pattern)
+    return _is_like(f"sqs:{action}".lower(), pattern.lower())
+
+
+def _is_like(text: str, pattern: str) -> bool:
+    """`*` and `?` are AWS's only wildcards."""
+    return fnmatchcase(text, pattern.replace("[", "[[]"))
 
 
 def _holds(condition: Any) -> bool:

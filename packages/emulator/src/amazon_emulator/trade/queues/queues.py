@@ -29,9 +29,21 @@ from amazon_emulator.trade.queues import policies as queue_policies
 from amazon_emulator.trade.queues import settings as queue_settings
 from amazon_emulator.trade.queues.settings import NUMBERS, WrongAttribute
 
-__all__ = ["Message", "Queue", "QueueRefused", "Queues", "hand_over", "why_not"]
+__all__ = [
+    "NOT_IN_A_MESSAGE",
+    "WRONG_CHARACTERS",
+    "Message",
+    "Queue",
+    "QueueRefused",
+    "Queues",
+    "hand_over",
+    "why_not",
+]
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo")
+# What SQS takes in a message: the characters of XML 1.0.
+NOT_IN_A_MESSAGE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+WRONG_CHARACTERS = "Invalid characters found in the message."
 COMES_AGAIN = 0.05  # of deletions
 OUT_OF_ORDER = 0.1  # of answers
 LOOKED_AT = 50  # messages among which an answer may be shuffled
@@ -75,7 +87,9 @@ class Queue:
     purged_at: datetime | None = None
     id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     messages: dict[str, Message] = field(default_factory=dict)
-    waiting: set[asyncio.Event] = field(default_factory=set)
+    # Who polls, the longest waiting first; a dict, as a set has no order.
+    waiting: dict[asyncio.Event, None] = field(default_factory=dict)
+    quiet_until: datetime | None = None  # nothing becomes visible before; None: not known
 
     @property
     def arn(self) -> str:
@@ -99,16 +113,22 @@ class Queue:
     def put(self, message: Message) -> None:
         """Adds it and wakes who waits."""
         self.messages[message.message_id] = message
+        self.wake()
+
+    def wake(self) -> None:
+        """Something may be visible that was not."""
+        self.quiet_until = None
         for waiter in self.waiting:
             waiter.set()
 
     def forget_old(self, now: datetime) -> None:
         """Lets go of what nobody fetched within the retention period."""
         oldest = now - timedelta(seconds=self.number("MessageRetentionPeriod"))
-        for message in list(self.messages.values()):
-            if message.sent_at > oldest:
+        while self.messages:
+            first = next(iter(self.messages.values()))
+            if first.sent_at > oldest:
                 break
-            del self.messages[message.message_id]
+            del self.messages[first.message_id]
 
     def attributes(self, now: datetime) -> dict[str, str]:
         """All attributes, as SQS tells them."""
@@ -217,8 +237,7 @@ class Queues:
     def drop(self, queue: Queue, now: datetime) -> None:
         del self.all[queue.arn]
         self._gone[queue.arn] = now
-        for waiter in queue.waiting:
-            waiter.set()
+        queue.wake()
 
     def purge(self, queue: Queue, now: datetime, *, gentle: bool = True) -> None:
         """Raises QueueRefused when that was done less than a minute ago."""
@@ -250,6 +269,8 @@ class Queues:
             raise QueueRefused(
                 "MissingParameter", "The request must contain the parameter MessageBody."
             )
+        if NOT_IN_A_MESSAGE.search(body):
+            raise QueueRefused("InvalidMessageContents", WRONG_CHARACTERS)
         most = queue.number("MaximumMessageSize")
         if len(body.encode()) > most:
             raise QueueRefused(
@@ -275,6 +296,8 @@ class Queues:
     ) -> list[Message]:
         """What is visible now, hidden from then on. ``dice`` None: in order."""
         queue.forget_old(now)
+        if queue.quiet_until is not None and now < queue.quiet_until:
+            return []
         oldest = now - timedelta(seconds=queue.number("MessageRetentionPeriod"))
         visible: Iterator[Message] = (
             message
@@ -292,6 +315,10 @@ class Queues:
             message.receives += 1
             message.first_received_at = message.first_received_at or now
             message.visible_at = now + timedelta(seconds=hidden_s)
+        if not taken:
+            # Twenty polls that look for themselves must not each go through all that is hidden.
+            known = (message.visible_at for message in queue.messages.values())
+            queue.quiet_until = min(known, default=None)
         return taken
 
     def delete(self, queue: Queue, handle: str, dice: random.Random | None) -> None:
@@ -314,8 +341,7 @@ class Queues:
                 "exist or is not available for visibility timeout change.",
             )
         message.visible_at = now + timedelta(seconds=seconds)
-        for waiter in queue.waiting:
-            waiter.set()
+        queue.wake()
 
     def _is_dead(self, queue: Queue, message: Message, now: datetime) -> bool:
         """Moves a message that was received too often to the dead-letter queue, if there is one."""

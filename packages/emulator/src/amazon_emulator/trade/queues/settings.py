@@ -6,11 +6,15 @@ Answers for: checking what a program sets. What the attributes do is known by `q
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 
 from amazon_emulator.trade.queues import policies as queue_policies
 
 __all__ = ["NUMBERS", "READABLE", "WRITABLE", "WrongAttribute", "checked", "redrive"]
+
+MOST_RECEIVES = 1000
+_COUNT = re.compile(r"[1-9][0-9]{0,3}")
 
 # default, lowest, highest; seconds and bytes
 NUMBERS: Mapping[str, tuple[int, int, int]] = {
@@ -65,9 +69,13 @@ def _is_good(name: str, value: str) -> bool:
 
 
 def redrive(policy: str) -> tuple[str, int] | None:
-    """The ARN of the dead-letter queue, and after how many receives. None: it says neither."""
+    """The ARN of the dead-letter queue, and after how many receives (1 to 1000, also as a text).
+    None: it says neither."""
     try:
         given = json.loads(policy)
-        return str(given["deadLetterTargetArn"]), int(given["maxReceiveCount"])
+        arn, count = given["deadLetterTargetArn"], str(given["maxReceiveCount"])
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
+    if not isinstance(arn, str) or not _COUNT.fullmatch(count) or int(count) > MOST_RECEIVES:
+        return None
+    return arn, int(count)

@@ -108,21 +108,20 @@ def _passes(event_filter: dict[str, Any], payload: Any) -> bool:
 
 
 def values_of(payload: Any, names: tuple[str, ...]) -> Iterator[str]:
-    """All texts under these names, wherever they stand in a payload."""
-    if isinstance(payload, dict):
-        for name, value in payload.items():
-            if name in names and isinstance(value, str):
-                yield value
-            else:
-                yield from values_of(value, names)
-    elif isinstance(payload, list):
-        for value in payload:
-            yield from values_of(value, names)
+    """All texts under these names, wherever and however deep they stand in a payload."""
+    rest = [payload]
+    while rest:
+        value = rest.pop()
+        if isinstance(value, dict):
+            yield from (value[name] for name in names if isinstance(value.get(name), str))
+            rest += reversed(value.values())
+        elif isinstance(value, list):
+            rest += reversed(value)
 
 
 def _holds_all(payload: Any, wanted: dict[str, Any]) -> bool:
-    flat = {**wanted, **wanted.get("carrierTracking", {})}
-    flat.pop("carrierTracking", None)
+    flat = {name: value for name, value in wanted.items() if name != "carrierTracking"}
+    flat |= wanted.get("carrierTracking", {})
     return all(value in values_of(payload, (name,)) for name, value in flat.items())
 
 

@@ -6,17 +6,39 @@ them. Whether a body keeps all of Amazon's model is the business of the contract
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
-__all__ = ["Body", "Incomplete"]
+__all__ = ["Body", "Incomplete", "check_depth"]
+
+DEEPEST = 40  # Amazon's models nest at most nine deep
+MOST = 2**31 - 1  # Amazon's whole numbers are of 32 bits
+_DECIMAL = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)", re.ASCII)
+MOST_DIGITS = 40
 
 
 class Incomplete(ValueError):
     """The body cannot be taken: answered with 400 at once, without a transaction."""
+
+
+def check_depth(content: Any) -> None:
+    """Raises Incomplete for what is nested deeper than anything that is submitted: it is kept, and
+    has to be shown again."""
+    level = [content]
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return
+    raise Incomplete("The body is nested too deeply.")
 
 
 @dataclass(frozen=True)
@@ -81,7 +103,7 @@ class Body:
 
     def whole(self, name: str) -> int:
         value = self._needed(name)
-        if isinstance(value, bool) or not isinstance(value, int):
+        if isinstance(value, bool) or not isinstance(value, int) or abs(value) > MOST:
             raise self._wrong(name)
         return value
 
@@ -106,13 +128,9 @@ class Body:
     def decimal(self, name: str) -> Decimal:
         """Amazon's decimals are texts."""
         text = self.text(name)
-        try:
-            found = Decimal(text)
-        except InvalidOperation:
-            raise self._wrong(name) from None
-        if not found.is_finite():
+        if len(text) > MOST_DIGITS or not _DECIMAL.fullmatch(text):
             raise self._wrong(name)
-        return found
+        return Decimal(text)
 
     def party(self, name: str) -> str:
         """The partyId of a party."""

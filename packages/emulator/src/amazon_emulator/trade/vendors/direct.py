@@ -116,7 +116,8 @@ class DirectOrder:
 
 @dataclass
 class Stock:
-    """What a vendor said it has of one item in one warehouse."""
+    """What a vendor said it has of one item in one warehouse. ``vendor_code``: which of the group's
+    said so; None: not known."""
 
     asin: str | None
     sku: str | None
@@ -124,6 +125,7 @@ class Stock:
     unit: str
     obsolete: bool
     updated_at: datetime
+    vendor_code: str | None = None
 
 
 @dataclass
@@ -324,38 +326,62 @@ def _judge_inventory(case: Case) -> list[Fault]:
 
 def _apply_inventory(case: Case) -> None:
     inventory = case.content.one("inventory")
+    vendor_code = inventory.party("sellingParty")
     warehouses = case.stage.of(VendorDirect).stock_of(case.partner)
     rows = warehouses.setdefault(case.content.text("warehouseId"), [])
+    # Another vendor code of the group may have its own stock in the same warehouse.
+    own = [row for row in rows if row.vendor_code in (vendor_code, None)]
     if inventory.truth("isFullUpdate"):
-        for row in rows:
+        for row in own:
             row.amount, row.updated_at = 0, case.submitted_at
+    known = _Index(own)
     for item in inventory.some("items"):
-        asin, sku = (
-            item.maybe_text("buyerProductIdentifier"),
-            item.maybe_text("vendorProductIdentifier"),
-        )
         quantity = item.one("availableQuantity")
         fresh = Stock(
-            asin,
-            sku,
+            item.maybe_text("buyerProductIdentifier"),
+            item.maybe_text("vendorProductIdentifier"),
             quantity.whole("amount"),
             quantity.text("unitOfMeasure"),
             item.truth("isObsolete") if item.has("isObsolete") else False,
             case.submitted_at,
+            vendor_code,
         )
-        known = next((row for row in rows if _same(row, fresh)), None)
-        if known is None:
+        before = known.find(fresh)
+        if before is None:
             rows.append(fresh)
+            known.add(fresh)
         else:
-            fresh.asin, fresh.sku = fresh.asin or known.asin, fresh.sku or known.sku
-            rows[rows.index(known)] = fresh
+            fresh.asin, fresh.sku = fresh.asin or before.asin, fresh.sku or before.sku
+            vars(before).update(vars(fresh))
+            known.add(before)
 
 
-def _same(row: Stock, other: Stock) -> bool:
-    """By the vendor's own identifier where both have one, else by Amazon's."""
-    if row.sku and other.sku:
-        return row.sku == other.sku
-    return bool(row.asin) and row.asin == other.asin
+class _Index:
+    """Rows by their identifiers: by the vendor's own where both have one, else by Amazon's. A
+    warehouse holds many thousand of them."""
+
+    def __init__(self, rows: list[Stock]) -> None:
+        self._by_sku: dict[str, Stock] = {}
+        self._by_asin: dict[str, Stock] = {}
+        self._without_sku: dict[str, Stock] = {}  # by ASIN
+        for row in rows:
+            self.add(row)
+
+    def add(self, row: Stock) -> None:
+        if row.sku:
+            self._by_sku.setdefault(row.sku, row)
+        if row.asin:
+            self._by_asin.setdefault(row.asin, row)
+            if not row.sku:
+                self._without_sku.setdefault(row.asin, row)
+            elif self._without_sku.get(row.asin) is row:
+                del self._without_sku[row.asin]
+
+    def find(self, wanted: Stock) -> Stock | None:
+        if wanted.sku and wanted.sku in self._by_sku:
+            return self._by_sku[wanted.sku]
+        rows = self._without_sku if wanted.sku else self._by_asin
+        return rows.get(wanted.asin) if wanted.asin else None
 
 
 ACKNOWLEDGEMENT = Errand(

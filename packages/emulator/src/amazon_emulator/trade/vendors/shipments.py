@@ -359,7 +359,12 @@ def _judge_transports(case: Case) -> list[Fault]:
             new and before and case.submitted_at < before.created_at + UNIQUE_FOR
         ):
             faults.append(_taken(identifier))
-        elif not new and (before is None or before.cancelled_at or before.status == "Shipped"):
+        elif not new and (
+            before is None
+            or before.cancelled_at
+            or before.status == "Shipped"
+            or before.content["sellingParty"]["partyId"] != party
+        ):
             words = "There is no shipment with this identifier that can be cancelled."
             faults.append(Fault("SHIPMENT_NOT_CANCELLABLE", words, identifier))
         elif new:
@@ -371,7 +376,12 @@ def _judge_transports(case: Case) -> list[Fault]:
 def _transport_faults(case: Case, transport: Body) -> list[Fault]:
     orders = case.stage.of(VendorRetail).of(case.partner)
     wanted = [order.maybe_text("purchaseOrderNumber") for order in transport.some("purchaseOrders")]
-    faults = [unknown_order(number) for number in wanted if number and number not in orders]
+    party = transport.party("sellingParty")
+    faults = [
+        unknown_order(number)
+        for number in wanted
+        if number and (number not in orders or orders[number].vendor_code != party)
+    ]
     if not transport.has("shipmentFreightTerm"):
         words = "The freight term is needed."
         faults.append(Fault("MISSING_FREIGHT_TERM", words, "shipmentFreightTerm"))
