@@ -7,6 +7,7 @@ import http.client
 import re
 import socket
 import time
+from datetime import timedelta
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import httpx2
@@ -14,6 +15,7 @@ import pytest
 
 from amazon_emulator import Emulator
 from amazon_emulator.trade.documents.documents import Documents
+from amazon_emulator.trade.documents.presigning import Refused
 from tests.emulator.conftest import House
 from tests.emulator.feeds_desk import FEED_DOCUMENTS, ORDERS_XML, Desk, refused
 
@@ -132,7 +134,7 @@ def test_tampering(desk: Desk) -> None:
     ):
         s3_error(desk.put(forged, b"<a/>", TYPE), 403, "SignatureDoesNotMatch")
     later = changed(url, **{"X-Amz-Date": "20990101T000000Z"})
-    s3_error(desk.put(later, b"<a/>", TYPE), 403, "SignatureDoesNotMatch")
+    assert s3_error(desk.put(later, b"<a/>", TYPE), 403, "AccessDenied").endswith("not yet valid")
     s3_error(desk.house.http.get(url), 403, "SignatureDoesNotMatch")
     s3_error(desk.house.http.delete(url), 403, "SignatureDoesNotMatch")
     bare = url.partition("?")[0]
@@ -141,6 +143,53 @@ def test_tampering(desk: Desk) -> None:
     s3_error(desk.put(lacking, b"<a/>", TYPE), 400, "AuthorizationQueryParametersError")
     odd = changed(url, **{"X-Amz-Date": "yesterday"})
     s3_error(desk.put(odd, b"<a/>", TYPE), 400, "AuthorizationQueryParametersError")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("X-Amz-Date", "99991231T235959Z"),
+        ("X-Amz-Expires", "999999999999"),
+        ("X-Amz-Expires", "9" * 4500),
+        ("X-Amz-Expires", "300.5"),
+        ("X-Amz-Expires", ""),
+    ],
+)
+def test_times_that_no_calendar_has(desk: Desk, name: str, value: str) -> None:
+    odd = changed(desk.new_document(TYPE)["url"], **{name: value})
+    s3_error(desk.put(odd, b"<a/>", TYPE), 400, "AuthorizationQueryParametersError")
+
+
+def test_an_address_lives_exactly_five_minutes_and_not_before(desk: Desk) -> None:
+    """To the millisecond, which over HTTP could only be seen with luck."""
+    stage = desk.house.amazon.stage
+    documents = stage.of(Documents)
+    document_id = desk.uploaded(b"<a/>", TYPE)
+    document = documents.get(document_id)
+    assert document is not None
+    signed_at = stage.clock.now().replace(microsecond=0)
+
+    def opens(url: str, method: str, after_s: float) -> str:
+        split = urlsplit(url)
+        headers = {"content-type": TYPE} if method == "PUT" else {}
+        now = signed_at + timedelta(seconds=after_s)
+        try:
+            documents.check(method, split.path, parse_qsl(split.query), headers, now)
+        except Refused as refused:
+            return refused.message
+        return "open"
+
+    for method, url in (
+        ("GET", documents.download_url(stage, document, signed_at)),
+        ("PUT", documents.upload_url(stage, document, signed_at)),
+    ):
+        assert [opens(url, method, after_s) for after_s in (-3600, 0, 299.999, 300, 10**9)] == [
+            "Request is not yet valid",
+            "open",
+            "open",
+            "Request has expired",
+            "Request has expired",
+        ]
 
 
 def test_nobody_can_guess(desk: Desk) -> None:
@@ -179,6 +228,18 @@ def test_an_upload_that_does_not_say_its_length(desk: Desk) -> None:
         headers={"content-type": TYPE},
     )
     s3_error(answer, 501, "NotImplemented")
+
+
+def test_an_upload_without_any_length(desk: Desk) -> None:
+    split = urlsplit(desk.new_document(TYPE)["url"])
+    with socket.create_connection((split.hostname or "", split.port or 0), timeout=10) as line:
+        line.sendall(
+            f"PUT {split.path}?{split.query} HTTP/1.1\r\nHost: {split.netloc}\r\n"
+            f"Content-Type: {TYPE}\r\nConnection: close\r\n\r\n".encode()
+        )
+        said = b"".join(iter(lambda: line.recv(65536), b""))
+    assert said.startswith(b"HTTP/1.1 411 ")
+    assert b"<Code>MissingContentLength</Code>" in said
 
 
 def test_an_upload_that_breaks_off_is_none(desk: Desk) -> None:

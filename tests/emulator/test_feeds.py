@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from xml.etree import ElementTree
 import pytest
 
 from amazon_emulator import Emulator
+from amazon_emulator.trade.feeds import results
 from amazon_emulator.trade.feeds.feeds import Feeds
 from amazon_emulator.trade.feeds.processing import Outcome, Work
 from amazon_emulator.trade.feeds.types import FEED_TYPES, PROCESSORS
@@ -198,6 +200,39 @@ def test_a_packing_that_holds_too_much_is_fatal(desk: Desk, seen: list[Work]) ->
 # --- not gentle -----------------------------------------------------------------------------------
 
 
+def test_a_packing_of_many_parts_is_read_at_once(desk: Desk) -> None:
+    """Its length alone must not decide how long everybody waits."""
+    content = gzip.compress(b"", mtime=0) * 100_000 + gzip.compress(b"<a/>", mtime=0)
+    began = time.process_time()
+    assert results.unpacked(content, 4) == b"<a/>"
+    assert time.process_time() - began < 8  # about 1; hours when what is left is copied each time
+    with pytest.raises(ValueError, match="more than 3 bytes"):
+        results.unpacked(content, 3)
+    for broken in (content[:-1], content + b"x", content[:5]):
+        with pytest.raises(ValueError, match="broken"):
+            results.unpacked(broken, 100)
+
+
+def test_a_processor_that_fails_ends_its_feed_fatal(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def process(work: Work) -> Outcome:
+        raise KeyError(work.feed_id)
+
+    monkeypatch.setitem(PROCESSORS, ORDERS_XML, process)
+    desk.pace(1, 1)
+    broken, behind = desk.feed(), desk.feed("POST_EXPECTED_SHIP_DATE_SOD_FLAT_FILE")
+    desk.advance(10)
+    known = desk.get(broken)
+    assert known["processingStatus"] == "FATAL"
+    assert known["processingStartTime"] < known["processingEndTime"]
+    assert "resultFeedDocumentId" not in known
+    assert desk.status(behind) == "DONE", "nothing waits behind it for ever"
+    assert f"failed at feed {broken}" in caplog.text
+    again = desk.feed()
+    assert desk.lever("POST", f"/feeds/{again}/finish")["status"] == "FATAL"
+
+
 def test_results_vary_unless_gentle(desk: Desk, seen: list[Work]) -> None:
     desk.pace(0, 0)
     desk.house.amazon.levers.habits(gentle=False)
@@ -307,6 +342,41 @@ def test_json_feeds_have_a_limit_of_their_own(desk: Desk) -> None:
     assert desk.lever("GET", "/feeds", feed_type="JSON_LISTINGS_FEED")["count"] == 5
     desk.advance(301)
     assert desk.create("JSON_LISTINGS_FEED").status_code == 202
+
+
+def test_every_type_spends_of_one_plan_and_120_seconds_make_a_token(desk: Desk) -> None:
+    document_id = desk.uploaded()
+
+    def create(feed_type: str) -> int:
+        return desk.create(feed_type, inputFeedDocumentId=document_id).status_code
+
+    others = sorted(set(FEED_TYPES) - {"JSON_LISTINGS_FEED"})
+    assert [create("JSON_LISTINGS_FEED") for _ in range(6)] == [202] * 5 + [429]
+    # The sixth was refused by its own limit and took nothing of the plan that all share.
+    assert [create(feed_type) for feed_type in others[:11]] == [202] * 10 + [429]
+    desk.advance(119)
+    assert create(others[11]) == 429
+    desk.advance(2)
+    assert [create(others[12]), create(others[13])] == [202, 429]
+    desk.advance(301)
+    assert [create("JSON_LISTINGS_FEED") for _ in range(3)] == [202, 202, 429], "by the plan of all"
+    assert desk.lever("GET", "/feeds")["count"] == 18
+
+
+def test_json_feeds_get_one_submission_a_minute_back(desk: Desk) -> None:
+    document_id = desk.uploaded()
+
+    def create(at: Desk) -> int:
+        return at.create("JSON_LISTINGS_FEED", inputFeedDocumentId=document_id).status_code
+
+    assert [create(desk) for _ in range(6)] == [202] * 5 + [429]
+    desk.advance(58)
+    assert create(desk) == 429
+    desk.advance(3)
+    assert [create(desk), create(desk)] == [202, 429]
+    stranger = Desk.of(desk.house)
+    document_id = stranger.uploaded()
+    assert create(stranger) == 202, "each partner has its own"
 
 
 # --- types ----------------------------------------------------------------------------------------
@@ -558,3 +628,48 @@ def test_a_world_that_is_added_to_does_nothing_twice(desk: Desk, seen: list[Work
     assert len(seen) == 1
     documents = desk.lever("GET", "/world")["documents"]["documents"]
     assert sorted(one["purpose"] for one in documents) == ["feed_result", "feed_upload", "report"]
+
+
+def test_numbers_go_on_after_those_of_a_world_file(running: Emulator, desk: Desk) -> None:
+    desk.pace(1000, 1000)
+    first = desk.feed()
+    stage = running.stage
+    written = stage.of(Feeds).as_json()
+    del written["number"]
+    stage.parts[Feeds] = Feeds()
+    stage.of(Feeds).load(stage, written)
+    second = desk.feed()
+    assert int(second) == int(first) + 1
+    assert desk.status(first) == "IN_QUEUE"
+
+
+@pytest.mark.parametrize("feed_id", ["mine", "", "\u0663", "1" * 19, "-1"])
+def test_an_id_in_a_world_file_is_a_number(running: Emulator, desk: Desk, feed_id: str) -> None:
+    desk.feed()
+    written = running.stage.of(Feeds).as_json()
+    written["feeds"][0]["feed_id"] = feed_id
+    with pytest.raises(ValueError, match=r"feeds\.feeds\[0\]\.feed_id: must be a text of up to 18"):
+        Feeds().load(running.stage, written)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "words"),
+    [
+        (("habits", "packed"), 1, "must be true or false"),
+        (("choices", 0, "times"), 0, "must be at least 1"),
+        (("choices", 0, "content_base64"), "\u00e4", "is not base64"),
+        (("feeds", 0, "region"), "EU", "must be one of na, eu, fe"),
+    ],
+)
+def test_a_world_file_is_read_strictly(
+    running: Emulator, desk: Desk, place: tuple[Any, ...], value: Any, words: str
+) -> None:
+    desk.feed()
+    desk.lever("POST", "/feeds/decide", {"status": "FATAL"})
+    written = json.loads(json.dumps(running.stage.of(Feeds).as_json()))
+    inner = written
+    for step in place[:-1]:
+        inner = inner[step]
+    inner[place[-1]] = value
+    with pytest.raises(ValueError, match=words):
+        Feeds().load(running.stage, written)

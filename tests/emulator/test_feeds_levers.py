@@ -16,10 +16,11 @@ from amazon_emulator.marketplaces import find
 from amazon_emulator.stage import Stage
 from amazon_emulator.trade.documents.documents import Documents
 from amazon_emulator.trade.feeds.choices import Choice, Hold
-from amazon_emulator.trade.feeds.feed import ENDS, Feed
+from amazon_emulator.trade.feeds.feed import Feed
 from amazon_emulator.trade.feeds.feeds import Feeds
 from amazon_emulator.trade.feeds.types import FEED_TYPES
 from amazon_emulator.trade.pace import Pace
+from amazon_emulator.trade.processings import ENDS
 from amazon_emulator.world import Application, Partner
 from tests.emulator.conftest import House
 from tests.emulator.feeds_desk import DE, FEED_DOCUMENTS, ORDERS_XML, OTHER_XML, Desk, refused
@@ -133,6 +134,34 @@ def test_holds_for_all_that_come(desk: Desk, where: str, status: str) -> None:
     assert desk.lever("POST", "/feeds/release")["count"] == 1
     assert desk.lever("GET", "/feeds/holds") == {"items": [], "held": []}
     assert [desk.status(one) for one in (held, behind)] == ["DONE", "DONE"]
+
+
+def test_one_feed_can_be_let_out_of_a_queue_that_is_held(desk: Desk) -> None:
+    desk.pace(1, 1)
+    desk.lever("POST", "/feeds/hold", {"where": "in_queue"})
+    first, second, behind = desk.feed(), desk.feed(), desk.feed()
+    desk.advance(100)
+    assert [desk.status(one) for one in (first, second, behind)] == ["IN_QUEUE"] * 3
+    desk.lever("POST", f"/feeds/{first}/release")
+    desk.advance(100)
+    assert [desk.status(one) for one in (first, second, behind)] == ["DONE", "IN_QUEUE", "IN_QUEUE"]
+    released = desk.lever("POST", "/feeds/release", {"feed_type": ORDERS_XML})
+    assert [one["feed_id"] for one in released["items"]] == [second], "the hold of all stays"
+    desk.advance(100)
+    assert [desk.status(one) for one in (second, behind)] == ["DONE", "IN_QUEUE"]
+
+
+def test_a_decided_cancellation_comes_before_processing(desk: Desk) -> None:
+    desk.pace(10, 1000)
+    desk.lever("POST", "/feeds/decide", {"status": "CANCELLED"})
+    cancelled, behind = desk.feed(), desk.feed()
+    assert desk.status(cancelled) == "IN_QUEUE"
+    desk.advance(11)
+    known = desk.get(cancelled)
+    assert known["processingStatus"] == "CANCELLED"
+    assert "processingEndTime" in known
+    assert "processingStartTime" not in known
+    assert desk.status(behind) == "IN_PROGRESS"
 
 
 def test_a_hold_catches_what_is_under_way(desk: Desk) -> None:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from amazon_emulator import Emulator, LeverError
 from amazon_emulator.trade.queues import notices
-from amazon_emulator.trade.reports.report import PERIODS, after
+from amazon_emulator.trade.reports import contents
+from amazon_emulator.trade.reports.report import PERIODS, after, first_after
 from amazon_emulator.trade.reports.reports import Reports
 from amazon_emulator.trade.reports.types import REPORT_TYPES
 from tests.emulator.conftest import House
@@ -25,7 +26,6 @@ from tests.emulator.feeds_desk import (
     REPORT_DOCUMENTS,
     REPORTS,
     SCHEDULES,
-    US,
     Desk,
     refused,
 )
@@ -39,6 +39,7 @@ BY_UPDATE = "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_LAST_UPDATE_GENERAL"
 BY_DATE = "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_ORDER_DATE_GENERAL"
 TO_SHIP = "GET_FLAT_FILE_ACTIONABLE_ORDER_DATA_SHIPPING"
 VAT = "GET_FLAT_FILE_VAT_INVOICE_DATA_REPORT"
+SALES = "GET_V2_SELLER_PERFORMANCE_REPORT"
 SETTLEMENT = "GET_V2_SETTLEMENT_REPORT_DATA_FLAT_FILE_V2"
 SCHEDULED = "GET_FLAT_FILE_RETURNS_DATA_BY_RETURN_DATE"
 
@@ -640,3 +641,88 @@ def test_reports_go_into_a_world_file_and_go_on(running: Emulator, house: House)
     ):
         with pytest.raises(ValueError, match=words):
             Reports().load(stage, wrong)
+
+
+@given(
+    st.sampled_from(sorted(PERIODS)),
+    st.integers(0, 10**8),
+    st.integers(-(10**6), 10**8),
+)
+def test_the_first_after_is_what_counting_would_find(period: str, at_s: int, later_s: int) -> None:
+    instant = datetime(2026, 1, 31, tzinfo=UTC) + timedelta(seconds=at_s)
+    most = 400 * (PERIODS[period] or timedelta(days=30))
+    earliest = instant + most * (later_s / 10**8)
+    counted = after(period, instant)
+    while counted < earliest:
+        counted = after(period, counted)
+    assert first_after(period, instant, earliest) == counted
+
+
+def test_centuries_of_five_minutes_take_no_time() -> None:
+    instant = datetime(2026, 1, 1, tzinfo=UTC)
+    found = first_after("PT5M", instant, datetime(9000, 1, 1, 0, 0, 1, tzinfo=UTC))
+    assert found == datetime(9000, 1, 1, 0, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("report_type", [BY_DATE, SALES])
+@pytest.mark.parametrize(
+    "span",
+    [
+        {"dataEndTime": "0001-01-02T00:00:00Z"},
+        {"dataStartTime": "0001-01-01"},
+        {"dataStartTime": "0001-01-01", "dataEndTime": "0001-01-01"},
+    ],
+)
+def test_the_beginning_of_the_calendar(desk: Desk, report_type: str, span: dict[str, str]) -> None:
+    known = desk.get_report(desk.report(report_type, **span))
+    assert known["processingStatus"] in ("DONE", "CANCELLED", "FATAL")
+
+
+def test_a_content_that_cannot_be_made_ends_its_report_fatal(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(asked: contents.Asked) -> Any:
+        raise KeyError(asked.report_type)
+
+    monkeypatch.setitem(contents._ROWS, LISTINGS, fail)
+    report_id = desk.report(LISTINGS)
+    assert desk.get_report(report_id)["processingStatus"] == "FATAL"
+    assert b"error occurred" in desk.written(report_id)
+    assert f"failed at report {report_id}" in caplog.text
+
+
+def test_every_type_spends_of_one_plan_and_a_minute_makes_a_token(desk: Desk) -> None:
+    types = [EMPTY, LISTINGS, SALES]
+    asked = [desk.ask(types[number % 3]).status_code for number in range(16)]
+    assert asked == [202] * 15 + [429]
+    desk.advance(58)
+    assert desk.ask(EMPTY).status_code == 429
+    desk.advance(3)
+    assert [desk.ask(EMPTY).status_code for _ in range(2)] == [202, 429]
+
+
+def test_a_restricted_token_opens_exactly_its_document(house: House) -> None:
+    desk, other = Desk.of(house), Desk.of(house)
+    paths = {}
+    for at in (desk, other):
+        at.lever("PUT", "/reports/pace", {"queue_s": 0, "processing_s": 0})
+        order(at)
+        for name in ("first", "second"):
+            known = at.get_report(at.report(TO_SHIP))
+            paths[at.partner_id, name] = f"{REPORT_DOCUMENTS}/{known['reportDocumentId']}"
+    mine = paths[desk.partner_id, "first"]
+    body = {"restrictedResources": [{"method": "GET", "path": mine}]}
+    answer = desk.call("POST", "/tokens/2021-03-01/restrictedDataToken", body)
+    opened = Desk(house, desk.partner, answer.json()["restrictedDataToken"])
+    assert opened.call("GET", mine).status_code == 200
+    for path in (
+        paths[desk.partner_id, "second"],
+        *(paths[other.partner_id, n] for n in ("first", "second")),
+    ):
+        refused(opened.call("GET", path), 403, "Unauthorized")
+    refused(desk.call("GET", mine), 403, "Unauthorized")
+    assert desk.call("GET", paths[other.partner_id, "first"]).status_code == 404, (
+        "and not even seen"
+    )
+    desk.advance(3601)
+    refused(opened.call("GET", mine), 403, "Unauthorized")

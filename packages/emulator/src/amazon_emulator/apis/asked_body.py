@@ -15,6 +15,7 @@ from amazon_emulator.marketplaces import Region
 __all__ = ["MOST_MARKETPLACES", "instant", "marketplaces", "text", "text_table"]
 
 MOST_MARKETPLACES = 25
+LONGEST_ECHO = 80  # characters of a wrong value that a refusal repeats
 
 
 def text(given: dict[str, Any], name: str) -> str:
@@ -51,7 +52,9 @@ def marketplaces(given: dict[str, Any], region: Region) -> tuple[str, ...]:
         )
     for one in value:
         if stores.region_of(one) != region:
-            raise Denied.invalid(f"Invalid marketplaceId: {one!r} is none of this region")
+            raise Denied.invalid(
+                f"Invalid marketplaceId: {repr(one)[:LONGEST_ECHO]} is none of this region"
+            )
     return tuple(value)
 
 
@@ -64,4 +67,6 @@ def instant(given: dict[str, Any], name: str) -> datetime | None:
         read = datetime.fromisoformat(value)
         return read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
     except (TypeError, ValueError, OverflowError):
-        raise Denied.invalid(f"Invalid date-time at '{name}': {value!r}") from None
+        raise Denied.invalid(
+            f"Invalid date-time at '{name}': {repr(value)[:LONGEST_ECHO]}"
+        ) from None

@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from amazon_emulator import marketplaces
-from amazon_emulator.apis.listings_asking import included_data, page
+from amazon_emulator.apis.listings_asking import included_data, page, stores_of
 from amazon_emulator.apis.listings_search import identifiers_of
 from amazon_emulator.apis.operations import Call, Denied, Operation
 from amazon_emulator.trade.listings.catalogue import Catalogue
@@ -36,7 +35,7 @@ _BY_MARKETPLACE = {
 
 
 def get(call: Call) -> dict[str, Any]:
-    ids = _marketplaces(call, None)
+    ids = stores_of(call)
     included = included_data(call, INCLUDED, ("summaries",))
     asin = call.path["asin"]
     for listing in _known(call, ids):
@@ -47,7 +46,7 @@ def get(call: Call) -> dict[str, Any]:
 
 
 def search(call: Call) -> dict[str, Any]:
-    ids = _marketplaces(call, 1)
+    ids = stores_of(call, most=1)
     included = included_data(call, INCLUDED, ("summaries",))
     found = _found(call, _known(call, ids), ids[0])
     shown, pagination = page(call, found)
@@ -88,17 +87,6 @@ def _found(call: Call, known: Iterable[Listing], where: str) -> list[Listing]:
         if all(word in told for word in words) and (not brands or brand in brands):
             found.setdefault(listing.asin, listing)
     return list(found.values())
-
-
-def _marketplaces(call: Call, most: int | None) -> tuple[str, ...]:
-    told = tuple(dict.fromkeys(call.queries("marketplaceIds")))
-    if not told:
-        raise Denied.invalid("Missing required parameter 'marketplaceIds'.")
-    if most is not None and len(told) > most:
-        raise Denied.invalid(f"'marketplaceIds' takes at most {most} value(s).")
-    if not all(marketplaces.region_of(where) == call.region for where in told):
-        raise Denied.invalid("Invalid 'marketplaceIds' provided.")
-    return told
 
 
 def _known(call: Call, ids: tuple[str, ...]) -> Iterable[Listing]:

@@ -15,9 +15,10 @@ from amazon_emulator.apis.operations import Call, Denied, Operation, Said
 from amazon_emulator.clock import stamp
 from amazon_emulator.history import note_facts
 from amazon_emulator.trade.documents.documents import USABLE, Document, Documents
-from amazon_emulator.trade.feeds.feed import STATUSES, Feed
+from amazon_emulator.trade.feeds.feed import Feed
 from amazon_emulator.trade.feeds.feeds import Feeds
 from amazon_emulator.trade.feeds.types import FEED_ROLES, FEED_TYPES, FeedType
+from amazon_emulator.trade.processings import STATUSES
 from amazon_emulator.world import Kind
 
 __all__ = [

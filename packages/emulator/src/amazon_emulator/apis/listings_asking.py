@@ -6,20 +6,19 @@ for a seller id that is not the caller's, which is 403.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
-import json
 from collections.abc import Sequence
 from typing import TypeVar
 
+from amazon_emulator import marketplaces
 from amazon_emulator.apis.operations import Call, Denied
+from amazon_emulator.apis.paging import next_mark, read_mark
 from amazon_emulator.trade.listings.listing import seller_ids, trades_in
 
-__all__ = ["included_data", "marketplaces_of", "page", "seller_of"]
+__all__ = ["included_data", "marketplaces_of", "page", "seller_of", "stores_of"]
 
 T = TypeVar("T")
 MOST_PAGED = 1000
+PAGE = "pageToken"
 
 
 def seller_of(call: Call) -> str:
@@ -30,13 +29,21 @@ def seller_of(call: Call) -> str:
     return told
 
 
-def marketplaces_of(call: Call, most: int | None = None) -> tuple[str, ...]:
-    """Where it is asked about: at least one marketplace, each of the region and the partner's."""
+def stores_of(call: Call, most: int | None = None) -> tuple[str, ...]:
+    """Where it is asked about: at least one marketplace, each of the region."""
     told = tuple(dict.fromkeys(call.queries("marketplaceIds")))
     if not told:
         raise Denied.invalid("Missing required parameter 'marketplaceIds'.")
     if most is not None and len(told) > most:
         raise Denied.invalid(f"'marketplaceIds' takes at most {most} value(s).")
+    if not all(marketplaces.region_of(where) == call.region for where in told):
+        raise Denied.invalid("Invalid 'marketplaceIds' provided.")
+    return told
+
+
+def marketplaces_of(call: Call, most: int | None = None) -> tuple[str, ...]:
+    """As `stores_of`, and each is one where the partner trades."""
+    told = stores_of(call, most)
     open_ = trades_in(call.partner, call.region)
     if not all(where in open_ for where in told):
         raise Denied.invalid("Invalid 'sellerId' and 'marketplaceId' combination provided.")
@@ -61,33 +68,26 @@ def page(call: Call, found: Sequence[T]) -> tuple[list[T], dict[str, str]]:
     size = call.number("pageSize", 10, 1, 20)
     token = call.query("pageToken")
     start = 0 if token is None else _start(call, token)
+    query = _query(call)
     reach = min(len(found), MOST_PAGED)
     end = min(start + size, reach)
     pagination = {}
     if end < reach:
-        pagination["nextToken"] = _token(call, end)
+        pagination["nextToken"] = next_mark(call, PAGE, {"query": query, "start": end})
     if start > 0:
-        pagination["previousToken"] = _token(call, max(0, start - size))
+        before = max(0, start - size)
+        pagination["previousToken"] = next_mark(call, PAGE, {"query": query, "start": before})
     return list(found[start:end]), pagination
 
 
-def _token(call: Call, start: int) -> str:
-    return base64.urlsafe_b64encode(f"{start}.{_mark(call, start)}".encode()).decode().rstrip("=")
-
-
 def _start(call: Call, token: str) -> int:
-    try:
-        text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode("ascii")
-        number, _, mark = text.partition(".")
-        start = int(number)
-    except ValueError:
-        start, mark = 0, ""
-    if not hmac.compare_digest(mark, _mark(call, start)):
-        raise Denied.invalid("Invalid 'pageToken' provided.")
-    return start
+    known = read_mark(call, PAGE, token, name=PAGE)
+    if known["query"] != _query(call):
+        raise Denied.invalid("The pageToken belongs to another query.")
+    return int(known["start"])
 
 
-def _mark(call: Call, start: int) -> str:
-    query = sorted(pair for pair in call.asking.query if pair[0] != "pageToken")
-    told = json.dumps([call.partner.selling_partner_id, dict(call.path), query, start])
-    return hashlib.sha256(told.encode()).hexdigest()[:24]
+def _query(call: Call) -> list[list[str]]:
+    """Everything that decides what is found, in an order of its own."""
+    query = [[name, value] for name, value in call.asking.query if name != PAGE]
+    return [*sorted([name, value] for name, value in call.path.items()), *sorted(query)]

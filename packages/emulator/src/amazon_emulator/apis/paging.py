@@ -36,25 +36,25 @@ def next_mark(call: Call, operation: str, facts: dict[str, Any]) -> str:
     return base64.urlsafe_b64encode(call.stage.of(Seal).tag(body) + body).decode()
 
 
-def read_mark(call: Call, operation: str, mark: str) -> dict[str, Any]:
-    """What the mark holds. Raises Denied for any other text."""
+def read_mark(call: Call, operation: str, mark: str, *, name: str = "nextToken") -> dict[str, Any]:
+    """What the mark holds. Raises Denied, which tells ``name``, for any other text."""
     try:
         whole = base64.b64decode(mark.encode(), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
-        raise _wrong() from None
+        raise _wrong(name) from None
     tag, body = whole[:32], whole[32:]
     if not hmac.compare_digest(tag, call.stage.of(Seal).tag(body)):
-        raise _wrong()
+        raise _wrong(name)
     made_for, partner_id, region, facts = json.loads(body)
     if (made_for, partner_id, region) != (
         operation,
         call.partner.selling_partner_id,
         call.region,
     ):
-        raise _wrong()
+        raise _wrong(name)
     known: dict[str, Any] = facts
     return known
 
 
-def _wrong() -> Denied:
-    return Denied.invalid("The nextToken is not valid.")
+def _wrong(name: str) -> Denied:
+    return Denied.invalid(f"The {name} is not valid.")

@@ -14,10 +14,10 @@ from typing import Any
 from amazon_emulator.apis import paging
 from amazon_emulator.apis.operations import Call, Denied
 from amazon_emulator.trade.documents.documents import Document, Documents
+from amazon_emulator.trade.processings import KEPT
 
-__all__ = ["KEPT", "MOST", "Wanted", "checked_list", "document_view"]
+__all__ = ["MOST", "Wanted", "checked_list", "document_view"]
 
-KEPT = timedelta(days=90)
 MOST = 10
 
 

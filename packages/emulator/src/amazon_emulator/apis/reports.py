@@ -1,7 +1,7 @@
 """Reports 2021-06-30 (shapes and rules: Amazon's reports_2021-06-30 model).
 
 Answers for: the nine operations, what they refuse and how. Statuses and schedules are in
-`trade.reports`, contents in `trade.report_contents`, documents in `trade.documents`.
+`trade.reports`, documents in `trade.documents`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from amazon_emulator.apis.operations import Call, Denied, Operation, Said
 from amazon_emulator.clock import stamp
 from amazon_emulator.history import note_facts
 from amazon_emulator.trade.documents.documents import Document, Documents
-from amazon_emulator.trade.reports.report import PERIODS, STATUSES, Report, Schedule
+from amazon_emulator.trade.processings import STATUSES
+from amazon_emulator.trade.reports.report import PERIODS, Report, Schedule
 from amazon_emulator.trade.reports.reports import Reports
 from amazon_emulator.trade.reports.types import REPORT_ROLES, REPORT_TYPES, ReportType
 from amazon_emulator.world import Kind

@@ -2,7 +2,7 @@
 
 Answers for: S3's way over HTTP: PUT and GET, its XML errors ('RESTErrorResponses' of the S3 API
 reference), no SP-API token, a length that must be known beforehand, and a largest upload. Who may
-do what is decided by `trade.documents`; addresses and signatures by `trade.presigning`.
+do what is decided by `trade.documents`; addresses and signatures by its `presigning`.
 """
 
 from __future__ import annotations
@@ -138,8 +138,11 @@ class Storage:
                 {"Header": "Transfer-Encoding"},
             )
         bound = self.stage.of(Documents).max_upload
-        said = request.headers.get("content-length", "0")
-        if said.isdigit() and int(said[:20]) > bound:
+        said = request.headers.get("content-length")
+        if said is None:
+            words = "You must provide the Content-Length HTTP header."
+            raise Refused(411, "MissingContentLength", words)
+        if said.isascii() and said.isdigit() and int(said[:20]) > bound:
             raise _too_large(said, bound)
         taken = bytearray()
         async for chunk in request.stream():
@@ -165,7 +168,7 @@ def _failed(failure: Failure) -> Response:
 def _download(document: Document, encoding: str | None) -> Response:
     content = document.content or b""
     etag = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    headers = {"content-type": document.content_type, "etag": f'"{etag}"', "accept-ranges": "bytes"}
+    headers = {"content-type": document.content_type, "etag": f'"{etag}"'}
     if encoding is not None:
         headers["content-encoding"] = encoding
     return Response(content, 200, headers)

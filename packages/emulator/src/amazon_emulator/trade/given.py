@@ -1,14 +1,15 @@
-"""Reads parts of a world file strictly: unknown fields and wrong types are told with their place.
+"""Reads objects of a world file whose fields are all there, each of a plain type.
 
-Answers for: the words. What the parts mean is known by those who keep them.
+Answers for: the shorter way beside `records`, for parts that leave nothing out: all fields at once,
+by their types. What the parts mean is known by those who keep them.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
-from amazon_emulator.clock import read_instant
+from amazon_emulator.trade.records import instant_of as instant
+from amazon_emulator.trade.records import rows
 
 __all__ = ["fields", "instant", "rows", "texts"]
 
@@ -39,26 +40,11 @@ def fields(given: Any, place: str, /, **kinds: Kind) -> dict[str, Any]:
     return dict(given)
 
 
-def rows(given: Any, place: str) -> list[Any]:
-    """Raises ValueError when it is no list."""
-    if not isinstance(given, list):
-        raise ValueError(f"{place}: must be a list")  # noqa: TRY004
-    return given
-
-
 def texts(given: list[Any], place: str) -> list[str]:
     """Raises ValueError when something in the list is no text."""
     if not all(isinstance(entry, str) for entry in given):
         raise ValueError(f"{place}: must be a list of texts")
     return list(given)
-
-
-def instant(given: str, place: str) -> datetime:
-    """Raises ValueError when it is none."""
-    try:
-        return read_instant(given)
-    except ValueError as error:
-        raise ValueError(f"{place}: {error}") from None
 
 
 def _is(value: Any, kind: Kind) -> bool:

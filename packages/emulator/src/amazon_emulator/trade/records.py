@@ -5,6 +5,8 @@ Answers for: types, missing and unknown fields. It knows no state.
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,7 +14,7 @@ from typing import Any, TypeVar, cast
 
 from amazon_emulator.clock import read_instant
 
-__all__ = ["Record", "records"]
+__all__ = ["Record", "instant_of", "records", "rows"]
 
 T = TypeVar("T")
 _MISSING: Any = object()
@@ -63,6 +65,29 @@ class Record:
             raise self._wrong(name, "must be a whole number")
         return value
 
+    def maybe_count(self, name: str) -> int | None:
+        """A whole number of at least 1."""
+        if self.raw(name, None) is None:
+            return None
+        value = self.number(name)
+        if value < 1:
+            raise self._wrong(name, "must be at least 1")
+        return value
+
+    def digits(self, name: str) -> str:
+        """A text of at most 18 digits, as Amazon numbers feeds and reports."""
+        value = self.text(name)
+        if not (value.isascii() and value.isdigit() and len(value) <= 18):
+            raise self._wrong(name, "must be a text of up to 18 digits")
+        return value
+
+    def maybe_base64(self, name: str) -> bytes | None:
+        text = self.maybe(name)
+        try:
+            return None if text is None else base64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError):  # ValueError: it is not even ASCII
+            raise self._wrong(name, "is not base64") from None
+
     def seconds(self, name: str, default: Any = _MISSING) -> float:
         """A length of time, at most a year."""
         value = self.raw(name, default)
@@ -75,15 +100,13 @@ class Record:
     def choice(self, name: str, choices: Iterable[T], default: Any = _MISSING) -> T:
         value = self.raw(name, default)
         allowed = tuple(choices)
-        if value not in allowed:
+        # 1 equals true to Python and to nobody else.
+        if not any(type(value) is type(one) and value == one for one in allowed):
             raise self._wrong(name, f"must be one of {', '.join(map(str, allowed))}")
         return cast("T", value)
 
     def instant(self, name: str) -> datetime:
-        try:
-            return read_instant(self.text(name))
-        except ValueError as wrong:
-            raise self._wrong(name, f"{wrong}") from None
+        return instant_of(self.text(name), f"{self.place}.{name}")
 
     def maybe_instant(self, name: str) -> datetime | None:
         return None if self.raw(name, None) is None else self.instant(name)
@@ -116,6 +139,19 @@ def _fault(place: str, words: str) -> ValueError:
 
 def records(given: Any, place: str) -> list[Record]:
     """A list of objects. Raises ValueError."""
+    return [Record.of(one, f"{place}[{number}]") for number, one in enumerate(rows(given, place))]
+
+
+def rows(given: Any, place: str) -> list[Any]:
+    """A list. Raises ValueError."""
     if not isinstance(given, list):
         raise _fault(place, "must be a list")
-    return [Record.of(one, f"{place}[{number}]") for number, one in enumerate(given)]
+    return given
+
+
+def instant_of(text: str, place: str) -> datetime:
+    """An ISO 8601 instant with an offset. Raises ValueError."""
+    try:
+        return read_instant(text)
+    except ValueError as wrong:
+        raise _fault(place, f"{wrong}") from None

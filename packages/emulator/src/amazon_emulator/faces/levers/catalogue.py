@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any
 
 from amazon_emulator.clock import stamp
+from amazon_emulator.faces.levers.feeds import maybe_truth
 from amazon_emulator.faces.levers.listing_wishes import change, made
 from amazon_emulator.faces.levers.making import partner_of
 from amazon_emulator.faces.levers.wishes import Wish, WrongWish
@@ -66,7 +67,7 @@ def listings(stage: Stage, wish: Wish) -> dict[str, Any]:
     """What is listed, with stock and prices now: ?selling_partner_id=, sku=, region=, limit=."""
     query = dict(wish.query)
     limit = query.pop("limit", str(SHOWN))
-    if not limit.isascii() or not limit.isdigit() or int(limit[:9]) > MOST_SHOWN:
+    if not limit.isascii() or not limit.isdigit() or len(limit) > 9 or int(limit) > MOST_SHOWN:
         raise WrongWish(f"'limit' must be a whole number up to {MOST_SHOWN}")
     return _told(list(_chosen(stage, query)), int(limit))
 
@@ -244,8 +245,8 @@ def habits(stage: Stage, wish: Wish) -> dict[str, Any]:
 
 def change_habits(stage: Stage, wish: Wish) -> dict[str, Any]:
     """Changes any of delay_s (until a submission is applied), missing_offers_are_lost (prices that
-    a feed of several marketplaces does not name), unknown_skus (accept|
-    refuse), required ({product type: [attributes]}), refused_product_types."""
+    a feed of several marketplaces does not name), unknown_skus (accept|refuse),
+    required ({product type: [attributes]}), refused_product_types."""
     catalogue = stage.of(Catalogue)
     now, told = catalogue.habits, type(catalogue.habits)
     delay_s = wish.number("delay_s", 0) if wish.has("delay_s") else now.delay_s
@@ -253,7 +254,7 @@ def change_habits(stage: Stage, wish: Wish) -> dict[str, Any]:
         raise WrongWish("'delay_s' must be from 0 to 86400")
     changed = told(
         delay_s,
-        wish.choice("missing_offers_are_lost", (True, False, None), now.missing_offers_are_lost),
+        maybe_truth(wish, "missing_offers_are_lost", now.missing_offers_are_lost),
         wish.choice("unknown_skus", ("accept", "refuse"), now.unknown_skus),
     )
     required = wish.raw("required", {})

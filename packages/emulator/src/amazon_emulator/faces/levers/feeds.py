@@ -16,10 +16,11 @@ from amazon_emulator.stage import Stage
 from amazon_emulator.trade.documents.documents import Document, Documents
 from amazon_emulator.trade.feeds import results as feed_results
 from amazon_emulator.trade.feeds.choices import Choice, Hold, ReportWish
-from amazon_emulator.trade.feeds.feed import ENDS, STATUSES, Feed
+from amazon_emulator.trade.feeds.feed import Feed
 from amazon_emulator.trade.feeds.feeds import Feeds
 from amazon_emulator.trade.feeds.types import FEED_KINDS, FEED_TYPES
 from amazon_emulator.trade.pace import Pace, Paces
+from amazon_emulator.trade.processings import CHOSEN, ENDS, STATUSES
 
 __all__ = [
     "LEVERS",
@@ -74,7 +75,8 @@ def feed(stage: Stage, wish: Wish) -> dict[str, Any]:
 
 
 def feed_content(stage: Stage, wish: Wish) -> dict[str, Any]:
-    """What a feed was created from: text (where it is UTF-8) and base64, unpacked."""
+    """What a feed was created from: text (where it is UTF-8) and base64, unpacked; once it ended,
+    what its document holds now."""
     known = _feed(stage, wish)
     found = stage.of(Documents).get(known.input_document_id)
     content = known.content or (found.content if found else None)
@@ -134,7 +136,7 @@ def hold(stage: Stage, wish: Wish) -> dict[str, Any]:
         state.holds.append(wished)
     now = stage.clock.now()
     for known in state.all():
-        if wished.meets(known) and (known.status, wished.where) in (
+        if wished.meets(known.feed_type, known.partner_id) and (known.status, wished.where) in (
             ("IN_PROGRESS", "in_progress"),
             ("IN_QUEUE", "in_queue"),
         ):
@@ -163,7 +165,11 @@ def release(stage: Stage, wish: Wish) -> dict[str, Any]:
         for one in state.holds
         if not (feed_type in (None, one.feed_type) and partner_id in (None, one.partner_id))
     ]
-    released = [known for known in state.all() if known.held and wished.meets(known)]
+    released = [
+        known
+        for known in state.all()
+        if known.held and wished.meets(known.feed_type, known.partner_id)
+    ]
     for known in released:
         state.release(stage, known, now)
     return {"count": len(released), "items": [_view(known) for known in released]}
@@ -304,7 +310,7 @@ def _choice(wish: Wish) -> Choice:
         raise WrongWish("a report cannot be none and have a content")
     applied = maybe_truth(wish, "applied", None)
     return Choice(
-        status=wish.choice("status", ("DONE", "FATAL", "CANCELLED")),
+        status=wish.choice("status", CHOSEN),
         applied=applied,
         report="given" if content is not None else report,
         content=content or b"",

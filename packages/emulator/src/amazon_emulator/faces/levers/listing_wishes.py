@@ -5,7 +5,6 @@ Answers for: new listings and changed ones. It puts nothing into the catalogue.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import replace
@@ -167,7 +166,7 @@ def _set_stock(listing: Listing, told: Any) -> None:
         raise WrongWish("a vendor's listing has no stock")
     rows = told if isinstance(told, dict) else {"DEFAULT": told}
     for channel, quantity in rows.items():
-        if type(quantity) is not int or not 0 <= quantity <= 2_147_483_647:
+        if not channel or type(quantity) is not int or not 0 <= quantity <= 2_147_483_647:
             raise WrongWish("'stock' must be a whole number or {channel: whole number}")
         value: Value = {"fulfillment_channel_code": channel}
         if channel.startswith("AMAZON"):
@@ -189,7 +188,7 @@ def _set_price(listing: Listing, told: Any) -> None:
         if amount is None:
             _patch(listing, Patch("delete", OFFER, (offer,)))
             continue
-        if type(amount) not in (int, float) or not math.isfinite(amount) or not 0 < amount < 10**12:
+        if type(amount) not in (int, float) or not 0 < amount < 10**12:
             raise WrongWish("'price' must be a number or {marketplace: number or null}")
         offer["our_price"] = [{"schedule": [{"value_with_tax": amount}]}]
         _patch(listing, Patch("merge", OFFER, (offer,)))

@@ -18,9 +18,10 @@ from amazon_emulator.faces.levers.feeds import (
 from amazon_emulator.faces.levers.making import application_of, partner_of
 from amazon_emulator.faces.levers.wishes import Wish, WrongWish
 from amazon_emulator.stage import Stage
-from amazon_emulator.trade.reports.choices import ChosenStatus, ReportChoice
+from amazon_emulator.trade.processings import CHOSEN, ENDS, STATUSES, ChosenStatus
+from amazon_emulator.trade.reports.choices import ReportChoice
 from amazon_emulator.trade.reports.contents import Written
-from amazon_emulator.trade.reports.report import ENDS, STATUSES, Report
+from amazon_emulator.trade.reports.report import Report
 from amazon_emulator.trade.reports.reports import Reports
 from amazon_emulator.trade.reports.types import REPORT_TYPES
 
@@ -73,7 +74,7 @@ def make(stage: Stage, wish: Wish) -> dict[str, Any]:
     if report_type is None:
         raise WrongWish("'report_type' is missing")
     stores = wish.texts("marketplaces", [partner.home.id])
-    status: ChosenStatus = wish.choice("status", ("DONE", "FATAL", "CANCELLED"), "DONE")
+    status: ChosenStatus = wish.choice("status", CHOSEN, "DONE")
     content = content_of_wish(wish)
     usual = REPORT_TYPES[report_type].content_type
     content_type = wish.maybe("content_type") or usual
@@ -191,7 +192,7 @@ def change_habits(stage: Stage, wish: Wish) -> dict[str, Any]:
 
 def _choice(wish: Wish) -> ReportChoice:
     choice = ReportChoice(
-        status=wish.choice("status", ("DONE", "FATAL", "CANCELLED"), "DONE"),
+        status=wish.choice("status", CHOSEN, "DONE"),
         content=content_of_wish(wish),
         content_type=wish.maybe("content_type"),
         bare=wish.truth("bare", False),

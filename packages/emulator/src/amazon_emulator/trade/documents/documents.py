@@ -8,7 +8,6 @@ guide' (an upload can be used for two days) and 'feed-type-values' (results are 
 from __future__ import annotations
 
 import base64
-import binascii
 import gzip as gzip_format
 import secrets
 import string
@@ -19,7 +18,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from amazon_emulator.clock import stamp
-from amazon_emulator.marketplaces import Region
+from amazon_emulator.marketplaces import REGIONS, Region
 from amazon_emulator.stage import Stage
 from amazon_emulator.trade.documents import presigning
 from amazon_emulator.trade.records import Record, records
@@ -232,20 +231,15 @@ def _as_json(document: Document) -> dict[str, Any]:
 
 
 def _from_json(row: Record) -> Document:
-    text = row.maybe("content_base64")
-    try:
-        content = None if text is None else base64.b64decode(text, validate=True)
-    except binascii.Error:
-        raise ValueError(f"{row.place}.content_base64: is not base64") from None
     document = Document(
         document_id=row.text("document_id"),
         partner_id=row.text("selling_partner_id"),
         content_type=row.text("content_type"),
-        content=content,
+        content=row.maybe_base64("content_base64"),
         compression=row.choice("compression", ("GZIP", None), None),
         made_at=row.instant("made_at"),
         purpose=row.choice("purpose", PURPOSES),
-        region=row.choice("region", ("na", "eu", "fe", None), None),
+        region=row.choice("region", (*REGIONS, None), None),
     )
     row.done()
     return document

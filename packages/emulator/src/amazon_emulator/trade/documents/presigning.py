@@ -114,14 +114,15 @@ def check(
 def _check_time(given: Mapping[str, str], now: datetime) -> None:
     try:
         signed_at = datetime.strptime(given["X-Amz-Date"], _SHAPE).replace(tzinfo=UTC)
-        lives = timedelta(seconds=int(given["X-Amz-Expires"]))
+        ends_at = signed_at + timedelta(seconds=int(given["X-Amz-Expires"]))
     except (ValueError, OverflowError):
         raise Refused(
             400,
             "AuthorizationQueryParametersError",
             "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"",
         ) from None
-    ends_at = signed_at + lives
+    if now <= signed_at - timedelta(seconds=1):  # signed by a clock that was set back since
+        raise Refused(403, "AccessDenied", "Request is not yet valid")
     if now >= ends_at:
         raise Refused(
             403,

@@ -6,28 +6,18 @@ Answers for: whom a hold or a choice meets, and which of Amazon's ways is played
 from __future__ import annotations
 
 import base64
-import binascii
 import secrets
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from amazon_emulator.stage import Stage
+from amazon_emulator.trade.processings import CHOSEN, ChosenStatus, is_meant
 from amazon_emulator.trade.records import Record
 
-__all__ = ["Choice", "ChosenStatus", "FeedHabits", "Hold", "Met", "ReportWish", "Where"]
+__all__ = ["Choice", "ChosenStatus", "FeedHabits", "Hold", "ReportWish", "Where"]
 
-ChosenStatus = Literal["DONE", "FATAL", "CANCELLED"]
 Where = Literal["in_queue", "in_progress"]
 ReportWish = Literal["usual", "none", "given"]
-
-
-class Met(Protocol):
-    """What can be held and decided."""
-
-    @property
-    def feed_type(self) -> str: ...
-    @property
-    def partner_id(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -38,11 +28,8 @@ class Hold:
     partner_id: str | None = None
     where: Where = "in_progress"
 
-    def meets(self, feed: Met) -> bool:
-        return self.feed_type in (None, feed.feed_type) and self.partner_id in (
-            None,
-            feed.partner_id,
-        )
+    def meets(self, feed_type: str, partner_id: str) -> bool:
+        return is_meant(self.feed_type, feed_type) and is_meant(self.partner_id, partner_id)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -81,11 +68,8 @@ class Choice:
     def applies(self) -> bool:
         return self.status == "DONE" if self.applied is None else self.applied
 
-    def meets(self, feed: Met) -> bool:
-        return self.feed_type in (None, feed.feed_type) and self.partner_id in (
-            None,
-            feed.partner_id,
-        )
+    def meets(self, feed_type: str, partner_id: str) -> bool:
+        return is_meant(self.feed_type, feed_type) and is_meant(self.partner_id, partner_id)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -102,19 +86,15 @@ class Choice:
     @classmethod
     def from_json(cls, row: Record) -> Choice:
         """Raises ValueError that names the place."""
-        try:
-            content = base64.b64decode(row.text("content_base64", ""), validate=True)
-        except binascii.Error:
-            raise ValueError(f"{row.place}.content_base64: is not base64") from None
         choice = cls(
-            status=row.choice("status", ("DONE", "FATAL", "CANCELLED")),
+            status=row.choice("status", CHOSEN),
             feed_type=row.maybe("feed_type"),
             partner_id=row.maybe("selling_partner_id"),
             applied=row.maybe_truth("applied"),
             report=row.choice("report", ("usual", "none", "given"), "usual"),
-            content=content,
+            content=row.maybe_base64("content_base64") or b"",
             content_type=row.maybe("content_type"),
-            times=None if row.raw("times", None) is None else row.number("times"),
+            times=row.maybe_count("times"),
         )
         row.done()
         return choice

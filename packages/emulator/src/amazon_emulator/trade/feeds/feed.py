@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from amazon_emulator.agenda import Entry
 from amazon_emulator.clock import stamp
-from amazon_emulator.marketplaces import Region
+from amazon_emulator.marketplaces import REGIONS, Region
 from amazon_emulator.trade.feeds.choices import Choice
 from amazon_emulator.trade.feeds.types import FEED_TYPES, FeedKind
+from amazon_emulator.trade.processings import ENDS, STATUSES, Status
 from amazon_emulator.trade.records import Record
 
-__all__ = ["ENDS", "STATUSES", "Feed", "FeedStatus", "Line"]
+__all__ = ["FIRST_ID", "Feed", "Line"]
 
-FeedStatus = Literal["IN_QUEUE", "IN_PROGRESS", "DONE", "CANCELLED", "FATAL"]
-STATUSES: tuple[FeedStatus, ...] = ("CANCELLED", "DONE", "FATAL", "IN_PROGRESS", "IN_QUEUE")
-ENDS: tuple[FeedStatus, ...] = ("CANCELLED", "DONE", "FATAL")
+FIRST_ID = 50_000_000_000  # ids count from here
 
 Line = tuple[str, Region, FeedKind]  # selling partner, region, kind
 
@@ -42,7 +40,7 @@ class Feed:
     content_type: str
     created_at: datetime
     report_feed_id: str
-    status: FeedStatus = "IN_QUEUE"
+    status: Status = "IN_QUEUE"
     started_at: datetime | None = None
     ended_at: datetime | None = None
     result_document_id: str | None = None
@@ -85,20 +83,16 @@ class Feed:
     def from_json(cls, row: Record) -> Feed:
         """Raises ValueError that names the place."""
         choice = row.raw("choice", None)
-        try:
-            content = base64.b64decode(row.text("content_base64", ""), validate=True)
-        except binascii.Error:
-            raise ValueError(f"{row.place}.content_base64: is not base64") from None
         feed = cls(
-            feed_id=row.text("feed_id"),
+            feed_id=row.digits("feed_id"),
             partner_id=row.text("selling_partner_id"),
             application_id=row.text("application_id"),
-            region=row.choice("region", ("na", "eu", "fe")),
+            region=row.choice("region", REGIONS),
             feed_type=row.choice("feed_type", FEED_TYPES),
             marketplace_ids=row.texts("marketplace_ids"),
             options=row.text_table("options"),
             input_document_id=row.text("input_document_id"),
-            content=content,
+            content=row.maybe_base64("content_base64") or b"",
             content_type=row.text("content_type"),
             created_at=row.instant("created_at"),
             report_feed_id=row.text("report_feed_id"),

@@ -2,12 +2,13 @@
 
 Answers for: one feed of a kind after another for each partner and region, the kinds side by side
 (Amazon's page 'feeds-api-faq'); IN_QUEUE, IN_PROGRESS and an end by the emulator's clock; what
-tests hold back, hurry or decide. What a feed does is known to the processors of `feed_types`; how
-its result is written down is in `feed_results`, what a world file holds in `feeds_file`.
+tests hold back, hurry or decide. What a feed does is known to the processors of `types`; how
+its result is written down is in `results`, what a world file holds of one in `feed`.
 """
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,14 +19,16 @@ from amazon_emulator.marketplaces import Region
 from amazon_emulator.stage import Stage
 from amazon_emulator.trade.documents.documents import Documents
 from amazon_emulator.trade.feeds import results as feed_results
-from amazon_emulator.trade.feeds.choices import Choice, FeedHabits, Hold
-from amazon_emulator.trade.feeds.feed import ENDS, Feed, FeedStatus, Line
+from amazon_emulator.trade.feeds.choices import Choice, FeedHabits, Hold, Where
+from amazon_emulator.trade.feeds.feed import FIRST_ID, Feed, Line
+from amazon_emulator.trade.feeds.processing import Outcome
 from amazon_emulator.trade.pace import Paces
+from amazon_emulator.trade.processings import ENDS, KEPT, Status, highest, take
 from amazon_emulator.trade.records import Record, records
 
-__all__ = ["KEPT", "Feeds"]
+__all__ = ["Feeds"]
 
-KEPT = timedelta(days=90)
+log = logging.getLogger("amazon_emulator")
 
 Step = Callable[[Stage, Feed, datetime], None]
 
@@ -65,7 +68,7 @@ class Feeds:
             raise ValueError(f"nothing was uploaded to {input_document_id}")
         self._let_go(now)
         self._number += 1
-        feed_id = str(50_000_000_000 + self._number)
+        feed_id = str(FIRST_ID + self._number)
         feed = Feed(
             feed_id=feed_id,
             partner_id=partner_id,
@@ -80,7 +83,7 @@ class Feeds:
             created_at=now,
             report_feed_id=self.habits.report_feed_id(stage, feed_id),
         )
-        feed.choice = self._take_choice(feed)
+        feed.choice = take(self.choices, feed_type, partner_id)
         self._by_id[feed_id] = feed
         self._waiting.setdefault(feed.line, deque()).append(feed)
         self._call_next(stage, feed.line, now)
@@ -125,7 +128,7 @@ class Feeds:
     def release(self, stage: Stage, feed: Feed, now: datetime) -> None:
         """It goes on; in progress for as long as it would have been, and not into the past."""
         feed.held = False
-        self._plan(stage, feed, now)
+        self._plan(stage, feed, now, released=True)
 
     def finish(self, stage: Stage, feed: Feed, choice: Choice | None, now: datetime) -> None:
         """Ends a feed now, out of turn if it waits."""
@@ -160,8 +163,9 @@ class Feeds:
         if waiting:
             self._plan(stage, waiting[0], now)
 
-    def _plan(self, stage: Stage, feed: Feed, now: datetime) -> None:
-        """Writes down when the feed's next step is; not before ``now``."""
+    def _plan(self, stage: Stage, feed: Feed, now: datetime, *, released: bool = False) -> None:
+        """Writes down when the feed's next step is; not before ``now``. ``released``: out of the
+        queue, whatever holds it there."""
         self._strike(stage, feed)
         if feed.held or feed.status not in ("IN_QUEUE", "IN_PROGRESS"):
             return
@@ -174,7 +178,7 @@ class Feeds:
         waiting = self._waiting[feed.line]
         if waiting[0] is not feed or feed.line in self._busy:
             return  # its turn has not come
-        if any(hold.where == "in_queue" and hold.meets(feed) for hold in self.holds):
+        if not released and self._is_held(feed, "in_queue"):
             feed.held = True
             return
         due_at = feed.created_at + timedelta(seconds=pace.queue_s)
@@ -190,14 +194,23 @@ class Feeds:
 
     def _begin(self, stage: Stage, feed: Feed, now: datetime) -> None:
         self._waiting[feed.line].popleft()
+        if feed.choice is not None and feed.choice.status == "CANCELLED":
+            # Amazon's model: it was cancelled before it started processing.
+            self._process(stage, feed, now)
+            return
         self._busy[feed.line] = feed
         feed.status = "IN_PROGRESS"
         feed.started_at = now
-        feed.held = any(hold.where == "in_progress" and hold.meets(feed) for hold in self.holds)
+        feed.held = self._is_held(feed, "in_progress")
         self._plan(stage, feed, now)
 
     def _process(self, stage: Stage, feed: Feed, now: datetime) -> None:
-        outcome = feed_results.outcome(stage, feed, now)
+        """Ends the feed, whatever happens: one that stayed would block its kind for ever."""
+        try:
+            outcome = feed_results.outcome(stage, feed, now)
+        except Exception:
+            log.exception("the emulator failed at feed %s; this is a bug", feed.feed_id)
+            outcome = Outcome("FATAL")
         document_id = feed_results.write_down(stage, feed, outcome, self.habits, now)
         self._end(stage, feed, outcome.status, document_id, now)
 
@@ -205,7 +218,7 @@ class Feeds:
         self,
         stage: Stage,
         feed: Feed,
-        status: FeedStatus,
+        status: Status,
         document_id: str | None,
         now: datetime,
     ) -> None:
@@ -229,15 +242,11 @@ class Feeds:
             stage.agenda.strike(feed.entry)
             feed.entry = None
 
-    def _take_choice(self, feed: Feed) -> Choice | None:
-        for choice in self.choices:
-            if choice.meets(feed):
-                if choice.times is not None:
-                    choice.times -= 1
-                    if choice.times <= 0:
-                        self.choices.remove(choice)
-                return choice
-        return None
+    def _is_held(self, feed: Feed, where: Where) -> bool:
+        return any(
+            hold.where == where and hold.meets(feed.feed_type, feed.partner_id)
+            for hold in self.holds
+        )
 
     def _let_go(self, now: datetime) -> None:
         while self._by_id:
@@ -287,7 +296,7 @@ class Feeds:
         if len(set(busy)) < len(busy):
             raise ValueError("feeds.feeds: two feeds of one kind are in progress")
         self.paces, self.habits, self.holds, self.choices = paces, habits, holds, choices
-        self._by_id, self._number = by_id, number
+        self._by_id, self._number = by_id, highest(number, by_id, FIRST_ID)
         for feed in by_id.values():
             if feed.status == "IN_PROGRESS":
                 self._busy[feed.line] = feed

@@ -7,6 +7,8 @@ the shape of Amazon's notification schema. The queues are in `feeds`.
 
 from __future__ import annotations
 
+import gzip
+import io
 import re
 import zlib
 from datetime import datetime
@@ -80,20 +82,14 @@ def unpacked(content: bytes, at_most: int) -> bytes:
     Raises ValueError for a packing that is broken or holds more than ``at_most`` bytes."""
     if content[:2] != b"\x1f\x8b":
         return content
-    whole = bytearray()
-    rest = content
-    while rest:
-        unpacking = zlib.decompressobj(wbits=31)
-        try:
-            whole += unpacking.decompress(rest, at_most + 1 - len(whole))
-        except zlib.error:
-            raise ValueError("this is no gzip") from None
-        if len(whole) > at_most:
-            raise ValueError(f"more than {at_most} bytes are packed in it")
-        if not unpacking.eof:
-            raise ValueError("this gzip ends too early")
-        rest = unpacking.unused_data
-    return bytes(whole)
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(content)) as packed:
+            whole = packed.read(at_most + 1)
+    except (OSError, EOFError, zlib.error) as broken:
+        raise ValueError(f"this gzip is broken: {broken}") from None
+    if len(whole) > at_most:
+        raise ValueError(f"more than {at_most} bytes are packed in it")
+    return whole
 
 
 def _not_applied(feed: Feed) -> Outcome:

@@ -1,8 +1,8 @@
 """The catalogue: every listing of the world, what fails by a lever's wish, and its habits.
 
 Answers for: the listings of one world, known by region, seller and SKU, and its part of the world
-file. What a listing is stands in `listings`, what Amazon would object to in `listing_rules`, how a
-submission is applied in `listing_submissions`.
+file. What a listing is stands in `listing`, what Amazon would object to in `rules`; `submissions`
+applies what is sent.
 """
 
 from __future__ import annotations
@@ -129,30 +129,38 @@ class Catalogue:
 
     def load(self, stage: Stage, given: Any) -> None:
         """Adds what was exported; listings of the same SKU are replaced. Raises ValueError that
-        names the place."""
+        names the place, and has changed nothing then."""
         record = Record.of(given, "catalogue")
         told = Record.of(record.raw("habits", {}), "catalogue.habits")
         delay = None if told.raw("delay_s", None) is None else told.seconds("delay_s")
-        self.habits = Habits(
+        habits = Habits(
             delay,
-            told.choice("missing_offers_are_lost", (True, False, None), None),
+            told.maybe_truth("missing_offers_are_lost"),
             told.choice("unknown_skus", ("accept", "refuse"), "accept"),
         )
         told.done()
         table = Record.of(record.raw("required", {}), "catalogue.required")
-        self.required |= {name: table.texts(name) for name in table.fields}
-        self.refused_types |= set(record.texts("refused_types", []))
+        required = {name: table.texts(name) for name in table.fields}
+        refused_types = record.texts("refused_types", [])
+        failing = []
         for row in records(record.raw("failing", []), "catalogue.failing"):
-            times = None if row.raw("times", None) is None else row.number("times")
             known = Failing(
                 listing_records.partner(stage, row).selling_partner_id,
                 row.text("sku"),
                 listing_records.read_issue(Record.of(row.raw("issue"), f"{row.place}.issue")),
                 row.truth("later", False),
-                times,
+                row.maybe_count("times"),
             )
             row.done()
-            self.failing[known.partner_id, known.sku] = known
-        for row in records(record.raw("listings", []), "catalogue.listings"):
-            self.keep(listing_records.read(stage, row))
+            failing.append(known)
+        listings = [
+            listing_records.read(stage, row)
+            for row in records(record.raw("listings", []), "catalogue.listings")
+        ]
         record.done()
+        self.habits = habits
+        self.required |= required
+        self.refused_types.update(refused_types)
+        self.failing |= {(known.partner_id, known.sku): known for known in failing}
+        for listing in listings:
+            self.keep(listing)

@@ -7,7 +7,6 @@ Listings Items 2021-08-01 model and its feed schema. Where all listings stand is
 from __future__ import annotations
 
 import hashlib
-import math
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -36,20 +35,24 @@ class Price:
 
     @classmethod
     def of(cls, offer: Value) -> Price | None:
-        """The `our_price` of one purchasable_offer; None when it has none."""
+        """The `our_price` of one purchasable_offer; None when it has none, or is no offer."""
         try:
             told = offer["our_price"][0]["schedule"][0]["value_with_tax"]
         except (KeyError, IndexError, TypeError):
             return None
-        if type(told) not in (int, float) or not math.isfinite(told) or abs(told) >= 10**15:
+        if type(told) not in (int, float) or not abs(told) < 10**15:  # never so for NaN
             return None
         currency = offer.get("currency") or ""
+        marketplace_id, audience = offer.get("marketplace_id", ""), offer.get("audience", "ALL")
+        # Levers and world files write attributes as they like.
+        if not all(isinstance(one, str) for one in (currency, marketplace_id, audience)):
+            return None
         places = Decimal(1) if currency in _WHOLE else Decimal("0.01")
         return cls(
             str(Decimal(str(told)).quantize(places)),
             currency,
-            offer.get("marketplace_id", ""),
-            offer.get("audience", "ALL"),
+            marketplace_id,
+            audience,
         )
 
 

@@ -37,6 +37,8 @@ Requirements = Literal["LISTING", "LISTING_PRODUCT_ONLY", "LISTING_OFFER_ONLY"]
 Value = dict[str, Any]
 Attributes = Mapping[str, Sequence[Value]]
 
+DEEPEST = 50  # objects within objects
+
 FULFILLMENT = "fulfillment_availability"
 OFFER = "purchasable_offer"
 # Attributes of the sales terms; all others are facts of the product.
@@ -75,7 +77,10 @@ class Patch:
 def selector(attribute: str, value: Value) -> tuple[str | None, ...]:
     """What tells this value from the others of its attribute."""
     told = [value.get(name) for name in _SELECTORS.get(attribute, _OTHERS)]
-    return tuple([one if one is None or isinstance(one, str) else repr(one) for one in told])
+    for place, one in enumerate(told):
+        if one is not None and not isinstance(one, str):
+            told[place] = repr(one)
+    return tuple(told)
 
 
 def completed(
@@ -89,12 +94,12 @@ def completed(
     told = []
     for value in values:
         lacking: Value = {}
-        if one is not None and "marketplace_id" not in value:
+        if one is not None and value.get("marketplace_id") is None:
             lacking["marketplace_id"] = one
         if attribute == OFFER:
             if "audience" not in value:
                 lacking["audience"] = "ALL"
-            if "currency" not in value and one is not None:
+            if value.get("currency") is None and one is not None:
                 lacking["currency"] = currency
         told.append({**value, **lacking} if lacking else value)
     return told
@@ -126,15 +131,18 @@ def patched(values: Sequence[Value], patch: Patch, marketplace_ids: Sequence[str
     return kept
 
 
-def merged(old: Value, new: Value) -> Value:
-    """``new`` over ``old``: objects field by field, lists as a whole, null removes."""
+def merged(old: Value, new: Value, depth: int = 0) -> Value:
+    """``new`` over ``old``: objects field by field, lists as a whole, null removes. What lies
+    deeper than any attribute of Amazon's is taken as a whole."""
+    if depth == DEEPEST:
+        return new
     told = dict(old)
     for name, value in new.items():
         if value is None:
             told.pop(name, None)
         elif isinstance(value, dict):
             before = told.get(name)
-            told[name] = merged(before if isinstance(before, dict) else {}, value)
+            told[name] = merged(before if isinstance(before, dict) else {}, value, depth + 1)
         else:
             told[name] = value
     return told

@@ -150,7 +150,7 @@ def _change(stage: Stage, catalogue: Catalogue, listing: Listing, wish: Submissi
             told = patch
             if patch.op != "delete":
                 values = _completed(patch.attribute, patch.values, wish.marketplace_ids)
-                told = replace(patch, values=tuple(values))
+                told = Patch(patch.op, patch.attribute, tuple(values))
             if told.attribute == OFFER and told.op != "delete":
                 offers = told.values
             values = patched(listing.attributes.get(told.attribute, ()), told, wish.marketplace_ids)
@@ -169,7 +169,7 @@ def _completed(name: str, values: Sequence[Value], ids: Sequence[str]) -> list[V
         return told
     return [
         value
-        if "currency" in value
+        if value.get("currency") is not None
         else {**value, "currency": marketplaces.find(value["marketplace_id"]).currency}
         for value in told
     ]

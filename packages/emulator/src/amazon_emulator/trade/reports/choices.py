@@ -6,17 +6,15 @@ Answers for: contents and ends of the reports of a type, packing and encoding. I
 from __future__ import annotations
 
 import base64
-import binascii
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from amazon_emulator.stage import Stage
+from amazon_emulator.trade.processings import CHOSEN, ChosenStatus, is_meant
 from amazon_emulator.trade.records import Record
 from amazon_emulator.trade.reports.contents import Asked, Written, aborted, write
 
-__all__ = ["ChosenStatus", "ReportChoice", "ReportHabits"]
-
-ChosenStatus = Literal["DONE", "FATAL", "CANCELLED"]
+__all__ = ["ReportChoice", "ReportHabits"]
 
 
 @dataclass
@@ -33,7 +31,7 @@ class ReportChoice:
     times: int | None = 1
 
     def meets(self, report_type: str, partner_id: str) -> bool:
-        return self.report_type in (None, report_type) and self.partner_id in (None, partner_id)
+        return is_meant(self.report_type, report_type) and is_meant(self.partner_id, partner_id)
 
     def written(self, asked: Asked) -> Written:
         if self.status == "CANCELLED" or self.bare:
@@ -60,19 +58,14 @@ class ReportChoice:
     @classmethod
     def from_json(cls, row: Record) -> ReportChoice:
         """Raises ValueError that names the place."""
-        text = row.maybe("content_base64")
-        try:
-            content = None if text is None else base64.b64decode(text, validate=True)
-        except binascii.Error:
-            raise ValueError(f"{row.place}.content_base64: is not base64") from None
         choice = cls(
-            status=row.choice("status", ("DONE", "FATAL", "CANCELLED")),
+            status=row.choice("status", CHOSEN),
             report_type=row.maybe("report_type"),
             partner_id=row.maybe("selling_partner_id"),
-            content=content,
+            content=row.maybe_base64("content_base64"),
             content_type=row.maybe("content_type"),
             bare=row.truth("bare", False),
-            times=None if row.raw("times", None) is None else row.number("times"),
+            times=row.maybe_count("times"),
         )
         row.done()
         return choice

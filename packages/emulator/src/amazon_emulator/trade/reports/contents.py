@@ -3,7 +3,7 @@
 Answers for: the columns and rows of the types that the emulator knows something for, CANCELLED
 where there is no data to return (Amazon's reports_2021-06-30 model), FATAL with a document that
 says why, and files without a row for all other types. Files are UTF-8 here; how they are stored is
-in `report_choices`.
+in `choices`.
 
 What is approximated: statuses of listings; columns of side programmes are left out; a type without
 known columns has one column that says so; order reports over more than 31 days are aborted, as
@@ -16,7 +16,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -40,6 +40,7 @@ __all__ = ["LONGEST", "Asked", "Written", "aborted", "write"]
 
 LONGEST = timedelta(days=31)
 USUAL = timedelta(days=30)
+FIRST = datetime.min.replace(tzinfo=UTC)
 
 Row = Mapping[str, str]
 
@@ -66,7 +67,9 @@ class Asked:
     def span(self) -> tuple[datetime, datetime]:
         """From and to, both included."""
         end_at = self.end_at or self.now
-        return self.start_at or end_at - USUAL, end_at
+        if self.start_at is not None:
+            return self.start_at, end_at
+        return (end_at - USUAL if end_at - FIRST > USUAL else FIRST), end_at
 
 
 @dataclass(frozen=True)

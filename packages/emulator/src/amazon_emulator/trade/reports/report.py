@@ -5,21 +5,19 @@ from __future__ import annotations
 import calendar
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from amazon_emulator.agenda import Entry
 from amazon_emulator.clock import stamp
-from amazon_emulator.marketplaces import Region
+from amazon_emulator.marketplaces import REGIONS, Region
+from amazon_emulator.trade.processings import ENDS, STATUSES, Status
 from amazon_emulator.trade.records import Record
 from amazon_emulator.trade.reports.choices import ReportChoice
 from amazon_emulator.trade.reports.types import REPORT_TYPES
 
-__all__ = ["ENDS", "PERIODS", "STATUSES", "Report", "ReportStatus", "Schedule", "after"]
+__all__ = ["FIRST_ID", "PERIODS", "Report", "Schedule", "after", "first_after"]
 
-ReportStatus = Literal["IN_QUEUE", "IN_PROGRESS", "DONE", "CANCELLED", "FATAL"]
-STATUSES: tuple[ReportStatus, ...] = ("CANCELLED", "DONE", "FATAL", "IN_PROGRESS", "IN_QUEUE")
-ENDS: tuple[ReportStatus, ...] = ("CANCELLED", "DONE", "FATAL")
-REGIONS: tuple[Region, ...] = ("na", "eu", "fe")
+FIRST_ID = 60_000_000_000  # ids of reports and schedules count from here
 
 # Of the model's enum; a month is counted by the calendar.
 PERIODS: dict[str, timedelta | None] = {
@@ -43,6 +41,17 @@ def after(period: str, instant: datetime) -> datetime:
     return instant.replace(year=year, month=month + 1, day=min(instant.day, last))
 
 
+def first_after(period: str, instant: datetime, earliest: datetime) -> datetime:
+    """One period later; or as many as it takes to come to ``earliest`` or beyond."""
+    following, length = after(period, instant), PERIODS[period]
+    if length is not None and following < earliest:
+        # At once: over centuries there are millions of the shorter periods.
+        return following + -((following - earliest) // length) * length
+    while following < earliest:
+        following = after(period, following)
+    return following
+
+
 @dataclass
 class Report:
     """One report. ``start_at`` and ``end_at`` bound its data where its type makes use of them."""
@@ -58,7 +67,7 @@ class Report:
     end_at: datetime | None
     created_at: datetime
     schedule_id: str | None = None
-    status: ReportStatus = "IN_QUEUE"
+    status: Status = "IN_QUEUE"
     started_at: datetime | None = None
     ended_at: datetime | None = None
     document_id: str | None = None
@@ -93,7 +102,7 @@ class Report:
         """Raises ValueError that names the place."""
         choice = row.raw("choice", None)
         report = cls(
-            report_id=row.text("report_id"),
+            report_id=row.digits("report_id"),
             partner_id=row.text("selling_partner_id"),
             application_id=row.text("application_id"),
             region=row.choice("region", REGIONS),
@@ -156,7 +165,7 @@ class Schedule:
     def from_json(cls, row: Record) -> Schedule:
         """Raises ValueError that names the place."""
         schedule = cls(
-            schedule_id=row.text("schedule_id"),
+            schedule_id=row.digits("schedule_id"),
             partner_id=row.text("selling_partner_id"),
             application_id=row.text("application_id"),
             region=row.choice("region", REGIONS),

@@ -2,11 +2,12 @@
 
 Answers for: IN_QUEUE, IN_PROGRESS and an end by the emulator's clock, CANCELLED where there is
 nothing to report, schedules by their periods (Amazon's reports_2021-06-30 model), and what tests
-decide. What stands in a report is in `report_contents`.
+decide. What stands in a report is in `contents`.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,15 +18,16 @@ from amazon_emulator.stage import Stage
 from amazon_emulator.trade.documents.documents import Documents
 from amazon_emulator.trade.feeds.results import account_id
 from amazon_emulator.trade.pace import Paces
+from amazon_emulator.trade.processings import ENDS, KEPT, highest, take
 from amazon_emulator.trade.queues import notices
 from amazon_emulator.trade.records import Record, records
 from amazon_emulator.trade.reports.choices import ReportChoice, ReportHabits
-from amazon_emulator.trade.reports.contents import Asked, Written, write
-from amazon_emulator.trade.reports.report import ENDS, Report, ReportStatus, Schedule, after
+from amazon_emulator.trade.reports.contents import Asked, Written, aborted, write
+from amazon_emulator.trade.reports.report import FIRST_ID, Report, Schedule, after, first_after
 
-__all__ = ["KEPT", "Reports"]
+__all__ = ["Reports"]
 
-KEPT = timedelta(days=90)
+log = logging.getLogger("amazon_emulator")
 
 
 @dataclass
@@ -71,7 +73,7 @@ class Reports:
             created_at=now,
             schedule_id=schedule_id,
         )
-        report.choice = self._take_choice(report)
+        report.choice = take(self.choices, report_type, partner_id)
         self._reports[report.report_id] = report
         self._plan(stage, report, now)
         return report
@@ -200,7 +202,12 @@ class Reports:
             now=now,
         )
         choice = report.choice
-        self._end(stage, report, choice.written(asked) if choice else write(asked), now)
+        try:
+            written = choice.written(asked) if choice else write(asked)
+        except Exception:
+            log.exception("the emulator failed at report %s; this is a bug", report.report_id)
+            written = aborted("An error occurred while the report was made.")
+        self._end(stage, report, written, now)
 
     def _end(self, stage: Stage, report: Report, written: Written, now: datetime) -> None:
         self._strike(stage, report)
@@ -229,16 +236,6 @@ class Reports:
             stage.agenda.strike(report.entry)
             report.entry = None
 
-    def _take_choice(self, report: Report) -> ReportChoice | None:
-        for choice in self.choices:
-            if choice.meets(report.report_type, report.partner_id):
-                if choice.times is not None:
-                    choice.times -= 1
-                    if choice.times <= 0:
-                        self.choices.remove(choice)
-                return choice
-        return None
-
     def _let_go(self, now: datetime) -> None:
         while self._reports:
             oldest = next(iter(self._reports.values()))
@@ -248,7 +245,7 @@ class Reports:
 
     def _next_id(self) -> str:
         self._number += 1
-        return str(60_000_000_000 + self._number)
+        return str(FIRST_ID + self._number)
 
     # --- schedules --------------------------------------------------------------------------------
 
@@ -330,11 +327,9 @@ class Reports:
             schedule_id=schedule.schedule_id,
         )
         schedule.since = now
-        schedule.next_at = after(schedule.period, schedule.next_at)
         # After a jump over more than what is kept, the oldest reports could be seen by nobody.
         oldest_seen = stage.clock.now() - KEPT
-        while schedule.next_at < oldest_seen:
-            schedule.next_at = after(schedule.period, schedule.next_at)
+        schedule.next_at = first_after(schedule.period, schedule.next_at, oldest_seen)
         self._await(stage, schedule)
 
     # --- the world file ---------------------------------------------------------------------------
@@ -377,8 +372,9 @@ class Reports:
                 raise ValueError(f"{row.place}: {schedule.schedule_id} stands there twice")
             schedules[schedule.schedule_id] = schedule
         record.done()
-        self.paces, self.habits, self.choices, self._number = paces, habits, choices, number
+        self.paces, self.habits, self.choices = paces, habits, choices
         self._reports, self._schedules = reports, schedules
+        self._number = highest(number, (*reports, *schedules), FIRST_ID)
         self.replan(stage, stage.clock.now())
         for schedule in schedules.values():
             self._await(stage, schedule)
@@ -394,7 +390,7 @@ def _check_owner(stage: Stage, thing: Report | Schedule, place: str) -> None:
 def _tell(stage: Stage, report: Report, now: datetime) -> None:
     """REPORT_PROCESSING_FINISHED. A vendor's has no seller id, as in the schema's own example."""
     partner = stage.world.partners[report.partner_id]
-    facts: dict[str, str | ReportStatus] = {
+    facts: dict[str, str] = {
         "accountId": account_id(partner.kind, partner.selling_partner_id),
         "reportId": report.report_id,
         "reportType": report.report_type,

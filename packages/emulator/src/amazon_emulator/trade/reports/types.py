@@ -1,7 +1,7 @@
 """The report types of Amazon's page 'report-type-values' and what is special about each.
 
 Answers for: which types exist, their format, who may have them, which need a restricted data token,
-which can be requested, which can be scheduled. Contents are in `report_contents`.
+which can be requested, which can be scheduled. Contents are in `contents`.
 """
 
 from __future__ import annotations
