@@ -424,3 +424,34 @@ def test_a_wrong_row_is_told_with_its_place(change: Json, place: str) -> None:
     with pytest.raises(ValueError, match="catalogue") as told:
         Catalogue().load(shop.stage, written)
     assert place in str(told.value)
+
+
+def test_a_part_of_a_world_file_that_is_wrong_changes_nothing() -> None:
+    shop = Shop.open()
+    shop.feed(new("A"))
+    shop.catalogue.habits.delay_s = 3
+    written = json.loads(json.dumps(shop.catalogue.as_json()))
+    other = Shop.open()
+    before = other.catalogue.as_json()
+    wrong = {**written, "listings": [*written["listings"], {**written["listings"][0], "sku": 5}]}
+    with pytest.raises(ValueError, match=r"catalogue\.listings\[1\]\.sku"):
+        other.catalogue.load(other.stage, {**wrong, "required": {"LAMP": ["wattage"]}})
+    assert other.catalogue.as_json() == before
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("created_at", "9999-12-31T00:00:00Z", "of the years 1000 to 9000"),
+        ("updated_at", "0001-01-02T00:00:00Z", "of the years 1000 to 9000"),
+        ("region", ["eu"], "must be one of na, eu, fe"),
+        ("amazon_stock", True, "whole number"),
+    ],
+)
+def test_a_listing_of_a_world_file_is_read_strictly(field: str, value: Any, words: str) -> None:
+    shop = Shop.open()
+    shop.feed(new("A"))
+    written = json.loads(json.dumps(shop.catalogue.as_json()))
+    written["listings"][0][field] = value
+    with pytest.raises(ValueError, match=words):
+        shop.catalogue.load(shop.stage, written)

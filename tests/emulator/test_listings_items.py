@@ -347,6 +347,35 @@ def test_a_page_token_is_good_for_its_query_only(desk: Desk) -> None:
         assert "pageToken" in answer.json()["errors"][0]["message"]
 
 
+def test_a_page_token_is_good_for_one_partner_and_operation(house: House) -> None:
+    one, other = Desk.of(house), Desk.of(house)
+    one.listed(count=3, name="Lamp")
+    query = {"keywords": "lamp", "pageSize": 1}
+    told = one.call("GET", "/catalog/2022-04-01/items", **query).json()
+    token = told["pagination"]["nextToken"]
+    path = "/catalog/2022-04-01/items"
+    assert one.call("GET", path, **query, pageToken=token).status_code == 200
+    assert other.call("GET", path, **query).json()["numberOfResults"] == 3
+    assert other.call("GET", path, **query, pageToken=token).status_code == 400
+    listings = search(one, pageSize=1)["pagination"]["nextToken"]
+    assert one.call("GET", path, pageSize=1, keywords="lamp", pageToken=listings).status_code == 400
+
+
+@pytest.mark.parametrize("price", [10**400, -(10**400), 10**12, 0, True, "1", None])
+def test_a_price_that_is_none_is_an_issue(desk: Desk, price: Any) -> None:
+    told = desk.patch("A", patch("replace", "purchasable_offer", offer(price)))
+    assert told["status"] == "INVALID"
+    assert told["issues"][0]["code"] == "4000001"
+
+
+def test_what_is_null_goes_without_saying(desk: Desk) -> None:
+    desk.listed(sku="A", price=5)
+    wish = {**offer(7), "marketplace_id": None, "currency": None}
+    assert desk.patch("A", patch("replace", "purchasable_offer", wish))["status"] == "ACCEPTED"
+    (told,) = desk.get("A", "offers")["offers"]
+    assert told["price"] == {"amount": "7.00", "currencyCode": "EUR"}
+
+
 def test_filters_narrow_what_is_found(desk: Desk) -> None:
     code = [{"type": "ean", "value": "4006381333931", "marketplace_id": DE}]
     desk.listed(sku="SELLS", attributes={"externally_assigned_product_identifier": code})

@@ -251,6 +251,8 @@ def test_habits_are_shown_and_changed(desk: Desk) -> None:
         {"delay_s": "1"},
         {"unknown_skus": "eat"},
         {"missing_offers_are_lost": "yes"},
+        {"missing_offers_are_lost": 1},
+        {"missing_offers_are_lost": 0.0},
         {"required": {"LAMP": "wattage"}},
         {"refused_product_types": [1]},
         {"surprise": 1},
@@ -259,6 +261,44 @@ def test_habits_are_shown_and_changed(desk: Desk) -> None:
 def test_a_habit_that_makes_no_sense_is_told(desk: Desk, wish: Json) -> None:
     with pytest.raises(LeverError):
         desk.lever("PATCH", "/world/listings/habits", wish)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"audience": [1]},
+        {"audience": None},
+        {"marketplace_id": [DE]},
+        {"marketplace_id": {}},
+        {"currency": ["EUR"]},
+        {"our_price": [{"schedule": [{"value_with_tax": 10**400}]}]},
+        {"our_price": [{"schedule": [{"value_with_tax": -(10**400)}]}]},
+        {"our_price": "19.99"},
+    ],
+)
+def test_an_offer_that_levers_wrote_oddly_is_none_and_breaks_nothing(desk: Desk, odd: Json) -> None:
+    attributes = {"purchasable_offer": [{**offer(19.99), **odd}]}
+    first = desk.listed(sku="ODD", attributes=attributes)
+    assert first["price"] == {}
+    told = desk.get("ODD", "offers", "attributes", "summaries")
+    assert told["offers"] == []
+    assert told["summaries"][0]["status"] == ["DISCOVERABLE"]
+    assert desk.lever("GET", "/world/listings")["count"] == 1
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [{"price": 10**400}, {"price": -(10**400)}, {"stock": 10**400}, {"stock": {"": 1}}],
+)
+def test_an_amount_beyond_all_bounds_is_told(desk: Desk, wish: Json) -> None:
+    with pytest.raises(LeverError, match=r"'price'|'stock'"):
+        desk.listed(sku="A", **wish)
+
+
+@pytest.mark.parametrize("limit", ["0" * 9 + "9" * 5000, "25001", "-1", "\u00b2", ""])
+def test_a_limit_of_what_is_shown(desk: Desk, limit: str) -> None:
+    with pytest.raises(LeverError, match="'limit' must be a whole number"):
+        desk.lever("GET", "/world/listings", limit=limit)
 
 
 def test_unknown_skus_are_refused_by_habit(desk: Desk) -> None:

@@ -135,3 +135,18 @@ def test_only_sales_terms_are_concerned_by_an_offer_only_update() -> None:
     old = {"color": [{"value": "red", "marketplace_id": DE}], OFFER: [offer(5)]}
     assert rewritten(old, {}, (DE,), "LISTING_OFFER_ONLY") == {"color": old["color"]}
     assert rewritten(old, {}, (DE,), "LISTING_PRODUCT_ONLY") == {OFFER: [offer(5)]}
+
+
+def test_what_is_nested_without_end_is_taken_as_a_whole() -> None:
+    def nested(depth: int, inner: Any) -> Json:
+        told: Any = inner
+        for _ in range(depth):
+            told = {"a": told}
+        return {"marketplace_id": DE, "x": told}
+
+    deep = nested(5000, 1)
+    (value,) = patched([nested(5000, 2)], Patch("merge", "item_name", (deep,)), [DE])
+    while isinstance(value, dict):
+        value = value.get("x", value.get("a"))
+    assert value == 1
+    assert merged({"x": {"a": 1, "b": 2}}, {"x": {"b": None, "c": 3}}) == {"x": {"a": 1, "c": 3}}

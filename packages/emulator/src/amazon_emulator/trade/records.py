@@ -150,8 +150,11 @@ def rows(given: Any, place: str) -> list[Any]:
 
 
 def instant_of(text: str, place: str) -> datetime:
-    """An ISO 8601 instant with an offset. Raises ValueError."""
+    """An ISO 8601 instant with an offset, of years that times can be added to. Raises ValueError."""
     try:
-        return read_instant(text)
+        instant = read_instant(text)
     except ValueError as wrong:
         raise _fault(place, f"{wrong}") from None
+    if not 1000 <= instant.year <= 9000:
+        raise _fault(place, "must be of the years 1000 to 9000")
+    return instant

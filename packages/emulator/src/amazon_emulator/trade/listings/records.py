@@ -9,12 +9,12 @@ import re
 from typing import Any
 
 from amazon_emulator import marketplaces
-from amazon_emulator.clock import read_instant, stamp
+from amazon_emulator.clock import stamp
 from amazon_emulator.stage import Stage
 from amazon_emulator.trade.listings.issues import SEVERITIES, Issue
 from amazon_emulator.trade.listings.listing import Listing, asin_for, seller_ids
 from amazon_emulator.trade.listings.patches import Value
-from amazon_emulator.trade.records import Record, records
+from amazon_emulator.trade.records import Record, instant_of, records
 from amazon_emulator.world import Partner
 
 __all__ = ["partner", "read", "read_attributes", "read_issue", "written", "written_issue"]
@@ -87,10 +87,7 @@ def _read_places(listing: Listing, record: Record) -> None:
             raise ValueError(
                 f"{record.place}.listed_at: {where!r} is no marketplace of {listing.region}"
             )
-        try:
-            listing.listed_at[where] = read_instant(since)
-        except ValueError as wrong:
-            raise ValueError(f"{record.place}.listed_at.{where}: {wrong}") from None
+        listing.listed_at[where] = instant_of(since, f"{record.place}.listed_at.{where}")
 
 
 def read_attributes(given: Any, place: str) -> dict[str, list[Value]]:
