@@ -1,4 +1,4 @@
-"""Nothing personal is told to whom it may not be told: whole answers are searched for each value."""
+"""Nothing personal is told to whom it may not be: whole answers are searched for each value."""
 
 from __future__ import annotations
 

@@ -120,4 +120,5 @@ def from_json(given: object, currency: str, where: str) -> dict[str, Decimal]:
 
 
 def _rounded(amount: Decimal, currency: str) -> Decimal:
-    return amount.quantize(Decimal(1).scaleb(-digits(currency)), ROUND_HALF_UP)
+    # Adding zero takes the sign from a zero: nobody writes -0.00.
+    return amount.quantize(Decimal(1).scaleb(-digits(currency)), ROUND_HALF_UP) + ZERO
