@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amazon_emulator.trade.orders import feed_xml
 from amazon_emulator.trade.orders.feeds_errands import REASON_CODES
+from amazon_emulator.trade.orders.orders import Refusal
 from tests.emulator.orders_desk import Shop, adjusted, adjustment, envelope, read_report
 
 ACK = "POST_ORDER_ACKNOWLEDGEMENT_DATA"
@@ -45,6 +48,16 @@ GOOD = envelope(
         (GOOD.replace("<MessageID>1</MessageID>", "").encode(), "", "5000"),
         (GOOD.replace("OrderAcknowledgement</M", "Inventory</M").encode(), "", "5000"),
         (envelope("OrderAcknowledgement").encode(), "", "5000"),
+        (GOOD.replace("</MessageType>", "</MessageType><Mesage/>").encode(), "", "5000"),
+        (GOOD.replace("</MessageType>", "</MessageType>words").encode(), "", "5000"),
+        (GOOD.replace("</Header>", "<Sender>x</Sender></Header>").encode(), "", "5000"),
+        (GOOD.replace("</MessageID>", "</MessageID><MessageID>2</MessageID>").encode(), "", "5000"),
+        (GOOD.replace("<StatusCode>", "<y:StatusCode>").encode(), "", "5001"),
+        (GOOD.replace("<AmazonEnvelope>", '<AmazonEnvelope xsi:x="">').encode(), "", "5001"),
+        (GOOD.replace("<StatusCode>X", "<StatusCode>&#0;").encode(), "", "5001"),
+        (GOOD.replace("<StatusCode>X", "<StatusCode>&amazon;").encode(), "", "5001"),
+        (GOOD.replace("UTF-8", "utf-7").encode(), "text/xml", "5001"),
+        (GOOD.replace("UTF-8", "unicode_escape").encode(), "text/xml", "5001"),
     ],
     ids=lambda value: repr(value)[:30],
 )
@@ -95,9 +108,91 @@ def test_reports_are_xml_whatever_they_quote(words: str, order_id: str) -> None:
     assert len(report.results) == 1
 
 
+def test_two_contents_in_a_message_are_not_one(shop: Shop) -> None:
+    """The second would be lost without a word."""
+    order = shop.order()
+    one = f"<AmazonOrderID>{order.order_id}</AmazonOrderID><StatusCode>Failure</StatusCode>"
+    both = f"{one}</OrderAcknowledgement><OrderAcknowledgement>{one}"
+    report = read_report(shop.process(ACK, envelope("OrderAcknowledgement", both)).report)
+    assert (report.processed, report.codes) == (0, ["5000"])
+    assert order.status == "UNSHIPPED"
+
+
+def test_namespaces_that_are_declared_do_no_harm(shop: Shop) -> None:
+    order = shop.order()
+    one = f"<AmazonOrderID>{order.order_id}</AmazonOrderID><StatusCode>Failure</StatusCode>"
+    feed = envelope("OrderAcknowledgement", one).replace(
+        "<AmazonEnvelope>",
+        '<AmazonEnvelope xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" '
+        'xsi:noNamespaceSchemaLocation="amzn-envelope.xsd">',
+    )
+    assert read_report(shop.process(ACK, feed).report).results == []
+    assert order.status == "CANCELLED"
+
+
+def test_bombs_are_cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is refused long before it is built."""
+    monkeypatch.setattr(feed_xml, "MAX_ELEMENTS", 20_000)
+    quadratic = b"<!DOCTYPE a [<!ENTITY x '" + b"x" * 10**6 + b"'>]><a>" + b"&x;" * 10**6
+    for bomb in (b"<a>" * 2_000_000, quadratic, b"<r>" + b"<a/>" * 2_000_000 + b"</r>"):
+        began = time.process_time()
+        with pytest.raises(feed_xml.BrokenDocument):
+            feed_xml.read(bomb)
+        assert time.process_time() - began < 3
+    with pytest.raises(feed_xml.BrokenDocument, match="larger than"):
+        feed_xml.read(b"<a>" + b" " * feed_xml.MAX_BYTES + b"</a>")
+
+
+def test_ten_mebibytes_are_read_in_seconds(shop: Shop) -> None:
+    order = shop.order(status="SHIPPED")
+    one = adjustment(order, adjusted(order.items[0].order_item_id, Principal="0.01", Tax="0.00"))
+    feed = envelope("OrderAdjustment", *[one] * (10 * 2**20 // (len(one) + 110)))
+    assert len(feed) > 9 * 2**20
+    began = time.process_time()
+    root = feed_xml.read(feed.encode(), "text/xml; charset=UTF-8")
+    assert len(root.all("Message")) > 10_000
+    assert time.process_time() - began < 12
+
+
+def test_reports_are_short_whatever_they_quote(shop: Shop) -> None:
+    order = shop.order(status="SHIPPED")
+    long = "9" * 10**6
+    one = adjustment(order, adjusted(order.items[0].order_item_id, Principal=long))
+    other = one.replace(order.order_id, long)
+    report = shop.process(REFUND, envelope("OrderAdjustment", one, other)).report or b""
+    assert len(read_report(report).results) == 2
+    assert len(report) < 10_000
+
+
+def test_reports_are_xml_whatever_a_lever_wished_for(shop: Shop) -> None:
+    order = shop.order()
+    shop.orders.refusals.append(Refusal("cancellation", "\x00<&", "\x01", 1, None))
+    one = f"<AmazonOrderID>{order.order_id}</AmazonOrderID><StatusCode>Failure</StatusCode>"
+    report = read_report(shop.process(ACK, envelope("OrderAcknowledgement", one)).report)
+    assert report.codes == [" <&"]
+
+
+def test_flat_files_with_empty_columns_at_the_end(shop: Shop) -> None:
+    """As spreadsheets write them; a cell without any column is a fault of its row alone."""
+    orders = [shop.order() for _ in range(3)]
+    rows = [f"{order.order_id}\tNoInventory\t\t" for order in orders]
+    rows[1] += "NoInventory"
+    content = "\r\n".join(["order-id\tcancellation-reason-code\t\t", *rows, "", ""])
+    text = (shop.process(ACK_FLAT, content, "text/plain").report or b"").decode()
+    assert "Number of records successful\t\t2" in text
+    assert "more cells than" in text
+    assert [order.status for order in orders] == ["CANCELLED", "UNSHIPPED", "CANCELLED"]
+
+
 @pytest.mark.parametrize(
     "content",
-    ["", "order-id", "order-id\tcancellation-reason-code\tcolour\n1\tNoInventory\tred"],
+    [
+        "",
+        "order-id",
+        "order-id\tcancellation-reason-code\tcolour\n1\tNoInventory\tred",
+        "order-id\t\tcancellation-reason-code\n1\t\tNoInventory",
+        "order-id\torder-id\tcancellation-reason-code\n1\t1\tNoInventory",
+    ],
 )
 def test_flat_files_that_are_refused_as_a_whole(shop: Shop, content: str) -> None:
     text = (shop.process(ACK_FLAT, content, "text/plain").report or b"").decode()

@@ -264,6 +264,49 @@ def test_events_come_in_pages(desk: OrdersDesk) -> None:
         assert desk.errors(desk.call("GET", EVENTS, **wrong))["code"] == "InvalidInput"
 
 
+def test_a_next_page_keeps_its_range_whatever_happens(desk: OrdersDesk) -> None:
+    """Bookings that are written down meanwhile, even for earlier, neither hide nor double any."""
+    made = [one["order_id"] for one in desk.makes(count=6, status="SHIPPED", age_seconds=DAY * 9)]
+    query: dict[str, Any] = {"PostedAfter": ago(desk, days=30), "MaxResultsPerPage": 2}
+    found: list[str] = []
+    page = desk.get_json(EVENTS, **query)["payload"]
+    for late in (DAY * 29, DAY * 20, DAY * 2):
+        found += [one["AmazonOrderId"] for one in page["FinancialEvents"]["ShipmentEventList"]]
+        desk.make(status="SHIPPED", age_seconds=late)
+        if "NextToken" in page:
+            mark = page["NextToken"]
+            page = desk.get_json(EVENTS, NextToken=mark, MaxResultsPerPage=2)["payload"]
+    assert found == sorted(made, key=found.index)
+    assert len(set(found)) == 6
+
+
+def test_a_next_token_belongs_to_its_request(desk: OrdersDesk) -> None:
+    desk.makes(count=3, status="SHIPPED", age_seconds=DAY * 9)
+    first = desk.make(status="SHIPPED", age_seconds=DAY * 40)
+    query: dict[str, Any] = {"PostedAfter": ago(desk, days=30), "MaxResultsPerPage": 1}
+    mark = desk.get_json(EVENTS, **query)["payload"]["NextToken"]
+    groups = desk.get_json(GROUPS, MaxResultsPerPage=1)["payload"]
+    latest = groups["FinancialEventGroupList"][0]["FinancialEventGroupId"]
+    one_order = f"/finances/v0/orders/{first['order_id']}/financialEvents"
+    in_group = f"{GROUPS}/{latest}/financialEvents"
+    for path, wrong in (
+        (EVENTS, {**query, "PostedAfter": ago(desk, days=31), "NextToken": mark}),
+        (EVENTS, {"NextToken": groups["NextToken"]}),
+        (GROUPS, {"NextToken": mark}),
+        (one_order, {"NextToken": mark}),
+        (in_group, {"NextToken": mark}),
+        (EVENTS, {"NextToken": mark[:-4] + "AAAA"}),
+    ):
+        assert desk.errors(desk.call("GET", path, **wrong))["code"] == "InvalidInput", path
+    stranger = orders_desk(desk.house)
+    assert stranger.errors(stranger.call("GET", EVENTS, NextToken=mark))["code"] == "InvalidInput"
+    (older,) = desk.get_json(GROUPS, NextToken=groups["NextToken"])["payload"][
+        "FinancialEventGroupList"
+    ]
+    assert older["FinancialEventGroupId"] != latest
+    assert older["ProcessingStatus"] == "Closed"
+
+
 def test_charges_have_the_names_of_the_finances_model(desk: OrdersDesk) -> None:
     goods = [{"sku": "SKU-1", "price": "10.00", "gift_wrap": "1.00", "gift_wrap_tax": "0.19"}]
     order = desk.make(status="SHIPPED", age_seconds=DAY * 9, items=goods)

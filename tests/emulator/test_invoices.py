@@ -124,12 +124,23 @@ def test_options_without_a_meaning_are_told(shop: Shop) -> None:
         (b"\n" + PDF, "application/pdf"),
         (PDF + PDF, "application/pdf"),
         (PDF, "text/plain"),
+        (PDF[:-7], "application/pdf"),
+        (b"%PDF-", "application/pdf"),
+        (PDF + b"\0" * 2000, "application/pdf"),
+        (b"\xef\xbb\xbf" + PDF, "application/pdf"),
+        (PDF.lower(), "application/pdf"),
     ],
-    ids=repr,
+    ids=lambda value: repr(value)[:40],
 )
 def test_one_pdf_and_nothing_else(shop: Shop, content: bytes, content_type: str) -> None:
     report = upload(shop, invoice(order_of(shop)), content, content_type)
     assert report.codes == [REASON_CODES["document"]]
+
+
+def test_a_large_document_is_taken(shop: Shop) -> None:
+    large = b"%PDF-1.7\n" + b"%%EOF " * (4 * 2**20) + b"\n%%EOF\n"
+    assert upload(shop, invoice(order_of(shop)), large).results == []
+    assert shop.stage.of(Invoices).uploads[0].bytes_ == len(large)
 
 
 def test_europe_only() -> None:
@@ -159,6 +170,8 @@ def test_totals_are_compared_in_the_service_alone(shop: Shop) -> None:
     assert upload(shop, vat).codes == [REASON_CODES["amount"]]
     right = invoice(order, TotalAmount="119.00", TotalVATAmount="19.00")
     assert upload(shop, right).results == []
+    negative = invoice(order, TotalAmount="-119.00", TotalVATAmount="-19.00")
+    assert upload(shop, negative).codes == [REASON_CODES["amount"]]
     unshipped = invoice(order_of(shop, status="UNSHIPPED"), TotalAmount="1", TotalVATAmount="1")
     assert upload(shop, unshipped).codes == [REASON_CODES["unknown_order"]]
 

@@ -122,8 +122,21 @@ def test_the_same_wishes_make_the_same_orders() -> None:
         {"items": [{"sku": "A", "order_item_id": "1"}, {"sku": "B", "order_item_id": "1"}]},
         {"order_id": "902-1-1", "count": 2},
         {"colour": "red"},
+        {"age_seconds": 1e11},
+        {"order_id": "a/1"},
+        {"order_id": "habits"},
+        {"order_id": "1\x00"},
+        {"items": [{"sku": "S", "order_item_id": "\u00e91"}]},
+        {"items": [{"sku": "S"}] * 1001},
+        {"items": [{"sku": "S", "quantity": 1_000_001}]},
+        {"items": [{"sku": "S", "quantity": 2, "price": "9999999999.00"}]},
+        {"items": [{"sku": "S", "tax": "10000000000.00"}]},
+        {"items": [{"sku": "S", "price": "10,00"}]},
+        {"items": [{"sku": "S", "price": "1e3"}]},
+        {"items": [{"sku": "S", "price": "10.00", "promotion": "10.01"}]},
+        {"items": [{"sku": "S", "shipping": 0, "shipping_promotion": "0.01"}]},
     ],
-    ids=str,
+    ids=lambda wishes: str(wishes)[:60],
 )
 def test_wishes_that_cannot_be(desk: OrdersDesk, wishes: dict[str, Any]) -> None:
     with pytest.raises(LeverError, match=r"4(22|09)"):
@@ -312,6 +325,14 @@ def test_a_world_comes_back_as_it_was(shop: Shop) -> None:
     assert made.order_id not in {order["order_id"] for order in written["orders"]}
 
 
+@pytest.mark.parametrize("name", ["packages", "bookings", "items"])
+def test_twins_in_a_file_would_hide_each_other(shop: Shop, name: str) -> None:
+    changed = lively(shop).as_json()
+    changed["orders"][2][name].append(changed["orders"][2][name][0])
+    with pytest.raises(ValueError, match=r"twice|an id of its own"):
+        Orders().load(shop.stage, changed)
+
+
 @pytest.mark.parametrize(
     ("path", "value", "words"),
     [
@@ -330,6 +351,16 @@ def test_a_world_comes_back_as_it_was(shop: Shop) -> None:
         (("orders", 2, "packages", 0, "contents"), {"9": 1}, "no item has the id 9"),
         (("orders", 2, "items", 0, "quantity"), 1, "more of"),
         (("orders", 2, "bookings", 1, "lines", 0, "amounts", "Other"), "999.00", "given back"),
+        (("orders", 2, "bookings", 1, "lines", 0, "amounts", "Other"), "-1.00", "out of range"),
+        (("orders", 2, "bookings", 1, "lines", 0, "amounts", "Gift"), "1.00", "none of"),
+        (("orders", 0, "items", 0, "charges", "Tax"), "-1.00", "out of range"),
+        (("orders", 0, "items", 0, "charges", "Goodwill"), "1.00", "none of"),
+        (("orders", 0, "items", 0, "discounts"), {"Tax": "1.00"}, "none of"),
+        (("orders", 0, "items", 0, "discounts"), {"Shipping": "9999.00"}, "is taken off"),
+        (("orders", 0, "items", 0, "quantity"), 10**7, "quantity"),
+        (("orders", 0, "status"), "SHIPPED", "has packages"),
+        (("orders", 2, "status"), "UNSHIPPED", "do not fit"),
+        (("orders", 0, "status"), "CANCELLED", "CANCELLED"),
         (("finances_lag_hours",), -1, "finances_lag_hours"),
         (("refusals", 0, "what"), "x", "what"),
     ],

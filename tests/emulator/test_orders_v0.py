@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,16 @@ def test_a_package_never_holds_less_than_was_confirmed(desk: OrdersDesk) -> None
         {"shipDate": None},
         {"shipDate": "02/21/2022"},
         {"shipDate": "0001-01-01T00:00:00+14:00"},
+        {"shipDate": "2026-11-21"},
+        {"shipDate": "2026-W47-6"},
+        {"shipDate": "20261121T100000Z"},
+        {"shipDate": "2026-11-21T10:00:00Z\x00"},
+        {"shipDate": "2026-11-21T25:00:00Z"},
+        {"carrierCode": "Other", "carrierName": " "},
+        {"packageReferenceId": "1\n"},
+        {"packageReferenceId": "1e3"},
+        {"packageReferenceId": "9" * 30},
+        {"packageReferenceId": True},
         {"orderItems": None},
         {"orderItems": []},
         {"orderItems": {"orderItemId": "1", "quantity": 1}},
@@ -215,6 +226,53 @@ def test_pick_up(desk: OrdersDesk) -> None:
         assert desk.errors(desk.call("POST", path, wrong))["code"] == "InvalidInput"
     error = desk.errors(desk.call("POST", path, {**body, "marketplaceId": "1"}))
     assert (error["message"], error["details"]) == ("Marketplace ID is not defined", "1001")
+
+
+def test_many_at_once_ship_what_is_there(desk: OrdersDesk) -> None:
+    """Packages with ids of their own, confirmed at the same time: three pieces, three packages."""
+    desk.lever("PUT", "/limits", {"enforced": False})
+    order = desk.make(items=[{"sku": "SKU-1", "quantity": 3, "price": "10.00"}])
+
+    def one(number: int) -> int:
+        changes = {"packageReferenceId": str(number), "orderItems": items_of(order, 1)}
+        status: int = confirm(desk, order, **changes).status_code
+        return status
+
+    with ThreadPoolExecutor(8) as pool:
+        statuses = list(pool.map(one, range(1, 13)))
+    assert sorted(statuses) == [204] * 3 + [400] * 9
+    seen = desk.seen(order)
+    assert seen["status"] == "SHIPPED"
+    assert len(seen["packages"]) == len(seen["shipments"]) == 3
+    assert seen["charged"] == seen["total"]
+
+
+def test_the_same_package_at_once_ships_once(desk: OrdersDesk) -> None:
+    desk.lever("PUT", "/limits", {"enforced": False})
+    order = desk.make(items=[{"sku": "SKU-1", "quantity": 3, "price": "10.00"}])
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: confirm(desk, order).status_code, range(12)))
+    assert answers == [204] * 12
+    seen = desk.seen(order)
+    assert len(seen["packages"]) == len(seen["shipments"]) == 1
+    assert seen["charged"] == seen["total"]
+
+
+def test_orders_of_others_cannot_be_shipped(desk: OrdersDesk, house: House) -> None:
+    seller = house.seller(marketplaces=["DE", "US"])
+    america = OrdersDesk.of(house, seller, "na")
+    assert isinstance(america, OrdersDesk)
+    order = OrdersDesk.of(house, seller).lever(
+        "POST", "/orders", {"selling_partner_id": seller["selling_partner_id"]}
+    )["items"][0]
+    for foreign, store in ((desk, DE), (america, "ATVPDKIKX0DER")):
+        body = {**confirmation(order), "marketplaceId": store}
+        assert desk.errors(confirm(foreign, order, body), 404)["code"] == "NotFound"
+        status = {"marketplaceId": store, "shipmentStatus": "PickedUp"}
+        path = f"{ORDERS_V0}/{order['order_id']}/shipment"
+        assert desk.errors(foreign.call("POST", path, status), 404)["code"] == "NotFound"
+    seen = desk.seen(order)
+    assert (seen["status"], seen["packages"], seen["pickup_status"]) == ("UNSHIPPED", [], None)
 
 
 # --- reads ----------------------------------------------------------------------------------------
