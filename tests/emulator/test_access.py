@@ -367,8 +367,7 @@ def test_an_operation_with_scope_and_roles_takes_either_token(house: House) -> N
         asking = Asking("GET", headers={"x-amz-access-token": token})
         try:
             admit(stage, "eu", asking, known, stage.world.access_tokens[token], False)
-        except Denied as denied:
-            assert denied.status == 403
+        except Denied:
             return False
         return True
 

@@ -343,3 +343,18 @@ def test_old_entries_are_let_go() -> None:
         history.note(NOW + timedelta(seconds=number), "lwa.refresh", "lwa", "POST", "/")
     assert len(list(history.which())) == 200_000
     assert history.first_kept == 11
+
+
+def test_what_callers_send_is_kept_short(house: House) -> None:
+    """200,000 entries stay small, whatever is asked."""
+    long = "x" * 20_000
+    token = house.access_token(house.seller())
+    url = f"{house.amazon.addresses['eu']}/x/{long}"
+    house.http.get(
+        url, params={"a": long}, headers={"x-amz-access-token": token, "user-agent": long}
+    )
+    [asked] = house.amazon.levers.history(kind="spapi")
+    assert asked["path"].startswith("/x/xxx")
+    assert all(len(str(value)) < 1100 for value in asked.values())
+    edge = History().note(NOW, "spapi.unknown", "eu", "GET", "/" + "x" * 995 + "/Atza|emulated-abc")
+    assert "Atz" not in edge.path

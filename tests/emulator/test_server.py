@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -13,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
@@ -20,6 +23,7 @@ import pytest
 
 from amazon_emulator import Emulator, Levers, NotLoopback, __version__
 from amazon_emulator.stage import FACES
+from tests.emulator.aws_desk import Program, until
 from tests.emulator.conftest import House
 
 COMMAND = str(Path(sys.executable).parent / "amazon-emulator")
@@ -56,6 +60,44 @@ def test_two_emulators_know_nothing_of_each_other() -> None:
     with Emulator() as one, Emulator() as other:
         one.levers.partner("seller")
         assert other.levers.pull("GET", "/world/partners")["items"] == []
+
+
+def test_twenty_starts_leave_nothing_behind() -> None:
+    threads, files = set(threading.enumerate()), open_files()
+    one, other = Emulator(), Emulator()
+    for _ in range(10):
+        with one, other:
+            assert one.levers.now() is not None
+            assert other.levers.now() is not None
+    assert set(threading.enumerate()) == threads
+    gc.collect()
+    assert open_files() <= files
+
+
+def open_files() -> int:
+    folder = Path("/proc/self/fd")
+    return len(list(folder.iterdir())) if folder.is_dir() else 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_fork_does_not_hold_its_ports() -> None:
+    """A child that lives on, as of multiprocessing, keeps nobody waiting at a dead port."""
+    amazon = Emulator(gentle=True).start()
+    ask, told = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.read(ask, 1)
+        os._exit(0)
+    try:
+        assert amazon.levers.now() is not None, "the parent answers as before"
+        amazon.stop()
+        assert not any(taken(address) for address in amazon.addresses.values())
+    finally:
+        os.write(told, b"x")
+        os.waitpid(child, 0)
+        os.close(ask)
+        os.close(told)
 
 
 def test_levers_need_a_running_emulator() -> None:
@@ -165,6 +207,36 @@ def test_a_process_tells_its_addresses_and_ends_cleanly(
     suspended = [row["country_code"] for row in seller["participations"] if row["suspended"]]
     assert suspended == ["IT"]
     assert "A38D8NSA03LJTC" in [row["id"] for row in seller["participations"]]
+
+
+@pytest.mark.processes
+def test_a_long_poll_does_not_hold_up_the_end(tmp_path: Path, http: httpx2.Client) -> None:
+    with process(tmp_path, "--gentle") as (running, addresses):
+        levers = Levers(addresses["levers"])
+        levers.queue("news")
+        key = levers.pull("POST", "/world/aws-keys")
+        desk = Program(addresses["aws"], http, key["access_key_id"], key["secret_access_key"])
+        url = desk.said("GetQueueUrl", QueueName="news")["QueueUrl"]
+        ended: list[Any] = []
+
+        def poll() -> None:
+            try:
+                wait = {"QueueUrl": url, "WaitTimeSeconds": 20}
+                ended.append(desk.json("ReceiveMessage", **wait).status_code)
+            except httpx2.TransportError as error:
+                ended.append(error)
+
+        waiting = threading.Thread(target=poll)
+        waiting.start()
+        until(lambda: levers.count(kind="sqs.ReceiveMessage"))
+        began = time.monotonic()
+        running.send_signal(signal.SIGINT)
+        said, _ = running.communicate(timeout=15)
+        waiting.join(15)
+    assert time.monotonic() - began < 10
+    assert running.returncode == 0, said
+    assert "Traceback" not in said
+    assert len(ended) == 1
 
 
 @pytest.mark.processes

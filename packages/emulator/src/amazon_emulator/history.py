@@ -19,11 +19,18 @@ from typing import Any
 from amazon_emulator.clock import stamp
 from amazon_emulator.weather import names_operation
 
-__all__ = ["Asked", "History", "note_facts", "without_credentials"]
+__all__ = ["Asked", "History", "kept_text", "note_facts", "without_credentials"]
 
 KEPT = 200_000
 FACT_AT_MOST = 120
+# What callers send is cut there: the diary is bounded by bytes, not only by entries.
+TEXT_AT_MOST = 1000
+CUT = "[cut]"
 UNSAID = "[credential]"
+# Fields in which words of callers stand; what is in the others is the emulator's own.
+FROM_OUTSIDE = frozenset(
+    {"kind", "method", "path", "query", "grant_type", "scope", "user_agent", "error"}
+)
 
 _BAR = r"(?:\||%7[Cc])"
 # With Amazon's prefixes, whether emulated or not; AWS keys; what signs a presigned address; what
@@ -46,7 +53,13 @@ def without_credentials(text: str) -> str:
     return _CREDENTIALS.sub(UNSAID, text)
 
 
-@dataclass
+def kept_text(text: str) -> str:
+    """The text as it may stand in the diary: no credential, no great length."""
+    said = without_credentials(text)
+    return said if len(said) <= TEXT_AT_MOST else said[:TEXT_AT_MOST] + CUT
+
+
+@dataclass(slots=True)
 class Asked:
     """One request. ``status`` is None while it is under way, 0 when its answer was dropped;
     ``facts``: small things that an API noted of it, such as a feed's type."""
@@ -73,8 +86,8 @@ class Asked:
     facts: dict[str, str | int] = field(default_factory=dict)
 
     def __setattr__(self, name: str, value: object) -> None:
-        if isinstance(value, str):
-            value = without_credentials(value)
+        if name in FROM_OUTSIDE and isinstance(value, str):
+            value = kept_text(value)
         object.__setattr__(self, name, value)
 
     @property

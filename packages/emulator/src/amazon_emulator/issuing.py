@@ -14,6 +14,7 @@ import uuid
 
 __all__ = [
     "MARK",
+    "SHORTEST_REAL",
     "access_token",
     "application_id",
     "client_id",
@@ -36,6 +37,7 @@ ACCESS_TOKEN = "Atza|"  # noqa: S105
 REFRESH_TOKEN = "Atzr|"  # noqa: S105
 RESTRICTED = "Atz.sprdt|"
 
+SHORTEST_REAL = 20  # an AWS key
 _REAL = (
     re.compile(r"^amzn1\.application-oa2-client\.(?!emulated)[0-9a-f]{16,}$"),
     re.compile(r"^amzn1\.oa2-cs\.v1\.(?!emulated)[0-9a-f]{16,}$"),
@@ -47,7 +49,7 @@ _REAL = (
 
 def looks_real(value: str) -> bool:
     """Whether a credential has the shape of Amazon's own and not the emulator's mark."""
-    return any(shape.match(value) for shape in _REAL)
+    return len(value) >= SHORTEST_REAL and any(shape.match(value) for shape in _REAL)
 
 
 def application_id() -> str:

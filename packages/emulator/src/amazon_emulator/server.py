@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import os
 import socket
 import threading
+import weakref
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -237,6 +239,7 @@ class Emulator:
     def prepare(self) -> Server:
         """Opens the sockets and makes the server, without running it."""
         self._sockets = listen(self.host, self.port)
+        _LISTENING.add(self)
         self.stage.addresses.update(
             {face: address_of(self.host, one) for face, one in self._sockets.items()}
         )
@@ -266,6 +269,13 @@ class Emulator:
             for one in self._sockets.values():
                 one.close()
 
+    def let_go(self) -> None:
+        """Closes its copies of the sockets, in a process that was forked: there nobody answers,
+        and the ports are to be free when the emulator stops."""
+        for one in self._sockets.values():
+            one.close()
+        self._thread = None
+
     def _run(self, server: Server) -> None:
         try:
             asyncio.run(self.serve(server))
@@ -292,3 +302,15 @@ class Emulator:
         sandbox = face.startswith("sandbox_")
         region = next(region for region in REGIONS if region == face.removeprefix("sandbox_"))
         return selling_partner_api.face(self.stage, region, sandbox=sandbox)
+
+
+_LISTENING: weakref.WeakSet[Emulator] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for emulator in list(_LISTENING):
+        emulator.let_go()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

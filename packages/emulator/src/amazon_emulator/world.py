@@ -14,7 +14,7 @@ import secrets
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from amazon_emulator import issuing
 from amazon_emulator.marketplaces import Marketplace, Region
@@ -34,6 +34,7 @@ __all__ = [
     "Session",
     "Status",
     "World",
+    "forget_oldest",
 ]
 
 CODE_LIVES = timedelta(minutes=5)
@@ -44,6 +45,8 @@ SECRET_LASTS = timedelta(days=180)
 SECRET_OVERLAP = timedelta(days=7)
 SESSION_LASTS = timedelta(minutes=5)
 ACCESS_TOKENS_KEPT = 100_000
+# Of what lives for minutes: codes, sessions, consents under way.
+BRIEF_KEPT = 10_000
 
 Kind = Literal["seller", "vendor"]
 Status = Literal["draft", "submitted", "published"]
@@ -234,10 +237,11 @@ class World:
     applications: dict[str, Application] = field(default_factory=dict)  # by application_id
     partners: dict[str, Partner] = field(default_factory=dict)  # by selling_partner_id
     grants: dict[str, Grant] = field(default_factory=dict)  # by refresh token
-    codes: dict[str, Code] = field(default_factory=dict)
+    codes: OrderedDict[str, Code] = field(default_factory=OrderedDict)
     access_tokens: OrderedDict[str, AccessToken] = field(default_factory=OrderedDict)
-    sessions: dict[str, Session] = field(default_factory=dict)  # by cookie
-    login_legs: dict[bytes, LoginLeg] = field(default_factory=dict)  # by amazon_state, decoded
+    sessions: OrderedDict[str, Session] = field(default_factory=OrderedDict)  # by cookie
+    # By amazon_state, decoded.
+    login_legs: OrderedDict[bytes, LoginLeg] = field(default_factory=OrderedDict)
     _clients: dict[str, Application] = field(default_factory=dict)
     _emails: dict[str, Partner] = field(default_factory=dict)
     _by_pair: dict[tuple[str, str], list[Grant]] = field(default_factory=dict)
@@ -340,7 +344,20 @@ class World:
     def new_code(self, grant: Grant, redirect_uri: str, now: datetime) -> Code:
         code = Code(issuing.code(), grant, redirect_uri, now + CODE_LIVES)
         self.codes[code.value] = code
+        forget_oldest(self.codes, BRIEF_KEPT)
         return code
+
+    def sign_in(self, partner: Partner, now: datetime) -> str:
+        """A new session. Gives the value of its cookie."""
+        cookie = secrets.token_urlsafe(24)
+        self.sessions[cookie] = Session(partner, secrets.token_urlsafe(24), now)
+        forget_oldest(self.sessions, BRIEF_KEPT)
+        return cookie
+
+    def await_login(self, amazon_state: bytes, leg: LoginLeg) -> None:
+        """Remembers a consent that was sent to the log-in URI."""
+        self.login_legs[amazon_state] = leg
+        forget_oldest(self.login_legs, BRIEF_KEPT)
 
     def new_access_token(
         self, application: Application, grant: Grant | None, scope: str | None, now: datetime
@@ -354,8 +371,7 @@ class World:
     def keep(self, token: AccessToken) -> None:
         """Remembers an access token, at the cost of the oldest when there are too many."""
         self.access_tokens[token.value] = token
-        while len(self.access_tokens) > ACCESS_TOKENS_KEPT:
-            self.access_tokens.popitem(last=False)
+        forget_oldest(self.access_tokens, ACCESS_TOKENS_KEPT)
 
     def authorized_partners(self, application: Application, kind: Kind, now: datetime) -> int:
         """How many partners of a kind hold a good OAuth grant: what Amazon's cap counts."""
@@ -369,3 +385,9 @@ class World:
                 and grant.is_good(now)
             }
         )
+
+
+def forget_oldest(kept: OrderedDict[Any, Any], at_most: int) -> None:
+    """Lets the first ones in go when there are too many."""
+    while len(kept) > at_most:
+        kept.popitem(last=False)

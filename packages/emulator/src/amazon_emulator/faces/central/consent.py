@@ -147,9 +147,8 @@ def to_login_uri(
     path = f"/apps/authorize/confirm/{application.application_id}"
     callback_uri = path if stage.habits.callback_uri_as_path else f"{central}{path}"
     state = amazon_state(stage)
-    stage.world.login_legs[unquote_to_bytes(state)] = LoginLeg(
-        partner, application, region, stage.clock.now()
-    )
+    leg = LoginLeg(partner, application, region, stage.clock.now())
+    stage.world.await_login(unquote_to_bytes(state), leg)
     query = urlencode({"amazon_callback_uri": callback_uri}, safe="")
     query += f"&amazon_state={state}"
     query += "&" + urlencode({"selling_partner_id": partner.selling_partner_id})

@@ -29,10 +29,7 @@ class Sessions:
         return session
 
     def begin(self, partner: Partner, response: Response) -> None:
-        key = secrets.token_urlsafe(24)
-        self.stage.world.sessions[key] = Session(
-            partner, secrets.token_urlsafe(24), self.stage.clock.now()
-        )
+        key = self.stage.world.sign_in(partner, self.stage.clock.now())
         response.set_cookie(self.cookie, key, httponly=True, samesite="lax", path="/")
 
     def end(self, request: Request, response: Response) -> None:
