@@ -50,10 +50,13 @@ async def until(
                 waited.cancel()
                 return None
             stage.agenda.run(stage.clock.now())
-            if not gone.done():
+            # One at a time, the longest waiting first; the others would find the same nothing.
+            if not gone.done() and next(iter(queue.waiting)) is arrived:
                 found = look()
     finally:
         queue.waiting.pop(arrived, None)
+        if queue.waiting:
+            next(iter(queue.waiting)).set()
         gone.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await gone
