@@ -30,7 +30,7 @@ from amazon_emulator.faces.levers import lever_list
 from amazon_emulator.levers import LeverError, Levers
 from amazon_emulator.models import Library, ModelsUnreadable, find_folder, read
 from amazon_emulator.models.finding import json_files
-from amazon_emulator.server import Emulator, NotLoopback
+from amazon_emulator.server import Emulator, NotLoopback, check_host, listen
 from amazon_emulator.stage import FACES, Stage
 from amazon_emulator.world import Kind
 
@@ -243,12 +243,17 @@ def serve(
     if addresses_file is not None:
         _check_place(addresses_file)
     try:
+        start = None if clock is None else read_instant(clock)
+        check_host(host, i_know=i_know)
+        # Before models are read, which takes seconds.
+        for one in listen(host, port).values():
+            one.close()
         emulator = Emulator(
             gentle=gentle,
             host=host,
             port=port,
             seed=seed,
-            start=None if clock is None else read_instant(clock),
+            start=start,
             i_know=i_know,
             models=None if no_models else _library(models, [Path.cwd()]),
             limits=limits,
