@@ -57,7 +57,7 @@ def order_of(shop: Shop, **wishes: Any) -> Order:
 def test_an_invoice(shop: Shop) -> None:
     order = order_of(shop)
     assert upload(shop, invoice(order)).results == []
-    (kept,) = shop.stage.of(Invoices).of_order(order.order_id)
+    (kept,) = shop.stage.of(Invoices).of_order(order)
     assert (kept.code, kept.duplicate, kept.claim.invoice_number) == ("", False, "R-1")
     assert kept.bytes_ == len(PDF)
 
@@ -67,7 +67,7 @@ def test_the_same_again_is_a_duplicate(shop: Shop) -> None:
     for _ in range(2):
         assert upload(shop, invoice(order)).results == []
     upload(shop, invoice(order, DocumentType="CreditNote", TransactionId="T"))
-    kept = shop.stage.of(Invoices).of_order(order.order_id)
+    kept = shop.stage.of(Invoices).of_order(order)
     assert [known.duplicate for known in kept] == [False, True, False]
 
 
@@ -76,14 +76,14 @@ def test_keys_in_any_case(shop: Shop, spell: Any) -> None:
     order = order_of(shop)
     options = {spell(name): value for name, value in invoice(order).items()}
     assert upload(shop, options).results == []
-    assert shop.stage.of(Invoices).of_order(order.order_id)[0].claim.invoice_number == "R-1"
+    assert shop.stage.of(Invoices).of_order(order)[0].claim.invoice_number == "R-1"
 
 
 def test_by_shipment(shop: Shop) -> None:
     order, other = order_of(shop), order_of(shop)
     shipment = order.bookings[0].booking_id
     assert upload(shop, invoice(order, OrderId="", shippingid=shipment)).results == []
-    (kept,) = shop.stage.of(Invoices).of_order(order.order_id)
+    (kept,) = shop.stage.of(Invoices).of_order(order)
     assert kept.claim.shipping_id == shipment
     both = upload(shop, invoice(other, ShippingId=shipment))
     assert both.codes == [REASON_CODES["metadata"]]
@@ -207,6 +207,30 @@ def test_what_the_report_needs(shop: Shop) -> None:
     upload(shop, invoice(order, TotalAmount=row["total-amount"], TotalVATAmount="19.00"))
     assert rows(pending_only=True) == []
     assert [row["invoice-status"] for row in rows()] == ["Accepted"]
+
+
+def test_what_was_accepted_stays_so_whoever_uploads_what(shop: Shop) -> None:
+    papers, order = shop.stage.of(Invoices), order_of(shop)
+    shop_id = shop.partner.selling_partner_id
+    papers.in_service.add(shop_id)
+
+    def rows() -> list[str]:
+        found = papers.missing_and_present(shop.stage, shop_id, (), pending_only=False)
+        return [row["invoice-status"] for row in found]
+
+    own, stranger = shop.partner, Shop.open().partner
+    stranger.selling_partner_id = "AEMULATEDSHOP2"
+    right = invoice(order, TotalAmount="119.00", TotalVATAmount="19.00")
+    shop.partner = stranger
+    assert upload(shop, right).codes == [REASON_CODES["unknown_order"]]
+    shop.partner = own
+    assert (rows(), papers.of_order(order)) == (["Pending"], [])
+    assert upload(shop, {**right, "metadata:TotalAmount": "1.00"}).codes
+    assert rows() == ["Rejected"]
+    assert upload(shop, right).codes == []
+    assert upload(shop, {**right, "metadata:TotalAmount": "1.00"}).codes
+    assert rows() == ["Accepted"]
+    assert [known.duplicate for known in papers.of_order(order)] == [False, False, False]
 
 
 def test_in_a_world_file(shop: Shop) -> None:

@@ -163,6 +163,23 @@ def test_the_same_item_twice_in_a_message_counts_twice(shop: Shop) -> None:
     assert back(order) == Decimal("10.00")
 
 
+def test_all_items_of_a_message_count_against_what_is_left(shop: Shop) -> None:
+    """Also what is given under a name that was never charged."""
+    order = shop.order(priced(), status="SHIPPED")
+    item = order.items[0].order_item_id
+    eight, seven = adjusted(item, Goodwill="8.00"), adjusted(item, Goodwill="7.48")
+    assert refund(shop, order, eight, seven) == [REASON_CODES["too_much"]]
+    assert refund(shop, order, eight, adjusted(item, Goodwill="7.47")) == []
+    assert back(order) == Decimal("15.47")
+
+
+def test_a_refund_is_an_update_of_its_order(shop: Shop) -> None:
+    order = shop.order(priced(), status="SHIPPED")
+    assert order.updated_at < shop.now
+    assert refund(shop, order, adjusted(order.items[0].order_item_id, Principal="1.00")) == []
+    assert order.updated_at == shop.now
+
+
 def test_a_cancelled_order_took_nothing_and_gives_nothing(shop: Shop) -> None:
     order = shop.order(priced(), status="CANCELLED")
     text = adjusted(order.items[0].order_item_id, Principal="0.01")

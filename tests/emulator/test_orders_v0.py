@@ -86,7 +86,12 @@ def test_packages_one_by_one(desk: OrdersDesk) -> None:
 def test_the_same_package_again_is_an_edit(desk: OrdersDesk) -> None:
     order = desk.make()
     assert confirm(desk, order).status_code == 204
+    (first,) = desk.seen(order)["packages"]
+    desk.advance(60)
     assert confirm(desk, order).status_code == 204, "a retry after a lost answer"
+    (again,) = desk.seen(order)["packages"]
+    assert again["created_at"] == first["created_at"]
+    assert again["updated_at"] > first["updated_at"]
     assert confirm(desk, order, trackingNumber="T2", carrierCode="UPS").status_code == 204
     seen = desk.seen(order)
     assert [(p["tracking_number"], p["carrier_code"]) for p in seen["packages"]] == [("T2", "UPS")]
@@ -222,6 +227,7 @@ def test_pick_up(desk: OrdersDesk) -> None:
         {**body, "orderItems": [{"orderItemId": "1"}]},
         {**body, "orderItems": items_of(order, 99)},
         {**body, "orderItems": "all"},
+        {**body, "orderItems": [{"orderItemId": 7}]},
     ):
         assert desk.errors(desk.call("POST", path, wrong))["code"] == "InvalidInput"
     error = desk.errors(desk.call("POST", path, {**body, "marketplaceId": "1"}))
@@ -245,6 +251,20 @@ def test_many_at_once_ship_what_is_there(desk: OrdersDesk) -> None:
     assert seen["status"] == "SHIPPED"
     assert len(seen["packages"]) == len(seen["shipments"]) == 3
     assert seen["charged"] == seen["total"]
+
+
+def test_pick_up_is_of_orders_to_ship(desk: OrdersDesk) -> None:
+    for wishes in (
+        {"status": "PENDING"},
+        {"status": "PENDING_AVAILABILITY"},
+        {"status": "CANCELLED"},
+        {"status": "UNFULFILLABLE", "fulfilled_by": "AMAZON"},
+    ):
+        order = desk.make(**wishes)
+        body = {"marketplaceId": order["marketplace_id"], "shipmentStatus": "PickedUp"}
+        path = f"{ORDERS_V0}/{order['order_id']}/shipment"
+        assert desk.errors(desk.call("POST", path, body))["code"] == "InvalidInput", wishes
+        assert desk.seen(order)["pickup_status"] is None
 
 
 def test_the_same_package_at_once_ships_once(desk: OrdersDesk) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from amazon_emulator.apis import orders_v0_reads
 from amazon_emulator.apis.operations import Call, Denied, Operation, Said
 from amazon_emulator.apis.orders_2026 import ORDER_ROLES, order_of
+from amazon_emulator.apis.orders_told import TO_SHIP
 from amazon_emulator.trade.orders import changes as orders_changes
 from amazon_emulator.trade.orders.changes import Parcel
 from amazon_emulator.trade.orders.orders import Order, Refused, instant_of
@@ -116,7 +117,7 @@ def update_shipment_status(call: Call) -> Said:
         if not isinstance(items, list) or not all(isinstance(entry, dict) for entry in items):
             raise Denied.invalid("orderItems must be a list of objects")
         for entry in items:
-            item = order.item(str(entry.get("orderItemId", "")))
+            item = order.item(_text(entry, "orderItemId", "orderItems."))
             quantity = entry.get("quantity", 1)
             if item is None:
                 raise Denied.invalid("OrderItemId is invalid")
@@ -124,7 +125,7 @@ def update_shipment_status(call: Call) -> Said:
                 raise Denied.invalid("quantity must be a whole number")
             if not 1 <= quantity <= item.quantity:
                 raise Denied.invalid(f"The quantity of {item.order_item_id} is out of range")
-    if order.fulfilled_by == "AMAZON" or order.status in ("PENDING", "CANCELLED"):
+    if order.fulfilled_by == "AMAZON" or order.status not in TO_SHIP:
         raise Denied.invalid(f"The order cannot be {status}")
     order.pickup_status = status
     order.updated_at = max(order.updated_at, call.now)

@@ -40,9 +40,7 @@ def order_shown(stage: Stage, order: Order) -> dict[str, Any]:
         "cancellation": gone and {"by": gone.by, "reason": gone.reason, "at": stamp(gone.at)},
         "shipments": [_booking(order, known) for known in _of_kind(order, "Shipment")],
         "refunds": [_booking(order, known) for known in _of_kind(order, "Refund")],
-        "invoices": [
-            upload_shown(upload) for upload in stage.of(Invoices).of_order(order.order_id)
-        ],
+        "invoices": [upload_shown(upload) for upload in stage.of(Invoices).of_order(order)],
     }
 
 

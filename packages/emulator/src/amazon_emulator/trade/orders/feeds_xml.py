@@ -134,14 +134,19 @@ def _fulfillment(work: Work, message: Message) -> list[Result]:
         supply_source_id=told.value("ShipFromSupplySourceId"),
         reference_id=told.value("MerchantFulfillmentID"),
         contents=tuple(items) or None,
-        transparency_codes={
-            item.value("AmazonOrderItemCode"): [code.text for code in item.all("TransparencyCode")]
-            for item in told.all("Item")
-            if item.all("TransparencyCode")
-        },
+        transparency_codes=_transparency_codes(told.all("Item")),
     )
     errands.ship(work, wish)
     return []
+
+
+def _transparency_codes(items: list[Element]) -> dict[str, list[str]]:
+    """By item; an item may stand there more than once."""
+    found: dict[str, list[str]] = {}
+    for item in items:
+        for code in item.all("TransparencyCode"):
+            found.setdefault(_item_code(item), []).append(code.text)
+    return found
 
 
 def _acknowledgement(work: Work, message: Message) -> list[Result]:

@@ -83,8 +83,22 @@ class Invoices:
     in_service: set[str] = field(default_factory=set)  # sellers whose VAT Amazon calculates
     unavailable: set[str] = field(default_factory=set)  # sellers not opted in for own invoices
 
-    def of_order(self, order_id: str) -> list[Upload]:
-        return [upload for upload in self.uploads if upload.claim.order_id == order_id]
+    def of_order(self, order: Order) -> list[Upload]:
+        """What its seller uploaded for it, in order of arrival; not what others tried."""
+        return [
+            upload
+            for upload in self.uploads
+            if upload.claim.order_id == order.order_id and upload.partner_id == order.partner_id
+        ]
+
+    def has_accepted(self, upload: Upload) -> bool:
+        """Whether its seller had one accepted for the same."""
+        return any(
+            known.partner_id == upload.partner_id
+            and not known.code
+            and known.what_for == upload.what_for
+            for known in self.uploads
+        )
 
     def missing_and_present(
         self, stage: Stage, partner_id: str, marketplace_ids: tuple[str, ...], *, pending_only: bool
@@ -106,10 +120,10 @@ class Invoices:
         return rows
 
     def _row(self, order: Order, booking: Booking) -> dict[str, str]:
-        last = next(
-            (known for known in reversed(self.of_order(order.order_id)) if _meant(known, booking)),
-            None,
-        )
+        meant = [known for known in self.of_order(order) if _meant(known, booking)]
+        accepted = [known for known in meant if not known.code]
+        # What was accepted once stays so, whatever is uploaded after it.
+        last = (accepted or meant)[-1] if meant else None
         status = "Pending" if last is None else "Rejected" if last.code else "Accepted"
         return {
             "marketplace-id": order.marketplace.id,
@@ -214,20 +228,12 @@ def _process(work: Work) -> Outcome:
         sha256=hashlib.sha256(work.content).hexdigest(),
         code=code,
         words=words,
-        duplicate=not code and _is_known(invoices, work, claim),
     )
+    upload = replace(upload, duplicate=not code and invoices.has_accepted(upload))
     invoices.uploads.append(upload)
     merchant_id = work.partner.selling_partner_id
     return Outcome(
         "DONE", feed_xml.report(work.report_feed_id, merchant_id, 1, results), XML_REPORT
-    )
-
-
-def _is_known(invoices: Invoices, work: Work, claim: Claim) -> bool:
-    mine = Upload(work.partner.selling_partner_id, "", work.now, claim, 0, "")
-    return any(
-        known.partner_id == mine.partner_id and not known.code and known.what_for == mine.what_for
-        for known in invoices.of_order(claim.order_id)
     )
 
 
