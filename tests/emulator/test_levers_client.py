@@ -163,7 +163,7 @@ def test_feeds_held_released_finished_decided(levers: Levers, caller: Caller) ->
     levers.pace_feeds(queue_s=0, processing_s=60)
     levers.hold_feeds(feed_type="JSON_LISTINGS_FEED")
     held = caller.feed()
-    levers.advance(timedelta(hours=1))
+    levers.advance(timedelta(minutes=30))
     assert levers.feeds(status="IN_PROGRESS")[0]["feed_id"] == held
     assert json.loads(levers.feed_content(held)["text"]) == PRICES
     assert [one["feed_id"] for one in levers.release_feeds()] == [held]
@@ -194,9 +194,9 @@ def test_vendors(levers: Levers, house: House) -> None:
     account = levers.account("vendor", home="DE", vendor_codes=["MILL1"])
     vendor = account["selling_partner_id"]
     [order] = levers.purchase_orders(vendor)
-    assert [one["number"] for one in levers.purchase_orders_of(vendor)] == [order["number"]]
+    assert order["number"] in {one["number"] for one in levers.purchase_orders_of(vendor)}
     made = {one["number"] for one in levers.direct_orders(vendor, count=2)}
-    assert {one["number"] for one in levers.direct_orders_of(vendor)} == made
+    assert {one["number"] for one in levers.direct_orders_of(vendor)} >= made
     program = Caller(house, account)
 
     def submit() -> str:
@@ -219,11 +219,11 @@ def test_vendors(levers: Levers, house: House) -> None:
 
     levers.hold_transactions()
     held = submit()
-    levers.advance(86_400)
+    levers.advance(timedelta(minutes=20))
     [known] = levers.transactions(status="Processing")
     assert known["transaction_id"] == held
     assert levers.release_transactions() == [held]
-    levers.advance(86_400)
+    levers.advance(timedelta(minutes=20))
     assert [one["status"] for one in levers.transactions()] == ["Success"]
     levers.decide_transactions("Failure", errors=[{"code": "X", "message": "no"}])
     failed = submit()
