@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx2
 import pytest
 
 from amazon_emulator import Emulator, LeverError
@@ -247,6 +248,87 @@ def test_grantless_operations_have_a_bucket_of_the_application(
     )  # fmt: skip
     # The application's own bucket and no partner's.
     assert amazon.levers.pull("POST", "/limits/fill", {"partner": None}) == {"count": 1}
+
+
+def test_many_accounts_share_the_limit_of_their_application(
+    amazon: Emulator, house: House, http: httpx2.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """100 over all accounts, 10 for each: the 101st call is refused although its account called
+    but once before; others' applications and other regions are not held up."""
+    now = amazon.levers.now()
+    monkeypatch.setattr(amazon.stage.clock, "now", lambda: now)
+    other_house = House(amazon, http, amazon.levers.application("Other"))
+    path = "/definitions/2020-09-01/productTypes"
+
+    def ask(who: House, token: str, region: str = "eu") -> httpx2.Response:
+        return who.call(path, token, region, marketplaceIds="none")
+
+    sellers = [house.seller() for _ in range(60)]
+    tokens = [house.access_token(seller) for seller in sellers]
+    answers = [ask(house, token) for token in tokens * 2]
+    assert 429 not in {answer.status_code for answer in answers[:100]}
+    assert {answer.status_code for answer in answers[100:]} == {429}
+    assert answers[-1].json() == QUOTA
+    assert "x-amzn-ratelimit-limit" not in answers[-1].headers
+    assert answers[0].headers.get("x-amzn-ratelimit-limit", "5.0") == "5.0", "the pair's"
+    assert ask(other_house, other_house.access_token(sellers[0])).status_code != 429
+    overseas = house.access_token(sellers[0], region="na")
+    assert ask(house, overseas, "na").status_code != 429
+    empty = [row for row in items(amazon.levers.pull("GET", "/limits")) if not row["left"]]
+    assert [(row["scope"], row["partner"], row["application_id"]) for row in empty] == [
+        ("application", None, house.application_id)
+    ]
+
+
+def test_drain_empties_the_limit_over_all_accounts(
+    amazon: Emulator, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = amazon.levers.now()
+    monkeypatch.setattr(amazon.stage.clock, "now", lambda: now)
+    path = "/definitions/2020-09-01/productTypes"
+    seller = house.seller()
+    token, overseas = house.access_token(seller), house.access_token(seller, region="na")
+    wish = {"path": path, "method": "GET", "scope": "application", "region": "eu"}
+    assert amazon.levers.pull("POST", "/limits/drain", wish) == {"count": 1}
+    assert house.call(path, token, marketplaceIds="none").status_code == 429
+    assert house.call(path, overseas, "na", marketplaceIds="none").status_code != 429
+    for who in ({"partner": seller["selling_partner_id"]}, {"type": "x"}, {"partner": None}):
+        with pytest.raises(LeverError, match="over all accounts"):
+            amazon.levers.pull("POST", "/limits/drain", {**wish, **who})
+    with pytest.raises(LeverError, match="no limit over all accounts"):
+        wish = {"operation": "createFeed", "scope": "application"}
+        amazon.levers.pull("POST", "/limits/drain", wish)
+
+
+def test_drain_empties_the_limit_of_a_type(amazon: Emulator, house: House) -> None:
+    token = house.access_token(house.seller())
+    eu = amazon.addresses["eu"]
+
+    def create(feed_type: str) -> int:
+        headers = {"x-amz-access-token": token}
+        wish = {"contentType": "application/json; charset=UTF-8"}
+        base = f"{eu}/feeds/2021-06-30"
+        made = house.http.post(f"{base}/documents", headers=headers, json=wish).json()
+        house.http.put(made["url"], content=b"{}", headers={"content-type": wish["contentType"]})
+        body = {
+            "feedType": feed_type,
+            "marketplaceIds": ["A1PA6795UKMFR9"],
+            "inputFeedDocumentId": made["feedDocumentId"],
+        }
+        return house.http.post(f"{base}/feeds", headers=headers, json=body).status_code
+
+    wish = {"operation": "createFeed", "type": "JSON_LISTINGS_FEED"}
+    assert amazon.levers.pull("POST", "/limits/drain", wish) == {"count": 1}
+    assert create("JSON_LISTINGS_FEED") == 429
+    [row] = [row for row in items(amazon.levers.pull("GET", "/limits")) if row["type"]]
+    assert (row["type"], row["left"], row["scope"]) == ("JSON_LISTINGS_FEED", 0, "feed_type")
+    amazon.levers.advance(60)
+    assert create("JSON_LISTINGS_FEED") == 202
+    sales = {"operation": "createReport", "type": "GET_SALES_AND_TRAFFIC_REPORT"}
+    assert amazon.levers.pull("POST", "/limits/drain", sales) == {"count": 2}
+    for wrong in ({**wish, "type": "NONE"}, {**wish, "operation": "createReport"}):
+        with pytest.raises(LeverError, match="no limit of its own"):
+            amazon.levers.pull("POST", "/limits/drain", wrong)
 
 
 # --- wishes that cannot be done -------------------------------------------------------------------

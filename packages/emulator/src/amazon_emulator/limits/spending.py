@@ -17,7 +17,7 @@ from amazon_emulator.limits.plans import plans_of
 if TYPE_CHECKING:
     from amazon_emulator.stage import Stage
 
-__all__ = ["Exhausted", "spend_for"]
+__all__ = ["Exhausted", "buckets_of", "spend_for"]
 
 
 class Exhausted(Exception):
@@ -27,6 +27,29 @@ class Exhausted(Exception):
         super().__init__(f"no call is left ({scope}); the next in {wait_s:.6f} s")
         self.wait_s = wait_s
         self.scope = scope
+
+
+def buckets_of(
+    limits: Limits,
+    kind: special.Kind,
+    type: str,
+    *,
+    application_id: str,
+    partner_id: str,
+    region: str,
+) -> list[tuple[Key, Measure]]:
+    """The buckets of a feed's or report's type that count now, besides those of its operation."""
+    found = special.of_feed(type) if kind == "feed" else special.of_report(type)
+    wanted: list[tuple[Key, Measure]] = []
+    for number, one in enumerate(found):
+        if not one.confirmed and not limits.vat_invoices_limited:
+            continue
+        spender = None if one.scope == "account" else application_id
+        # Two limits of one scope count in two buckets.
+        extra = type if number == 0 else f"{type}#{number + 1}"
+        key: Key = (one.scope, spender, partner_id, region, special.OPERATIONS[kind], extra)
+        wanted.append((key, one.plan.measure))
+    return wanted
 
 
 def spend_for(
@@ -47,17 +70,9 @@ def spend_for(
     if not limits.are_enforced(stage):
         return
     operation = special.OPERATIONS[kind]
-    found = special.of_feed(type) if kind == "feed" else special.of_report(type)
-    wanted: list[tuple[Key, Measure]] = []
-    for number, one in enumerate(found):
-        if not one.confirmed and not limits.vat_invoices_limited:
-            continue
-        spender = None if one.scope == "account" else application_id
-        # Two limits of one scope count in two buckets.
-        extra = type if number == 0 else f"{type}#{number + 1}"
-        wanted.append(
-            ((one.scope, spender, partner_id, region, operation, extra), one.plan.measure)
-        )
+    wanted = buckets_of(
+        limits, kind, type, application_id=application_id, partner_id=partner_id, region=region
+    )
     own: Key = ("pair", application_id, partner_id, region, operation, "")
     both = limits.json_feeds_spend_both or kind != "feed"
     if not both and type != "JSON_LISTINGS_FEED":

@@ -14,10 +14,12 @@ from typing import Any
 from amazon_emulator.clock import stamp
 from amazon_emulator.faces.levers.making import application_of, partner_of
 from amazon_emulator.faces.levers.wishes import Wish, WrongWish
-from amazon_emulator.limits import Level, Limits, Plan, plans_of
+from amazon_emulator.limits import Level, Limits, Plan, buckets_of, plans_of
 from amazon_emulator.limits.buckets import Key
+from amazon_emulator.limits.measures import Measure
 from amazon_emulator.limits.plans import Operation
 from amazon_emulator.limits.special import ALL_CALLS
+from amazon_emulator.limits.special import OPERATIONS as SPECIAL
 from amazon_emulator.marketplaces import REGIONS
 from amazon_emulator.stage import Stage
 
@@ -33,6 +35,8 @@ __all__ = [
 ]
 
 SHOWN_AT_MOST = 1000
+
+_Pair = tuple[str, str | None, str]  # application, partner (None: grantless), region
 FILTERS = ("operation", "method", "path", "partner", "application_id", "region")
 
 
@@ -189,26 +193,76 @@ def fill_limits(stage: Stage, wish: Wish) -> dict[str, Any]:
 
 def drain_limits(stage: Stage, wish: Wish) -> dict[str, Any]:
     """Empty buckets {operation (or method, path), partner? (null: grantless), application_id?,
-    region?}: of every grant, or of these; the next call gets 429."""
+    region?, scope?: pair or application (the limit over all accounts), type?: a feed or report type
+    with a limit of its own}: of every grant, or of these; the next call gets 429."""
     chosen = _Chosen.by(stage, wish)
     operations = _needed(chosen.operations)
+    scope: str = wish.choice("scope", ("pair", "application"), "pair")
+    type = wish.maybe("type")
     wish.done()
+    if scope == "application" and (chosen.partner_id or chosen.grantless or type):
+        raise WrongWish("a limit over all accounts has neither 'partner' nor 'type'")
     pairs = list(_pairs(stage, chosen))
     if not pairs:
         raise WrongWish("there is no grant of this partner, application and region", 404)
-    kept, now, count = stage.of(Limits), stage.clock.now(), 0
+    if type is not None:
+        found = _buckets_of_type(stage, operations, type, pairs)
+        missing = f"{type} has no limit of its own at this operation"
+    elif scope == "application":
+        found = _buckets_of_applications(stage, operations, pairs)
+        missing = "Amazon states no limit over all accounts for this operation"
+    else:
+        found = _buckets_of_pairs(stage, operations, pairs)
+        missing = "no plan is known for this operation; PUT /limits/plan sets one"
+    if not found:
+        raise WrongWish(missing)
+    kept, now = stage.of(Limits), stage.clock.now()
+    for key, measure in found.items():
+        kept.drain(now, key, measure)
+    return {"count": len(found)}
+
+
+def _buckets_of_pairs(
+    stage: Stage, operations: Iterable[Operation], pairs: list[_Pair]
+) -> dict[Key, Measure]:
+    found: dict[Key, Measure] = {}
     for operation in operations:
         for application_id, partner_id, region in pairs:
             plan = plans_of(stage).of(
                 *operation, application_id=application_id, partner_id=partner_id
             )
             if plan is not None:
-                key: Key = ("pair", application_id, partner_id, region, operation, "")
-                kept.drain(now, key, plan.measure)
-                count += 1
-    if not count:
-        raise WrongWish("no plan is known for this operation; PUT /limits/plan sets one")
-    return {"count": count}
+                found["pair", application_id, partner_id, region, operation, ""] = plan.measure
+    return found
+
+
+def _buckets_of_applications(
+    stage: Stage, operations: Iterable[Operation], pairs: list[_Pair]
+) -> dict[Key, Measure]:
+    found: dict[Key, Measure] = {}
+    for operation in operations:
+        plan = plans_of(stage).of(*operation)
+        measure = None if plan is None else plan.application_measure
+        if measure is not None:
+            for application_id, _, region in pairs:
+                found["application", application_id, None, region, operation, ""] = measure
+    return found
+
+
+def _buckets_of_type(
+    stage: Stage, operations: Iterable[Operation], type: str, pairs: list[_Pair]
+) -> dict[Key, Measure]:
+    kept = stage.of(Limits)
+    return {
+        key: measure
+        for kind, operation in SPECIAL.items()
+        if operation in operations
+        for application_id, partner_id, region in pairs
+        if partner_id is not None
+        for key, measure in buckets_of(
+            kept, kind, type, application_id=application_id, partner_id=partner_id, region=region
+        )
+    }
 
 
 def _no_region(chosen: _Chosen) -> None:
@@ -218,9 +272,9 @@ def _no_region(chosen: _Chosen) -> None:
         raise WrongWish("'partner' must be the id of a partner, or left out")
 
 
-def _pairs(stage: Stage, chosen: _Chosen) -> Iterator[tuple[str, str | None, str]]:
-    """Application, partner and region of everybody who may have a bucket."""
-    found: Iterable[tuple[str, str | None, str]]
+def _pairs(stage: Stage, chosen: _Chosen) -> Iterator[_Pair]:
+    """Everybody who may have a bucket."""
+    found: Iterable[_Pair]
     if chosen.grantless:
         found = product(stage.world.applications, (None,), REGIONS)
     else:
