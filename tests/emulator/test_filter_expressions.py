@@ -41,6 +41,14 @@ PAYLOAD = {"a": {"b": "SHIPPED", "n": 3, "on": True, "list": ["x", "y"], "none":
         ("true || false && false", True),
         ("a.b == 'it\\'s'", False),
         ("[] == []", True),
+        ("1 == true", False),
+        ("1 != true", True),
+        ("1 in [true]", False),
+        ("true in [true]", True),
+        ("'a' in 'abc'", False),
+        ("!('a' in 'abc')", False),
+        ("'b' in a", True),
+        ("((((((((((a.on))))))))))", True),
     ],
 )
 def test_expressions(words: str, holds: bool) -> None:
@@ -49,7 +57,10 @@ def test_expressions(words: str, holds: bool) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    ["", " ", "a +", "a + 1", "a[0]", "a ==", "(a", "a)", "a b", "a.", "f(a)", "a.map(b)", "'a"],
+    [
+        *("", " ", "a +", "a + 1", "a[0]", "a ==", "(a", "a)", "a b", "a.", "f(a)", "a.map(b)"),
+        *("'a", "(" * 256, "[" * 256, "size(" * 51, "has(" * 60 + "a", "!" * 256),
+    ],
 )
 def test_unreadable_expressions(words: str) -> None:
     with pytest.raises(WrongExpression):
