@@ -145,6 +145,7 @@ def test_what_is_nested_without_end_is_taken_as_a_whole() -> None:
         return {"marketplace_id": DE, "x": told}
 
     deep = nested(5000, 1)
+    value: Any
     (value,) = patched([nested(5000, 2)], Patch("merge", "item_name", (deep,)), [DE])
     while isinstance(value, dict):
         value = value.get("x", value.get("a"))

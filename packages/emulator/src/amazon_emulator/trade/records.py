@@ -17,6 +17,7 @@ from amazon_emulator.clock import read_instant
 __all__ = ["Record", "instant_of", "records", "rows"]
 
 T = TypeVar("T")
+LARGEST = 10**15
 _MISSING: Any = object()
 
 
@@ -59,20 +60,25 @@ class Record:
     def maybe_truth(self, name: str) -> bool | None:
         return None if self.raw(name, None) is None else self.truth(name)
 
-    def number(self, name: str, default: Any = _MISSING) -> int:
+    def number(
+        self,
+        name: str,
+        default: Any = _MISSING,
+        *,
+        lowest: int = -LARGEST,
+        highest: int = LARGEST,
+    ) -> int:
+        """A whole number within these bounds, which are included."""
         value = self.raw(name, default)
         if isinstance(value, bool) or not isinstance(value, int):
             raise self._wrong(name, "must be a whole number")
+        if not lowest <= value <= highest:
+            raise self._wrong(name, f"must be from {lowest} to {highest}")
         return value
 
     def maybe_count(self, name: str) -> int | None:
-        """A whole number of at least 1."""
-        if self.raw(name, None) is None:
-            return None
-        value = self.number(name)
-        if value < 1:
-            raise self._wrong(name, "must be at least 1")
-        return value
+        """A whole number that is not negative, or none."""
+        return None if self.raw(name, None) is None else self.number(name, lowest=0)
 
     def digits(self, name: str) -> str:
         """A text of at most 18 digits, as Amazon numbers feeds and reports."""
@@ -150,7 +156,7 @@ def rows(given: Any, place: str) -> list[Any]:
 
 
 def instant_of(text: str, place: str) -> datetime:
-    """An ISO 8601 instant with an offset, of years that times can be added to. Raises ValueError."""
+    """An ISO 8601 instant with an offset, in years that bear additions. Raises ValueError."""
     try:
         instant = read_instant(text)
     except ValueError as wrong:

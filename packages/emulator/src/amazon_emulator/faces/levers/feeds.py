@@ -13,7 +13,7 @@ from amazon_emulator.clock import stamp
 from amazon_emulator.faces.levers.making import partner_of
 from amazon_emulator.faces.levers.wishes import Wish, WrongWish
 from amazon_emulator.stage import Stage
-from amazon_emulator.trade.documents.documents import Document, Documents
+from amazon_emulator.trade.documents.documents import LARGEST_UPLOAD, Document, Documents
 from amazon_emulator.trade.feeds import results as feed_results
 from amazon_emulator.trade.feeds.choices import Choice, Hold, ReportWish
 from amazon_emulator.trade.feeds.feed import Feed
@@ -268,8 +268,8 @@ def limit_uploads(stage: Stage, wish: Wish) -> dict[str, Any]:
     """Sets the largest upload {max_bytes}."""
     most = wish.count("max_bytes")
     wish.done()
-    if most is None:
-        raise WrongWish("'max_bytes' must be a whole number of at least 1")
+    if most is None or most > LARGEST_UPLOAD:
+        raise WrongWish(f"'max_bytes' must be a whole number from 1 to {LARGEST_UPLOAD}")
     stage.of(Documents).max_upload = most
     return {"max_bytes": most}
 

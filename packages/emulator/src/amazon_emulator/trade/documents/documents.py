@@ -23,11 +23,21 @@ from amazon_emulator.stage import Stage
 from amazon_emulator.trade.documents import presigning
 from amazon_emulator.trade.records import Record, records
 
-__all__ = ["FOLDER", "KEPT", "MAX_UPLOAD", "USABLE", "Document", "Documents", "Purpose"]
+__all__ = [
+    "FOLDER",
+    "KEPT",
+    "LARGEST_UPLOAD",
+    "MAX_UPLOAD",
+    "USABLE",
+    "Document",
+    "Documents",
+    "Purpose",
+]
 
 USABLE = timedelta(days=2)
 KEPT = timedelta(days=28)
-MAX_UPLOAD = 256 * 1024 * 1024
+MAX_UPLOAD = 256 * 1024 * 1024  # bytes; of this emulator, as it keeps all in memory
+LARGEST_UPLOAD = 5 * 1024**3  # bytes; what the storage takes at once (the S3 user guide)
 FOLDER = "/documents/"
 
 Purpose = Literal["feed_upload", "feed_result", "report"]
@@ -52,11 +62,6 @@ class Document:
     @property
     def ends_at(self) -> datetime:
         return self.made_at + KEPT
-
-    def plain(self) -> bytes:
-        """The content as it was before compression; empty when nothing was uploaded."""
-        content = self.content or b""
-        return gzip_format.decompress(content) if self.compression else content
 
 
 @dataclass
@@ -193,7 +198,7 @@ class Documents:
     def load(self, stage: Stage, given: Any) -> None:
         """Raises ValueError that names the place."""
         record = Record.of(given, "documents")
-        max_upload = record.number("max_upload", MAX_UPLOAD)
+        max_upload = record.number("max_upload", MAX_UPLOAD, lowest=1, highest=LARGEST_UPLOAD)
         loaded = {}
         for row in records(record.raw("documents", []), "documents.documents"):
             document = _from_json(row)
@@ -201,8 +206,6 @@ class Documents:
                 raise ValueError(f"{row.place}: {document.document_id} stands there twice")
             loaded[document.document_id] = document
         record.done()
-        if max_upload < 1:
-            raise ValueError("documents.max_upload: must be at least 1")
         self.max_upload = max_upload
         self._by_id = loaded
 

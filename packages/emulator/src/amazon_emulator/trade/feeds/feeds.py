@@ -280,7 +280,8 @@ class Feeds:
         choices = [
             Choice.from_json(row) for row in records(record.raw("choices", []), "feeds.choices")
         ]
-        number = record.number("number", 0)
+        choices = [choice for choice in choices if choice.times != 0]
+        number = record.number("number", 0, lowest=0)
         by_id: dict[str, Feed] = {}
         for row in records(record.raw("feeds", []), "feeds.feeds"):
             feed = Feed.from_json(row)

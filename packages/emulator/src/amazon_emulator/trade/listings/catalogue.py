@@ -152,7 +152,8 @@ class Catalogue:
                 row.maybe_count("times"),
             )
             row.done()
-            failing.append(known)
+            if known.times != 0:
+                failing.append(known)
         listings = [
             listing_records.read(stage, row)
             for row in records(record.raw("listings", []), "catalogue.listings")

@@ -64,7 +64,7 @@ def read(stage: Stage, record: Record) -> Listing:
         updated_at=record.maybe_instant("updated_at") or created_at,
         vendor=whose.kind == "vendor",
         attributes=read_attributes(record.raw("attributes", {}), f"{record.place}.attributes"),
-        amazon_stock=record.number("amazon_stock", 0),
+        amazon_stock=record.number("amazon_stock", 0, lowest=0),
     )
     _read_places(listing, record)
     listing.issues = [

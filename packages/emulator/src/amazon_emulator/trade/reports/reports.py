@@ -357,7 +357,8 @@ class Reports:
             ReportChoice.from_json(row)
             for row in records(record.raw("choices", []), "reports.choices")
         ]
-        number = record.number("number", 0)
+        choices = [choice for choice in choices if choice.times != 0]
+        number = record.number("number", 0, lowest=0)
         reports, schedules = {}, {}
         for row in records(record.raw("reports", []), "reports.reports"):
             report = Report.from_json(row)
