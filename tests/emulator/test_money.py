@@ -333,6 +333,12 @@ def test_an_order_of_another_region_is_not_refunded(house: House) -> None:
     america.advance(1200)
     assert codes(america, feed_id) == [REASON_CODES["unknown_order"]]
     assert europe.seen(order)["refunded"] == "0.00"
+    told = f"/finances/v0/orders/{order['order_id']}/financialEvents"
+    assert order["order_id"] in europe.call("GET", told).text
+    assert order["order_id"] not in america.call("GET", told).text
+    groups = "/finances/v0/financialEventGroups"
+    assert "FinancialEventGroupId" in europe.call("GET", groups).text
+    assert "FinancialEventGroupId" not in america.call("GET", groups).text
 
 
 def test_the_clock_going_back_gives_nothing_back_twice(desk: OrdersDesk) -> None:

@@ -7,6 +7,7 @@ most 100 orders a page, and pages that neither lose nor repeat an order while ot
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -47,7 +48,8 @@ class Span:
     def instant(self, order: Order) -> datetime:
         """As answers write it, to the millisecond."""
         instant = order.created_at if self.by == "created" else order.updated_at
-        return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
+        finer = instant.microsecond % 1000
+        return instant - timedelta(microseconds=finer) if finer else instant
 
 
 def read_span(call: Call, names: Names) -> Span:
@@ -110,17 +112,20 @@ def page(
     position: list[str] | None = None,
 ) -> Page:
     """The orders of a span, oldest first, beginning behind ``position``."""
+
+    def place(order: Order) -> tuple[datetime, str]:
+        return span.instant(order), order.order_id
+
     orders = call.stage.of(Orders).shown(call.partner.selling_partner_id, call.region, call.now)
-    found = sorted(
-        (
-            (str(stamp(span.instant(order))), order.order_id, order)
-            for order in orders
-            if span.holds(order) and keep(order)
-        ),
-        key=lambda row: row[:2],
+    behind = None if position is None else (read_instant(position[0]), position[1])
+    found = (
+        order
+        for order in orders
+        if span.holds(order) and (behind is None or place(order) > behind) and keep(order)
     )
-    if position is not None:
-        found = [row for row in found if row[:2] > (position[0], position[1])]
-    shown = found[:size]
-    more = list(shown[-1][:2]) if len(found) > size else None
-    return Page([order for _instant, _id, order in shown], more)
+    first = heapq.nsmallest(size + 1, found, key=place)
+    shown = first[:size]
+    if len(first) == len(shown):
+        return Page(shown, None)
+    instant, order_id = place(shown[-1])
+    return Page(shown, [str(stamp(instant)), order_id])

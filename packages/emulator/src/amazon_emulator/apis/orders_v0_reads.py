@@ -6,7 +6,7 @@ and both buyer-info operations need one, the others leave personal data out with
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -59,6 +59,8 @@ class Filters:
 
     def __init__(self, facts: dict[str, Any]) -> None:
         self.facts = facts
+        self._finds_nothing = any(facts[name] is not None for name in FOR_NOBODY)
+        self._tests = tuple(_tests(facts))
 
     @classmethod
     def read(cls, call: Call) -> Filters:
@@ -86,38 +88,55 @@ class Filters:
         return cls(facts)
 
     def keep(self, order: Order) -> bool:
-        facts = self.facts
-        wanted = (
-            ("MarketplaceIds", order.marketplace.id),
-            ("OrderStatuses", V0_STATUS[order.status]),
-            ("FulfillmentChannels", view.channel_of(order)),
-            ("PaymentMethods", view.payment_method_of(order)),
-            ("AmazonOrderIds", order.order_id),
-            ("ElectronicInvoiceStatuses", "NotRequired"),
-        )
-        if any(facts[name] and value not in facts[name] for name, value in wanted):
-            return False
-        if any(facts[name] is not None for name in FOR_NOBODY):
-            return False
-        if facts["IsISPU"] == "true" and not view.is_picked_up(order):
-            return False
-        return (
-            facts["BuyerEmail"] in (None, order.buyer.email)
-            and facts["SellerOrderId"] in (None, order.seller_order_id)
-            and self._is_delivered_then(order)
-        )
+        return not self._finds_nothing and all(test(order) for test in self._tests)
 
-    def _is_delivered_then(self, order: Order) -> bool:
-        for name, instant in (
-            ("EarliestDeliveryDate", order.deliver_by.earliest),
-            ("LatestDeliveryDate", order.deliver_by.latest),
-        ):
-            after, before = self.facts[f"{name}After"], self.facts[f"{name}Before"]
-            if after is not None and instant < datetime.fromisoformat(after):
-                return False
-            if before is not None and instant > datetime.fromisoformat(before):
-                return False
-        return True
+
+def _tests(facts: dict[str, Any]) -> Iterator[Callable[[Order], bool]]:
+    """One for each filter that was given."""
+    for name, told in TOLD.items():
+        if facts[name]:
+            yield _is_among(told, frozenset(facts[name]))
+    for name, told in (("BuyerEmail", _email_of), ("SellerOrderId", _own_number_of)):
+        if facts[name] is not None:
+            yield _is_among(told, frozenset([facts[name]]))
+    if facts["IsISPU"] == "true":
+        yield view.is_picked_up
+    for name in DELIVERY:
+        if facts[name] is not None:
+            yield _is_delivered(name, datetime.fromisoformat(facts[name]))
+
+
+def _is_among(told: Callable[[Order], str], values: frozenset[str]) -> Callable[[Order], bool]:
+    return lambda order: told(order) in values
+
+
+def _is_delivered(name: str, bound: datetime) -> Callable[[Order], bool]:
+    """By a parameter's name: which end of the window, and on which side of the bound."""
+
+    def test(order: Order) -> bool:
+        window = order.deliver_by
+        instant = window.earliest if name.startswith("Earliest") else window.latest
+        return instant >= bound if name.endswith("After") else instant <= bound
+
+    return test
+
+
+def _email_of(order: Order) -> str:
+    return order.buyer.email
+
+
+def _own_number_of(order: Order) -> str:
+    return order.seller_order_id
+
+
+TOLD: dict[str, Callable[[Order], str]] = {
+    "MarketplaceIds": lambda order: order.marketplace.id,
+    "OrderStatuses": lambda order: V0_STATUS[order.status],
+    "FulfillmentChannels": view.channel_of,
+    "PaymentMethods": view.payment_method_of,
+    "AmazonOrderIds": lambda order: order.order_id,
+    "ElectronicInvoiceStatuses": lambda order: "NotRequired",
+}
 
 
 def get_orders(call: Call) -> dict[str, Any]:

@@ -70,7 +70,6 @@ def refund(
     source: str,
     now: datetime,
     message_id: str = "",
-    touch: bool = True,
 ) -> Booking:
     """Gives money back, all of it or none. ``source``: a feed id, or who else did it.
 
@@ -95,8 +94,7 @@ def refund(
         _id(order, "refund"), "Refund", now, source, lines, reason=reason, message_id=message_id
     )
     order.bookings.append(booking)
-    if touch:
-        order.updated_at = max(order.updated_at, now)
+    order.updated_at = max(order.updated_at, now)
     return booking
 
 
