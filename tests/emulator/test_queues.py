@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from amazon_emulator.stage import Stage
 from amazon_emulator.trade.queues import policies as queue_policies
 from amazon_emulator.trade.queues.access import AwsAccess
+from amazon_emulator.trade.queues.notices import Post
 from amazon_emulator.trade.queues.queues import Queue, QueueRefused, Queues, hand_over, why_not
 
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
@@ -179,3 +180,12 @@ def test_a_handle_of_another_queue_is_none() -> None:
     [message] = queues.receive(queue, NOW, 1, 30, None)
     with pytest.raises(QueueRefused, match="receipt handle"):
         queues.delete(other, queue.receipt(message), None)
+
+
+def test_a_world_with_endless_delays_is_told() -> None:
+    """NaN and infinity are no JSON, and Python reads them all the same."""
+    for delay in (float("nan"), float("inf"), -1, 31_536_001):
+        stage = Stage.fresh(gentle=True, seed=0, start=None)
+        content = {"delay_s": delay, "lose": 0, "double": 0, "under_way": []}
+        with pytest.raises(ValueError, match="post"):
+            stage.of(Post).load(stage, content)

@@ -63,7 +63,7 @@ def transport(desk: Desk, identifier: str, code: str, *numbers: str, kind: str =
                 "transactionType": kind,
                 "transactionDate": desk.ago(),
                 "shipmentFreightTerm": "Collect",
-                **{name: party for name in ("sellingParty", "shipFromParty", "shipToParty")},
+                **dict.fromkeys(("sellingParty", "shipFromParty", "shipToParty"), party),
                 "purchaseOrders": [{"purchaseOrderNumber": number} for number in numbers],
             }
         ]
