@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -194,6 +194,24 @@ def test_rules_of_transactions(desk: OrdersDesk) -> None:
     ):
         assert desk.errors(desk.call("GET", TRANSACTIONS, **query))["code"] == "InvalidInput"
     assert transactions(desk, postedAfter=ago(desk, days=200)) == []
+
+
+def test_the_upper_end_of_a_range_is_not_in_it(desk: OrdersDesk) -> None:
+    desk.lever("PATCH", "/orders/habits", {"finances_lag_hours": 0})
+    order = desk.make(status="SHIPPED", age_seconds=DAY * 9)
+    posted = datetime.fromisoformat(order["shipments"][0]["posted_at"])
+    after = ago(desk, days=30)
+    for offset_ms, count in ((0, 0), (1, 1)):
+        before = str(stamp(posted + timedelta(milliseconds=offset_ms)))
+        assert len(transactions(desk, postedAfter=after, postedBefore=before)) == count
+        told = desk.get_json(EVENTS, PostedAfter=after, PostedBefore=before)["payload"]
+        assert len(told["FinancialEvents"]["ShipmentEventList"]) == count
+    since = str(stamp(posted))
+    assert len(transactions(desk, postedAfter=since)) == 1, "the lower end is in it"
+    desk.lever("POST", f"/orders/{order['order_id']}/refund", {})
+    assert len(transactions(desk, postedAfter=after)) == 1, "not of the last two minutes"
+    desk.advance(121)
+    assert len(transactions(desk, postedAfter=after)) == 2
 
 
 def test_transactions_by_store_status_and_group(desk: OrdersDesk) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from amazon_emulator.clock import stamp
 from tests.emulator.conftest import House
-from tests.emulator.orders_desk import ORDERS_2026, OrdersDesk, orders_desk
+from tests.emulator.orders_desk import ORDERS_2026, OrdersDesk, Shop, orders_desk
 from tests.emulator.test_selling_partner_api import check_shape, denied
 
 MODEL = "orders-api-model/orders_2026-01-01.json"
@@ -314,6 +314,19 @@ def test_old_orders_are_kept_in_japan(house: House) -> None:
     made = desk.make(age_seconds=DAY * 900)
     order = desk.get_json(f"{ORDERS_2026}/{made['order_id']}", includedData=ALL)["order"]
     assert "." not in order["proceeds"]["grandTotal"]["amount"]
+
+
+@pytest.mark.parametrize(("home", "since"), [("JP", "2016-01-01"), ("DE", "2024-11-20")])
+def test_the_oldest_orders_by_store(home: str, since: str) -> None:
+    shop = Shop.open(home)
+    region, oldest = shop.partner.home.region, datetime.fromisoformat(f"{since}T12:00:00Z")
+    assert region is not None
+    if home == "JP":
+        oldest = oldest.replace(hour=0)
+    for instant in (oldest, oldest - timedelta(milliseconds=1)):
+        shop.order(age=shop.now - instant)
+    shown = shop.orders.shown(shop.partner.selling_partner_id, region, shop.now)
+    assert [order.created_at for order in shown] == [oldest]
 
 
 def test_each_region_has_its_own_orders(house: House) -> None:

@@ -57,6 +57,7 @@ FULFILLERS: tuple[Fulfiller, ...] = get_args(Fulfiller)
 # The model of the listing says that older orders are not given, except in these stores.
 SHOWN_FOR = timedelta(days=730)
 SHOWN_LONGER = ("JP", "AU", "SG")
+SHOWN_SINCE = datetime(2016, 1, 1, tzinfo=UTC)
 
 
 _INSTANT = re.compile(
@@ -377,4 +378,5 @@ class Orders:
 
 
 def _is_shown(order: Order, now: datetime) -> bool:
-    return order.marketplace.country_code in SHOWN_LONGER or order.created_at >= now - SHOWN_FOR
+    longer = order.marketplace.country_code in SHOWN_LONGER
+    return order.created_at >= (SHOWN_SINCE if longer else now - SHOWN_FOR)
