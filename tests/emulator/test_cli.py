@@ -36,10 +36,7 @@ def at(amazon: Emulator) -> tuple[str, str]:
 @pytest.fixture
 def demo() -> Stage:
     """The world that a newcomer begins with, at the usual ports."""
-    stage = Stage.fresh(gentle=True, seed=0, start=None)
-    stage.addresses.update(
-        {face: f"http://127.0.0.1:{cli.PORT + number}" for number, face in enumerate(FACES)}
-    )
+    stage = cli._nowhere(None)
     world_file.load_file(stage, world_file.small())
     return stage
 
@@ -301,6 +298,15 @@ def test_operations_of_models_too(models: Path) -> None:
     played = [row for row in rows if row.answered_by == "state"]
     assert len(played) == len(OPERATIONS)
     assert screen.operation_rows(OPERATIONS, Library(Path())) == played
+
+
+def test_a_world_may_make_queues_by_levers(tmp_path: Path) -> None:
+    pulls = [{"lever": "POST /queues", "with": {"name": "news"}}]
+    file = tmp_path / "mine.json"
+    file.write_text(json.dumps({"amazon_emulator": 1, "pulls": pulls}))
+    done = asked("world", "check", str(file))
+    assert done.exit_code == 0, done.output
+    assert "queues" in done.stdout
 
 
 def test_a_world_is_checked_without_an_emulator(tmp_path: Path) -> None:

@@ -328,6 +328,20 @@ def test_a_refusal_has_a_status_and_words(levers: Levers) -> None:
         levers.partner("seller", marketplaces={"DE"})
 
 
+def test_a_world_that_is_wrong_is_told_with_its_file(levers: Levers, tmp_path: Path) -> None:
+    file = tmp_path / "mine.json"
+    with pytest.raises(LeverError, match=r"cannot read .*mine.json: No such file"):
+        levers.load_world(file)
+    file.write_text("{")
+    with pytest.raises(LeverError, match=r"mine.json is no JSON"):
+        levers.load_world(file)
+    file.write_text('{"amazon_emulator": 1, "partners": [{"kind": "buyer"}]}')
+    with pytest.raises(LeverError, match=r"mine.json: .*partners\[0\]") as told:
+        levers.load_world(file, add=True)
+    assert told.value.status == 422
+    assert told.value.words.startswith(f"{file}: partners[0]")
+
+
 def test_whoever_answers_without_http_is_no_emulator() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

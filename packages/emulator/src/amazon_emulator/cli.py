@@ -16,8 +16,9 @@ import shutil
 import sys
 import tempfile
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -52,11 +53,11 @@ PORT = 9100
 LEVERS_PORT = PORT + FACES.index("levers")
 USUAL_LEVERS = f"http://127.0.0.1:{LEVERS_PORT}"
 
-# Sections of `serve --help`.
-WHERE = "Where it is"
-HOW = "How it behaves"
-WHAT = "What is in it"
-MODELS = "Amazon's models"
+# Options in the sections of `serve --help`.
+_where = partial(typer.Option, rich_help_panel="Where it is")
+_how = partial(typer.Option, rich_help_panel="How it behaves")
+_what = partial(typer.Option, rich_help_panel="What is in it")
+_models = partial(typer.Option, rich_help_panel="Amazon's models")
 
 
 class ContractMode(StrEnum):
@@ -92,18 +93,15 @@ AddressesFile = Annotated[
 ]
 ModelsFolder = Annotated[
     Path | None,
-    typer.Option(
+    _models(
         metavar="DIR",
         help="Folder of Amazon's models: a clone of selling-partner-api-models, or some of it. "
         "Default: AMAZON_EMULATOR_MODELS, else a folder of that name nearby.",
-        rich_help_panel=MODELS,
     ),
 ]
 NoModels = Annotated[
     bool,
-    typer.Option(
-        "--no-models", help="Do without models, whatever lies nearby.", rich_help_panel=MODELS
-    ),
+    _models("--no-models", help="Do without models, whatever lies nearby."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
@@ -128,111 +126,80 @@ def about() -> None:
 def serve(
     port: Annotated[
         int,
-        typer.Option(
+        _where(
             min=0,
             max=65_535 - len(FACES) + 1,
             metavar="N",
             help="First of twelve ports; 0 takes free ones.",
-            rich_help_panel=WHERE,
         ),
     ] = PORT,
     addresses_file: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Write the addresses there as JSON once every face answers.",
-            rich_help_panel=WHERE,
-        ),
+        _where(metavar="FILE", help="Write the addresses there as JSON once every face answers."),
     ] = None,
-    host: Annotated[
-        str, typer.Option(metavar="HOST", help="Address to listen on.", rich_help_panel=WHERE)
-    ] = "127.0.0.1",
+    host: Annotated[str, _where(metavar="HOST", help="Address to listen on.")] = "127.0.0.1",
     i_know: Annotated[
         bool,
-        typer.Option(
+        _where(
             "--i-know",
             help="Listen on an address that others can reach: there is no protection of any kind.",
-            rich_help_panel=WHERE,
         ),
     ] = False,
     gentle: Annotated[
         bool,
-        typer.Option(
+        _how(
             help="The plain reading of Amazon's pages. Without it, what Amazon varies is varied: "
-            "callback shapes, header case, unknown fields.",
-            rich_help_panel=HOW,
+            "callback shapes, header case, unknown fields."
         ),
     ] = False,
     limits: Annotated[
         bool,
-        typer.Option(
-            "--limits/--no-limits", help="Enforce Amazon's usage plans.", rich_help_panel=HOW
-        ),
+        _how("--limits/--no-limits", help="Enforce Amazon's usage plans."),
     ] = True,
     seed: Annotated[
         int,
-        typer.Option(
-            metavar="N",
-            help="Without --gentle: the same variety for the same number.",
-            rich_help_panel=HOW,
-        ),
+        _how(metavar="N", help="Without --gentle: the same variety for the same number."),
     ] = 0,
     clock: Annotated[
         str | None,
-        typer.Option(
+        _how(
             metavar="INSTANT",
             help="What its clock says first, e.g. 2026-11-21T10:00:00Z. Default: now.",
-            rich_help_panel=HOW,
         ),
     ] = None,
     with_demo_world: Annotated[
         bool,
-        typer.Option(
+        _what(
             "--demo-world",
             help="Begin with an application, two sellers, a vendor, listings, orders.",
-            rich_help_panel=WHAT,
         ),
     ] = False,
     world: Annotated[
         Path | None,
-        typer.Option(
+        _what(
             metavar="FILE",
             help="Begin with the world of this file; `world check FILE` looks at it first.",
-            rich_help_panel=WHAT,
         ),
     ] = None,
     login_uri: Annotated[
         str,
-        typer.Option(
-            metavar="URL",
-            help="Log-in URI of the demo world's application.",
-            rich_help_panel=WHAT,
-        ),
+        _what(metavar="URL", help="Log-in URI of the demo world's application."),
     ] = "http://127.0.0.1:8080/amazon/login",
     redirect_uri: Annotated[
         str,
-        typer.Option(
-            metavar="URL",
-            help="Redirect URI of the demo world's application.",
-            rich_help_panel=WHAT,
-        ),
+        _what(metavar="URL", help="Redirect URI of the demo world's application."),
     ] = "http://127.0.0.1:8080/callback",
     show_credentials: Annotated[
         bool,
-        typer.Option(
-            "--show-credentials",
-            help="Print every refresh token, not the first alone.",
-            rich_help_panel=WHAT,
-        ),
+        _what("--show-credentials", help="Print every refresh token, not the first alone."),
     ] = False,
     models: ModelsFolder = None,
     no_models: NoModels = False,
     contract: Annotated[
         ContractMode,
-        typer.Option(
+        _models(
             help="Compare requests and answers with the models: `report` tells breaks at the "
-            "lever GET /contract, `refuse` answers such requests with 400 besides.",
-            rich_help_panel=MODELS,
+            "lever GET /contract, `refuse` answers such requests with 400 besides."
         ),
     ] = ContractMode.off,
 ) -> None:
@@ -262,13 +229,16 @@ def serve(
         if contract is not ContractMode.off and not emulator.stage.models.models:
             raise ValueError("--contract needs Amazon's models: name their folder with --models")
         if world is not None:
-            world_file.load_file(emulator.stage, world)
+            world_file.load_file(_nowhere(start), world)
         if with_demo_world:
             world_file.load_file(emulator.stage, world_file.small())
             [application] = emulator.stage.world.applications.values()
             application.login_uri = safety.checked_address("--login-uri", login_uri)
             application.redirect_uris = [safety.checked_address("--redirect-uri", redirect_uri)]
         server = emulator.prepare()
+        if world is not None:
+            # Queues and documents have addresses by now.
+            world_file.load_file(emulator.stage, world)
     except (NotLoopback, ModelsUnreadable, ValueError) as error:
         _fail(str(error))
     except OSError as error:
@@ -476,12 +446,21 @@ def check_world(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A world, as exported or by hand.")],
 ) -> None:
     """Say what is in a world's file, or where it is wrong (exit code 1). Nothing runs."""
-    stage = Stage.fresh(gentle=True, seed=0, start=datetime.now(UTC))
+    stage = _nowhere(None)
     try:
         world_file.load_file(stage, file)
     except ValueError as error:
         _fail(str(error), code=1)
     typer.echo(f"{file} is good: {screen.contents(stage)}")
+
+
+def _nowhere(start: datetime | None) -> Stage:
+    """To try a world on, without a socket."""
+    stage = Stage.fresh(gentle=True, seed=0, start=start)
+    stage.addresses.update(
+        {face: f"http://127.0.0.1:{PORT + number}" for number, face in enumerate(FACES)}
+    )
+    return stage
 
 
 @app.command()

@@ -432,12 +432,20 @@ class Levers:
     def load_world(self, world: Json | Path | str, *, add: bool = False) -> Json:
         """Puts a world (or that of a file) in the place of what is there, or adds it. The answer
         holds all credentials."""
-        if not isinstance(world, dict):
-            try:
-                world = json.loads(Path(world).read_bytes())
-            except (OSError, ValueError) as error:
-                raise LeverError(f"{world}: {error}") from error
-        return self.pull("POST" if add else "PUT", "/world", world)
+        method = "POST" if add else "PUT"
+        if isinstance(world, dict):
+            return self.pull(method, "/world", world)
+        try:
+            given = json.loads(Path(world).read_bytes())
+        except OSError as error:
+            raise LeverError(f"cannot read {world}: {error.strerror}") from None
+        except ValueError as error:
+            raise LeverError(f"{world} is no JSON: {error}") from None
+        try:
+            return self.pull(method, "/world", given)
+        except LeverError as error:
+            words = f"{world}: {error.words}"
+            raise LeverError(f"{world}: {error}", status=error.status, words=words) from None
 
     def reset(self) -> None:
         """As freshly started: empty world, real time, fair weather, no history."""

@@ -63,10 +63,9 @@ def _known(library: Library, played: int) -> str:
     told = f"{played} operations are played with state"
     if not library.operations:
         return f"{told}; the others need Amazon's models (--models DIR)."
-    return (
-        f"{told}; {len(library.operations)} are described by {len(library.models)} models in "
-        f"{library.folder}."
-    )
+    count = len(library.models)
+    models = "1 model" if count == 1 else f"{count} models"
+    return f"{told}; {len(library.operations)} are described by {models} in {library.folder}."
 
 
 def _application(one: dict[str, Any]) -> str:
