@@ -404,3 +404,14 @@ def test_request_ids_and_rate_limits_of_other_answers(house: House, status: int)
             "errors": [{"code": "QuotaExceeded", "message": words, "details": ""}]
         }
         assert "retry-after" not in answer.headers
+
+
+@pytest.mark.parametrize("face", ["eu", "sandbox_eu"])
+def test_an_endless_user_agent_is_rejected(house: House, face: str) -> None:
+    headers = {"x-amz-access-token": house.access_token(house.seller())}
+    url = f"{house.amazon.addresses[face]}{PARTICIPATIONS}"
+    for length, status in ((500, 200), (501, 400)):
+        answer = house.http.get(url, headers={**headers, "user-agent": "x" * length})
+        assert answer.status_code in (status, 501)
+        if status == 400:
+            assert answer.json()["errors"][0]["code"] == "InvalidInput"

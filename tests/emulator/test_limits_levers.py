@@ -295,8 +295,8 @@ def test_drain_empties_the_limit_over_all_accounts(
     for who in ({"partner": seller["selling_partner_id"]}, {"type": "x"}, {"partner": None}):
         with pytest.raises(LeverError, match="over all accounts"):
             amazon.levers.pull("POST", "/limits/drain", {**wish, **who})
+    wish = {"operation": "createFeed", "scope": "application"}
     with pytest.raises(LeverError, match="no limit over all accounts"):
-        wish = {"operation": "createFeed", "scope": "application"}
         amazon.levers.pull("POST", "/limits/drain", wish)
 
 

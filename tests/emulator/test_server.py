@@ -100,6 +100,62 @@ def test_a_fork_does_not_hold_its_ports() -> None:
         os.close(told)
 
 
+ODD_REQUESTS = {
+    "no path": b"GET x HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+    "star": b"OPTIONS * HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+    "whole address": b"GET http://x/sellers HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+    "odd bytes": b"GET /%00/%ff?a=%00&b=%ff HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+    "old": b"GET / HTTP/1.0\r\n\r\n",
+    "odd headers": b"GET / HTTP/1.1\r\nhost: x\r\nx-amz-access-token: \xff\r\ncookie: a=\xff\r\n"
+    b"user-agent: \xff\r\nauthorization: Basic \xff\r\nconnection: close\r\n\r\n",
+    "two tokens": b"GET / HTTP/1.1\r\nhost: x\r\nx-amz-access-token: a\r\n"
+    b"x-amz-access-token: b\r\nconnection: close\r\n\r\n",
+    "odd type": b"POST /auth/o2/token HTTP/1.1\r\nhost: x\r\ncontent-type: text/\xff\r\n"
+    b"authorization: Basic \xff\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}",
+    "half characters": b"POST /auth/o2/token HTTP/1.1\r\nhost: x\r\ncontent-length: 24\r\n"
+    b'content-type: application/json\r\nconnection: close\r\n\r\n{"grant_type": "\\ud800"}',
+    "long header": b"GET / HTTP/1.1\r\nhost: x\r\na: " + b"x" * 100_000 + b"\r\n"
+    b"connection: close\r\n\r\n",
+    "broken chunk": b"POST /auth/o2/token HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n"
+    b"content-type: application/json\r\nconnection: close\r\n\r\nZZ\r\n{",
+}
+
+
+@pytest.mark.parametrize("request_bytes", ODD_REQUESTS.values(), ids=ODD_REQUESTS)
+def test_odd_requests_are_answered_by_every_face(
+    amazon: Emulator, caplog: pytest.LogCaptureFixture, request_bytes: bytes
+) -> None:
+    for face, address in amazon.addresses.items():
+        answer = told_over(address, request_bytes)
+        status = answer.split(b" ")[1]
+        assert b"200" <= status < b"500" or status == b"501", (face, answer)
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+def test_who_goes_in_the_midst_of_a_body_is_missed_by_nobody(
+    amazon: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    for address in amazon.addresses.values():
+        begun = b"POST /auth/o2/token HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{"
+        # Nothing, or what needs no body to be said.
+        assert told_over(address, begun, end=True)[:12] in (b"", b"HTTP/1.1 404", b"HTTP/1.1 403")
+    assert amazon.levers.now() is not None
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+def told_over(address: str, request_bytes: bytes, *, end: bool = False) -> bytes:
+    """What comes back over a plain socket until the other side closes."""
+    parts = urlsplit(address)
+    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=10) as wire:
+        wire.sendall(request_bytes)
+        if end:
+            wire.shutdown(socket.SHUT_WR)
+        said = b""
+        while chunk := wire.recv(65536):
+            said += chunk
+    return said
+
+
 def test_levers_need_a_running_emulator() -> None:
     with pytest.raises(RuntimeError, match="started"):
         _ = Emulator().levers

@@ -9,7 +9,6 @@ nothing of what it looks at. Credentials in bodies are found by the faces that r
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Iterable, Iterator
 from urllib.parse import unquote, urlsplit
@@ -136,7 +135,7 @@ def _basic(authorization: str) -> list[str]:
         return []
     try:
         return base64.b64decode(rest, validate=True).decode().split(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # neither base64 nor text
         return []
 
 

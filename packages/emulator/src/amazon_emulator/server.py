@@ -67,6 +67,13 @@ class Protocol(H11Protocol):
 
         self.app = with_hang_up
 
+    def send_400_response(self, msg: str) -> None:
+        super().send_400_response(msg)
+        if self.cycle is not None:
+            # A broken body was answered: whoever still works on it is to find the client gone.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+
 
 class Server(uvicorn.Server):
     """uvicorn's server that lets hanging requests go before it waits for open ones."""
@@ -251,6 +258,7 @@ class Emulator:
             lifespan="off",
             log_config=None,
             access_log=False,
+            proxy_headers=False,
             server_header=False,
             date_header=False,
             timeout_graceful_shutdown=5,

@@ -9,7 +9,6 @@ unauthorized_client are not published and approximated.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, unquote
@@ -327,7 +326,7 @@ def from_basic(header: str) -> dict[str, str]:
         return {}
     try:
         user, colon, password = base64.b64decode(credentials, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # neither base64 nor text
         raise invalid_client() from None
     if not colon:
         raise invalid_client()

@@ -198,16 +198,16 @@ def drain_limits(stage: Stage, wish: Wish) -> dict[str, Any]:
     chosen = _Chosen.by(stage, wish)
     operations = _needed(chosen.operations)
     scope: str = wish.choice("scope", ("pair", "application"), "pair")
-    type = wish.maybe("type")
+    its_type = wish.maybe("type")
     wish.done()
-    if scope == "application" and (chosen.partner_id or chosen.grantless or type):
+    if scope == "application" and (chosen.partner_id or chosen.grantless or its_type):
         raise WrongWish("a limit over all accounts has neither 'partner' nor 'type'")
     pairs = list(_pairs(stage, chosen))
     if not pairs:
         raise WrongWish("there is no grant of this partner, application and region", 404)
-    if type is not None:
-        found = _buckets_of_type(stage, operations, type, pairs)
-        missing = f"{type} has no limit of its own at this operation"
+    if its_type is not None:
+        found = _buckets_of_type(stage, operations, its_type, pairs)
+        missing = f"{its_type} has no limit of its own at this operation"
     elif scope == "application":
         found = _buckets_of_applications(stage, operations, pairs)
         missing = "Amazon states no limit over all accounts for this operation"

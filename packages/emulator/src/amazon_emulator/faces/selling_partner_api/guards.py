@@ -28,6 +28,7 @@ INVALID = "The access token you provided is revoked, malformed or invalid."
 MISSING = "Access token is missing in the request header."
 SECRET_EXPIRED = "The LWA secret token you provided has expired."  # noqa: S105
 WRONG_REGION = "The marketplaces you provided are not valid for region."
+USER_AGENT_AT_MOST = 500
 MARKETPLACE_PARAMETERS = frozenset(
     {
         *("marketplaceIds", "marketplaceId", "MarketplaceIds", "MarketplaceId"),
@@ -48,6 +49,7 @@ def admit(
     offered = asking.headers.get("x-amz-access-token", "")
     _check_presence(offered)
     good = _check_life(stage, token)
+    _check_user_agent(asking.headers.get("user-agent", ""))
     if known is None:
         raise Denied.access("")
     call = Call(stage, region, stage.clock.now(), good, asking)
@@ -91,6 +93,15 @@ def _check_life(stage: Stage, token: AccessToken | None) -> AccessToken:
     if all(now >= secret.ends_at for secret in token.application.secrets):
         raise Denied.access(SECRET_EXPIRED)
     return token
+
+
+def _check_user_agent(words: str) -> None:
+    """Amazon's developer guide: those of more than 500 characters are rejected. How is not said
+    there; status and text are the emulator's."""
+    if len(words) > USER_AGENT_AT_MOST:
+        raise Denied.invalid(
+            f"The user-agent header has more than {USER_AGENT_AT_MOST} characters."
+        )
 
 
 def _by_scope(token: AccessToken, played: Operation | None) -> bool:
