@@ -7,6 +7,7 @@ import threading
 import time
 from typing import Any
 
+import boto3
 import httpx2
 import pytest
 
@@ -273,3 +274,68 @@ def test_polls_at_a_full_queue_of_hidden_messages_cost_little(
     assert time.process_time() - began < 1.0
     amazon.levers.advance(901)
     assert len(receive(desk, url)) == 10
+
+
+# --- AWS's own SDK --------------------------------------------------------------------------------
+
+
+def test_boto3_has_a_class_for_every_refusal(
+    amazon: Emulator, desk: Program, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    amazon.levers.habits(gentle=False)
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    sqs = boto3.client(
+        "sqs",
+        endpoint_url=desk.address,
+        region_name=desk.region,
+        aws_access_key_id=desk.key,
+        aws_secret_access_key=desk.secret,
+    )
+    entry = {"Id": "a", "MessageBody": "b"}
+    large = [{"Id": str(number), "MessageBody": "x" * 600_000} for number in range(2)]
+    sqs.purge_queue(QueueUrl=url)
+    sqs.send_message(QueueUrl=url, MessageBody="b", MessageAttributes={
+        "n": {"DataType": "Number", "StringValue": "1"},
+        "b": {"DataType": "Binary", "BinaryValue": b"\x00\xff"},
+    })  # fmt: skip
+    [message] = sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"])["Messages"]
+    assert message["MessageAttributes"]["b"]["BinaryValue"] == b"\x00\xff"
+    handle = message["ReceiptHandle"]
+    sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=0)
+    sqs.create_queue(QueueName="short")
+    sqs.delete_queue(QueueUrl=url.replace("news", "short"))
+    fifo = sqs.create_queue(QueueName="q.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+    refusals: dict[str, Any] = {
+        "PurgeQueueInProgress": lambda: sqs.purge_queue(QueueUrl=url),
+        "QueueDeletedRecently": lambda: sqs.create_queue(QueueName="short"),
+        "QueueNameExists": lambda: sqs.create_queue(
+            QueueName="news", Attributes={"DelaySeconds": "7"}
+        ),
+        "QueueDoesNotExist": lambda: sqs.receive_message(QueueUrl=url + "x"),
+        "InvalidAttributeName": lambda: sqs.get_queue_attributes(
+            QueueUrl=url, AttributeNames=["None"]
+        ),
+        "InvalidAttributeValue": lambda: sqs.set_queue_attributes(
+            QueueUrl=url, Attributes={"DelaySeconds": "901"}
+        ),
+        "ReceiptHandleIsInvalid": lambda: sqs.delete_message(QueueUrl=url, ReceiptHandle="x"),
+        "MessageNotInflight": lambda: sqs.change_message_visibility(
+            QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=1
+        ),
+        "InvalidMessageContents": lambda: sqs.send_message(QueueUrl=url, MessageBody="\x01"),
+        "UnsupportedOperation": lambda: sqs.receive_message(QueueUrl=fifo),
+        "EmptyBatchRequest": lambda: sqs.send_message_batch(QueueUrl=url, Entries=[]),
+        "TooManyEntriesInBatchRequest": lambda: sqs.send_message_batch(
+            QueueUrl=url, Entries=[{**entry, "Id": str(number)} for number in range(11)]
+        ),
+        "BatchEntryIdsNotDistinct": lambda: sqs.send_message_batch(
+            QueueUrl=url, Entries=[entry, entry]
+        ),
+        "InvalidBatchEntryId": lambda: sqs.send_message_batch(
+            QueueUrl=url, Entries=[{**entry, "Id": "a b"}]
+        ),
+        "BatchRequestTooLong": lambda: sqs.send_message_batch(QueueUrl=url, Entries=large),
+    }
+    for name, refused in refusals.items():
+        with pytest.raises(getattr(sqs.exceptions, name)):
+            refused()

@@ -20,6 +20,7 @@ from amazon_emulator.apis.vendor_submissions import (
     instants,
     only_direct,
     truth,
+    within,
     wrapped,
 )
 from amazon_emulator.clock import stamp
@@ -52,13 +53,12 @@ def _wanted(call: Call) -> Iterable[DirectOrder]:
     for name in ("createdAfter", "createdBefore"):
         if call.query(name) is None:
             raise Denied(400, "InvalidInput", f"Missing required parameter: '{name}'")
-    start, end = instants(call, "createdAfter", "createdBefore")
+    span = instants(call, "createdAfter", "createdBefore")
     status = call.choice("status", DIRECT_STATUSES)
     warehouse = call.query("shipFromPartyId")
     for order in call.stage.of(VendorDirect).orders_of(call.partner).values():
         if (
-            (start is None or order.placed_at >= start)
-            and (end is None or order.placed_at <= end)
+            within(order.placed_at, span)
             and status in (None, order.status)
             and warehouse in (None, order.warehouse)
         ):

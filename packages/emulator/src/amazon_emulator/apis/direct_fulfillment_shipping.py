@@ -22,6 +22,7 @@ from amazon_emulator.apis.vendor_submissions import (
     instants,
     only_direct,
     read_body,
+    within,
     wrapped,
 )
 from amazon_emulator.clock import stamp
@@ -208,16 +209,11 @@ def _wanted(call: Call, ready: Ready) -> Iterable[DirectOrder]:
     for name in ("createdAfter", "createdBefore"):
         if call.query(name) is None:
             raise Denied(400, "InvalidInput", f"Missing required parameter: '{name}'")
-    start, end = instants(call, "createdAfter", "createdBefore")
+    span = instants(call, "createdAfter", "createdBefore")
     warehouse = call.query("shipFromPartyId")
     for order in call.stage.of(VendorDirect).orders_of(call.partner).values():
         at = ready(order)
-        if (
-            at is not None
-            and (start is None or at >= start)
-            and (end is None or at <= end)
-            and warehouse in (None, order.warehouse)
-        ):
+        if at is not None and within(at, span) and warehouse in (None, order.warehouse):
             yield order
 
 

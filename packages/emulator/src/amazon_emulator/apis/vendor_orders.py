@@ -17,8 +17,10 @@ from amazon_emulator.apis.operations import Call, Denied, Operation
 from amazon_emulator.apis.vendor_pages import page, resumed
 from amazon_emulator.apis.vendor_submissions import (
     RETAIL_ROLES,
+    Span,
     instants,
     truth,
+    within,
     wrapped,
 )
 from amazon_emulator.clock import stamp
@@ -41,8 +43,6 @@ HISTORY = timedelta(days=183)
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 CONFIRMATIONS = ("ACCEPTED", "PARTIALLY_ACCEPTED", "REJECTED", "UNCONFIRMED")
 RECEIPTS = ("NOT_RECEIVED", "PARTIALLY_RECEIVED", "RECEIVED")
-
-Span = tuple[datetime | None, datetime | None]
 
 
 # --- purchase orders ------------------------------------------------------------------------------
@@ -70,8 +70,8 @@ def _wanted(call: Call) -> Iterable[PurchaseOrder]:
     for order in call.stage.of(VendorRetail).of(call.partner).values():
         if (
             order.placed_at >= oldest
-            and _within(order.placed_at, created)
-            and _within(order.changed_at, changed)
+            and within(order.placed_at, created)
+            and within(order.changed_at, changed)
             and state in (None, order.state)
             and (not cancelled or any(line.cancelled for line in order.lines))
             and (not only_changed or order.changed_at is not None)
@@ -93,15 +93,6 @@ def _span(call: Call, name: str) -> Span:
     elif end is not None and start is None:
         start = max(end, EARLIEST + LONGEST) - LONGEST
     return start, end
-
-
-def _within(instant: datetime | None, span: Span) -> bool:
-    start, end = span
-    if start is None and end is None:
-        return True
-    if instant is None:
-        return False
-    return (start is None or instant >= start) and (end is None or instant <= end)
 
 
 def _key(order: PurchaseOrder) -> tuple[str, str]:
@@ -187,8 +178,8 @@ def _wanted_statuses(call: Call) -> Iterable[PurchaseOrder]:
     vendor_code, warehouse = call.query("orderingVendorCode"), call.query("shipToPartyId")
     for order in call.stage.of(VendorRetail).of(call.partner).values():
         if (
-            _within(order.placed_at, created)
-            and _within(order.updated_at, updated)
+            within(order.placed_at, created)
+            and within(order.updated_at, updated)
             and status in (None, _status(order))
             and (confirmed is None or any(line.confirmed == confirmed for line in order.lines))
             and (received is None or any(_receipt(line) == received for line in order.lines))

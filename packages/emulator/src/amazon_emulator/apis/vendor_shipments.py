@@ -15,6 +15,7 @@ from amazon_emulator.apis.vendor_pages import page, resumed
 from amazon_emulator.apis.vendor_submissions import (
     RETAIL_ROLES,
     instants,
+    within,
     wrapped,
 )
 from amazon_emulator.clock import stamp
@@ -71,7 +72,7 @@ def _wanted(call: Call) -> Iterable[Transport]:
         (call.query("sellerWarehouseCode"), lambda known: _party(known, "sellingParty")),
     )
     for transport in _transports(call):
-        if all(_within(read(transport), span) for span, read in spans) and all(
+        if all(within(read(transport), span) for span, read in spans) and all(
             wanted in (None, read(transport)) for wanted, read in exact
         ):
             yield transport
@@ -79,15 +80,6 @@ def _wanted(call: Call) -> Iterable[Transport]:
 
 def _transports(call: Call) -> Iterable[Transport]:
     return call.stage.of(VendorShipments).transports_of(call.partner, call.now).values()
-
-
-def _within(instant: datetime | None, span: tuple[datetime | None, datetime | None]) -> bool:
-    start, end = span
-    if start is None and end is None:
-        return True
-    if instant is None:
-        return False
-    return (start is None or instant >= start) and (end is None or instant <= end)
 
 
 def _given(transport: Transport, name: str) -> datetime | None:
@@ -164,7 +156,7 @@ def labels(call: Call) -> dict[str, Any]:
         transport
         for transport in _transports(call)
         if _has_labels(transport)
-        and _within(transport.labels_at, span)
+        and within(transport.labels_at, span)
         and all(value in (None, read(transport)) for value, read in exact)
     ]
     found, pagination = started.cut(wanted, _label_key, limit)

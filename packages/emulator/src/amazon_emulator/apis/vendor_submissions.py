@@ -19,14 +19,18 @@ from amazon_emulator.trade.vendors.transactions import VendorTransactions
 __all__ = [
     "DIRECT_ROLES",
     "RETAIL_ROLES",
+    "Span",
     "always",
     "bare",
     "instants",
     "only_direct",
     "read_body",
     "truth",
+    "within",
     "wrapped",
 ]
+
+Span = tuple[datetime | None, datetime | None]
 
 # Amazon's page 'role-mappings'.
 RETAIL_ROLES = ("Amazon Fulfillment", "Inventory and Order Tracking")
@@ -82,9 +86,18 @@ def truth(call: Call, name: str, default: bool) -> bool:
     return default if text is None else text.lower() == "true"
 
 
-def instants(
-    call: Call, after: str, before: str, *, longest: timedelta | None = None
-) -> tuple[datetime | None, datetime | None]:
+def within(instant: datetime | None, span: Span) -> bool:
+    """Whether it lies between both ends, where given, these included; without ends
+    everything does."""
+    start, end = span
+    if start is None and end is None:
+        return True
+    if instant is None:
+        return False
+    return (start is None or instant >= start) and (end is None or instant <= end)
+
+
+def instants(call: Call, after: str, before: str, *, longest: timedelta | None = None) -> Span:
     """Both ends of a span of time, where given. Raises Denied when they are in the wrong order or
     farther apart than ``longest``."""
     start, end = call.instant(after), call.instant(before)
