@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from amazon_emulator import Emulator, cli, screen, world_file
+from amazon_emulator import Emulator, Levers, cli, screen, world_file
 from amazon_emulator.faces.levers import lever_list
 from amazon_emulator.faces.selling_partner_api import OPERATIONS
 from amazon_emulator.models import Library, read
 from amazon_emulator.stage import FACES, Stage
+from tests.emulator.test_server import process
 
 COMMAND = str(Path(sys.executable).parent / "amazon-emulator")
 
@@ -327,3 +328,15 @@ def test_a_world_is_checked_without_an_emulator(tmp_path: Path) -> None:
         assert f"{file}" in wrong.stderr
         assert words in wrong.stderr
     assert asked("world", "check", str(tmp_path / "none.json")).exit_code == 1
+
+
+@pytest.mark.processes
+def test_a_started_world_has_its_addresses_of_its_own(tmp_path: Path) -> None:
+    world = tmp_path / "mine.json"
+    pulls = [{"lever": "POST /queues", "with": {"name": "news"}}]
+    world.write_text(json.dumps({"amazon_emulator": 1, "pulls": pulls}))
+    with process(tmp_path, "--no-models", "--world", str(world)) as (_, addresses):
+        levers = Levers(addresses["levers"])
+        [queue] = levers.queues()
+        assert queue["url"].startswith(addresses["aws"])
+        assert levers.addresses() == addresses

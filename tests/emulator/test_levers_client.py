@@ -160,7 +160,7 @@ def test_listings_and_orders(levers: Levers, seller: str) -> None:
 
 
 def test_feeds_held_released_finished_decided(levers: Levers, caller: Caller) -> None:
-    levers.pace_feeds(queue_s=0, processing_s=60)
+    assert levers.pace_feeds(queue_s=0, processing_s=60)["processing_s"] == 60
     levers.hold_feeds(feed_type="JSON_LISTINGS_FEED")
     held = caller.feed()
     levers.advance(timedelta(minutes=30))
@@ -246,12 +246,11 @@ def test_queues(levers: Levers, seller: str) -> None:
     assert levers.aws_key()["secret_access_key"]
     told = levers.notify("ORDER_CHANGE", seller, {"Summary": {}})
     assert told["subscriptions"] == 0
-    for said in (
-        levers.delay_notifications(60),
-        levers.lose_notifications(2),
-        levers.duplicate_notifications(),
-    ):
-        assert said
+    levers.delay_notifications(60)
+    levers.lose_notifications(2)
+    said = levers.duplicate_notifications(3)
+    assert (said["delay_seconds"], said["lose"], said["duplicate"]) == (60, 2, 3)
+    assert levers.lose_notifications()["lose"] == 1
 
 
 # --- usage plans, models, trouble -----------------------------------------------------------------
