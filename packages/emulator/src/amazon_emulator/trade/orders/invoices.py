@@ -92,13 +92,9 @@ class Invoices:
         ]
 
     def has_accepted(self, upload: Upload) -> bool:
-        """Whether its seller had one accepted for the same."""
-        return any(
-            known.partner_id == upload.partner_id
-            and not known.code
-            and known.what_for == upload.what_for
-            for known in self.uploads
-        )
+        """Whether one was accepted for the same order, shipment or refund: a seller's own, for no other
+        has the order."""
+        return any(not known.code and known.what_for == upload.what_for for known in self.uploads)
 
     def missing_and_present(
         self, stage: Stage, partner_id: str, marketplace_ids: tuple[str, ...], *, pending_only: bool
