@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from amazon_emulator import marketplaces
 from amazon_emulator.trade.orders.feeds_errands import REASON_CODES
 from amazon_emulator.trade.orders.invoices import Invoices, vat_of
 from amazon_emulator.trade.orders.making import Ware
@@ -147,6 +148,12 @@ def test_europe_only() -> None:
     shop = Shop.open("US")
     report = upload(shop, invoice(order_of(shop)))
     assert report.codes == [REASON_CODES["marketplace"]]
+
+
+def test_an_order_of_another_store_is_not_of_this_feed(shop: Shop) -> None:
+    order = order_of(shop)
+    order.marketplace = marketplaces.find("FR")
+    assert upload(shop, invoice(order)).codes == [REASON_CODES["marketplace"]]
 
 
 def test_sellers_that_may_not(shop: Shop) -> None:

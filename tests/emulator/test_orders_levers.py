@@ -325,6 +325,14 @@ def test_a_world_comes_back_as_it_was(shop: Shop) -> None:
     assert made.order_id not in {order["order_id"] for order in written["orders"]}
 
 
+def test_orders_of_nobody_are_told_to_nobody(shop: Shop, told: list[Any]) -> None:
+    """A world file may hold orders of a seller that it does not hold."""
+    order = shop.order(notify=False)
+    shop.stage.world.partners.clear()
+    orders_changes.set_status(shop.stage, order, "SHIPPED", shop.now)
+    assert (order.status, told) == ("SHIPPED", [])
+
+
 @pytest.mark.parametrize("name", ["packages", "bookings", "items"])
 def test_twins_in_a_file_would_hide_each_other(shop: Shop, name: str) -> None:
     changed = lively(shop).as_json()

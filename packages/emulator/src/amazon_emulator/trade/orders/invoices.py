@@ -92,8 +92,8 @@ class Invoices:
         ]
 
     def has_accepted(self, upload: Upload) -> bool:
-        """Whether one was accepted for the same order, shipment or refund: a seller's own, for no other
-        has the order."""
+        """Whether one was accepted for the same order, shipment or refund. Only the seller that
+        has the order can have uploaded it."""
         return any(not known.code and known.what_for == upload.what_for for known in self.uploads)
 
     def missing_and_present(
