@@ -13,6 +13,7 @@ from amazon_emulator.trade.listings import issues as listing_issues
 from amazon_emulator.trade.listings.catalogue import Catalogue, Failing
 from amazon_emulator.trade.listings.issues import Issue
 from amazon_emulator.trade.listings.listing import Price, asin_for
+from amazon_emulator.trade.listings.news import Seen, tell
 from amazon_emulator.trade.listings.patches import FULFILLMENT, OFFER
 from tests.emulator.listings_desk import (
     DE,
@@ -455,3 +456,16 @@ def test_a_listing_of_a_world_file_is_read_strictly(field: str, value: Any, word
     written["listings"][0][field] = value
     with pytest.raises(ValueError, match=words):
         shop.catalogue.load(shop.stage, written)
+
+
+def test_issues_are_told_where_they_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = Shop.open()
+    shop.feed(new("A"), message("A", patch("merge", OFFER, offer(5, FR))), places=(DE, FR))
+    listing = shop.listing("A")
+    assert set(listing.listed_at) == {DE, FR}
+    listing.issues = [Issue("1", "of Germany", marketplace_ids=(DE,))]
+    before = Seen.of(listing)
+    shop.listen(monkeypatch)
+    listing.issues = [*listing.issues, Issue("2", "of France", marketplace_ids=(FR,))]
+    tell(shop.stage, shop.partner, listing, before, shop.stage.clock.now())
+    assert {payload["MarketplaceId"] for _, payload in shop.told} == {FR}

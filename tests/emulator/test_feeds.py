@@ -110,6 +110,9 @@ def test_the_whole_way(desk: Desk, models: Path, told: list[tuple[str, Any]]) ->
     done = desk.get(feed_id)
     check_shape(models, MODEL, "Feed", done)
     assert done["processingStatus"] == "DONE"
+    kept = desk.house.amazon.stage.of(Feeds).get(feed_id)
+    assert kept is not None
+    assert kept.content == b"", "90 days of it would fill the memory"
     assert done["createdTime"] < done["processingStartTime"] < done["processingEndTime"]
 
     shown = desk.call("GET", f"{FEED_DOCUMENTS}/{done['resultFeedDocumentId']}").json()
@@ -500,6 +503,17 @@ def pages(desk: Desk, **query: Any) -> Iterator[list[str]]:
         if "nextToken" not in answer.json():
             return
         answer = desk.call("GET", FEEDS, nextToken=answer.json()["nextToken"])
+
+
+def test_older_than_90_days_is_not_listed_whatever_is_asked(desk: Desk) -> None:
+    desk.pace(0, 0)
+    desk.feed()
+    desk.advance(91 * 86400)
+    renewed = Desk.of(desk.house, desk.partner)
+    kept = renewed.feed()
+    since = f"{desk.house.amazon.stage.clock.now() - timedelta(days=200):%Y-%m-%dT%H:%M:%SZ}"
+    told = renewed.call("GET", FEEDS, feedTypes=ORDERS_XML, createdSince=since).json()["feeds"]
+    assert [one["feedId"] for one in told] == [kept]
 
 
 def test_filters(desk: Desk, models: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import time
 from pathlib import Path
@@ -388,6 +389,7 @@ def test_the_largest_feed_takes_seconds() -> None:
     took = time.process_time() - began
     print(f"25,000 messages, {len(content):,} bytes: {took:.2f} s of this core")
     assert report["summary"]["messagesAccepted"] == 25_000
+    assert gc.isenabled(), "as it was before"
     assert took < 20  # about 1.5 on the machine it was written on
 
 

@@ -726,3 +726,21 @@ def test_a_restricted_token_opens_exactly_its_document(house: House) -> None:
     )
     desk.advance(3601)
     refused(opened.call("GET", mine), 403, "Unauthorized")
+
+
+def test_another_region_is_another_world(house: House) -> None:
+    seller = house.seller(marketplaces=["DE", "US"])
+    eu, na = Desk.of(house, seller), Desk.of(house, seller, "na")
+    report_id = eu.report(EMPTY)
+    schedule = plan(eu).json()["reportScheduleId"]
+    refused(na.call("GET", f"{REPORTS}/{report_id}"), 404, "NotFound")
+    refused(na.call("DELETE", f"{REPORTS}/{report_id}"), 404, "NotFound")
+    refused(na.call("DELETE", f"{SCHEDULES}/{schedule}"), 404, "NotFound")
+    assert na.call("GET", REPORTS, reportTypes=EMPTY).json()["reports"] == []
+    stranger = Desk.of(house)
+    for at in (na, stranger):
+        listed = at.call("GET", SCHEDULES, reportTypes=SCHEDULED).json()
+        assert listed["reportSchedules"] == []
+    # One of the same type and marketplaces replaces its own partner's alone.
+    assert plan(stranger).status_code == 201
+    assert len(eu.call("GET", SCHEDULES, reportTypes=SCHEDULED).json()["reportSchedules"]) == 1

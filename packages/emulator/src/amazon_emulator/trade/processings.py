@@ -7,7 +7,6 @@ whom a test's decision meets, and how often. It moves nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from copy import copy
 from datetime import timedelta
 from typing import Literal, Protocol, TypeVar
 
@@ -51,17 +50,14 @@ def is_meant(wished: str | None, told: str) -> bool:
 
 
 def take(decisions: list[T], type: str, partner_id: str) -> T | None:
-    """The first decision that meets this; counted, and gone after its last time. Gives a copy that
-    counts no more."""
+    """The first decision that meets this; counted, and gone after its last time."""
     for decision in decisions:
         if decision.meets(type, partner_id):
             if decision.times is not None:
                 decision.times -= 1
                 if decision.times < 1:
                     decisions.remove(decision)
-            taken = copy(decision)
-            taken.times = None
-            return taken
+            return decision
     return None
 
 
