@@ -193,6 +193,14 @@ def test_somebody_else_gives_money_back(desk: OrdersDesk) -> None:
         desk.lever("POST", path, {})
 
 
+def test_all_of_it_goes_back_by_component(desk: OrdersDesk) -> None:
+    goods = [{"sku": "SKU-1", "gift_wrap": "2.00", "gift_wrap_tax": "0.38"}]
+    order = desk.make(status="SHIPPED", age_seconds=DAY, items=goods)
+    (item,) = desk.lever("POST", f"/orders/{order['order_id']}/refund", {})["items"]
+    assert item["refunded"] == item["charged"]
+    assert len(item["charged"]) == 6
+
+
 def test_all_that_is_left_whatever_was_given_before(desk: OrdersDesk) -> None:
     order = desk.make(status="SHIPPED", items=[{"sku": "A", "price": "10.00", "promotion": "2.00"}])
     path = f"/orders/{order['order_id']}/refund"
