@@ -236,3 +236,16 @@ def test_strange_elements_are_told(two: Two, strange: Any) -> None:
     assert answer.status_code == 400
     answer = two.ask({"method": "GET", "path": path, "dataElements": strange})
     assert answer.status_code == (200 if strange in ([], None) else 400)
+
+
+def test_elements_named_for_one_path_open_nothing_at_another(two: Two) -> None:
+    a, b = two.path(f"{ORDERS}/{{A}}"), two.path(f"{ORDERS}/{{B}}")
+    resources = [named(ORDERS, "buyerInfo"), named(a, "shippingAddress"), named(b)]
+    token = two.token(*resources)
+    assert two.told(two.get(ORDERS, token)) == {"buyerInfo"}
+    assert two.told(two.get(a, token)) == {"shippingAddress"}
+    assert two.told(two.get(b, token)) == set()
+    # What a template names is opened for each order, beside what is named for one alone.
+    token = two.token(*resources, named(f"{ORDERS}/{{orderId}}", "buyerInfo"))
+    assert two.told(two.get(a, token)) == {"buyerInfo", "shippingAddress"}
+    assert two.told(two.get(b, token)) == {"buyerInfo"}
