@@ -16,41 +16,20 @@ the lever says.
 
 from __future__ import annotations
 
-import http.client
 import json
-import urllib.error
-import urllib.parse
-import urllib.request
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-__all__ = ["LeverError", "Levers"]
+from amazon_emulator.pulling import Json, LeverError, Pulling, part
 
-Json = dict[str, Any]
+__all__ = ["LeverError", "Levers"]
 
 FACES_THAT_FAIL = ("lwa", "spapi", "documents", "aws")
 
 
-class LeverError(Exception):
-    """The emulator would not do what was asked, or was not there.
-
-    ``status`` is the HTTP status of a refusal, None when nobody answered; ``words`` say why."""
-
-    def __init__(self, message: str, *, status: int | None = None, words: str = "") -> None:
-        super().__init__(message)
-        self.status = status
-        self.words = words or message
-
-
-class Levers:
+class Levers(Pulling):
     """The levers of one running emulator."""
-
-    def __init__(self, url: str, timeout_s: float = 30.0) -> None:
-        self.url = url.rstrip("/")
-        self.timeout_s = timeout_s
-        # Levers are on this machine: a proxy of the environment has no business with them.
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     @classmethod
     def from_file(cls, addresses_file: Path | str, timeout_s: float = 30.0) -> Levers:
@@ -65,29 +44,6 @@ class Levers:
         if not isinstance(url, str):
             raise LeverError(f"{addresses_file} is no file of addresses: it names no levers")
         return cls(url, timeout_s)
-
-    def pull(self, method: str, path: str, /, body: Any = None, **query: Any) -> Json:
-        """Any lever, by method and path. Raises LeverError."""
-        asked = {name: _plain(value) for name, value in query.items() if value is not None}
-        url = f"{self.url}{urllib.parse.quote(path, safe='/?&=%:,+~;@!$*()')}"
-        if asked:
-            url += f"{'&' if '?' in path else '?'}{urllib.parse.urlencode(asked)}"
-        data = None if body is None else json.dumps(body, default=_plain).encode()
-        try:
-            request = urllib.request.Request(  # noqa: S310  # the address is the caller's own
-                url, method=method, data=data, headers={"content-type": "application/json"}
-            )
-            with self._opener.open(request, timeout=self.timeout_s) as answer:
-                said: Json = json.load(answer)
-                return said
-        except urllib.error.HTTPError as error:
-            with error:
-                said_text = error.read().decode(errors="replace")
-            message = f"{method} {path}: {error.code} {said_text}"
-            raise LeverError(message, status=error.code, words=_words(said_text)) from None
-        except (OSError, ValueError, http.client.HTTPException) as error:
-            words = f"no emulator answers at {self.url}: {getattr(error, 'reason', error)}"
-            raise LeverError(f"{method} {path}: {words}", words=words) from error
 
     # --- to begin with ----------------------------------------------------------------------------
 
@@ -132,7 +88,7 @@ class Levers:
 
     def rotate(self, application_id: str) -> Json:
         """A new client secret; the one before works for 7 more days."""
-        return self.pull("POST", f"/world/applications/{_part(application_id)}/rotate")
+        return self.pull("POST", f"/world/applications/{part(application_id)}/rotate")
 
     def partner(self, kind: str = "seller", **wishes: Any) -> Json:
         """Makes a selling partner; the answer holds e-mail and password."""
@@ -144,7 +100,7 @@ class Levers:
 
     def change_partner(self, selling_partner_id: str, **changes: Any) -> Json:
         """As in Seller Central or Vendor Central: ``deactivated``, ``marketplaces``, ..."""
-        return self.pull("PATCH", f"/world/partners/{_part(selling_partner_id)}", changes)
+        return self.pull("PATCH", f"/world/partners/{part(selling_partner_id)}", changes)
 
     def grant(self, selling_partner_id: str, application_id: str, **wishes: Any) -> Json:
         """A self-authorization; the answer holds the refresh token."""
@@ -206,15 +162,15 @@ class Levers:
 
     def order(self, order_id: str) -> Json:
         """One order with packages, cancellation, money and invoices."""
-        return self.pull("GET", f"/orders/{_part(order_id)}")
+        return self.pull("GET", f"/orders/{part(order_id)}")
 
     def change_order(self, order_id: str, status: str) -> Json:
         """An order goes on: UNSHIPPED, SHIPPED, CANCELLED, ..."""
-        return self.pull("PATCH", f"/orders/{_part(order_id)}", {"status": status})
+        return self.pull("PATCH", f"/orders/{part(order_id)}", {"status": status})
 
     def refund(self, order_id: str, **wishes: Any) -> Json:
         """Somebody else gives money back: a person in Seller Central, or Amazon."""
-        return self.pull("POST", f"/orders/{_part(order_id)}/refund", wishes)
+        return self.pull("POST", f"/orders/{part(order_id)}/refund", wishes)
 
     def refunds_of(self, selling_partner_id: str) -> list[Json]:
         """Every refund that Amazon has booked for a seller, each with its ``order_id``."""
@@ -236,7 +192,7 @@ class Levers:
 
     def feed_content(self, feed_id: str) -> Json:
         """What a feed was created from: ``text`` and ``base64``, unpacked."""
-        return self.pull("GET", f"/feeds/{_part(feed_id)}/content")
+        return self.pull("GET", f"/feeds/{part(feed_id)}/content")
 
     def hold_feeds(self, **which: Any) -> Json:
         """From now on feeds stay in progress (``where="in_queue"``: in the queue); ``feed_type``
@@ -249,7 +205,7 @@ class Levers:
 
     def finish_feed(self, feed_id: str, status: str | None = None, **wishes: Any) -> Json:
         """Ends a feed now: DONE, FATAL or CANCELLED, or as it would end."""
-        return self.pull("POST", f"/feeds/{_part(feed_id)}/finish", _said(status, wishes))
+        return self.pull("POST", f"/feeds/{part(feed_id)}/finish", _said(status, wishes))
 
     def decide_feeds(self, status: str, **which: Any) -> Json:
         """How the next feeds end; ``times=None``: all, until forgotten."""
@@ -265,7 +221,7 @@ class Levers:
 
     def finish_report(self, report_id: str, status: str | None = None, **wishes: Any) -> Json:
         """Ends a report now: DONE, FATAL or CANCELLED, or as it would end."""
-        return self.pull("POST", f"/reports/{_part(report_id)}/finish", _said(status, wishes))
+        return self.pull("POST", f"/reports/{part(report_id)}/finish", _said(status, wishes))
 
     def decide_reports(self, **wishes: Any) -> Json:
         """How the next reports end, or what stands in them (``text``)."""
@@ -275,19 +231,19 @@ class Levers:
 
     def purchase_orders(self, selling_partner_id: str, **wishes: Any) -> list[Json]:
         """Makes purchase orders for a vendor: ``count``, ``vendor_code``, ``items``, ..."""
-        return self._made(f"/vendors/{_part(selling_partner_id)}/purchase-orders", wishes)
+        return self._made(f"/vendors/{part(selling_partner_id)}/purchase-orders", wishes)
 
     def purchase_orders_of(self, selling_partner_id: str) -> list[Json]:
         """With what was acknowledged, shipped and invoiced."""
-        return self._items(f"/vendors/{_part(selling_partner_id)}/purchase-orders")
+        return self._items(f"/vendors/{part(selling_partner_id)}/purchase-orders")
 
     def direct_orders(self, selling_partner_id: str, **wishes: Any) -> list[Json]:
         """Makes direct-fulfillment orders for a vendor."""
-        return self._made(f"/vendors/{_part(selling_partner_id)}/direct-orders", wishes)
+        return self._made(f"/vendors/{part(selling_partner_id)}/direct-orders", wishes)
 
     def direct_orders_of(self, selling_partner_id: str) -> list[Json]:
         """With what was acknowledged and shipped."""
-        return self._items(f"/vendors/{_part(selling_partner_id)}/direct-orders")
+        return self._items(f"/vendors/{part(selling_partner_id)}/direct-orders")
 
     def transactions(self, **which: Any) -> list[Json]:
         """Transactions of vendors, oldest first: ``operation=``, ``status=`` and others narrow."""
@@ -304,7 +260,7 @@ class Levers:
 
     def finish_transaction(self, transaction_id: str, status: str | None = None, **w: Any) -> Json:
         """Ends a transaction now: Success or Failure (with ``errors``), or as it would end."""
-        path = f"/vendor-transactions/{_part(transaction_id)}/finish"
+        path = f"/vendor-transactions/{part(transaction_id)}/finish"
         return self.pull("POST", path, _said(status, w))
 
     def decide_transactions(self, status: str, **which: Any) -> Json:
@@ -323,15 +279,15 @@ class Levers:
 
     def messages(self, queue: str, **which: Any) -> list[Json]:
         """What lies in a queue (its name or ARN), oldest first, without receiving it."""
-        return self._items(f"/queues/{_part(queue)}/messages", **which)
+        return self._items(f"/queues/{part(queue)}/messages", **which)
 
     def put_message(self, queue: str, body: str) -> Json:
         """Any text into a queue, as a stranger might."""
-        return self.pull("POST", f"/queues/{_part(queue)}/messages", {"body": body})
+        return self.pull("POST", f"/queues/{part(queue)}/messages", {"body": body})
 
     def purge(self, queue: str) -> Json:
         """Takes all messages out of a queue."""
-        return self.pull("PATCH", f"/queues/{_part(queue)}", {"purge": True})
+        return self.pull("PATCH", f"/queues/{part(queue)}", {"purge": True})
 
     def aws_key(self, **wishes: Any) -> Json:
         """An AWS access key: ``access_key_id`` and ``secret_access_key``."""
@@ -400,7 +356,7 @@ class Levers:
     def fail(self, face: str, mode: str | int, **which: Any) -> Json:
         """``face``: lwa, spapi, documents or aws; ``mode``: a status from 400 to 599, or a failing
         mode. ``times``, ``after_calls``, ``operation``, ``partner`` and others narrow it."""
-        return self.pull("POST", f"/{_part(face)}/fail", {"mode": mode, **which})
+        return self.pull("POST", f"/{part(face)}/fail", {"mode": mode, **which})
 
     def fail_lwa(self, mode: str | int, **which: Any) -> Json:
         """Login with Amazon fails."""
@@ -485,16 +441,6 @@ class Levers:
         """Nothing was asked so far."""
         self.pull("DELETE", "/history")
 
-    # --- within -----------------------------------------------------------------------------------
-
-    def _items(self, path: str, **query: Any) -> list[Json]:
-        items: list[Json] = self.pull("GET", path, **query)["items"]
-        return items
-
-    def _made(self, path: str, wishes: Json) -> list[Json]:
-        items: list[Json] = self.pull("POST", path, wishes)["items"]
-        return items
-
 
 def _flat(which: Json) -> Json:
     facts: Json = which.get("facts", {})
@@ -504,27 +450,3 @@ def _flat(which: Json) -> Json:
 
 def _said(status: str | None, wishes: Json) -> Json:
     return wishes if status is None else {"status": status, **wishes}
-
-
-def _plain(value: Any) -> Any:
-    """As a query and a body spell it. Raises TypeError for what JSON does not know."""
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str | int | float):
-        return value
-    raise TypeError(f"a lever takes no {type(value).__name__}: {value!r}")
-
-
-def _words(said: str) -> str:
-    """What a refusal says, without its JSON."""
-    try:
-        words = json.loads(said)["error"]
-    except (ValueError, TypeError, KeyError):
-        return said
-    return str(words)
-
-
-def _part(text: str) -> str:
-    return urllib.parse.quote(text, safe="")
