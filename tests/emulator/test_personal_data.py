@@ -211,7 +211,7 @@ def test_roles_open_their_part_of_2026_alone(kit: Kit, role: str) -> None:
             {"buyer.email", "recipient.phone"},
         ),
     ],
-    ids=str,
+    ids=["pending", "cancelled", "shipped by Amazon"],
 )
 def test_v0_tells_by_status(kit: Kit, wishes: dict[str, Any], hidden: set[str]) -> None:
     order = peopled(kit.house, kit.desk, **wishes)

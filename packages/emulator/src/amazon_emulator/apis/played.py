@@ -58,4 +58,7 @@ OPERATIONS: tuple[Operation, ...] = (
 )
 
 # What a sandbox does; all else it answers from the models' cases.
-SANDBOX_OPERATIONS: tuple[Operation, ...] = notifications.SANDBOX_OPERATIONS
+SANDBOX_OPERATIONS: tuple[Operation, ...] = (
+    *direct_fulfillment_sandbox.OPERATIONS,
+    *notifications.SANDBOX_OPERATIONS,
+)

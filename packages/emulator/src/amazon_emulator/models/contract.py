@@ -58,7 +58,8 @@ def _of_body(described: Described, asking: Asking) -> Iterator[Fault]:
         is_form = any(known.place == "formData" for known in described.parameters)
         if given and not is_form:
             words = f"a {asking.method} of this operation takes no body"
-            yield Fault("body", words, "body")
+            empty = asking.body.strip() == b"{}"
+            yield Fault("body", words, "style" if empty else "body")
         return
     if not given:
         if declared.required:

@@ -29,7 +29,9 @@ Kind = Literal[
     "status",
 ]  # fmt: skip
 
-MILD: frozenset[Kind] = frozenset({"unknown field", "style"})
+# What Amazon is seen to pass over: fields and parameters that it does not know, other ways to write
+# a list, an empty object where no body is.
+MILD: frozenset[Kind] = frozenset({"unknown field", "unknown parameter", "style"})
 
 CLOSED = "is not known to the model, which closes this object"
 

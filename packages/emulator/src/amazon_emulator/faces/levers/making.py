@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from copy import copy
+from datetime import datetime
 from typing import Any, get_args
 
-from amazon_emulator import issuing, marketplaces, safety
-from amazon_emulator.clock import read_instant, stamp
+from amazon_emulator import instants, issuing, marketplaces, safety
+from amazon_emulator.clock import stamp
 from amazon_emulator.faces.levers.wishes import Wish, WrongWish
 from amazon_emulator.marketplaces import REGIONS, Marketplace, Region
 from amazon_emulator.stage import Stage
@@ -324,13 +325,14 @@ def add_grant(stage: Stage, wish: Wish) -> dict[str, Any]:
     region: Region = wish.choice("region", REGIONS, partner.regions[0])
     granted, ends = wish.maybe("granted_at"), wish.maybe("ends_at")
     wish.done()
+    now = stage.clock.now()
     grant = stage.world.give(
         partner,
         application,
         region,
-        stage.clock.now() if granted is None else instant(granted),
+        now if granted is None else instant(granted, now),
         self_authorized=True,
-        ends_at=None if ends is None else instant(ends),
+        ends_at=None if ends is None else instant(ends, now),
     )
     return {**grant_view(grant), "refresh_token": grant.refresh_token}
 
@@ -408,9 +410,10 @@ def store(code_or_id: str) -> Marketplace:
         raise WrongWish(str(error)) from None
 
 
-def instant(text: str) -> Any:
+def instant(text: str, now: datetime) -> datetime:
+    """ISO 8601, or a distance from the present such as "-3 days"."""
     try:
-        return read_instant(text)
+        return instants.read(text, now)
     except ValueError as error:
         raise WrongWish(str(error)) from None
 

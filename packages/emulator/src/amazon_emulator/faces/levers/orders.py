@@ -132,7 +132,7 @@ def _created_at(wish: Wish, now: datetime) -> datetime:
     if not 0 <= age <= OLDEST.total_seconds():
         raise WrongWish(_WHEN)
     told = wish.maybe("created_at")
-    created_at: datetime = instant(told) if told else now - timedelta(seconds=age)
+    created_at = instant(told, now) if told else now - timedelta(seconds=age)
     if not now - OLDEST <= created_at <= now:
         raise WrongWish(_WHEN)
     return created_at

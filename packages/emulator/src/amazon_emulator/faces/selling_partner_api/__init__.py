@@ -136,7 +136,8 @@ class Endpoint:
         headers |= guards.rate_limit(self.stage, token, known, said.status, self.sandbox)
         if how:
             headers[HOW_HEADER] = how
-        guards.check_answer(self.stage, known, said, asked)
+        if how != "case":  # some of Amazon's own cases break Amazon's own models
+            guards.check_answer(self.stage, known, said, asked)
         return self.dress(said, headers)
 
     def answer(self, call: Call, known: Known) -> tuple[Said, str | None]:
