@@ -198,6 +198,47 @@ def test_a_region_answers_unplayed_operations_from_the_models(sandbox: Sandbox) 
     assert house.call(path, None, region="na", **query).status_code == 403
 
 
+def test_scenarios_are_played_in_the_sandbox(sandbox: Sandbox) -> None:
+    """Amazon has these two operations there alone; elsewhere the sandbox answers from models."""
+    house = sandbox.house
+    vendor = house.vendor()
+    token = house.access_token(vendor)
+    base = f"{house.amazon.addresses['sandbox_eu']}/vendor/directFulfillment/sandbox/2021-10-28"
+    party = {"partyId": vendor["vendor_codes"][0]}
+    wanted = {"orders": [{"sellingParty": party, "shipFromParty": {"partyId": "WH1"}}]}
+    answer = house.http.post(f"{base}/orders", json=wanted, headers={"x-amz-access-token": token})
+    assert answer.status_code == 202, answer.text
+    assert answer.json()["transactionId"]
+    house.amazon.levers.advance(300)
+    partner_id = vendor["selling_partner_id"]
+    made = house.amazon.levers.pull("GET", f"/vendors/{partner_id}/direct-orders")["items"]
+    assert {one["vendor_code"] for one in made} == {party["partyId"]}
+
+
+def test_a_grantless_access_token_tracks_and_opens_nothing_else(sandbox: Sandbox) -> None:
+    house = sandbox.house
+    scope = "sellingpartnerapi::shipments:track"
+    token = house.lwa(grant_type="client_credentials", scope=scope).json()["access_token"]
+    tracked = house.call("/tracking/2026-01-30/shipments/track", token)
+    assert tracked.status_code in (200, 400, 501)  # 501 where the folder lacks this model
+    assert house.call("/fba/inventory/v1/summaries", token).status_code == 403
+    other = house.lwa(grant_type="client_credentials", scope="sellingpartnerapi::notifications")
+    token = other.json()["access_token"]
+    assert house.call("/tracking/2026-01-30/shipments/track", token).status_code == 403
+
+
+def test_amazons_own_cases_are_no_breach_of_ours(sandbox: Sandbox) -> None:
+    """Some of them break Amazon's own models; the contract tells of what the emulator made."""
+    sandbox.house.amazon.levers.pull("PUT", "/contract", {"mode": "report"})
+    known = sandbox.operation("getMyFeesEstimateForSKU")
+    case = next(case for case in known.cases if case.status == 200)
+    path = {one.name: "x" for one in known.parameters if one.place == "path"}
+    answer = sandbox.ask(known, Asking("POST", path), wanted=f"{case.status}/1")
+    assert answer.json() == case.body
+    [contract] = [sandbox.house.amazon.levers.pull("GET", "/contract", side="answer")]
+    assert contract["breaches"] == []
+
+
 def test_without_models_it_says_so(http: httpx2.Client) -> None:
     with Emulator(gentle=True) as amazon:
         house = House(amazon, http, amazon.levers.application("Northwind Connect"))
