@@ -102,8 +102,7 @@ def test_the_world_of_the_package_is_lively() -> None:
     told = world_file.describe(stage)
     assert told["applications"][0]["lwa_client_secret"].startswith("amzn1.oa2-cs.v1.emulated")
     assert all(one["refresh_token"].startswith("Atzr|emulated") for one in told["grants"])
-    labels = list(world_file.printed(stage))
-    assert len(labels) == len(set(labels)) == 7
+    assert len(told["grants"]) == 3
 
 
 def test_numbers_go_on_behind_those_of_the_file(house: House) -> None:

@@ -60,7 +60,6 @@ __all__ = [
     "export",
     "load",
     "load_file",
-    "printed",
     "small",
 ]
 
@@ -381,19 +380,6 @@ def describe(stage: Stage) -> dict[str, Any]:
             for known in world.grants.values()
         ],
     }
-
-
-def printed(stage: Stage) -> dict[str, dict[str, Any]]:
-    """The same for a terminal: what it is -> its fields."""
-    told = describe(stage)
-    lines: dict[str, dict[str, Any]] = {}
-    for one in told["applications"]:
-        lines[f"application {one['name']} ({one['application_id']})"] = one
-    for one in told["partners"]:
-        lines[f"{one['kind']} {one['name']} ({one['selling_partner_id']})"] = one
-    for number, one in enumerate(told["grants"], 1):
-        lines[f"grant {number}: {one['partner']} to {one['application']}, {one['region']}"] = one
-    return lines
 
 
 def small() -> Path:
