@@ -120,6 +120,13 @@ class TestParameters:
         more = ask(("size", "5"), ("since", "now"), ("and", "more"), x_mode="fast", body={"a": 1})
         assert told(answer(found, more)) == "it"
 
+    @pytest.mark.parametrize("written", ["500", "500.0", "500.00", "5e2"])
+    def test_numbers_are_compared_as_numbers(self, tmp_path: Path, written: str) -> None:
+        found = described(tmp_path, {"200": [case({"size": {"value": 500.0}}, is_("it"))]})
+        assert told(answer(found, ask(("size", written)))) == "it"
+        assert told(answer(found, ask(("size", "500.01")))) == "none"
+        assert told(answer(found, ask(("size", "NaN")))) == "none"
+
     def test_parameter_named_without_a_value_is_any(self, tmp_path: Path) -> None:
         found = described(tmp_path, {"200": [case({"since": {}}, is_("it"))]})
         assert told(answer(found, ask())) == "it"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from amazon_emulator.asking import Asking
@@ -112,12 +113,24 @@ def _same_texts(
 ) -> bool:
     if not isinstance(wanted, list) and given == [_text(wanted)]:
         return True
+    if _same_number(given, wanted):
+        return True
     if sorted(given) == texts:
         return True
     if not isinstance(wanted, list) and not _is_list(described, name):
         return False
     separator = _separator(described, name)
     return sorted(p for one in given for p in one.split(separator) if p) == texts
+
+
+def _same_number(given: list[str], wanted: Any) -> bool:
+    """500, 500.0 and 5e2 are one number, however a client writes it."""
+    if isinstance(wanted, bool) or not isinstance(wanted, int | float) or len(given) != 1:
+        return False
+    try:
+        return Decimal(given[0]) == Decimal(str(wanted))
+    except InvalidOperation:
+        return False
 
 
 def _texts(described: Described, case: Case, spot: int) -> list[str]:

@@ -31,8 +31,9 @@ from amazon_emulator.stage import Stage
 from amazon_emulator.weather import Spell
 from amazon_emulator.world import AccessToken
 
-__all__ = ["OPERATIONS", "Endpoint", "face", "known_routes", "refuse_by"]
+__all__ = ["OPERATIONS", "Endpoint", "face", "known_routes", "media_of", "refuse_by"]
 
+JSON = "application/json"
 HOW_HEADER = "x-amazon-emulator-answer"
 
 
@@ -115,7 +116,7 @@ class Endpoint:
         asked: Asked,
         spell: Spell | None,
     ) -> Response:
-        headers = {"x-amzn-requestid": issuing.request_id()}
+        headers = {"x-amzn-requestid": issuing.request_id(), **media_of(known)}
         try:
             refuse_by(spell, work_done=False)
             call = guards.admit(self.stage, self.region, asking, known, token, self.sandbox)
@@ -167,6 +168,13 @@ class Endpoint:
         if said.status >= 400:
             given.setdefault("x-amzn-errortype", "InvalidInputException")
         return answering.as_json(payload, said.status, given)
+
+
+def media_of(known: Known | None) -> dict[str, str]:
+    """The content type, where the model of an operation knows another than JSON (Messaging)."""
+    if known is None or known.described is None or JSON in (known.described.produces or (JSON,)):
+        return {}
+    return {"content-type": known.described.produces[0]}
 
 
 def refuse_by(spell: Spell | None, *, work_done: bool) -> None:
