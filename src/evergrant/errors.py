@@ -12,7 +12,8 @@ one mapping of its own) or for decisions of ``rules``, which are values, not exc
     │   ├── NotAllowed                  known, but without the right
     │   ├── NotFound                    no such thing, or none that the caller may see
     │   ├── Conflict                    the wish contradicts what is stored
-    │   └── TooLarge                    more bytes than the door takes
+    │   ├── TooLarge                    more bytes than the door takes
+    │   └── OverLimit                   our own 429: the shared bucket is empty
     ├── PartnerError                    blame partner: the selling partner has to act
     │   ├── NotYetAuthorized            consent was never given
     │   ├── GrantRefused                LWA says invalid_grant: revoked, made-up, of another client
@@ -70,6 +71,7 @@ __all__ = [
     "NotFound",
     "NotYetAuthorized",
     "OurError",
+    "OverLimit",
     "PartnerError",
     "SealBroken",
     "StoreUnavailable",
@@ -175,6 +177,26 @@ class Conflict(CallerError):
 class TooLarge(CallerError):
     code = "too_large"
     default_message = "The request is larger than this door takes."
+
+
+class OverLimit(CallerError):
+    """Amazon's limit for this operation is spent, and the caller was not ready to wait so long.
+    Amazon was not asked. After ``retry_after_s`` seconds a permit can be had."""
+
+    code = "over_limit"
+    permanent = False
+    default_message = "Amazon's limit for this operation is spent for the moment."
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        retry_after_s: float,
+        hint: str | None = None,
+        facts: Mapping[str, object] | None = None,
+    ) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(message, hint=hint, facts=facts)
 
 
 # --- partner --------------------------------------------------------------------------------

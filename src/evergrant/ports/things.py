@@ -29,6 +29,7 @@ __all__ = [
     "ApiKey",
     "Application",
     "Authorization",
+    "CallCount",
     "ClientInstance",
     "ConnectionKey",
     "Grant",
@@ -44,6 +45,7 @@ __all__ = [
     "OutboxKind",
     "OutboxState",
     "Participation",
+    "PlanOverride",
     "SealedSecret",
     "Standing",
     "SupportReport",
@@ -340,17 +342,20 @@ class Operator:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
-    """``client_instance_id`` None: reaches all instances. The key itself is kept as digest."""
+    """``client_instance_id`` None: reaches all instances. ``account_ids`` None: all accounts that
+    the instance reaches, else these and nothing besides. The key itself is kept as digest."""
 
     id: str
     name: str
     digest: str = field(repr=False)
     rights: frozenset[Right]
     client_instance_id: str | None = None
+    account_ids: frozenset[str] | None = None
     created_at: datetime
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
     last_used_at: datetime | None = None
+    replaced_by: str | None = None  # rotated: the key that takes its place; ends at expires_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -362,7 +367,48 @@ class ConnectionKey:
     name: str = ""
     digest: str = field(repr=False)
     created_at: datetime
+    expires_at: datetime | None = None
     revoked_at: datetime | None = None
+    last_used_at: datetime | None = None
+    replaced_by: str | None = None
+
+
+# --- limits and calls -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanOverride:
+    """A usage plan that an operator set. The narrowest that fits decides: that of the account,
+    then of the application, then that for all. ``operation`` is a name of `rules.operations`."""
+
+    id: str
+    operation: str
+    application_id: str | None = None
+    account_id: str | None = None
+    rate_per_s: float
+    burst: int
+    #: False: of a pair of account and application. True: of the application over all its accounts.
+    of_application: bool = False
+    note: str = ""
+    created_at: datetime
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallCount:
+    """Calls of one account to one operation within one hour, over all processes."""
+
+    id: str  # account/operation/hour
+    account_id: str
+    operation: str
+    hour_at: datetime
+    calls: int = 0
+    waits: int = 0  # calls that waited for a permit
+    waited_ms: int = 0
+    refused: int = 0  # our own 429
+    throttled: int = 0  # Amazon's
+    errors: Mapping[str, int] = field(default_factory=dict)  # by cause
+    last_at: datetime
 
 
 # --- the safe -------------------------------------------------------------------------------

@@ -12,8 +12,27 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from enum import IntEnum
 
-__all__ = ["FULL", "Bucket", "Granted", "Plan", "Wait", "available", "learn", "take"]
+__all__ = [
+    "FULL",
+    "Bucket",
+    "Granted",
+    "Importance",
+    "Plan",
+    "Wait",
+    "available",
+    "learn",
+    "take",
+]
+
+
+class Importance(IntEnum):
+    """Who comes first when a bucket runs low."""
+
+    FIRST = 0  # cancellations and refunds: late costs money
+    SECOND = 1  # what Evergrant does for the account by itself
+    LAST = 2  # programs through the gateway
 
 
 @dataclass(frozen=True, slots=True)

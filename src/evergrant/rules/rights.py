@@ -31,6 +31,10 @@ class Right(StrEnum):
     WRITE = "write"  # add and change accounts, send links, adopt refresh tokens
     ACCESS_TOKENS = "access_tokens"  # receive access tokens of accounts within reach
     MANAGE = "manage"  # applications and their credentials, instances, operators, API keys
+    AMAZON_READ = "amazon_read"  # through the gateway: operations that only read
+    AMAZON_WRITE = "amazon_write"  # through the gateway: operations that change something
+    PERSONAL_DATA = "personal_data"  # through the gateway: personal data of buyers
+    DATA_PLANE = "data_plane"  # nginx asks us what to do with a request that somebody sent to it
 
 
 class Role(StrEnum):
@@ -60,13 +64,15 @@ class CallerKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who asks. ``client_instance_id`` None reaches every instance."""
+    """Who asks. ``client_instance_id`` None reaches every instance; ``account_ids`` None every
+    account of those, else these accounts and nothing that belongs to no account."""
 
     kind: CallerKind
     id: str = ""
     name: str = ""
     rights: frozenset[Right] = frozenset()
     client_instance_id: str | None = None
+    account_ids: frozenset[str] | None = None
 
     def may(self, right: Right) -> bool:
         return right in self.rights
@@ -74,7 +80,15 @@ class Caller:
     def reaches(self, client_instance_id: str | None) -> bool:
         """Whether a thing of this instance may be seen at all. Things of no instance
         (applications, the journal as a whole) are reached by unbound callers only."""
+        if self.account_ids is not None:
+            return False
         return self.client_instance_id is None or self.client_instance_id == client_instance_id
+
+    def reaches_account(self, account_id: str, client_instance_id: str) -> bool:
+        """Whether this account, which belongs to that instance, may be seen at all."""
+        if self.account_ids is not None and account_id not in self.account_ids:
+            return False
+        return self.client_instance_id in (None, client_instance_id)
 
     def __str__(self) -> str:
         """As the journal writes it: ``api_key:key_…``, ``command_line:root``, ``system``."""

@@ -54,6 +54,7 @@ class ServerRole(StrEnum):
     ALL = "all"
     WEB = "web"
     API = "api"
+    GATEWAY = "gateway"
 
 
 class LogFormat(StrEnum):
@@ -116,6 +117,12 @@ class Settings:
     log_format: LogFormat
     log_level: str  # debug, info, warning, error
     clock_file: Path | None
+    gateway_port: int | None  # None: no port of its own; 0: any free one
+    gateway_hosts: tuple[str, ...]
+    gateway_wait_s: float
+    gateway_longest_wait_s: float
+    decide_port: int | None  # None: no nginx asks us
+    outcomes_port: int  # UDP, beside decide_port
     invitation_life: timedelta
     body_limit: int  # bytes
     lwa_timeout_s: float
@@ -134,6 +141,7 @@ class Settings:
         values = reading.values()
         reading.refuse_if_wrong()
         settled = {name: values[name] or stand_in for name, stand_in in _STAND_INS.items()}
+        values["gateway_hosts"] = values["gateway_hosts"] or ()
         settled["public_url"] = values["public_url"] or _url_of(values["host"], values["port"])
         return cls(
             **{**values, **settled},
@@ -221,6 +229,7 @@ def _s(name: str, section: str, read: Callable[[str], Any], what: str, **more: A
 
 _PLACE, _DATA, _HOUSE, _AMAZON = "Server", "Data and secrets", "House and mail", "Amazon"
 _LIMITS, _LOGS = "Limits", "Logs and development"
+_GATEWAY = "Gateway"
 
 # fmt: off
 SETTINGS: tuple[Setting, ...] = (
@@ -234,7 +243,8 @@ SETTINGS: tuple[Setting, ...] = (
        "Port that the server listens at; 0 takes any free one.",
        default="8080", example="8000"),
     _s("ROLE", _PLACE, readers.word(ServerRole),
-       "What this process answers: `web` (partners' browsers), `api` (programs) or `all`.",
+       "What this process answers: `web` (partners' browsers), `api` (programs), `gateway` (calls "
+       "to Amazon) or `all`.",
        default="all", example="api"),
     _s("WORKER_CONCURRENCY", _PLACE, readers.integer(1, 200),
        "Jobs that one worker does at a time.",
@@ -275,6 +285,26 @@ SETTINGS: tuple[Setting, ...] = (
        default="10", example="5"),
     _s("AMAZON_TIMEOUT_S", _AMAZON, readers.seconds(0.1, 600),
        "Seconds to wait for the Selling Partner API.", default="30", example="60"),
+    _s("GATEWAY_PORT", _GATEWAY, readers.integer(0, 65535),
+       "Port at which the gateway answers with Amazon's own paths; 0 takes any free one.",
+       unset="no port of its own; the gateway is below `/gateway` of the main one",
+       example="8081"),
+    _s("GATEWAY_HOSTS", _GATEWAY, readers.host_names,
+       "Names, with commas between, under which requests to the main port go to the gateway.",
+       unset="none", example="amazon.connect.your-house.example"),
+    _s("GATEWAY_WAIT_S", _GATEWAY, readers.seconds(0, 600),
+       "Seconds that a call waits for a permit when its program does not say how long it is "
+       "ready to wait.",
+       default="10", example="0"),
+    _s("GATEWAY_LONGEST_WAIT_S", _GATEWAY, readers.seconds(0, 3600),
+       "Longest wait that a program may ask for, in seconds.", default="120", example="600"),
+    _s("DECIDE_PORT", _GATEWAY, readers.integer(0, 65535),
+       "Port at which nginx, as data plane, asks what to do with a request. Never open it to "
+       "anybody but nginx.",
+       unset="nginx is not the data plane", example="8082"),
+    _s("OUTCOMES_PORT", _GATEWAY, readers.integer(0, 65535),
+       "UDP port at which nginx tells how calls ended; 0 takes any free one.",
+       default="8083", example="9083"),
     _s("BODY_LIMIT", _LIMITS, readers.integer(1024, 1024**3),
        "Largest request body, in bytes.",
        default="1048576", example="262144"),

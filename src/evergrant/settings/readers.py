@@ -6,6 +6,7 @@ for: which setting is read how (the list in this package).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from email.utils import parseaddr
@@ -25,6 +26,7 @@ __all__ = [
     "days",
     "folder",
     "host",
+    "host_names",
     "integer",
     "public_url",
     "seconds",
@@ -34,6 +36,9 @@ __all__ = [
 ]
 
 Word = TypeVar("Word", bound=StrEnum)
+
+#: Without a port: requests name theirs, and what they are looked for by is the name.
+_HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", re.ASCII)
 
 
 def word(words: type[Word]) -> Callable[[str], Word]:
@@ -91,6 +96,14 @@ def host(text: str) -> str:
     if not text.isascii() or any(c.isspace() or c in "/@?#" for c in text):
         raise Fault("bad_host", f"'{text}' is not an address to listen at.")
     return text
+
+
+def host_names(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip().lower() for name in text.split(",") if name.strip())
+    for name in names:
+        if not _HOST_NAME.fullmatch(name):
+            raise Fault("bad_host", f"'{name}' is not the name of a host.")
+    return names
 
 
 def database_url(text: str) -> Secret:

@@ -11,7 +11,7 @@ from datetime import datetime
 from evergrant.rules.marketplaces import PartnerKind, Region
 from evergrant.rules.secrecy import Secret
 
-__all__ = ["AccessToken", "GrantlessToken"]
+__all__ = ["AccessToken", "GrantlessToken", "Pass", "RestrictedDataToken"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,3 +35,26 @@ class GrantlessToken:
     expires_at: datetime
     application_id: str
     scope: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestrictedDataToken:
+    """For one operation (method and path) of one account. Lives for an hour at most."""
+
+    value: Secret
+    expires_at: datetime
+    account_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pass:
+    """What a program holds at the gateway in place of an access token (``egp_…``). It names an
+    account and the keys that it was given for, and is of no use to anybody but Evergrant."""
+
+    account_id: str
+    api_key_id: str
+    connection_key_id: str
+    #: None: an access token. Else it stands for a restricted data token: method, path and data
+    #: elements of each resource that was named, as Amazon's createRestrictedDataToken takes them.
+    resources: tuple[tuple[str, str, tuple[str, ...]], ...] | None = None
+    expires_at: datetime

@@ -1,0 +1,59 @@
+"""What the gate is asked, what it gives leave for, and what it is told afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from evergrant.ports.budgets import Share
+from evergrant.rules.budgets import Importance
+from evergrant.rules.marketplaces import Region
+from evergrant.rules.operations import Operation
+from evergrant.rules.secrecy import Secret
+
+__all__ = ["Asked", "Leave", "Outcome"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One call that somebody wants to make. ``path`` and ``query`` (without ``?``) are as they were
+    sent, encoded."""
+
+    account_id: str
+    method: str
+    path: str
+    query: str = ""
+    #: Of a restricted data token that the caller named; None: it named none.
+    data_elements: frozenset[str] | None = None
+    ready_to_wait_s: float | None = None  # None: as the settings say
+    importance: Importance = Importance.LAST
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leave:
+    """Leave for one call: to this endpoint, with this access token (or restricted data token, or
+    grantless token), now."""
+
+    request_id: str
+    account_id: str
+    application_id: str
+    region: Region
+    operation: Operation
+    endpoint: str
+    access_token: Secret = field(repr=False)
+    restricted: bool = False
+    shares: tuple[Share, ...] = ()
+    waited_s: float = 0.0
+    permits_left: int = 0
+    asked: Asked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a call ended. ``status`` None: there was no answer."""
+
+    status: int | None
+    took_s: float
+    reported_rate_per_s: float | None = None  # x-amzn-RateLimit-Limit
+    amazon_request_id: str = ""
+    error: str = ""  # Amazon's code, or ours; a word for the counts
