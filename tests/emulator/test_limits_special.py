@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from amazon_emulator.limits import Exhausted, Limits, plans_of, spend_for
+from amazon_emulator.limits import Exhausted, Limits, spend_for
 from amazon_emulator.limits.special import OPERATIONS, SANDBOX, Kind, of_feed, of_report
 from amazon_emulator.stage import Stage
 
@@ -30,7 +30,7 @@ class Caller:
             "application_id": "app", "partner_id": "A1", "region": "eu", **who,
         }  # fmt: skip
         operation = OPERATIONS[kind]
-        plan = plans_of(self.stage).of(
+        plan = self.stage.plans.of(
             *operation, application_id=given["application_id"], partner_id=given["partner_id"]
         )
         limits = self.stage.of(Limits)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from amazon_emulator.limits.buckets import ALLOWED, Level, Limits, Verdict
 from amazon_emulator.limits.header import header_for, sometimes
-from amazon_emulator.limits.plans import Plan, Plans, plans_of
+from amazon_emulator.limits.plans import Plan, Plans
 from amazon_emulator.limits.spending import Exhausted, buckets_of, spend_for
 
 __all__ = [
@@ -21,7 +21,6 @@ __all__ = [
     "Verdict",
     "buckets_of",
     "header_for",
-    "plans_of",
     "sometimes",
     "spend_for",
 ]

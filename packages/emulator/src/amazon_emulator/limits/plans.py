@@ -37,7 +37,6 @@ __all__ = [
     "Source",
     "header_text",
     "packaged",
-    "plans_of",
 ]
 
 Operation = tuple[str, str]  # method, path template
@@ -302,11 +301,6 @@ class Plans:
                     f"{place}: must be an object of method and path (texts), application_id and "
                     "partner (texts or null), rate (a number) and burst (a whole number)"
                 )
-
-
-def plans_of(stage: Stage) -> Plans:
-    """The plans that hold at this stage."""
-    return stage.plans
 
 
 def header_text(rate: Fraction) -> str:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from amazon_emulator.limits import special
 from amazon_emulator.limits.buckets import Key, Limits, Scope
 from amazon_emulator.limits.measures import Measure
-from amazon_emulator.limits.plans import plans_of
 
 if TYPE_CHECKING:
     from amazon_emulator.stage import Stage
@@ -76,7 +75,7 @@ def spend_for(
     own: Key = ("pair", application_id, partner_id, region, operation, "")
     both = limits.json_feeds_spend_both or kind != "feed"
     if not both and type != "JSON_LISTINGS_FEED":
-        plan = plans_of(stage).of(*operation, application_id=application_id, partner_id=partner_id)
+        plan = stage.plans.of(*operation, application_id=application_id, partner_id=partner_id)
         if plan is not None:
             wanted.append((own, plan.measure))
     if not wanted:

@@ -58,7 +58,7 @@ class Contract:
         contract = cast("Contract", stage.of(cls))
         if not contract.begun:
             contract.begun = True
-            contract.mode = getattr(stage, "contract_mode", None) or "off"
+            contract.mode = stage.contract_mode
         return contract
 
     def tell(

@@ -79,11 +79,6 @@ class Case:
     headers: Mapping[str, str] = field(default_factory=dict)
     older: bool = False
 
-    @property
-    def matches_anything(self) -> bool:
-        """No parameter and no body is asked for."""
-        return not self.parameters and not self.compares_body
-
 
 @dataclass(frozen=True, eq=False)
 class Described:

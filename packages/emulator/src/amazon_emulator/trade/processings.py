@@ -7,7 +7,7 @@ whom a test's decision meets, and how often. It moves nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal, Protocol, TypeVar
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Decision",
     "Status",
     "highest",
+    "instants_fit",
     "is_meant",
     "take",
 ]
@@ -59,6 +60,13 @@ def take(decisions: list[T], type: str, partner_id: str) -> T | None:
                     decisions.remove(decision)
             return decision
     return None
+
+
+def instants_fit(status: Status, started_at: datetime | None, ended_at: datetime | None) -> bool:
+    """Whether it began if it is in progress, and ended if it is at an end."""
+    if status == "IN_PROGRESS" and started_at is None:
+        return False
+    return (ended_at is not None) is (status in ENDS)
 
 
 def highest(number: int, ids: Iterable[str], base: int) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 from amazon_emulator.clock import stamp
 from amazon_emulator.faces.levers.making import application_of, partner_of
 from amazon_emulator.faces.levers.wishes import Wish, WrongWish
-from amazon_emulator.limits import Level, Limits, Plan, buckets_of, plans_of
+from amazon_emulator.limits import Level, Limits, Plan, buckets_of
 from amazon_emulator.limits.buckets import Key
 from amazon_emulator.limits.measures import Measure
 from amazon_emulator.limits.plans import Operation
@@ -84,7 +84,7 @@ def _operations_by(stage: Stage, wish: Wish) -> tuple[Operation, ...] | None:
         return None
     found = tuple(
         (known_method, known_path)
-        for known_method, known_path, known_name in plans_of(stage).known()
+        for known_method, known_path, known_name in stage.plans.known()
         if name in (None, known_name) and path in (None, known_path)
         if method is None or method.upper() == known_method
     )
@@ -150,7 +150,7 @@ def set_limits_plan(stage: Stage, wish: Wish) -> dict[str, Any]:
         Plan.of(rate, burst)
     except ValueError as error:
         raise WrongWish(str(error)) from None
-    plans = plans_of(stage)
+    plans = stage.plans
     for operation in operations:
         plans.override(
             *operation,
@@ -169,7 +169,7 @@ def restore_limits_plan(stage: Stage, wish: Wish) -> dict[str, Any]:
     chosen = _Chosen.by(stage, wish)
     _no_region(chosen)
     wish.done()
-    plans = plans_of(stage)
+    plans = stage.plans
     operations = chosen.operations
     if operations is None:
         operations = tuple({(row.method, row.template) for row in plans.overrides})
@@ -228,9 +228,7 @@ def _buckets_of_pairs(
     found: dict[Key, Measure] = {}
     for operation in operations:
         for application_id, partner_id, region in pairs:
-            plan = plans_of(stage).of(
-                *operation, application_id=application_id, partner_id=partner_id
-            )
+            plan = stage.plans.of(*operation, application_id=application_id, partner_id=partner_id)
             if plan is not None:
                 found["pair", application_id, partner_id, region, operation, ""] = plan.measure
     return found
@@ -241,7 +239,7 @@ def _buckets_of_applications(
 ) -> dict[Key, Measure]:
     found: dict[Key, Measure] = {}
     for operation in operations:
-        plan = plans_of(stage).of(*operation)
+        plan = stage.plans.of(*operation)
         measure = None if plan is None else plan.application_measure
         if measure is not None:
             for application_id, _, region in pairs:
@@ -305,7 +303,7 @@ def _level_view(stage: Stage, level: Level) -> dict[str, Any]:
         "application_id": application_id,
         "partner": partner_id,
         "region": region,
-        "operation": "*" if operation == ALL_CALLS else plans_of(stage).name_of(method, path),
+        "operation": "*" if operation == ALL_CALLS else stage.plans.name_of(method, path),
         "method": method,
         "path": path,
         "type": extra.partition("#")[0] or None,
@@ -318,7 +316,7 @@ def _level_view(stage: Stage, level: Level) -> dict[str, Any]:
 
 
 def _plans(stage: Stage, chosen: _Chosen, operations: tuple[Operation, ...]) -> dict[str, Any]:
-    plans = plans_of(stage)
+    plans = stage.plans
     items = []
     for method, path in operations:
         plan = plans.of(

@@ -40,7 +40,7 @@ HOW_HEADER = "x-amazon-emulator-answer"
 def known_routes(stage: Stage, *, sandbox: bool = False) -> Routes:
     """Everything there is: played, described by a model, or known by its usage plan alone."""
     played = SANDBOX_OPERATIONS if sandbox else OPERATIONS
-    return Routes.over(played, stage.models.operations, limits.plans_of(stage).known())
+    return Routes.over(played, stage.models.operations, stage.plans.known())
 
 
 @dataclass(frozen=True)

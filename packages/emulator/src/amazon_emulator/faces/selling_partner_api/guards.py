@@ -199,7 +199,7 @@ def rate_limit(
 
 def _plan(stage: Stage, token: AccessToken, known: Known) -> limits.Plan | None:
     application_id, partner_id = _spender(token)
-    return limits.plans_of(stage).of(
+    return stage.plans.of(
         known.method, known.template, application_id=application_id, partner_id=partner_id
     )
 

@@ -12,7 +12,7 @@ from amazon_emulator.clock import stamp
 from amazon_emulator.marketplaces import REGIONS, Region
 from amazon_emulator.trade.feeds.choices import Choice
 from amazon_emulator.trade.feeds.types import FEED_TYPES, FeedKind
-from amazon_emulator.trade.processings import ENDS, STATUSES, Status
+from amazon_emulator.trade.processings import STATUSES, Status, instants_fit
 from amazon_emulator.trade.records import Record
 
 __all__ = ["FIRST_ID", "Feed", "Line"]
@@ -106,8 +106,6 @@ class Feed:
             else Choice.from_json(Record.of(choice, f"{row.place}.choice")),
         )
         row.done()
-        if (feed.started_at is None and feed.status == "IN_PROGRESS") or (
-            (feed.ended_at is None) is (feed.status in ENDS)
-        ):
+        if not instants_fit(feed.status, feed.started_at, feed.ended_at):
             raise ValueError(f"{row.place}: its instants do not fit its status")
         return feed

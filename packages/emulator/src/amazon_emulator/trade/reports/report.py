@@ -10,7 +10,7 @@ from typing import Any
 from amazon_emulator.agenda import Entry
 from amazon_emulator.clock import stamp
 from amazon_emulator.marketplaces import REGIONS, Region
-from amazon_emulator.trade.processings import ENDS, STATUSES, Status
+from amazon_emulator.trade.processings import STATUSES, Status, instants_fit
 from amazon_emulator.trade.records import Record
 from amazon_emulator.trade.reports.choices import ReportChoice
 from amazon_emulator.trade.reports.types import REPORT_TYPES
@@ -123,9 +123,7 @@ class Report:
             else ReportChoice.from_json(Record.of(choice, f"{row.place}.choice")),
         )
         row.done()
-        if (report.started_at is None and report.status == "IN_PROGRESS") or (
-            (report.ended_at is None) is (report.status in ENDS)
-        ):
+        if not instants_fit(report.status, report.started_at, report.ended_at):
             raise ValueError(f"{row.place}: its instants do not fit its status")
         return report
 
