@@ -10,7 +10,7 @@ UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generat
               --no-emit-index-url --no-emit-find-links --no-header -c requirements/bounds.in
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo demo-serve test test-fast chromium node-sdk lint types imports bench docs locks clean
+.PHONY: help setup setup-dev demo demo-serve test test-fast chromium nginx node-sdk lint types imports bench docs locks clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -46,7 +46,7 @@ demo: setup  ## run the main job before your eyes: connect a seller and a vendor
 demo-serve: setup  ## the same, and leave everything running, with the addresses printed
 	@$(BIN)/python -m demo --serve
 
-test: setup-dev chromium node-sdk lint types imports  ## everything that must hold
+test: setup-dev chromium nginx node-sdk lint types imports  ## everything that must hold
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 test-fast: setup-dev  ## the shelves without processes and browser
@@ -62,16 +62,27 @@ chromium:  # the browser tests use the system's Chromium; install one where we m
 	    echo "No Chromium here and no right to install one: the browser tests will be skipped (with CI=true they fail)."; \
 	  fi
 
-NODE_SDK := @amazon-sp-api-release/amazon-sp-api-sdk-js@1.12.0
-
-node-sdk:  # the JavaScript of the emulator's README runs with Amazon's own SDK, where Node is here
-	@test -d $(VENV)/node/node_modules/@amazon-sp-api-release || \
-	  if command -v npm >/dev/null; then \
-	    echo "Installing Amazon's JavaScript SDK for one test ..."; \
-	    npm install --silent --no-save --no-package-lock --no-audit --no-fund --prefix $(VENV)/node $(NODE_SDK) >/dev/null 2>&1 \
-	      || { rm -rf $(VENV)/node; echo "It could not be installed: the test of the JavaScript start will be skipped."; }; \
+nginx:  # the gateway's other data plane is tested with Debian's nginx: unpacked here, so that no service starts
+	@command -v nginx >/dev/null || test -x /usr/sbin/nginx || test -x $(VENV)/nginx/usr/sbin/nginx || \
+	  if command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null; then \
+	    echo "Fetching Debian's nginx into $(VENV) for the tests of the data plane ..."; \
+	    ( mkdir -p $(VENV)/nginx && cd $(VENV)/nginx && { [ "$$(id -u)" != 0 ] || apt-get update -qq; } && \
+	      apt-get download -qq nginx && dpkg-deb -x nginx_*.deb . ) >/dev/null 2>&1 \
+	      || { rm -rf $(VENV)/nginx; echo "nginx could not be had: its tests will be skipped (with CI=true they fail)."; }; \
 	  else \
-	    echo "No Node here: the test of the JavaScript start will be skipped."; \
+	    echo "No nginx here and no Debian to fetch it from: its tests will be skipped (with CI=true they fail)."; \
+	  fi
+
+NODE_SDKS := @amazon-sp-api-release/amazon-sp-api-sdk-js@1.12.0 amazon-sp-api@1.2.1
+
+node-sdk:  # JavaScript runs with Amazon's own SDK and with a much-used other one, where Node is here
+	@test -d $(VENV)/node/node_modules/@amazon-sp-api-release -a -d $(VENV)/node/node_modules/amazon-sp-api || \
+	  if command -v npm >/dev/null; then \
+	    echo "Installing two JavaScript SDKs for the tests ..."; \
+	    npm install --silent --no-save --no-package-lock --no-audit --no-fund --prefix $(VENV)/node $(NODE_SDKS) >/dev/null 2>&1 \
+	      || { rm -rf $(VENV)/node; echo "They could not be installed: the tests in JavaScript will be skipped."; }; \
+	  else \
+	    echo "No Node here: the tests in JavaScript will be skipped."; \
 	  fi
 
 lint: setup-dev  ## style and common mistakes

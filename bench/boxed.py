@@ -39,7 +39,7 @@ def throughput(stage: Stage, *, seconds: float = 5.0) -> Result:
     address = urlsplit(emulator.addresses["eu"])
     errand: dict[str, Any] = {
         "host": address.hostname,
-        "port": address.port,
+        "ports": [address.port],
         "paths": [PATH],
         "headers": {},
         "headers_in_turn": [{"x-amz-access-token": one} for one in _access_tokens(emulator)],

@@ -4,9 +4,9 @@ Answers for: being cheaper than what it measures (one epoll loop, no HTTP librar
 the length of the answer), so that on a small machine the server is the one that is busy. Does not
 answer for: anything but keep-alive GETs on HTTP/1.1.
 
-``python -m bench.load`` reads its errand from standard input, ``{"host": ..., "port": ...,
+``python -m bench.load`` reads its errand from standard input, ``{"host": ..., "ports": [...],
 "paths": [...], "headers": {...}, "connections": 32, "seconds": 3}``, and prints one line of JSON.
-The paths are asked for in turn; where ``headers_in_turn`` is given as well, a list of headers, each
+The connections are spread over the ports, the paths are asked for in turn; where ``headers_in_turn`` is given as well, a list of headers, each
 request has the next of them besides ``headers``.
 """
 
@@ -51,7 +51,7 @@ class Line:
 
 def run(
     host: str,
-    port: int,
+    ports: list[int],
     paths: list[str],
     headers: dict[str, str],
     connections: int,
@@ -63,7 +63,7 @@ def run(
     count = max(len(paths), len(own))
     requests = itertools.cycle(
         [
-            _request(host, port, path, {**headers, **turn})
+            _request(host, ports[0], path, {**headers, **turn})
             for path, turn in itertools.islice(
                 zip(itertools.cycle(paths), itertools.cycle(own), strict=False), count
             )
@@ -71,7 +71,7 @@ def run(
     )
     poll = select.epoll()
     lines = {}
-    for _ in range(connections):
+    for _, port in zip(range(connections), itertools.cycle(ports), strict=False):
         line = Line(host, port)
         lines[line.sock.fileno()] = line
         poll.register(line.sock.fileno(), select.EPOLLIN)

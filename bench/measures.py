@@ -40,7 +40,7 @@ def hot_token(town: Town, *, seconds: float = 3.0, rounds: int = 5) -> Result:
     api = town.api_process("hot")
     account_id = town.account()
     headers = {"authorization": f"Bearer {town.house.api_key}"}
-    first = _measure(api.url, [path_of(account_id)], headers, seconds=0.5)
+    first = measure(api.url, [path_of(account_id)], headers, seconds=0.5)
     bare_url, bare_pid = _start_bare(town, first["body_bytes"])
     hot_pid = api.running.process.pid
     bare, hot = [], []
@@ -67,7 +67,7 @@ def _with_cpu(
 ) -> dict[str, Any]:
     """Also what the server spent on each answer: that hardly depends on who else is busy."""
     before = cpu_s(pid)
-    measured = _measure(url, paths, headers, seconds=seconds)
+    measured = measure(url, paths, headers, seconds=seconds)
     measured["cpu_us"] = (cpu_s(pid) - before) / measured["answers"] * 1e6
     return measured
 
@@ -82,7 +82,7 @@ def _start_bare(town: Town, body_bytes: int) -> tuple[str, int]:
     def look() -> bool:
         running.check()
         try:
-            _measure(url, ["/"], {}, seconds=0.01, connections=1)
+            measure(url, ["/"], {}, seconds=0.01, connections=1)
         except RuntimeError:
             return False
         return True
@@ -91,18 +91,18 @@ def _start_bare(town: Town, body_bytes: int) -> tuple[str, int]:
     return url, running.process.pid
 
 
-def _measure(
-    url: str,
+def measure(
+    urls: str | Sequence[str],
     paths: list[str],
     headers: dict[str, str],
     *,
     seconds: float,
     connections: int = CONNECTIONS,
 ) -> dict[str, Any]:
-    address = urlsplit(url)
+    addresses = [urlsplit(url) for url in ([urls] if isinstance(urls, str) else urls)]
     errand = {
-        "host": address.hostname,
-        "port": address.port,
+        "host": addresses[0].hostname,
+        "ports": [address.port for address in addresses],
         "paths": paths,
         "headers": headers,
         "connections": connections,
@@ -237,7 +237,7 @@ def many_accounts(town: Town, accounts: int) -> Result:
     calls = town.lwa_calls() - before
     full_mib = rss_mib(pid)
     headers = {"authorization": f"Bearer {town.house.api_key}"}
-    warm = _measure(api.url, [path_of(one) for one in account_ids], headers, seconds=3.0)
+    warm = measure(api.url, [path_of(one) for one in account_ids], headers, seconds=3.0)
     shared = len(set().union(*tokens.values())) != accounts
     return Result(
         f"{accounts:,} accounts read three times",

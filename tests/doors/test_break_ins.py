@@ -28,7 +28,7 @@ from evergrant.desk import Desk
 from evergrant.entrances import public
 from evergrant.entrances.access_token import AccessTokenDoor
 from evergrant.entrances.api.strictness import _object
-from evergrant.entrances.serve import _BodyLimit
+from evergrant.entrances.bodies import BodyLimit
 from evergrant.errors import (
     AmazonError,
     Conflict,
@@ -700,7 +700,7 @@ async def test_a_body_that_trickles_in_does_not_hold_its_connection(
 
     framed = (b"content-length", b"2") if announced else (b"transfer-encoding", b"chunked")
     scope = {"type": "http", "method": "POST", "path": "/v1/accounts", "headers": [framed]}
-    await _BodyLimit(door, 1024, within_s=0.01 if not patient else 30)(scope, receive, send)
+    await BodyLimit(door, 1024, within_s=0.01 if not patient else 30)(scope, receive, send)
     assert [message["status"] for message in sent if "status" in message] == [
         200 if patient else 400
     ]

@@ -1,8 +1,8 @@
 """The server: every door behind one address, one process, one event loop, one desk.
 
-Answers for: which path belongs to which door, the largest body that any of them is given, the
-last answer when a door breaks, the listening socket and an orderly end. Does not answer for: what
-a door says; for more cores, start more processes.
+Answers for: which path belongs to which door, the last answer when a door breaks, the listening
+socket and an orderly end. Does not answer for: what a door says, or how large a body may be
+(``bodies``); for more cores, start more processes.
 
 Paths::
 
@@ -12,9 +12,13 @@ Paths::
     /connect/...  /amazon/login  /callback
     /static/...  /                          public         (role web)
     /dev/mailbox...                         mailbox        (role web, development only)
+    /gateway/...                            gateway        (role gateway)
     /healthz  /readyz  /metrics             ops            (every role)
 
 Any other path is no door's: a program is told so as a problem, a person by a page of public's.
+Requests under a name of EVERGRANT_GATEWAY_HOSTS are the gateway's whatever their path is, and so
+are those at the gateway's own port. nginx as data plane asks the decide door at a port that nobody
+else may reach.
 """
 
 from __future__ import annotations
@@ -24,21 +28,32 @@ import errno
 import logging
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from evergrant.desk import Desk
 from evergrant.entrances import ops, problems
+from evergrant.entrances.bodies import BodyLimit
 from evergrant.entrances.mailbox import Mailbox
 from evergrant.entrances.programs import REQUEST_ID, request_id
-from evergrant.errors import Misconfigured, TooLarge
+from evergrant.errors import Misconfigured
 from evergrant.logs import logger, tame
 from evergrant.settings import Settings
 
-__all__ = ["Doors", "build_doors", "compose", "listen", "serve"]
+__all__ = [
+    "BELOW",
+    "Doors",
+    "build_doors",
+    "compose",
+    "compose_decide",
+    "compose_gateway",
+    "listen",
+    "serve",
+    "url_of",
+]
 
 log = logger(__name__)
 _quick_log = logging.getLogger(__name__)
@@ -46,12 +61,6 @@ _quick_log = logging.getLogger(__name__)
 BACKLOG = 1024
 #: So long may requests that are under way take at the end, in seconds.
 GRACE_S = 10.0
-#: Of a body that is too large, so much is still read and thrown away, in bytes. A server that
-#: hangs up in the middle of a body is seen by many clients as a broken connection, not as 413.
-DRAINED = 64 * 1024 * 1024
-_DRAIN_S = 10.0
-#: So long a body may take to arrive, in seconds. For headers the server itself waits as long.
-BODY_WITHIN_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +71,8 @@ class Doors:
     access_token: ASGIApp | None = None
     lwa: ASGIApp | None = None
     api: ASGIApp | None = None
+    gateway: ASGIApp | None = None
+    decide: ASGIApp | None = None
     public: ASGIApp | None = None
     mailbox: ASGIApp | None = None
 
@@ -72,6 +83,7 @@ def build_doors(
     """The doors of ``settings.role``. What a role does not need is not even imported."""
     web = settings.role in ("all", "web")
     api = settings.role in ("all", "api")
+    gateway = settings.role in ("all", "gateway")
     built: dict[str, ASGIApp] = {}
     if api:
         from evergrant.entrances import access_token, lwa
@@ -80,6 +92,15 @@ def build_doors(
         built["access_token"] = access_token.build(desk, settings)
         built["lwa"] = lwa.build(desk, settings)
         built["api"] = api_door.build(desk, settings)
+    if gateway:
+        from evergrant.entrances import gateway as gateway_door
+
+        if hasattr(gateway_door, "build"):
+            built["gateway"] = gateway_door.build(desk, settings)
+        if settings.decide_port is not None:
+            from evergrant.entrances.gateway import decide
+
+            built["decide"] = decide.build(desk, settings)
     if web:
         from evergrant.entrances import public
 
@@ -91,20 +112,88 @@ def build_doors(
     return Doors(ops=ops_door, **built)
 
 
-def compose(doors: Doors, meters: ops.Meters, body_limit: int) -> ASGIApp:
-    """One application out of all. ``body_limit`` in bytes holds before any door sees a body."""
-    return _BodyLimit(_Counted(_by_path(doors), meters, doors.public), body_limit)
+def compose(
+    doors: Doors, meters: ops.Meters, body_limit: int, gateway_hosts: Sequence[str] = ()
+) -> ASGIApp:
+    """One application out of all. ``body_limit`` in bytes holds before any door sees a body, but
+    for the gateway's: what goes to Amazon is not kept here."""
+    inner = BodyLimit(_Counted(_by_path(doors), meters, doors.public), body_limit)
+    if doors.gateway is None:
+        return inner
+    streaming = _Counted(_always("gateway", doors.gateway), meters, None)
+    return _GatewayFirst(inner, streaming, gateway_hosts)
+
+
+def compose_gateway(doors: Doors, meters: ops.Meters) -> ASGIApp:
+    """What answers at the gateway's own port: Amazon's paths, and the questions of operations."""
+    assert doors.gateway is not None
+    return _Counted(_beside_ops("gateway", doors.gateway, doors.ops), meters, None)
+
+
+def compose_decide(doors: Doors, meters: ops.Meters) -> ASGIApp:
+    """What answers at the port that nginx asks."""
+    assert doors.decide is not None
+    return _Counted(_beside_ops("decide", doors.decide, doors.ops), meters, None)
 
 
 # --- which path, which door -------------------------------------------------------------------
 
 NOBODY = "none"
+BELOW: Final = "/gateway"
+_OPS_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 Choose = Callable[[str, str], tuple[str, ASGIApp | None]]
+
+
+def _always(name: str, door: ASGIApp) -> Choose:
+    return lambda method, path: (name, door)
+
+
+def _beside_ops(name: str, door: ASGIApp, ops_door: ASGIApp) -> Choose:
+    def choose(method: str, path: str) -> tuple[str, ASGIApp | None]:
+        return ("ops", ops_door) if path in _OPS_PATHS else (name, door)
+
+    return choose
+
+
+class _GatewayFirst:
+    """Sends to the gateway what is below its path, or under one of its names."""
+
+    def __init__(self, inner: ASGIApp, gateway: ASGIApp, hosts: Sequence[str]) -> None:
+        self._inner = inner
+        self._gateway = gateway
+        self._hosts = frozenset(hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            if scope["path"].startswith(f"{BELOW}/"):
+                await self._gateway(_below(scope), receive, send)
+                return
+            if self._hosts and _host_name(scope) in self._hosts:
+                await self._gateway(scope, receive, send)
+                return
+        await self._inner(scope, receive, send)
+
+
+def _below(scope: Scope) -> Scope:
+    """The request as it would look at the gateway's own port. A path that only looks like ours
+    once it is decoded stays as it is: what the gateway refuses, it refuses by the raw path."""
+    raw: bytes = scope["raw_path"]
+    prefix = BELOW.encode()
+    return {
+        **scope,
+        "root_path": BELOW,
+        "path": scope["path"].removeprefix(BELOW),
+        "raw_path": raw.removeprefix(prefix) if raw.startswith(prefix + b"/") else raw,
+    }
+
+
+def _host_name(scope: Scope) -> str:
+    return _header(scope, b"host").partition(":")[0].lower()
 
 
 def _by_path(doors: Doors) -> Choose:
     public_paths = ("/connect", "/static")
-    ops_paths = frozenset({"/healthz", "/readyz", "/metrics"})
+    ops_paths = _OPS_PATHS
 
     def choose(method: str, path: str) -> tuple[str, ASGIApp | None]:
         if path.startswith("/v1/"):
@@ -192,130 +281,12 @@ def _header(scope: Scope, wanted: bytes) -> str:
     return next((value.decode("latin-1") for name, value in scope["headers"] if name == wanted), "")
 
 
-# --- the largest body ---------------------------------------------------------------------------
-
-
-class _Arriving:
-    """A body on its way. After ``within_s`` the door hears that the client went away: who sends a
-    byte a minute must not hold connections for ever."""
-
-    def __init__(self, receive: Receive, send: Send, within_s: float) -> None:
-        self._receive = receive
-        self._send = send
-        self._until_s = asyncio.get_running_loop().time() + within_s
-        self._whole = self._cut = self._answered = False
-
-    async def receive(self) -> Message:
-        if self._whole:
-            return await self._receive()
-        try:
-            async with asyncio.timeout_at(self._until_s):
-                message = await self._receive()
-        except TimeoutError:
-            message = {"type": "http.disconnect"}
-        self._cut = message["type"] != "http.request"
-        self._whole = not message.get("more_body", False)
-        return message
-
-    async def send(self, message: Message) -> None:
-        self._answered = True
-        await self._send(message)
-
-    @property
-    def in_vain(self) -> bool:
-        """It never arrived whole, and the door said nothing to it."""
-        return self._cut and not self._answered
-
-
-class _BodyLimit:
-    """Lets no door see more bytes than the limit, nor wait for them longer than ``within_s``. A
-    body without a declared length is read before the door is opened, so that the door never sees
-    half of one that is too large."""
-
-    def __init__(self, inner: ASGIApp, limit: int, within_s: float = BODY_WITHIN_S) -> None:
-        self._inner = inner
-        self._limit = limit
-        self._within_s = within_s
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._inner(scope, receive, send)
-            return
-        length: bytes | None = None
-        chunked = False
-        for name, value in scope["headers"]:
-            if name == b"content-length":
-                length = value
-            elif name == b"transfer-encoding":
-                chunked = True
-        if not chunked and length in (None, b"0"):
-            await self._inner(scope, receive, send)
-            return
-        body = _Arriving(receive, send, self._within_s)
-        if chunked:
-            await self._unannounced(scope, body.receive, body.send)
-        elif length is not None and not (length.isdigit() and int(length) <= self._limit):
-            await _drain(receive)
-            await self._refuse(scope, send)
-        else:
-            await self._inner(scope, body.receive, body.send)
-        if body.in_vain:
-            told = problems.of_row("bad_request", detail="The body did not arrive whole in time.")
-            await problems.answer(told, _request_id(scope), send)
-
-    async def _unannounced(self, scope: Scope, receive: Receive, send: Send) -> None:
-        read = bytearray()
-        more = True
-        while more:
-            message = await receive()
-            if message["type"] != "http.request":
-                return  # the client went away
-            read += message.get("body", b"")
-            more = message.get("more_body", False)
-            if len(read) > self._limit:
-                if more:
-                    await _drain(receive)
-                await self._refuse(scope, send)
-                return
-        given = False
-
-        async def again() -> Message:
-            nonlocal given
-            if given:
-                return await receive()
-            given = True
-            return {"type": "http.request", "body": bytes(read), "more_body": False}
-
-        await self._inner(scope, again, send)
-
-    async def _refuse(self, scope: Scope, send: Send) -> None:
-        error = TooLarge(
-            "The request is larger than this door takes.",
-            hint=f"At most {self._limit} bytes are taken (EVERGRANT_BODY_LIMIT).",
-            facts={"limit_bytes": self._limit},
-        )
-        await problems.answer(problems.of_error(error), _request_id(scope), send)
-
-
-async def _drain(receive: Receive) -> None:
-    read = 0
-    try:
-        async with asyncio.timeout(_DRAIN_S):
-            while read < DRAINED:
-                message = await receive()
-                if message["type"] != "http.request" or not message.get("more_body", False):
-                    return
-                read += len(message.get("body", b""))
-    except TimeoutError:
-        return
-
-
 # --- the socket and the server --------------------------------------------------------------------
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, setting: str = "EVERGRANT_PORT") -> socket.socket:
     """A listening socket; port 0 takes any free one. Two processes never share a port unseen.
-    Raises errors.Misconfigured when the address cannot be had."""
+    Raises errors.Misconfigured, which names ``setting``, when the address cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -327,7 +298,7 @@ def listen(host: str, port: int) -> socket.socket:
         listening.close()
         if error.errno == errno.EADDRINUSE:
             raise Misconfigured(
-                "EVERGRANT_PORT",
+                setting,
                 f"address already in use: {host}:{port}",
                 hint="Another program listens there. Set another port, or 0 for any free one.",
             ) from None

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
@@ -20,7 +21,16 @@ from evergrant import __version__, wiring
 from evergrant.entrances import ops
 from evergrant.entrances.cli.show import say
 from evergrant.entrances.mailbox import Mailbox, open_mailbox
-from evergrant.entrances.serve import build_doors, compose, listen, serve, url_of
+from evergrant.entrances.serve import (
+    BELOW,
+    build_doors,
+    compose,
+    compose_decide,
+    compose_gateway,
+    listen,
+    serve,
+    url_of,
+)
 from evergrant.entrances.worker import Pace, work
 from evergrant.errors import Misconfigured
 from evergrant.logs import logger, uncaught_in_loop
@@ -35,8 +45,8 @@ async def run_up(settings: Settings, address_file: Path | None = None) -> None:
     """Everything in one process, until SIGTERM or SIGINT."""
     async with _until_told() as stop:
         # First of all, so that a taken port is told before anything is made or started.
-        with contextlib.closing(listen(settings.host, settings.port)) as listening:
-            settings = settings.at_port(listening.getsockname()[1])
+        with _Sockets(settings) as sockets:
+            settings = settings.at_port(sockets.main.getsockname()[1])
             async with _mailbox(settings) as mailbox, wiring.database(settings) as url:
                 first = settings.keyring is None and not settings.keyring_file.exists()
                 await wiring.migrate_at(settings, url)
@@ -46,12 +56,12 @@ async def run_up(settings: Settings, address_file: Path | None = None) -> None:
                     wiring.worker_queue(wires.database_url, _concurrency(settings)) as queue,
                 ):
                     meters = ops.Meters()
-                    app = _application(settings, wires, meters, mailbox)
-                    _tell(url_of(listening), address_file, mailbox)
-                    _welcome(settings, mailbox, first=first)
+                    servers = _servers(settings, wires, meters, mailbox, sockets, stop)
+                    _tell(sockets, address_file, mailbox)
+                    _welcome(settings, mailbox, sockets, first=first)
                     await _together(
                         stop,
-                        serve(app, listening, stop),
+                        *servers,
                         work(
                             queue,
                             wires.desk,
@@ -67,12 +77,12 @@ async def run_up(settings: Settings, address_file: Path | None = None) -> None:
 async def run_serve(settings: Settings, address_file: Path | None = None) -> None:
     """A server on a database that is migrated, until SIGTERM or SIGINT."""
     async with _until_told() as stop:
-        with contextlib.closing(listen(settings.host, settings.port)) as listening:
-            settings = settings.at_port(listening.getsockname()[1])
+        with _Sockets(settings) as sockets:
+            settings = settings.at_port(sockets.main.getsockname()[1])
             async with wiring.open_wires(settings) as wires:
-                app = _application(settings, wires, ops.Meters(), None)
-                _tell(url_of(listening), address_file, None)
-                await serve(app, listening, stop)
+                servers = _servers(settings, wires, ops.Meters(), None, sockets, stop)
+                _tell(sockets, address_file, None)
+                await _together(stop, *servers)
     log.info("stopped")
 
 
@@ -90,12 +100,64 @@ async def run_worker(settings: Settings) -> None:
     log.info("stopped")
 
 
-def _application(
-    settings: Settings, wires: wiring.Wires, meters: ops.Meters, mailbox: Mailbox | None
-) -> Any:
+class _Sockets:
+    """Every port of one process, taken before anything else is done."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._taken = contextlib.ExitStack()
+        self.gateway: socket.socket | None = None
+        self.decide: socket.socket | None = None
+
+    def __enter__(self) -> _Sockets:
+        with contextlib.ExitStack() as taken:
+            settings = self._settings
+            self.main = taken.enter_context(
+                contextlib.closing(listen(settings.host, settings.port))
+            )
+            if settings.role in ("all", "gateway"):
+                self.gateway = self._listen(taken, "EVERGRANT_GATEWAY_PORT", settings.gateway_port)
+                self.decide = self._listen(taken, "EVERGRANT_DECIDE_PORT", settings.decide_port)
+            self._taken = taken.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._taken.close()
+
+    def _listen(
+        self, taken: contextlib.ExitStack, setting: str, port: int | None
+    ) -> socket.socket | None:
+        if port is None:
+            return None
+        listening = listen(self._settings.host, port, setting)
+        return taken.enter_context(contextlib.closing(listening))
+
+    def lines(self) -> list[tuple[str, str]]:
+        """What listens where, the main address first and without a name."""
+        named = (("", self.main), ("gateway", self.gateway), ("decide", self.decide))
+        return [(name, url_of(one)) for name, one in named if one is not None]
+
+
+def _servers(
+    settings: Settings,
+    wires: wiring.Wires,
+    meters: ops.Meters,
+    mailbox: Mailbox | None,
+    sockets: _Sockets,
+    stop: asyncio.Event,
+) -> list[Coroutine[Any, Any, None]]:
     ops_door = ops.build(wires.desk, meters, {"keyring": ops.keyring_answers(wires.keyring)})
     doors = build_doors(wires.desk, settings, ops_door, mailbox)
-    return compose(doors, meters, settings.body_limit)
+    app = compose(doors, meters, settings.body_limit, settings.gateway_hosts)
+    servers = [serve(app, sockets.main, stop)]
+    if sockets.gateway is not None:
+        servers.append(serve(compose_gateway(doors, meters), sockets.gateway, stop))
+    if sockets.decide is not None:
+        from evergrant.entrances.gateway.outcomes import outcomes_of_nginx
+
+        servers.append(serve(compose_decide(doors, meters), sockets.decide, stop))
+        servers.append(outcomes_of_nginx(wires.desk, settings, stop))
+    return servers
 
 
 def _concurrency(settings: Settings) -> int:
@@ -123,24 +185,32 @@ async def _mailbox(settings: Settings) -> AsyncIterator[Mailbox | None]:
         await opened.__aexit__(None, None, None)
 
 
-def _tell(url: str, address_file: Path | None, mailbox: Mailbox | None) -> None:
-    log.info("listening", url=url, version=__version__, pid=os.getpid())
+def _tell(sockets: _Sockets, address_file: Path | None, mailbox: Mailbox | None) -> None:
+    (_, url), *others = sockets.lines()
+    log.info("listening", url=url, version=__version__, pid=os.getpid(), **dict(others))
     if mailbox is not None:
         log.info("development mailbox", pages=f"{url}/dev/mailbox", smtp_port=mailbox.port)
     say(f"Evergrant listens at {url}")
+    for name, other in others:
+        say(f"  {name} at {other}")
     sys.stdout.flush()
     if address_file is not None:
         beside = address_file.with_name(f".{address_file.name}.new")
-        beside.write_text(f"{url}\n", encoding="utf-8")
+        lines = [url, *(f"{name} {other}" for name, other in others)]
+        beside.write_text("\n".join([*lines, ""]), encoding="utf-8")
         beside.replace(address_file)
 
 
-def _welcome(settings: Settings, mailbox: Mailbox | None, *, first: bool) -> None:
+def _welcome(
+    settings: Settings, mailbox: Mailbox | None, sockets: _Sockets, *, first: bool
+) -> None:
     """What somebody who has just started it wants to know. Left out where machines read."""
     if settings.log_format != "text":
         return
     public = settings.public_url
     lines = [("Reached at", public), ("API, described", f"{public}/v1/docs")]
+    gateway = url_of(sockets.gateway) if sockets.gateway else f"{public}{BELOW}"
+    lines.append(("Gateway", f"{gateway} (in place of Amazon's address)"))
     if mailbox is not None:
         lines.append(("Mailbox", f"{public}/dev/mailbox (nobody outside gets a mail)"))
     if settings.database_url is None:
