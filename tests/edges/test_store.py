@@ -143,10 +143,33 @@ API_KEY = t.ApiKey(
     digest="k" * 64,
     rights=frozenset({Right.READ, Right.WRITE}),
     client_instance_id="ins_1",
+    account_ids=frozenset({"acc_1", "acc_2"}),
     created_at=NOW,
 )
 CONNECTION_KEY = t.ConnectionKey(
     id="con_1", account_id="acc_1", name="sdk", digest="c" * 64, created_at=NOW
+)
+PLAN_OVERRIDE = t.PlanOverride(
+    id="sellers.getMarketplaceParticipations/app_1/acc_1",
+    operation="sellers.getMarketplaceParticipations",
+    application_id="app_1",
+    account_id="acc_1",
+    rate_per_s=0.016,
+    burst=15,
+    created_at=NOW,
+    changed_at=NOW,
+)
+HOUR = datetime(2026, 3, 2, 9, tzinfo=UTC)
+CALL_COUNT = t.CallCount(
+    id="acc_1/feeds.createFeed/2026-03-02T09",
+    account_id="acc_1",
+    operation="feeds.createFeed",
+    hour_at=HOUR,
+    calls=3,
+    waits=1,
+    waited_ms=2500,
+    errors={"QuotaExceeded": 1},
+    last_at=NOW,
 )
 SEALED = t.SealedSecret(
     id="grant/grt_1/refresh_token", key_id="k1", ciphertext=b"\x00\xff", sealed_at=NOW
@@ -168,6 +191,8 @@ EVERYTHING: dict[str, Any] = {
     "operators": OPERATOR,
     "api_keys": API_KEY,
     "connection_keys": CONNECTION_KEY,
+    "plan_overrides": PLAN_OVERRIDE,
+    "call_counts": CALL_COUNT,
     "safe": SEALED,
 }
 

@@ -8,8 +8,9 @@ One contract suite (``tests/edges/test_store.py``) runs on the in-memory store a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
@@ -18,6 +19,7 @@ from evergrant.ports.things import (
     ApiKey,
     Application,
     Authorization,
+    CallCount,
     ClientInstance,
     ConnectionKey,
     Grant,
@@ -28,12 +30,14 @@ from evergrant.ports.things import (
     Operator,
     OutboxItem,
     Participation,
+    PlanOverride,
     SealedSecret,
     Standing,
     SupportReport,
 )
 
 __all__ = [
+    "COUNTED",
     "ONE_ACCOUNT_PER_NAME",
     "ONE_APPLICATION_PER_AMAZON_ID",
     "ONE_APPLICATION_PER_NAME",
@@ -43,11 +47,14 @@ __all__ = [
     "ONE_OPERATOR_PER_EMAIL",
     "UNIQUE_KEYS",
     "AlreadyThere",
+    "CallCounts",
     "Diary",
     "QuickReads",
     "Shelf",
     "Store",
     "Transaction",
+    "added",
+    "merged",
     "not_after",
 ]
 
@@ -111,6 +118,53 @@ def not_after(field: str, instant: datetime) -> tuple[str, datetime]:
     return field, instant + timedelta(microseconds=1)
 
 
+#: The numbers of a CallCount, which add up.
+COUNTED = ("calls", "waits", "waited_ms", "refused", "throttled")
+
+
+def merged(rows: Iterable[CallCount]) -> list[CallCount]:
+    """One row for each id, with what all rows of that id count together; in order of ids."""
+    found: dict[str, CallCount] = {}
+    for row in rows:
+        known = found.get(row.id)
+        found[row.id] = row if known is None else added(known, row)
+    return [found[key] for key in sorted(found)]
+
+
+def added(one: CallCount, other: CallCount) -> CallCount:
+    """Both counts of one hour, as one."""
+    return replace(
+        one,
+        errors={
+            cause: one.errors.get(cause, 0) + other.errors.get(cause, 0)
+            for cause in {*one.errors, *other.errors}
+        },
+        last_at=max(one.last_at, other.last_at),
+        **{name: getattr(one, name) + getattr(other, name) for name in COUNTED},
+    )
+
+
+class CallCounts(Shelf[CallCount], Protocol):
+    """Counts of calls, by the hour. The id of a row is ``account_id/operation/hour``, so whoever
+    counts for the same hour means the same row; ``account_id`` is "" for calls of no account."""
+
+    async def add_up(self, rows: Sequence[CallCount]) -> None:
+        """Adds these counts to those that are there, all in one statement: several processes
+        count at once and none loses what another counted. Two of one id are added to each other
+        first. ``last_at`` is the later one."""
+        ...
+
+    async def read(
+        self, *, since: datetime, account_id: str | None = None, operation: str | None = None
+    ) -> list[CallCount]:
+        """Of this hour and later ones, in order of hours, then of ids."""
+        ...
+
+    async def purge(self, before: datetime) -> int:
+        """Forgets every hour that is strictly earlier; gives how many rows went."""
+        ...
+
+
 class Diary(Protocol):
     """The journal's shelf: append and read, nothing else."""
 
@@ -145,6 +199,8 @@ class Transaction(Protocol):
     operators: Shelf[Operator]
     api_keys: Shelf[ApiKey]
     connection_keys: Shelf[ConnectionKey]
+    plan_overrides: Shelf[PlanOverride]
+    call_counts: CallCounts
     safe: Shelf[SealedSecret]
     journal: Diary
 
@@ -159,6 +215,8 @@ class QuickReads(Protocol):
     async def api_key(self, id: str) -> ApiKey | None: ...
 
     async def connection_key(self, digest: str) -> ConnectionKey | None: ...
+
+    async def connection_key_of_id(self, id: str) -> ConnectionKey | None: ...
 
 
 class Store(Protocol):

@@ -91,7 +91,8 @@ def _settle_for(hint: Any) -> _Settle:
         settle = _settle_for(inner)
         return lambda value: None if value is None else settle(value)
     if origin is frozenset:
-        return lambda value: frozenset(_exactly(parts[0], item) for item in _a(frozenset, value))
+        settle = _settle_for(parts[0])
+        return lambda value: frozenset(settle(item) for item in _a(frozenset, value))
     if origin is tuple:
         return lambda value: tuple(_text(item) for item in _a(tuple, value))
     if isinstance(origin, type) and issubclass(origin, Mapping):

@@ -12,7 +12,7 @@ import asyncio
 import dataclasses
 import itertools
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import datetime
 from typing import Any, Generic, TypeVar, cast
@@ -20,119 +20,20 @@ from typing import Any, Generic, TypeVar, cast
 from evergrant.errors import StoreUnavailable
 from evergrant.ports import store as ports
 from evergrant.ports import things as t
-from evergrant.rules.lifecycle import State
+from evergrant.testing.kinds import KINDS
 from evergrant.testing.settling import Settling
 
 __all__ = [
     "KINDS",
-    "Kind",
     "MemoryDiary",
     "MemoryQuickReads",
     "MemoryShelf",
     "MemoryStore",
     "MemoryTransaction",
-    "Unique",
 ]
 
 Thing = TypeVar("Thing")
 
-
-@dataclasses.dataclass(frozen=True)
-class Unique:
-    """A unique key: equal ``fields`` may stand in one row only, among rows where ``where``."""
-
-    name: str
-    fields: tuple[str, ...]
-    where: Callable[[Any], bool] = lambda row: True
-
-    def of(self, row: Any) -> tuple[Any, ...] | None:
-        if not self.where(row):
-            return None
-        values = tuple(getattr(row, field) for field in self.fields)
-        return None if None in values else values
-
-
-@dataclasses.dataclass(frozen=True)
-class Kind:
-    """What the store knows of one shelf."""
-
-    thing: type[Any]
-    unique: tuple[Unique, ...] = ()
-    references: Mapping[str, str] = dataclasses.field(default_factory=dict)
-
-
-def _holds_its_partner(row: t.Authorization) -> bool:
-    return row.state in (State.ACTIVE, State.LAPSED) and row.selling_partner_id != ""
-
-
-KINDS: dict[str, Kind] = {
-    "applications": Kind(
-        t.Application,
-        (
-            Unique(ports.ONE_APPLICATION_PER_NAME, ("name",)),
-            Unique(ports.ONE_APPLICATION_PER_AMAZON_ID, ("application_id",)),
-        ),
-    ),
-    "credentials": Kind(t.IntegrationCredentials, (), {"id": "applications"}),
-    "instances": Kind(t.ClientInstance, (Unique(ports.ONE_INSTANCE_PER_NAME, ("name",)),)),
-    "accounts": Kind(
-        t.Account,
-        (Unique(ports.ONE_ACCOUNT_PER_NAME, ("name",)),),
-        {"application_id": "applications", "client_instance_id": "instances"},
-    ),
-    "authorizations": Kind(
-        t.Authorization,
-        (
-            Unique(ports.ONE_AUTHORIZATION_PER_ACCOUNT, ("account_id",)),
-            Unique(
-                ports.ONE_HOLDER_PER_SELLING_PARTNER,
-                ("application_id", "region", "selling_partner_id"),
-                _holds_its_partner,
-            ),
-        ),
-        {"account_id": "accounts", "application_id": "applications", "grant_id": "grants"},
-    ),
-    "grants": Kind(
-        t.Grant, (), {"authorization_id": "authorizations", "handshake_id": "handshakes"}
-    ),
-    "participations": Kind(
-        t.Participation,
-        (Unique("participations_account_id_marketplace_id_key", ("account_id", "marketplace_id")),),
-        {"account_id": "accounts"},
-    ),
-    "invitations": Kind(
-        t.Invitation,
-        (Unique("invitations_link_digest_key", ("link_digest",)),),
-        {"account_id": "accounts"},
-    ),
-    "handshakes": Kind(
-        t.Handshake,
-        (Unique("handshakes_state_digest_key", ("state_digest",)),),
-        {
-            "invitation_id": "invitations",
-            "account_id": "accounts",
-            "application_id": "applications",
-        },
-    ),
-    "outbox": Kind(t.OutboxItem, (), {"account_id": "accounts"}),
-    "reports": Kind(
-        t.SupportReport,
-        (Unique("reports_reference_key", ("reference",)),),
-        {"account_id": "accounts", "handshake_id": "handshakes"},
-    ),
-    "operators": Kind(t.Operator, (Unique(ports.ONE_OPERATOR_PER_EMAIL, ("email",)),)),
-    "api_keys": Kind(
-        t.ApiKey,
-        (Unique("api_keys_digest_key", ("digest",)),),
-        {"client_instance_id": "instances"},
-    ),
-    "connection_keys": Kind(
-        t.ConnectionKey,
-        (Unique("connection_keys_digest_key", ("digest",)),),
-        {"account_id": "accounts"},
-    ),
-    "safe": Kind(t.SealedSecret),
-}
 
 SETTLINGS = {name: Settling(kind.thing, name) for name, kind in KINDS.items()}
 _JOURNAL = Settling(t.JournalLine, "journal")
@@ -235,6 +136,34 @@ class MemoryShelf(Generic[Thing]):
         self._tx.written[self._name][row.id] = row
 
 
+class MemoryCallCounts(MemoryShelf[t.CallCount]):
+    """``ports.CallCounts``."""
+
+    def __init__(self, tx: MemoryTransaction) -> None:
+        super().__init__("call_counts", tx)
+
+    async def add_up(self, rows: Sequence[t.CallCount]) -> None:
+        for row in ports.merged(rows):
+            known = await self.get(row.id)
+            await self.put(row if known is None else ports.added(known, row))
+
+    async def read(
+        self, *, since: datetime, account_id: str | None = None, operation: str | None = None
+    ) -> list[t.CallCount]:
+        found = [
+            row
+            for row in await self.all()
+            if row.hour_at >= since
+            and account_id in (None, row.account_id)
+            and operation in (None, row.operation)
+        ]
+        return sorted(found, key=lambda row: (row.hour_at, row.id))
+
+    async def purge(self, before: datetime) -> int:
+        gone = await self.all(before=("hour_at", before))
+        return sum([await self.drop(row.id) for row in gone])
+
+
 class MemoryDiary:
     """``ports.Diary`` over a list."""
 
@@ -286,6 +215,8 @@ class MemoryTransaction:
     operators: ports.Shelf[t.Operator]
     api_keys: ports.Shelf[t.ApiKey]
     connection_keys: ports.Shelf[t.ConnectionKey]
+    plan_overrides: ports.Shelf[t.PlanOverride]
+    call_counts: ports.CallCounts
     safe: ports.Shelf[t.SealedSecret]
     journal: ports.Diary
 
@@ -296,6 +227,7 @@ class MemoryTransaction:
         self.over = False
         for name in KINDS:
             setattr(self, name, MemoryShelf(name, self))
+        self.call_counts = MemoryCallCounts(self)
         self.journal = MemoryDiary(self)
 
     def check(self) -> None:
@@ -375,6 +307,10 @@ class MemoryQuickReads:
         self._ask()
         rows = self._store.rows["connection_keys"].values()
         return next((row for row in rows if row.digest == digest), None)
+
+    async def connection_key_of_id(self, id: str) -> t.ConnectionKey | None:
+        self._ask()
+        return self._store.rows["connection_keys"].get(id)
 
     def _ask(self) -> None:
         self._store.check()

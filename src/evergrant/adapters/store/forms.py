@@ -70,6 +70,10 @@ def _part(hint: Any) -> _Part:
         return _nullable(_part(some))
     if origin is frozenset:
         kind = inner[0]
+        if kind is str:
+            return _Part(
+                lambda value: sorted(_text(item) for item in _a(frozenset, value)), frozenset
+            )
         return _Part(
             lambda value: sorted(_exactly(kind, item).value for item in _a(frozenset, value)),
             lambda stored: frozenset(kind(item) for item in stored),

@@ -31,6 +31,7 @@ _READ_SEALED: LiteralString = (
 )
 _READ_API_KEY: LiteralString = "SELECT * FROM api_keys WHERE id = %s"
 _READ_CONNECTION_KEY: LiteralString = "SELECT * FROM connection_keys WHERE digest = %s"
+_READ_CONNECTION_KEY_OF_ID: LiteralString = "SELECT * FROM connection_keys WHERE id = %s"
 
 _Row = dict[str, Any]
 
@@ -82,6 +83,10 @@ class PostgresQuickReads:
 
     async def connection_key(self, digest: str) -> t.ConnectionKey | None:
         row = await self._read(_READ_CONNECTION_KEY, digest)
+        return None if row is None else FORMS["connection_keys"].thing(row)
+
+    async def connection_key_of_id(self, id: str) -> t.ConnectionKey | None:
+        row = await self._read(_READ_CONNECTION_KEY_OF_ID, id)
         return None if row is None else FORMS["connection_keys"].thing(row)
 
     async def ping(self) -> None:

@@ -6,7 +6,7 @@ transaction itself (``postgres``).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from typing import Any, Generic, TypeVar, cast
@@ -21,6 +21,7 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    text,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -51,6 +52,8 @@ THINGS: dict[str, type[Any]] = {
     "operators": t.Operator,
     "api_keys": t.ApiKey,
     "connection_keys": t.ConnectionKey,
+    "plan_overrides": t.PlanOverride,
+    "call_counts": t.CallCount,
     "safe": t.SealedSecret,
 }
 
@@ -213,6 +216,58 @@ def _refusal(error: IntegrityError, shelf: str) -> Exception:
     return error
 
 
+#: JSON objects of numbers, added to each other name by name.
+_ADDED_ERRORS = text("""
+    (SELECT coalesce(jsonb_object_agg(name, number), '{}')
+       FROM (SELECT name, sum(number::bigint) AS number
+               FROM (SELECT * FROM jsonb_each_text(call_counts.errors)
+                     UNION ALL
+                     SELECT * FROM jsonb_each_text(excluded.errors)) AS of_both (name, number)
+              GROUP BY name) AS added)
+""")
+
+
+class PostgresCallCounts(PostgresShelf[t.CallCount]):
+    """``ports.CallCounts``."""
+
+    def __init__(self, tx: PostgresTransaction) -> None:
+        super().__init__("call_counts", tx)
+
+    async def add_up(self, rows: Sequence[t.CallCount]) -> None:
+        if not rows:
+            return
+        # In order of ids: two processes that add at once then wait for each other in one order.
+        merged = ports.merged(rows)
+        statement = upsert(self._table).values([self._form.row(row) for row in merged])
+        mine, more = self._table.c, statement.excluded
+        statement = statement.on_conflict_do_update(
+            index_elements=[mine.id],
+            set_={
+                **{name: mine[name] + more[name] for name in ports.COUNTED},
+                "errors": _ADDED_ERRORS,
+                "last_at": func.greatest(mine.last_at, more.last_at),
+            },
+        )
+        await self._tx.connection.execute(statement)
+
+    async def read(
+        self, *, since: datetime, account_id: str | None = None, operation: str | None = None
+    ) -> list[t.CallCount]:
+        columns = self._table.c
+        statement = select(self._table).where(columns.hour_at >= self._form.value("hour_at", since))
+        for column, wanted in ((columns.account_id, account_id), (columns.operation, operation)):
+            if wanted is not None:
+                statement = statement.where(column == self._form.value(column.name, wanted))
+        statement = statement.order_by(columns.hour_at, columns.id)
+        rows = (await self._tx.connection.execute(statement)).mappings()
+        return [self._form.thing(cast("Mapping[str, Any]", row)) for row in rows]
+
+    async def purge(self, before: datetime) -> int:
+        earlier = self._table.c.hour_at < self._form.value("hour_at", before)
+        result = await self._tx.connection.execute(delete(self._table).where(earlier))
+        return result.rowcount
+
+
 class PostgresDiary:
     """``ports.Diary`` over the journal's table."""
 
@@ -267,6 +322,8 @@ class PostgresTransaction:
     operators: ports.Shelf[t.Operator]
     api_keys: ports.Shelf[t.ApiKey]
     connection_keys: ports.Shelf[t.ConnectionKey]
+    plan_overrides: ports.Shelf[t.PlanOverride]
+    call_counts: ports.CallCounts
     safe: ports.Shelf[t.SealedSecret]
     journal: ports.Diary
 
@@ -275,6 +332,7 @@ class PostgresTransaction:
         self.over = False
         for name in SHELVES:
             setattr(self, name, PostgresShelf(name, self))
+        self.call_counts = PostgresCallCounts(self)
         self.journal = PostgresDiary(self)
 
     @property

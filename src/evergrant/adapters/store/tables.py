@@ -17,6 +17,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     DateTime,
+    Double,
     ForeignKey,
     Identity,
     Index,
@@ -57,8 +58,8 @@ def _text(name: str, *, null: bool = False) -> Column[str]:
     return Column(name, Text, nullable=null)
 
 
-def _texts(name: str) -> Column[list[str]]:
-    return Column(name, ARRAY(Text), nullable=False)
+def _texts(name: str, *, null: bool = False) -> Column[list[str]]:
+    return Column(name, ARRAY(Text), nullable=null)
 
 
 def _at(name: str, *, null: bool = False) -> Column[datetime]:
@@ -71,6 +72,14 @@ def _yes_no(name: str, *, null: bool = False) -> Column[bool]:
 
 def _number(name: str) -> Column[int]:
     return Column(name, Integer, nullable=False)
+
+
+def _big_number(name: str) -> Column[int]:
+    return Column(name, BigInteger, nullable=False)
+
+
+def _fraction(name: str) -> Column[float]:
+    return Column(name, Double, nullable=False)
 
 
 def _json(name: str) -> Column[Any]:
@@ -323,10 +332,12 @@ SHELVES: dict[str, Table] = {
             _text("digest"),
             _texts("rights"),
             _ref("client_instance_id", "instances", null=True),
+            _texts("account_ids", null=True),
             _at("created_at"),
             _at("expires_at", null=True),
             _at("revoked_at", null=True),
             _at("last_used_at", null=True),
+            _ref("replaced_by", "api_keys", null=True),
             UniqueConstraint("digest", name="api_keys_digest_key"),
         ),
         _shelf(
@@ -336,9 +347,44 @@ SHELVES: dict[str, Table] = {
             _text("name"),
             _text("digest"),
             _at("created_at"),
+            _at("expires_at", null=True),
             _at("revoked_at", null=True),
+            _at("last_used_at", null=True),
+            _ref("replaced_by", "connection_keys", null=True),
             UniqueConstraint("digest", name="connection_keys_digest_key"),
             Index("connection_keys_account_id_idx", "account_id"),
+            Index("connection_keys_replaced_by_idx", "replaced_by"),
+        ),
+        _shelf(
+            "plan_overrides",
+            _id(),
+            _text("operation"),
+            _ref("application_id", "applications", null=True),
+            _ref("account_id", "accounts", null=True),
+            _fraction("rate_per_s"),
+            _number("burst"),
+            _yes_no("of_application"),
+            _text("note"),
+            _at("created_at"),
+            _at("changed_at"),
+            Index("plan_overrides_application_id_idx", "application_id"),
+            Index("plan_overrides_account_id_idx", "account_id"),
+        ),
+        _shelf(
+            "call_counts",
+            _id(),
+            _text("account_id"),
+            _text("operation"),
+            _at("hour_at"),
+            _big_number("calls"),
+            _big_number("waits"),
+            _big_number("waited_ms"),
+            _big_number("refused"),
+            _big_number("throttled"),
+            _json("errors"),
+            _at("last_at"),
+            Index("call_counts_account_id_idx", "account_id", "hour_at"),
+            Index("call_counts_hour_at_idx", "hour_at"),
         ),
         _shelf(
             "safe",

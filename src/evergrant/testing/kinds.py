@@ -1,0 +1,119 @@
+"""What the store in memory knows of each shelf: its things, unique keys and references.
+
+Answers for: the same keys and references as the tables (a test compares them). Does not answer for:
+holding to them (``testing.store``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from evergrant.ports import store as ports
+from evergrant.ports import things as t
+from evergrant.rules.lifecycle import State
+
+__all__ = ["KINDS", "Kind", "Unique"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Unique:
+    """A unique key: equal ``fields`` may stand in one row only, among rows where ``where``."""
+
+    name: str
+    fields: tuple[str, ...]
+    where: Callable[[Any], bool] = lambda row: True
+
+    def of(self, row: Any) -> tuple[Any, ...] | None:
+        if not self.where(row):
+            return None
+        values = tuple(getattr(row, field) for field in self.fields)
+        return None if None in values else values
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """What the store knows of one shelf."""
+
+    thing: type[Any]
+    unique: tuple[Unique, ...] = ()
+    references: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+def _holds_its_partner(row: t.Authorization) -> bool:
+    return row.state in (State.ACTIVE, State.LAPSED) and row.selling_partner_id != ""
+
+
+KINDS: dict[str, Kind] = {
+    "applications": Kind(
+        t.Application,
+        (
+            Unique(ports.ONE_APPLICATION_PER_NAME, ("name",)),
+            Unique(ports.ONE_APPLICATION_PER_AMAZON_ID, ("application_id",)),
+        ),
+    ),
+    "credentials": Kind(t.IntegrationCredentials, (), {"id": "applications"}),
+    "instances": Kind(t.ClientInstance, (Unique(ports.ONE_INSTANCE_PER_NAME, ("name",)),)),
+    "accounts": Kind(
+        t.Account,
+        (Unique(ports.ONE_ACCOUNT_PER_NAME, ("name",)),),
+        {"application_id": "applications", "client_instance_id": "instances"},
+    ),
+    "authorizations": Kind(
+        t.Authorization,
+        (
+            Unique(ports.ONE_AUTHORIZATION_PER_ACCOUNT, ("account_id",)),
+            Unique(
+                ports.ONE_HOLDER_PER_SELLING_PARTNER,
+                ("application_id", "region", "selling_partner_id"),
+                _holds_its_partner,
+            ),
+        ),
+        {"account_id": "accounts", "application_id": "applications", "grant_id": "grants"},
+    ),
+    "grants": Kind(
+        t.Grant, (), {"authorization_id": "authorizations", "handshake_id": "handshakes"}
+    ),
+    "participations": Kind(
+        t.Participation,
+        (Unique("participations_account_id_marketplace_id_key", ("account_id", "marketplace_id")),),
+        {"account_id": "accounts"},
+    ),
+    "invitations": Kind(
+        t.Invitation,
+        (Unique("invitations_link_digest_key", ("link_digest",)),),
+        {"account_id": "accounts"},
+    ),
+    "handshakes": Kind(
+        t.Handshake,
+        (Unique("handshakes_state_digest_key", ("state_digest",)),),
+        {
+            "invitation_id": "invitations",
+            "account_id": "accounts",
+            "application_id": "applications",
+        },
+    ),
+    "outbox": Kind(t.OutboxItem, (), {"account_id": "accounts"}),
+    "reports": Kind(
+        t.SupportReport,
+        (Unique("reports_reference_key", ("reference",)),),
+        {"account_id": "accounts", "handshake_id": "handshakes"},
+    ),
+    "operators": Kind(t.Operator, (Unique(ports.ONE_OPERATOR_PER_EMAIL, ("email",)),)),
+    "api_keys": Kind(
+        t.ApiKey,
+        (Unique("api_keys_digest_key", ("digest",)),),
+        {"client_instance_id": "instances", "replaced_by": "api_keys"},
+    ),
+    "connection_keys": Kind(
+        t.ConnectionKey,
+        (Unique("connection_keys_digest_key", ("digest",)),),
+        {"account_id": "accounts", "replaced_by": "connection_keys"},
+    ),
+    "plan_overrides": Kind(
+        t.PlanOverride, (), {"application_id": "applications", "account_id": "accounts"}
+    ),
+    "call_counts": Kind(t.CallCount),
+    "safe": Kind(t.SealedSecret),
+}
