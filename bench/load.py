@@ -6,8 +6,9 @@ answer for: anything but keep-alive GETs on HTTP/1.1.
 
 ``python -m bench.load`` reads its errand from standard input, ``{"host": ..., "ports": [...],
 "paths": [...], "headers": {...}, "connections": 32, "seconds": 3}``, and prints one line of JSON.
-The connections are spread over the ports, the paths are asked for in turn; where ``headers_in_turn`` is given as well, a list of headers, each
-request has the next of them besides ``headers``.
+The connections are spread over the ports, the paths are asked for in turn; where
+``headers_in_turn`` is given as well, a list of headers, each request has the next of them besides
+``headers``.
 """
 
 from __future__ import annotations

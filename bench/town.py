@@ -34,11 +34,41 @@ class Town:
         self.instance: dict[str, Any] = self.house.ask("POST", "/v1/instances", {"name": "ERP"})
         self.partners: dict[str, str] = {}  # account id -> selling partner id
         self._number = 0
+        self._gateway_key: str | None = None
 
     def api_process(self, name: str, **settings: str) -> Evergrant:
         """One more process, that serves the API alone, as in production."""
         env = {**self.evergrant.env, "EVERGRANT_ROLE": "api", **settings}
         return dataclasses.replace(self.evergrant, env=env).another(name, "serve")
+
+    def gateway_process(self, name: str, address_file: Path, settings: dict[str, str]) -> Evergrant:
+        """One more process, that has the gateway alone; ``address_file`` tells its port."""
+        env = {**self.evergrant.env, **settings}
+        return dataclasses.replace(self.evergrant, env=env).another(
+            name, "serve", "--address-file", str(address_file)
+        )
+
+    def gateway_headers(self, account_id: str) -> dict[str, str]:
+        """What a program without an SDK sends in place of Amazon's access token."""
+        if self._gateway_key is None:
+            made = self.house.ask(
+                "POST",
+                "/v1/api-keys",
+                {"name": "gateway", "rights": ["amazon_read", "amazon_write", "personal_data"]},
+            )
+            self._gateway_key = str(made["secret"])
+        return {
+            "authorization": f"Bearer {self._gateway_key}",
+            "x-evergrant-account": account_id,
+        }
+
+    def widen(self, operation: str) -> None:
+        """A usage plan that nothing here can reach: what is measured is the way, not the limit."""
+        self.house.ask(
+            "POST",
+            "/v1/plans",
+            {"operation": operation, "rate_per_s": 100_000, "burst": 10_000},
+        )
 
     def account(self) -> str:
         """The id of a fresh account whose grant was adopted just now."""

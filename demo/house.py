@@ -30,6 +30,7 @@ class House:
             *("apikey", "add", "demo"),
             *("--right", "read", "--right", "write"),
             *("--right", "manage", "--right", "access_tokens"),
+            *("--right", "amazon_read", "--right", "amazon_write", "--right", "personal_data"),
         )
         return cls(evergrant, made["secret"])
 
