@@ -98,6 +98,7 @@ def measure(
     *,
     seconds: float,
     connections: int = CONNECTIONS,
+    headers_in_turn: list[dict[str, str]] | None = None,
 ) -> dict[str, Any]:
     addresses = [urlsplit(url) for url in ([urls] if isinstance(urls, str) else urls)]
     errand = {
@@ -107,6 +108,7 @@ def measure(
         "headers": headers,
         "connections": connections,
         "seconds": seconds,
+        "headers_in_turn": headers_in_turn,
     }
     done = subprocess.run(
         [sys.executable, "-m", "bench.load"],
