@@ -1,7 +1,8 @@
 """The socket of the limits: buckets that all processes and nodes share.
 
 Answers for: what is asked of a bucket and what it says. Does not answer for: which buckets a call
-draws on and with which plan (the gate), or for the arithmetic (``rules.budgets``).
+draws on and with which plan (the gate), or for the arithmetic (``rules.budgets``, which also
+defines what is asked and said).
 
 One contract suite (``tests/edges/test_budgets.py``) runs on the pure rule, on the in-memory budgets
 and on PostgreSQL.
@@ -14,55 +15,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from evergrant.rules.budgets import Importance, Plan
+from evergrant.rules.budgets import Plan, Queued, Share, Taken, Wish
 
 __all__ = ["Budgets", "Level", "Queued", "Share", "Taken", "Wish"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
-    """One bucket that a wish draws on. ``bucket`` is its name:
-    ``application/account/region/operation``; of a bucket that all accounts of an application share
-    the two in the middle are ``*``."""
-
-    bucket: str
-    plan: Plan
-    #: An operator set the plan: what Amazon reports is kept and shown, and changes nothing.
-    fixed: bool = False
-    #: Tokens that a wish of this importance leaves for more important ones.
-    reserve: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """Permits for calls that draw on all of ``shares`` (one or two). The emptier decides.
-
-    ``ticket`` names who stands in line: one caller of one process. Whoever asks again with the same
-    ticket keeps the place; ``""`` does not stand in line.
-    """
-
-    shares: Sequence[Share]
-    ticket: str = ""
-    importance: Importance = Importance.LAST
-    most: int = 1  # permits that are of use now; at least one is given, or none
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
-    """``permits`` of those wished for. ``left``: whole tokens left in the emptier bucket for wishes
-    of this importance."""
-
-    permits: int
-    left: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Queued:
-    """Not now. After ``seconds`` it is of use to ask again; the place in line is kept until a short
-    while after that. ``ahead``: tickets that come first."""
-
-    seconds: float
-    ahead: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +42,9 @@ class Budgets(Protocol):
 
     async def take(self, wish: Wish) -> Taken | Queued: ...
 
-    async def give_back(self, shares: Sequence[Share], permits: int) -> None:
-        """Permits that were taken and never used. Never more than was taken."""
+    async def give_back(self, shares: Sequence[Share], permits: int, *, held_s: float) -> None:
+        """Permits that were taken ``held_s`` ago and never used. Never more than was taken. What
+        has been refilled since then is not given back, as it may have been lost at Amazon."""
         ...
 
     async def leave_line(self, wish: Wish) -> None:
@@ -96,7 +52,8 @@ class Budgets(Protocol):
         ...
 
     async def learn(self, bucket: str, reported_rate_per_s: float) -> None:
-        """Amazon reported this rate. It replaces that of the table from now on, the burst stays."""
+        """Amazon reported this rate. It replaces that of the table from now on, the burst stays.
+        Nonsense teaches nothing, and nor does a bucket that nobody ever drew on."""
         ...
 
     async def drain(self, shares: Sequence[Share]) -> None:
