@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import secrets
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -393,7 +394,8 @@ async def test_a_connection_key_stands_for_one_account(
     assert store.memory_quick.asked == 1
     for wrong in mangled(text):
         assert await people.account_of(wrong) is None
-    assert await people.connection_keys(ACCOUNT, by=bound()) == [made.key]
+    used = dataclasses.replace(made.key, last_used_at=clock.now())
+    assert await people.connection_keys(ACCOUNT, by=bound()) == [used]
     (line,) = await lines(store, "connection_key.added")
     assert (line.subject, line.account_id) == (made.key.id, ACCOUNT)
 
@@ -440,8 +442,8 @@ async def test_connection_keys_end_at_the_reach(people: People) -> None:
 async def test_what_is_remembered_does_not_grow_for_ever(
     people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("evergrant.people.MOST_REMEMBERED", 3)
+    monkeypatch.setattr("evergrant.people.memory.MOST_REMEMBERED", 3)
     keys = [await people.add_connection_key(ACCOUNT, by=ROOT) for _ in range(8)]
     for made in keys:
         assert await people.account_of(made.secret.reveal()) == ACCOUNT
-    assert len(people._connection_keys._rows) <= 3
+    assert len(people._connection_keys) <= 3

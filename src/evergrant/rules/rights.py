@@ -14,6 +14,7 @@ from types import MappingProxyType
 from evergrant.rules.faults import Fault
 
 __all__ = [
+    "EVERYWHERE_ONLY",
     "RIGHTS_OF_ROLE",
     "SYSTEM",
     "Caller",
@@ -22,6 +23,7 @@ __all__ = [
     "Role",
     "check_rights",
     "command_line",
+    "idle_rights",
     "partner",
 ]
 
@@ -44,10 +46,21 @@ class Role(StrEnum):
     AUDITOR = "auditor"
 
 
+#: Whoever hands out keys needs all that a key may hold: an admin has DATA_PLANE to give it, no
+#: person has a use for it. Personal data of buyers is an admin's to allow, key by key: a team lead
+#: works with Amazon and sees none of it by way of the gate.
 RIGHTS_OF_ROLE: Mapping[Role, frozenset[Right]] = MappingProxyType(
     {
         Role.ADMIN: frozenset(Right),
-        Role.TEAM_LEAD: frozenset({Right.READ, Right.WRITE, Right.ACCESS_TOKENS}),
+        Role.TEAM_LEAD: frozenset(
+            {
+                Right.READ,
+                Right.WRITE,
+                Right.ACCESS_TOKENS,
+                Right.AMAZON_READ,
+                Right.AMAZON_WRITE,
+            }
+        ),
         Role.SUPPORT: frozenset({Right.READ, Right.WRITE}),
         Role.AUDITOR: frozenset({Right.READ}),
     }
@@ -106,6 +119,18 @@ def command_line(user: str) -> Caller:
 def partner() -> Caller:
     """The selling partner's browser. No rights: the link in its hand is all that it has."""
     return Caller(kind=CallerKind.PARTNER, name="selling partner")
+
+
+#: Concern everything, so only a caller that reaches everything may hold them.
+EVERYWHERE_ONLY = frozenset({Right.MANAGE, Right.DATA_PLANE})
+
+
+def idle_rights(rights: frozenset[Right]) -> Mapping[Right, str]:
+    """Those that open nothing without another one, each with what is lacking."""
+    lacking = Right.PERSONAL_DATA in rights and rights.isdisjoint(
+        {Right.AMAZON_READ, Right.AMAZON_WRITE}
+    )
+    return {Right.PERSONAL_DATA: "It needs 'amazon_read' or 'amazon_write' too."} if lacking else {}
 
 
 def check_rights(names: Iterable[str]) -> frozenset[Right]:
