@@ -27,9 +27,9 @@ from evergrant.ports.store import Store
 from evergrant.ports.things import CallCount
 
 __all__ = [
+    "BOUNDS_S",
     "FLUSH_EVERY_S",
     "OTHER",
-    "BOUNDS_S",
     "Counts",
     "OfAccount",
     "Spans",

@@ -212,7 +212,9 @@ def _drawn(
     if wished is not None:
         return Drawn(bucket=bucket, scope=scope, plan=wished, source=Source.OPERATOR)
     assert published is not None, f"nobody has a plan for {bucket}"
-    source = Source.AMAZON if operation.published else Source.GUESS
+    # Rates of applications are all published; where there is none, there is no such bucket.
+    theirs = operation.published or published is operation.application_plan
+    source = Source.AMAZON if theirs else Source.GUESS
     return Drawn(bucket=bucket, scope=scope, plan=published, source=source)
 
 
