@@ -12,10 +12,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 
-from evergrant.rules.budgets import Plan, Queued, Share, Taken, Wish
+from evergrant.rules.budgets import (
+    Plan,
+    Queued,
+    Share,
+    SharedBucket,
+    Taken,
+    Wish,
+    left,
+    standing,
+)
 
 __all__ = ["Budgets", "Level", "Queued", "Share", "Taken", "Wish"]
 
@@ -35,6 +44,26 @@ class Level:
     reported_at: datetime | None
     throttled_at: datetime | None  # Amazon's last 429
     used_at: datetime | None
+
+    @classmethod
+    def of(cls, name: str, bucket: SharedBucket, now_s: float) -> Level:
+        """``now_s`` and the bucket's instants are seconds of the epoch."""
+        return cls(
+            bucket=name,
+            plan=bucket.plan,
+            fixed=bucket.fixed,
+            left=left(bucket, now_s),
+            full_in_s=max(bucket.theoretical_arrival_s - now_s, 0.0),
+            waiting=len(standing(bucket, now_s)),
+            reported_rate_per_s=bucket.reported_rate_per_s,
+            reported_at=_instant(bucket.reported_at_s),
+            throttled_at=_instant(bucket.throttled_at_s),
+            used_at=_instant(bucket.used_at_s),
+        )
+
+
+def _instant(at_s: float | None) -> datetime | None:
+    return None if at_s is None else datetime.fromtimestamp(at_s, UTC)
 
 
 class Budgets(Protocol):

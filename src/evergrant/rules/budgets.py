@@ -10,8 +10,8 @@ Source of the model: Amazon's page "usage-plans-and-rate-limits".
 There are two kinds. ``Bucket`` is a plain one, for a limit that we set ourselves and that nobody
 else counts. ``SharedBucket`` is our picture of one of Amazon's: many callers in many processes
 draw on it, so it has a line of tickets, and what it grants stays a margin below the plan, because
-calls do not arrive as evenly as they were let go. The function ``budget_step`` in PostgreSQL does
-the same as ``draw`` and its neighbours, operation by operation: whoever changes one changes both
+calls do not arrive as evenly as they were let go. PostgreSQL's function ``budgets_answer`` does the
+same as ``draw`` and its neighbours, operation by operation: whoever changes one changes both
 (``tests/edges/test_budgets.py`` compares them).
 """
 
@@ -41,6 +41,7 @@ __all__ = [
     "drain",
     "draw",
     "give_back",
+    "is_rate",
     "learn",
     "leave_line",
     "left",
@@ -72,7 +73,7 @@ class Plan:
     burst: int
 
     def __post_init__(self) -> None:
-        if not (_is_rate(self.rate_per_s) and 1 <= self.burst <= _LARGEST):
+        if not (is_rate(self.rate_per_s) and 1 <= self.burst <= _LARGEST):
             raise ValueError(f"not a usage plan: {self.rate_per_s}/s, burst {self.burst}")
 
     @property
@@ -81,7 +82,8 @@ class Plan:
         return 1 / self.rate_per_s
 
 
-def _is_rate(rate_per_s: float) -> bool:
+def is_rate(rate_per_s: float) -> bool:
+    """Whether that can be the rate of a plan."""
     return _SLOWEST_PER_S <= rate_per_s <= _FASTEST_PER_S  # False for nan
 
 
@@ -333,7 +335,7 @@ def learn(bucket: SharedBucket, reported_rate_per_s: float, now_s: float) -> Sha
     """The bucket after Amazon reported its rate (``x-amzn-RateLimit-Limit``). The burst is not
     reported and stays, and so do the tokens that are missing. Anything that is no rate teaches
     nothing."""
-    if not _is_rate(reported_rate_per_s):
+    if not is_rate(reported_rate_per_s):
         return bucket
     rate = bucket.plan.rate_per_s if bucket.fixed else reported_rate_per_s
     return replace(

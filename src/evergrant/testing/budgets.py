@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from evergrant.errors import StoreUnavailable
 from evergrant.ports import Clock
@@ -54,7 +53,7 @@ class MemoryBudgets:
     async def look(self, prefix: str) -> Sequence[Level]:
         now_s = self._now_s()
         return [
-            _level(name, self.buckets[name], now_s)
+            Level.of(name, self.buckets[name], now_s)
             for name in sorted(self.buckets)
             if name.startswith(prefix)
         ]
@@ -65,22 +64,3 @@ class MemoryBudgets:
         if self._clock is not None:
             return self._clock.now().timestamp()
         return self._began_s + time.monotonic()
-
-
-def _level(name: str, bucket: rule.SharedBucket, now_s: float) -> Level:
-    return Level(
-        bucket=name,
-        plan=bucket.plan,
-        fixed=bucket.fixed,
-        left=rule.left(bucket, now_s),
-        full_in_s=max(bucket.theoretical_arrival_s - now_s, 0.0),
-        waiting=len(rule.standing(bucket, now_s)),
-        reported_rate_per_s=bucket.reported_rate_per_s,
-        reported_at=_instant(bucket.reported_at_s),
-        throttled_at=_instant(bucket.throttled_at_s),
-        used_at=_instant(bucket.used_at_s),
-    )
-
-
-def _instant(at_s: float | None) -> datetime | None:
-    return None if at_s is None else datetime.fromtimestamp(at_s, UTC)

@@ -29,11 +29,11 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, DOUBLE_PRECISION, JSONB
 
 from evergrant.ports import store as ports
 
-__all__ = ["JOURNAL", "METADATA", "SHELVES"]
+__all__ = ["BUDGETS", "JOURNAL", "METADATA", "SHELVES"]
 
 METADATA = MetaData(
     naming_convention={
@@ -413,4 +413,23 @@ JOURNAL = Table(
     Index("journal_account_id_idx", "account_id", "id"),
     Index("journal_subject_idx", "subject", "id"),
     Index("journal_verb_idx", "verb", "id"),
+)
+
+#: Buckets that all processes share. Only ``budgets_answer`` of the migrations writes them.
+BUDGETS = Table(
+    "budgets",
+    METADATA,
+    Column("bucket", Text(collation="C"), primary_key=True),
+    Column("rate_per_s", DOUBLE_PRECISION, nullable=False),
+    _number("burst"),
+    _yes_no("fixed"),
+    Column("theoretical_arrival_s", DOUBLE_PRECISION, nullable=False),
+    _texts("line_tickets"),
+    Column("line_importances", ARRAY(Integer), nullable=False),
+    Column("line_arrived_s", ARRAY(DOUBLE_PRECISION), nullable=False),
+    Column("line_dies_s", ARRAY(DOUBLE_PRECISION), nullable=False),
+    Column("reported_rate_per_s", DOUBLE_PRECISION),
+    _at("reported_at", null=True),
+    _at("throttled_at", null=True),
+    _at("used_at", null=True),
 )

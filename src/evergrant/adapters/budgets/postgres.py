@@ -1,0 +1,277 @@
+"""Budgets in PostgreSQL: one statement for all that is asked at about the same time.
+
+Answers for: ``ports.Budgets``; what is asked while a statement is under way goes together in the
+next one; dead connections. Does not answer for: the arithmetic.
+
+A statement locks its buckets in the order of their names and looks at the database's clock after
+that, so whatever process a permit goes to, its instant is after those of all permits before it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import errors as pg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import dict_row
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from evergrant.adapters.budgets import asks
+from evergrant.adapters.budgets.asks import Ask, Said
+from evergrant.adapters.store.address import to_psycopg, with_options
+from evergrant.adapters.store.trouble import plainly
+from evergrant.errors import StoreUnavailable
+from evergrant.ports.budgets import Level, Queued, Share, Taken, Wish
+from evergrant.rules.budgets import is_rate
+
+__all__ = ["PostgresBudgets", "open_budgets"]
+
+_ANSWER: LiteralString = "SELECT * FROM budgets_answer(%s::text[], %s::jsonb, %s::float8)"
+#: In the order of names, as two who make the same buckets wait for each other.
+_MAKE: LiteralString = """
+    INSERT INTO budgets (bucket, rate_per_s, burst, fixed, theoretical_arrival_s,
+                         line_tickets, line_importances, line_arrived_s, line_dies_s)
+    SELECT bucket, rate_per_s, burst, fixed, '-Infinity', '{}', '{}', '{}', '{}'
+      FROM unnest(%s::text[], %s::float8[], %s::int[], %s::bool[])
+        AS wished (bucket, rate_per_s, burst, fixed)
+     ORDER BY bucket COLLATE "C"
+        ON CONFLICT (bucket) DO NOTHING
+"""
+_LOOK: LiteralString = """
+    SELECT *, extract(epoch FROM clock_timestamp())::float8 AS now_s FROM budgets
+     WHERE bucket >= %s AND bucket < %s ORDER BY bucket
+"""
+#: No name of a bucket has it: it is not printable.
+_BEHIND_ALL_NAMES = "\U0010ffff"
+
+
+async def open_budgets(url: str, *, connections: int = 2) -> PostgresBudgets:
+    """Budgets on the migrated database at ``url``, with up to ``connections`` statements under way.
+
+    Raises Misconfigured for a bad ``url`` and StoreUnavailable when nothing answers there, or has
+    no such tables. Belongs to the event loop that opened it.
+    """
+    budgets = PostgresBudgets(url, connections=connections)
+    try:
+        await budgets.open()
+    except BaseException:
+        await budgets.close()
+        raise
+    return budgets
+
+
+class PostgresBudgets:
+    """``ports.Budgets``. Made by ``open_budgets``.
+
+    ``now_s`` replaces the database's clock, for tests.
+    """
+
+    #: Seconds that an ask waits for a living connection, or for somebody else's lock.
+    PATIENCE_S = 5.0
+    #: How many asks go together. A statement locks their buckets until its end.
+    TOGETHER = 64
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        connections: int = 2,
+        now_s: Callable[[], float] | None = None,
+    ) -> None:
+        self._conninfo = _conninfo(url, self.PATIENCE_S)
+        self._now_s = now_s
+        self._asked: deque[Ask] = deque()
+        self._most_lanes = connections
+        self._lanes: set[asyncio.Task[None]] = set()
+        self._pool: AsyncConnectionPool[psycopg.AsyncConnection[Any]] = AsyncConnectionPool(
+            self._conninfo,
+            kwargs={
+                "autocommit": True,
+                "prepare_threshold": 0,
+                "application_name": "evergrant budgets",
+            },
+            min_size=1,
+            max_size=connections,
+            timeout=self.PATIENCE_S,
+            open=False,
+            name="evergrant-budgets",
+        )
+
+    async def open(self) -> None:
+        # Once without a pool: a pool says that it waited in vain, libpq says why.
+        try:
+            with plainly():
+                connection = await psycopg.AsyncConnection.connect(
+                    self._conninfo, connect_timeout=round(self.PATIENCE_S)
+                )
+                async with connection:
+                    await connection.execute(_ANSWER, ([], "[]", None))
+        except StoreUnavailable as error:
+            if isinstance(error.__cause__, psycopg.OperationalError):
+                raise StoreUnavailable(f"The database does not answer: {error.__cause__}") from None
+            raise
+        await self._pool.open()
+
+    async def close(self) -> None:
+        """Waits for what is under way."""
+        while self._lanes:
+            await asyncio.wait(self._lanes)
+        await self._pool.close()
+
+    async def take(self, wish: Wish) -> Taken | Queued:
+        return asks.read_answer(await self._answer(asks.taking(wish)))
+
+    async def give_back(self, shares: Sequence[Share], permits: int, *, held_s: float) -> None:
+        buckets = [share.bucket for share in shares]
+        await self._answer(asks.giving_back(buckets, permits, held_s))
+
+    async def leave_line(self, wish: Wish) -> None:
+        if wish.ticket:
+            await self._answer(asks.leaving_line(wish))
+
+    async def learn(self, bucket: str, reported_rate_per_s: float) -> None:
+        if is_rate(reported_rate_per_s):
+            await self._answer(asks.learning(bucket, reported_rate_per_s))
+
+    async def drain(self, shares: Sequence[Share]) -> None:
+        await self._answer(asks.draining(shares))
+
+    async def look(self, prefix: str) -> Sequence[Level]:
+        if not prefix.isprintable():
+            return []  # no bucket has such a name
+        with plainly():
+            try:
+                rows = await self._look(prefix)
+            except _NOBODYS_DEATH:
+                raise
+            except psycopg.OperationalError:
+                await self._pool.check()
+                rows = await self._look(prefix)
+        return [
+            Level.of(
+                row["bucket"],
+                asks.read_bucket(row),
+                row["now_s"] if self._now_s is None else self._now_s(),
+            )
+            for row in rows
+        ]
+
+    async def _look(self, prefix: str) -> list[dict[str, Any]]:
+        async with (
+            self._pool.connection() as connection,
+            connection.cursor(row_factory=dict_row) as cursor,
+        ):
+            await cursor.execute(_LOOK, (prefix, prefix + _BEHIND_ALL_NAMES))
+            return await cursor.fetchall()
+
+    # --- together ---
+
+    async def _answer(self, ask: Ask) -> Said:
+        ask.answer = asyncio.get_running_loop().create_future()
+        self._send(ask)
+        return await ask.answer
+
+    def _send(self, ask: Ask) -> None:
+        ask.asked_s = time.monotonic()
+        self._asked.append(ask)
+        if len(self._lanes) < self._most_lanes:
+            lane = asyncio.create_task(self._run_lane())
+            self._lanes.add(lane)
+            lane.add_done_callback(self._lanes.discard)
+
+    async def _run_lane(self) -> None:
+        while self._asked:
+            together: list[Ask] = []
+            while self._asked and len(together) < self.TOGETHER:
+                ask = self._asked.popleft()
+                if not (ask.verb == "take" and ask.nobody_waits):
+                    together.append(ask)
+            if together:
+                await self._settle(together)
+
+    async def _settle(self, together: list[Ask]) -> None:
+        try:
+            with plainly():
+                said = await self._say(together)
+        except Exception as error:  # noqa: BLE001 - whoever waits has to hear of it
+            for ask in together:
+                if ask.answer is not None and not ask.answer.done():
+                    ask.answer.set_exception(error)
+            return
+        for ask, answer in zip(together, said, strict=True):
+            if ask.answer is None:
+                continue
+            if not ask.answer.done():
+                ask.answer.set_result(answer)
+            elif ask.verb == "take" and answer[0] > 0:
+                # Whoever wished for them went away meanwhile.
+                held_s = time.monotonic() - ask.asked_s
+                self._send(asks.giving_back(ask.buckets, answer[0], held_s))
+
+    async def _say(self, together: Sequence[Ask]) -> list[Said]:
+        try:
+            return await self._execute(together)
+        except _NOBODYS_DEATH:
+            raise
+        except psycopg.OperationalError:
+            await self._pool.check()
+            return await self._execute([ask.repeated() for ask in together])
+
+    async def _execute(self, together: Sequence[Ask]) -> list[Said]:
+        names = sorted({name for ask in together for name in ask.buckets})
+        told = json.dumps([ask.told for ask in together])
+        now_s = None if self._now_s is None else self._now_s()
+        async with self._pool.connection() as connection:
+            said = await _ask(connection, names, told, now_s)
+            if any(answer[0] == _NO_BUCKET for answer in said):
+                await connection.execute(_MAKE, _to_make(together))
+                said = await _ask(connection, names, told, now_s)
+        return said
+
+
+#: Nothing is wrong with the connection, and whoever waited once is not made to wait again.
+_NOBODYS_DEATH = (PoolTimeout, pg.LockNotAvailable, pg.DeadlockDetected, pg.QueryCanceled)
+#: Instead of permits: a bucket is not there, and nothing was done.
+_NO_BUCKET = -1
+
+
+async def _ask(
+    connection: psycopg.AsyncConnection[Any], names: list[str], told: str, now_s: float | None
+) -> list[Said]:
+    cursor = await connection.execute(_ANSWER, (names, told, now_s), binary=True)
+    return await cursor.fetchall()
+
+
+def _to_make(together: Sequence[Ask]) -> tuple[list[Any], ...]:
+    """Columns of the buckets that may be missing, each once."""
+    shares = {share.bucket: share for ask in together for share in ask.shares}.values()
+    return (
+        [share.bucket for share in shares],
+        [share.plan.rate_per_s for share in shares],
+        [share.plan.burst for share in shares],
+        [share.fixed for share in shares],
+    )
+
+
+def _conninfo(url: str, patience_s: float) -> str:
+    conninfo = with_options(
+        to_psycopg(url),
+        timezone="UTC",
+        # A crash of the server may lose the last half second of permits; waiting for the disk
+        # would cost every permit milliseconds.
+        synchronous_commit="off",
+        lock_timeout=f"{round(patience_s)}s",
+    )
+    # A server that is gone without a word must not hold up a permit for a quarter of an hour.
+    own = conninfo_to_dict(conninfo)
+    return (
+        conninfo
+        if "tcp_user_timeout" in own
+        else make_conninfo(conninfo, tcp_user_timeout=round(patience_s * 1000))
+    )
