@@ -19,8 +19,15 @@ from evergrant.account_fields import (
     check_account,
     check_against_authorization,
 )
-from evergrant.errors import Conflict, NotFound
-from evergrant.intake import Flaws, check_page, differences, given_by, need
+from evergrant.errors import Conflict, NotAllowed, NotFound
+from evergrant.intake import (
+    Flaws,
+    accounts_within,
+    check_page,
+    differences,
+    given_by,
+    need,
+)
 from evergrant.naming import new_id
 from evergrant.ports import Clock
 from evergrant.ports.amazon import ReportedParticipation
@@ -66,8 +73,11 @@ class Accounts:
         self._marketplaces = marketplaces
 
     async def add(self, new: NewAccount, *, by: Caller) -> Account:
-        """With its authorization (AWAITING). Needs WRITE. Journal: ``account.added``."""
+        """With its authorization (AWAITING). Needs WRITE, and a caller that is not bound to certain
+        accounts. Journal: ``account.added``."""
         need(by, Right.WRITE)
+        if by.account_ids is not None:
+            raise NotAllowed("This key reaches certain accounts only; it adds none.")
         now = self._clock.now()
         flaws = Flaws()
         values = flaws.settle(FIELDS, given_by(new))
@@ -158,8 +168,8 @@ class Accounts:
         need(by, Right.READ)
         async with self._store.transaction() as tx:
             found = await tx.accounts.get(text) or await tx.accounts.one(name=text.strip())
-            if found is None or not by.reaches(found.client_instance_id):
-                near = await tx.accounts.all(limit=1000, **_within(by))
+            if found is None or not _reaches(by, found):
+                near = await tx.accounts.all(limit=1000, **accounts_within(by))
                 hint = did_you_mean(text, [one.name for one in near])
                 raise NotFound(f"There is no account {text!r}.", hint=hint)
             account, authorization = await _reached(tx, found.id, by)
@@ -190,9 +200,10 @@ class Accounts:
             wanted["partner_kind"] = flaws.word("partner_kind", partner_kind, PartnerKind)
         wanted_state = None if state is None else flaws.word("state", state, State)
         flaws.refuse_if_any()
-        if not by.reaches(client_instance_id) and client_instance_id is not None:
+        within = accounts_within(by)
+        if client_instance_id not in (None, within.get("client_instance_id", client_instance_id)):
             return []
-        wanted |= _within(by)
+        wanted |= within
         async with self._store.transaction() as tx:
             return await _views(tx, wanted, wanted_state, after, limit)
 
@@ -305,8 +316,8 @@ def _told_of(row: Participation | None) -> str:
     return f"{words}, suspended listings" if row.suspended else words
 
 
-def _within(by: Caller) -> dict[str, Any]:
-    return {} if by.client_instance_id is None else {"client_instance_id": by.client_instance_id}
+def _reaches(by: Caller, account: Account) -> bool:
+    return by.reaches_account(account.id, account.client_instance_id)
 
 
 async def _write(
@@ -319,7 +330,7 @@ async def _write(
 
 async def _reached(tx: Transaction, id: str, by: Caller) -> tuple[Account, Authorization]:
     account = await tx.accounts.get(id)
-    if account is None or not by.reaches(account.client_instance_id):
+    if account is None or not _reaches(by, account):
         raise NotFound("There is no such account.")
     authorization = await tx.authorizations.one(account_id=id)
     assert authorization is not None, f"{id} has no authorization"

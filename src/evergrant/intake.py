@@ -24,6 +24,7 @@ from evergrant.spelling import did_you_mean
 __all__ = [
     "Flaws",
     "Reader",
+    "accounts_within",
     "check_page",
     "differences",
     "given_by",
@@ -55,13 +56,28 @@ def need(by: Caller, right: Right) -> None:
 
 def need_everywhere(by: Caller, right: Right) -> None:
     """As ``need``, for things that belong to no client instance: a caller whose reach ends at
-    one instance is refused too."""
+    one instance, or at certain accounts, is refused too."""
     need(by, right)
+    if by.account_ids is not None:
+        raise NotAllowed(
+            "This key reaches certain accounts only; this concerns all of them.",
+            facts={"right": right.value},
+        )
     if by.client_instance_id is not None:
         raise NotAllowed(
             "This key reaches one client instance only; this concerns all of them.",
             facts={"right": right.value},
         )
+
+
+def accounts_within(by: Caller) -> dict[str, Any]:
+    """The filters that leave those of the shelf of accounts which the caller reaches."""
+    within: dict[str, Any] = {}
+    if by.client_instance_id is not None:
+        within["client_instance_id"] = by.client_instance_id
+    if by.account_ids is not None:
+        within["id"] = by.account_ids
+    return within
 
 
 def check_page(kind: ids.Kind, after: str | None, limit: int) -> None:

@@ -65,8 +65,8 @@ async def read(
     """Lines in the order of their ids, newest first unless asked otherwise; ``after`` is the id
     of the last line already seen, in that order.
 
-    A caller that reaches one client instance only sees the lines of that instance's accounts,
-    and has to name one: ``account_id``, or an account's id as ``subject``.
+    A caller that reaches one client instance only, or certain accounts, sees the lines of accounts
+    within its reach, and has to name one: ``account_id``, or an account's id as ``subject``.
 
     Raises NotAllowed, NotFound (an account out of reach), InvalidInput.
     """
@@ -78,7 +78,7 @@ async def read(
     if after < 0:
         raise InvalidInput(flaws=[Flaw("must not be negative.", field="after")])
     async with store.transaction() as tx:
-        if by.client_instance_id is not None:
+        if not by.reaches(None):
             account_id = await _account_in_reach(tx, by, account_id or subject)
         return await tx.journal.read(
             after=after,
@@ -95,7 +95,7 @@ async def _account_in_reach(tx: Transaction, by: Caller, account_id: str | None)
         raise InvalidInput(
             flaws=[
                 Flaw(
-                    "is needed, because this key reaches one client instance only.",
+                    "is needed, because this key does not reach everything.",
                     field="account_id",
                     code="missing",
                     hint="Ask for the journal of one account at a time.",
@@ -103,7 +103,7 @@ async def _account_in_reach(tx: Transaction, by: Caller, account_id: str | None)
             ]
         )
     account = await tx.accounts.get(account_id)
-    if account is None or not by.reaches(account.client_instance_id):
+    if account is None or not by.reaches_account(account.id, account.client_instance_id):
         raise NotFound
     return account.id
 

@@ -130,7 +130,7 @@ async def case_of(tx: Transaction, account_id: str) -> Case:
 async def case_in_reach(tx: Transaction, account_id: str, by: Caller) -> Case:
     """Raises NotFound, also for an account that is there and out of the caller's reach."""
     case = await case_of(tx, account_id)
-    if not by.reaches(case.account.client_instance_id):
+    if not by.reaches_account(account_id, case.account.client_instance_id):
         raise NotFound
     return case
 

@@ -15,7 +15,7 @@ from typing import Any
 from evergrant import journal
 from evergrant.consent.ground import Ground
 from evergrant.errors import Blame, ConsentRefused, NotFound
-from evergrant.intake import Flaws, need
+from evergrant.intake import Flaws, accounts_within, need
 from evergrant.naming import new_id, new_reference
 from evergrant.outbox import put_mail
 from evergrant.ports.store import Transaction
@@ -200,12 +200,13 @@ class Reports:
         async with self._ground.store.transaction() as tx:
             if account_id is not None:
                 account = await tx.accounts.get(account_id)
-                if account is None or not by.reaches(account.client_instance_id):
+                if account is None or not _reaches(by, account):
                     raise NotFound
                 return await tx.reports.all(after=after, limit=limit, account_id=account_id)
-            if by.client_instance_id is None:
+            within = accounts_within(by)
+            if not within:
                 return await tx.reports.all(after=after, limit=limit)
-            reached = await tx.accounts.all(client_instance_id=by.client_instance_id)
+            reached = await tx.accounts.all(**within)
             return await tx.reports.all(
                 after=after, limit=limit, account_id=[account.id for account in reached]
             )
@@ -239,6 +240,13 @@ class Reports:
         if report is None:
             raise NotFound
         account = await tx.accounts.get(report.account_id) if report.account_id else None
-        if not by.reaches(account.client_instance_id if account else None):
+        if not _reaches(by, account):
             raise NotFound
         return report
+
+
+def _reaches(by: Caller, account: Account | None) -> bool:
+    """What belongs to no account is for those who reach everything."""
+    if account is None:
+        return by.reaches(None)
+    return by.reaches_account(account.id, account.client_instance_id)

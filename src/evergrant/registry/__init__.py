@@ -6,7 +6,8 @@ refuses it. Does not answer for: speaking with Amazon, rotating client secrets, 
 
 Whom the reach of an API key ends at: a key bound to one client instance sees that instance
 alone. Applications belong to no instance: such a key may read them (an account needs one), but
-neither their credentials nor change anything.
+neither their credentials nor change anything. A key bound to certain accounts sees neither
+instances nor applications: it adds no account.
 """
 
 from __future__ import annotations
@@ -154,12 +155,16 @@ class Registry:
     async def application(self, id: str, *, by: Caller) -> Application:
         """Needs READ."""
         need(by, Right.READ)
+        if by.account_ids is not None:
+            raise NotFound
         async with self._store.transaction() as tx:
             return _found(await tx.applications.get(id))
 
     async def find_application(self, text: str, *, by: Caller) -> Application:
         """By id, by name, or by Amazon's application id. Needs READ."""
         need(by, Right.READ)
+        if by.account_ids is not None:
+            _unknown("application", text, [])
         async with self._store.transaction() as tx:
             found = (
                 await tx.applications.get(text)
@@ -176,6 +181,8 @@ class Registry:
         """In order of their creation. Needs READ."""
         need(by, Right.READ)
         check_page(ids.Kind.APPLICATION, after, limit)
+        if by.account_ids is not None:
+            return []
         async with self._store.transaction() as tx:
             return await tx.applications.all(after=after, limit=limit)
 
@@ -359,6 +366,8 @@ class Registry:
         """In order of their creation, within reach. Needs READ."""
         need(by, Right.READ)
         check_page(ids.Kind.INSTANCE, after, limit)
+        if by.account_ids is not None:
+            return []
         bound: dict[str, Any] = (
             {} if by.client_instance_id is None else {"id": by.client_instance_id}
         )
