@@ -1,14 +1,11 @@
 """The door itself: one request in, an access token or a refusal in LWA's shape out.
 
 Answers for: what LWA would have said in our place. Does not answer for: reading the request
-(``asked``), or where access tokens come from (the mint).
+and LWA's shapes (``lwa_shapes``), or where access tokens come from (the mint).
 """
 
 from __future__ import annotations
 
-import json
-import secrets
-from collections.abc import Mapping
 from typing import Final
 
 from starlette.datastructures import Headers
@@ -16,11 +13,20 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from evergrant import errors
 from evergrant.desk import Desk
-from evergrant.entrances.lwa.asked import Asked, Refusal, read
+from evergrant.entrances.lwa_shapes import (
+    UNKNOWN_GRANT,
+    Asked,
+    Refusal,
+    answer,
+    answer_refusal,
+    read,
+    read_body,
+    refusal_of,
+    unsupported,
+)
 from evergrant.errors import AmazonError, EvergrantError
 from evergrant.rules import terms
 from evergrant.rules.rights import Caller
-from evergrant.rules.secrecy import scrub
 from evergrant.settings import Settings
 from evergrant.tokens import MIN_TTL_S, AccessToken, GrantlessToken
 
@@ -28,11 +34,6 @@ __all__ = ["SDK_CACHE_S", "LwaDoor", "build"]
 
 #: So long python-amazon-sp-api keeps an access token, whatever ``expires_in`` said.
 SDK_CACHE_S: Final = 3200
-MOST_BYTES: Final = 16 * 1024
-_RETRY_AFTER_S: Final = 5
-
-_REFUSED_CLIENT: Final = "Client authentication failed"
-_REFUSED_GRANT: Final = "The request has an invalid grant parameter : refresh_token."
 
 
 def build(desk: Desk, settings: Settings) -> ASGIApp:
@@ -51,25 +52,14 @@ class LwaDoor:
         if scope["type"] != "http":
             return
         try:
-            if scope["method"] != "POST":
-                raise Refusal(405, "invalid_request", "This address takes POST.", {"allow": "POST"})
-            body = await _body(receive)
+            body = await read_body(scope, receive)
             if body is None:
                 return
             told = await self._token(read(Headers(scope=scope), body))
         except Refusal as refusal:
-            await _answer(
-                send,
-                refusal.status,
-                {
-                    "error_description": scrub(refusal.description),
-                    "error": refusal.error,
-                    "request_id": secrets.token_hex(12),
-                },
-                refusal.headers,
-            )
+            await answer_refusal(send, refusal)
             return
-        await _answer(send, 200, told, {})
+        await answer(send, 200, told)
 
     async def _token(self, asked: Asked) -> dict[str, object]:
         try:
@@ -79,19 +69,8 @@ class LwaDoor:
             if asked.grant_type == "client_credentials":
                 return await self._grantless(asked, caller)
         except EvergrantError as error:
-            raise _refusal(error) from None
-        if asked.grant_type == "authorization_code":
-            raise Refusal(
-                400,
-                "unsupported_grant_type",
-                "Authorization codes are exchanged by Evergrant itself; send the selling partner "
-                "its link.",
-            )
-        raise Refusal(
-            400,
-            "unsupported_grant_type",
-            "The authorization grant type is not supported by the authorization server",
-        )
+            raise refusal_of(error) from None
+        raise unsupported(asked.grant_type)
 
     async def _caller(self, asked: Asked) -> Caller:
         caller = await self._people.authenticate(asked.client_secret.reveal())
@@ -110,11 +89,7 @@ class LwaDoor:
             )
         account_id = await self._people.account_of(asked.refresh_token.reveal())
         if account_id is None:
-            raise Refusal(
-                400,
-                "invalid_grant",
-                f"{_REFUSED_GRANT} It is no connection key of Evergrant, or a revoked one.",
-            )
+            raise Refusal(400, "invalid_grant", UNKNOWN_GRANT)
         try:
             token = await self._tokens.mint(account_id, by=caller, min_ttl_s=SDK_CACHE_S)
         except AmazonError:
@@ -148,66 +123,3 @@ class LwaDoor:
             "token_type": "bearer",
             "expires_in": min(left_s, life_s),
         }
-
-
-def _refusal(error: EvergrantError) -> Refusal:
-    """What LWA would have said. The words are Amazon's where Amazon said some."""
-    match error:
-        case errors.NotAuthenticated():
-            return Refusal(401, "invalid_client", _REFUSED_CLIENT)
-        case errors.InvalidInput():
-            scope = any(flaw.field == "scope" for flaw in error.flaws)
-            return Refusal(400, "invalid_scope" if scope else "invalid_request", error.message)
-        case errors.NotAllowed():
-            return Refusal(400, "unauthorized_client", error.message)
-        case errors.NotFound():
-            return Refusal(400, "invalid_grant", f"{_REFUSED_GRANT} {error.message}")
-        case errors.GrantRefused():
-            return Refusal(400, "invalid_grant", error.reason or f"{_REFUSED_GRANT}")
-        case errors.PartnerError():
-            return Refusal(400, "invalid_grant", f"{_REFUSED_GRANT} {error.message}")
-        case errors.ApplicationRefused():
-            status = 401 if error.error == "invalid_client" else 400
-            return Refusal(status, error.error, error.message)
-        case errors.ApplicationError():
-            return Refusal(400, "unauthorized_client", error.message)
-        case errors.AmazonError() | errors.StoreUnavailable() | errors.Conflict():
-            return Refusal(
-                503,
-                "temporarily_unavailable",
-                error.message,
-                {"retry-after": str(_RETRY_AFTER_S)},
-            )
-        case _:
-            return Refusal(500, "server_error", error.message)
-
-
-async def _body(receive: Receive) -> bytes | None:
-    """None when the caller hung up. Raises Refusal when it is larger than a token request is."""
-    body = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            return None
-        body += message.get("body", b"")
-        if len(body) > MOST_BYTES:
-            raise Refusal(413, "invalid_request", "The body is too large for a token request.")
-        if not message.get("more_body", False):
-            return bytes(body)
-
-
-async def _answer(
-    send: Send, status: int, told: Mapping[str, object], headers: Mapping[str, str]
-) -> None:
-    body = json.dumps(told).encode()
-    every = {
-        "content-type": "application/json;charset=UTF-8",
-        "content-length": str(len(body)),
-        "cache-control": "no-store",
-        "pragma": "no-cache",
-        "x-content-type-options": "nosniff",
-        **headers,
-    }
-    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in every.items()]
-    await send({"type": "http.response.start", "status": status, "headers": raw})
-    await send({"type": "http.response.body", "body": body})
