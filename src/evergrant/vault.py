@@ -26,10 +26,12 @@ __all__ = [
     "aws_access_key",
     "aws_secret_key",
     "client_secret",
+    "gateway_pass",
     "grantless_token",
     "invitation_link",
     "previous_client_secret",
     "refresh_token",
+    "restricted_data_token",
     "signing_secret",
 ]
 
@@ -71,6 +73,16 @@ def access_token(authorization_id: str) -> str:
 def grantless_token(application_id: str, scope: str) -> str:
     """An access token of the application itself, for one scope."""
     return f"application/{application_id}/grantless_token/{scope}"
+
+
+def restricted_data_token(authorization_id: str, what: str) -> str:
+    """``what``: a digest of all that it is good for."""
+    return f"authorization/{authorization_id}/restricted_data_token/{what}"
+
+
+def gateway_pass() -> str:
+    """What programs hold at the gateway. Sealed, and kept by them, not by the safe."""
+    return "gateway/pass"
 
 
 def invitation_link(invitation_id: str) -> str:
@@ -127,6 +139,18 @@ class Vault:
         """Opens a row that was read elsewhere (``store.quick.sealed``). Raises as ``open``."""
         plaintext = await self._keyring.open(sealed.key_id, sealed.ciphertext, sealed.id)
         return Secret(plaintext.decode())
+
+    async def seal_loose(self, name: str, content: bytes) -> tuple[str, bytes]:
+        """Seals what no row keeps: (key id, ciphertext), to be given away. It opens under this
+        name only, for as long as the key is in the ring."""
+        return await self._keyring.seal(content, name)
+
+    async def open_loose(self, name: str, key_id: str, ciphertext: bytes) -> bytes:
+        """Raises SealBroken, also when the ring holds no such key: who brings it may have made up
+        both."""
+        if key_id not in await self._keyring.key_ids():
+            raise SealBroken(facts={"name": name})
+        return await self._keyring.open(key_id, ciphertext, name)
 
     async def drop(self, tx: Transaction, name: str) -> bool:
         """True when something lay there."""

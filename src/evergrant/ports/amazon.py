@@ -19,6 +19,8 @@ __all__ = [
     "Call",
     "LwaClient",
     "ReportedParticipation",
+    "RestrictedAnswer",
+    "RestrictedResource",
     "SellingPartnerApi",
     "TokenAnswer",
 ]
@@ -74,6 +76,24 @@ class ReportedParticipation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RestrictedResource:
+    """What a restricted data token is asked for. ``path`` is encoded, without query, and may be
+    generic (``/mfn/v0/shipments/{shipmentId}``), except for documents of reports."""
+
+    method: str
+    path: str
+    data_elements: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestrictedAnswer:
+    """``createRestrictedDataToken``'s 200."""
+
+    restricted_data_token: Secret
+    expires_in_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """One SP-API request. ``path`` begins with a slash and is already encoded."""
 
@@ -103,6 +123,13 @@ class SellingPartnerApi(Protocol):
     async def probe_vendor(self, endpoint: str, access_token: Secret, now: datetime) -> None:
         """One cheap vendor call. CallDenied is no proof of a dead grant: a vendor without
         purchase orders may be refused as well."""
+        ...
+
+    async def restricted_data_token(
+        self, endpoint: str, access_token: Secret, resources: Sequence[RestrictedResource]
+    ) -> RestrictedAnswer:
+        """``createRestrictedDataToken``: one request. CallDenied carries Amazon's words, as that
+        the application lacks the role for a data element."""
         ...
 
     async def send(self, call: Call, access_token: Secret) -> Answer: ...

@@ -1,39 +1,72 @@
 """The Selling Partner API in memory: who participates where, and what else it is told to answer.
 
 Answers for: believing only access tokens that the fake LWA gave and that still live, the right
-endpoint of a region, 403s with Amazon's own ``details``. Does not answer for: the API at large.
+endpoint of a region, 403s with Amazon's own ``details``; for restricted data tokens, and what
+each was given for. Does not answer for: the API at large.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
+import secrets
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from evergrant.errors import AmazonUnavailable, CallDenied, EvergrantError
 from evergrant.ports import Clock
-from evergrant.ports.amazon import Answer, Call, ReportedParticipation
+from evergrant.ports.amazon import (
+    Answer,
+    Call,
+    ReportedParticipation,
+    RestrictedAnswer,
+    RestrictedResource,
+)
 from evergrant.rules.secrecy import Secret
 from evergrant.testing.lwa import FakeLWA
 
-__all__ = ["EXPIRED", "INVALID", "WRONG_REGION", "Asked", "FakeSellingPartnerApi", "error_answer"]
+__all__ = [
+    "EXPIRED",
+    "INVALID",
+    "LACKING",
+    "WRONG_REGION",
+    "Asked",
+    "FakeSellingPartnerApi",
+    "RestrictedIssued",
+    "error_answer",
+]
 
 #: ``details`` of a 403, the only thing that tells one cause from another.
 EXPIRED = "The access token you provided has expired."
 INVALID = "The access token you provided is revoked, malformed or invalid."
 WRONG_REGION = "The marketplaces you provided are not valid for region."
+#: ``message`` of the 400 that says that roles are missing; the data elements follow.
+LACKING = "Application does not have access to one or more requested data elements"
+
+RESTRICTED_LIFE = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """One call. ``about`` is the grant's name at the fake LWA, empty when it is unknown there."""
 
-    what: str  # "participations", "probe_vendor", or "GET /path"
+    what: str  # "participations", "probe_vendor", "restricted_data_token", or "GET /path"
     endpoint: str
     about: str
     access_token: Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestrictedIssued:
+    """What a restricted data token that we gave stands for."""
+
+    about: str  # the grant's name
+    endpoint: str
+    resources: tuple[tuple[str, str, tuple[str, ...]], ...]  # method, path, data elements
+    expires_at: datetime
 
 
 class FakeSellingPartnerApi:
@@ -53,6 +86,9 @@ class FakeSellingPartnerApi:
         self._vendors: set[str] = set()
         self._answers: dict[tuple[str, str], list[Answer]] = defaultdict(list)
         self._disowned: set[str] = set()
+        self._restricted: dict[str, RestrictedIssued] = {}
+        self._withheld: dict[str, frozenset[str]] = {}
+        self._held: asyncio.Event | None = None
         self._failure: Callable[[], EvergrantError] | None = None
         self._failures_left: int | None = None
 
@@ -79,6 +115,24 @@ class FakeSellingPartnerApi:
     def disown(self, access_token: Secret) -> None:
         """Amazon calls this access token expired from now on, whatever its term said."""
         self._disowned.add(access_token.reveal())
+
+    def withhold(self, about: str, *data_elements: str) -> None:
+        """The application lacks the role for these data elements of this selling partner."""
+        self._withheld[about] = frozenset(data_elements)
+
+    def issued(self, restricted_data_token: Secret) -> RestrictedIssued | None:
+        """What a restricted data token of ours stands for; None for a made-up one."""
+        return self._restricted.get(restricted_data_token.reveal())
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Restricted data tokens are given only after this block."""
+        self._held = asyncio.Event()
+        try:
+            yield
+        finally:
+            self._held.set()
+            self._held = None
 
     def fail(
         self,
@@ -113,6 +167,29 @@ class FakeSellingPartnerApi:
         self._check(about, endpoint, access_token)
         if about not in self._vendors:
             raise _denied("Access to requested resource is denied.")
+
+    async def restricted_data_token(
+        self, endpoint: str, access_token: Secret, resources: Sequence[RestrictedResource]
+    ) -> RestrictedAnswer:
+        about = self._asked("restricted_data_token", endpoint, access_token)
+        if self._held is not None:
+            await self._held.wait()
+        self._check(about, endpoint, access_token)
+        wanted = {element for one in resources for element in one.data_elements}
+        missing = sorted(wanted & self._withheld.get(about, frozenset()))
+        if missing:
+            raise CallDenied(400, "InvalidInput", f"{LACKING}: [{', '.join(missing)}]")
+        value = f"Atz.sprdt|{secrets.token_hex(24)}"
+        self._restricted[value] = RestrictedIssued(
+            about=about,
+            endpoint=endpoint,
+            resources=tuple((one.method, one.path, tuple(one.data_elements)) for one in resources),
+            expires_at=self._clock.now() + RESTRICTED_LIFE,
+        )
+        return RestrictedAnswer(
+            restricted_data_token=Secret(value),
+            expires_in_s=int(RESTRICTED_LIFE.total_seconds()),
+        )
 
     async def send(self, call: Call, access_token: Secret) -> Answer:
         about = self._asked(f"{call.method} {call.path}", call.endpoint, access_token)

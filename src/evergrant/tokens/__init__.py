@@ -1,4 +1,5 @@
-"""THE MINT. Access tokens of accounts, and grantless tokens of applications.
+"""THE MINT. Access tokens and restricted data tokens of accounts, grantless tokens of applications,
+and the passes that programs hold at the gateway.
 
 Answers for: an access token that lives at least as long as the caller says it must, at the price
 of one call to LWA for however many callers, processes and nodes; for telling a dead grant from a
@@ -18,13 +19,17 @@ What LWA may say, and what follows:
 - the application is refused: one incident of the application; no account is marked.
 - weather (5xx, 429, time-outs, unreadable answers): a few tries, then a pause. An access token that
   still lives is served all the while.
+
+To hand an access token to somebody takes the right ACCESS_TOKENS. The gate needs one in the name of
+programs that may call Amazon and may not have it: it alone asks with ``for_call``. What comes back
+then goes into a request to Amazon and to nobody else.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 from evergrant import vault as safe
@@ -36,25 +41,37 @@ from evergrant.errors import (
     InvalidInput,
     NotAllowed,
     NotFound,
+    OverLimit,
 )
 from evergrant.ports import Bell, Clock
-from evergrant.ports.amazon import LWA
+from evergrant.ports.amazon import LWA, SellingPartnerApi
 from evergrant.ports.store import Store
 from evergrant.ports.things import Standing
 from evergrant.registry import Registry
 from evergrant.rules import terms
 from evergrant.rules.applications import GRANTLESS_SCOPES, ROTATION_SCOPE
 from evergrant.rules.lifecycle import serves_tokens
+from evergrant.rules.marketplaces import STANDARD, Marketplaces
 from evergrant.rules.rights import Caller, Right
 from evergrant.rules.secrecy import Secret
 from evergrant.tokens.asking import Asking
 from evergrant.tokens.flights import Flights, Pauses
 from evergrant.tokens.grantless import Grantless
 from evergrant.tokens.memory import Memory
+from evergrant.tokens.passes import LONGEST_LIFE_S, Passes
 from evergrant.tokens.refresh import Refresh, refuse_unless_serving
-from evergrant.tokens.values import AccessToken, GrantlessToken
+from evergrant.tokens.restricted import Restricted, resource
+from evergrant.tokens.values import AccessToken, GrantlessToken, Pass, RestrictedDataToken
 
-__all__ = ["LONGEST_MIN_TTL_S", "MIN_TTL_S", "AccessToken", "GrantlessToken", "Tokens"]
+__all__ = [
+    "LONGEST_MIN_TTL_S",
+    "MIN_TTL_S",
+    "AccessToken",
+    "GrantlessToken",
+    "Pass",
+    "RestrictedDataToken",
+    "Tokens",
+]
 
 #: What a caller gets who does not say how long it needs the token.
 MIN_TTL_S = 60
@@ -79,6 +96,8 @@ class Tokens:
         registry: Registry,
         lwa: LWA,
         bell: Bell,
+        selling_partner_api: SellingPartnerApi | None = None,
+        marketplaces: Marketplaces = STANDARD,
         remember_s: float = 1.0,
         most_accounts: int = 10_000,
         at_once: int = 16,
@@ -97,21 +116,40 @@ class Tokens:
         asking = Asking(lwa=lwa, registry=registry, monotonic=monotonic, sleep=sleep)
         self._refresh = Refresh(store=store, clock=clock, vault=vault, bell=bell, asking=asking)
         self._grantless = Grantless(store=store, clock=clock, vault=vault, asking=asking)
+        self._restricted_flights: Flights[RestrictedDataToken] = Flights(at_once)
+        self._restricted = (
+            None
+            if selling_partner_api is None
+            else Restricted(
+                store=store,
+                clock=clock,
+                vault=vault,
+                selling_partner_api=selling_partner_api,
+                marketplaces=marketplaces,
+            )
+        )
+        self._passes = Passes(vault=vault, clock=clock)
 
     # --- accounts ---
 
     def at_hand(
-        self, account_id: str, *, by: Caller, min_ttl_s: int = MIN_TTL_S
+        self,
+        account_id: str,
+        *,
+        by: Caller,
+        min_ttl_s: int = MIN_TTL_S,
+        for_call: Right | None = None,
     ) -> AccessToken | None:
         """The access token, if it lies in memory and may be given at once; else None, and `mint`
-        says the rest. For hot doors: no await, no database, no refusal."""
+        says the rest. For hot doors: no await, no database, no refusal. ``for_call`` as of
+        `mint`."""
         seat = self._memory.seat(account_id)
         if (
             seat is None
             or self._monotonic() >= seat.until_s
             or not serves_tokens(seat.standing.state)
-            or not by.may(Right.ACCESS_TOKENS)
-            or not by.reaches(seat.standing.client_instance_id)
+            or not by.may(_right(for_call))
+            or not by.reaches_account(account_id, seat.standing.client_instance_id)
         ):
             return None
         token = seat.held()
@@ -129,8 +167,11 @@ class Tokens:
         by: Caller,
         min_ttl_s: int = MIN_TTL_S,
         instead_of: Secret | None = None,
+        for_call: Right | None = None,
     ) -> AccessToken:
-        """An access token that lives for at least ``min_ttl_s`` more seconds. Right ACCESS_TOKENS.
+        """An access token that lives for at least ``min_ttl_s`` more seconds. Right ACCESS_TOKENS;
+        for the gate, which gives it to nobody, the right that the call needs (``for_call``:
+        AMAZON_READ or AMAZON_WRITE).
 
         ``instead_of`` is a token that Amazon no longer takes: it is not given again.
 
@@ -139,24 +180,15 @@ class Tokens:
         AmazonUnavailable, Throttled, UnreadableAnswer, SealBroken, StoreUnavailable.
         """
         _check_min_ttl(min_ttl_s)
-        if not by.may(Right.ACCESS_TOKENS):
-            raise NotAllowed("This key or operator may not have access tokens.")
+        if not by.may(_right(for_call)):
+            raise NotAllowed(
+                "This key or operator may not have access tokens."
+                if for_call is None
+                else "This key or operator may not make such calls to Amazon."
+            )
         standing = await self._standing(account_id, by)
         refuse_unless_serving(standing.state, standing.grant_id, standing.refused_reason)
-        now = self._clock.now()
-        token = self._held(account_id)
-        if token is not None and _good(token, now, min_ttl_s, instead_of):
-            if terms.refresh_ahead(now, token.expires_at, min_ttl_s):
-                self._refresh_ahead(standing, min_ttl_s)
-            return token
-        for _ in range(_FLIGHTS_PER_CALL):
-            token = await self._fly(standing, min_ttl_s, instead_of)
-            if _good(token, self._clock.now(), min_ttl_s, instead_of):
-                return token
-        raise AmazonUnavailable(
-            f"Amazon gives no access token that lives for {min_ttl_s} more seconds.",
-            hint="Ask for a shorter min_ttl.",
-        )
+        return await self._live(standing, min_ttl_s, instead_of)
 
     async def look_again(self, account_id: str, *, by: Caller) -> AccessToken:
         """Asks LWA once whether it takes the grant, also one that was thought dead. Accepted, the
@@ -171,11 +203,18 @@ class Tokens:
     # --- applications ---
 
     async def grantless(
-        self, application_id: str, scope: str, *, by: Caller, min_ttl_s: int = MIN_TTL_S
+        self,
+        application_id: str,
+        scope: str,
+        *,
+        by: Caller,
+        min_ttl_s: int = MIN_TTL_S,
+        for_call: Right | None = None,
     ) -> GrantlessToken:
         """An access token for one scope of the grantless operations (Amazon's page
-        "grantless-operations"). Right ACCESS_TOKENS and a caller that is bound to no client
-        instance; the scope that rotates client secrets takes MANAGE as well.
+        "grantless-operations"). Right ACCESS_TOKENS (or ``for_call``, as of `mint`) and a caller
+        that is bound to no client instance and no accounts: they concern all of them. The scope
+        that rotates client secrets takes MANAGE as well.
 
         Raises InvalidInput, NotAllowed, NotFound, ApplicationIncomplete, ApplicationRefused,
         AmazonUnavailable, Throttled, UnreadableAnswer, StoreUnavailable.
@@ -187,8 +226,8 @@ class Tokens:
                 flaws=[Flaw("is not a scope of grantless operations.", "scope", "unknown", known)]
             )
         if (
-            not by.may(Right.ACCESS_TOKENS)
-            or by.client_instance_id is not None
+            not by.may(_right(for_call))
+            or not by.reaches(None)
             or (scope == ROTATION_SCOPE and not by.may(Right.MANAGE))
         ):
             raise NotAllowed
@@ -204,10 +243,139 @@ class Tokens:
             hint="Ask for a shorter min_ttl.",
         )
 
+    # --- the gateway ---
+
+    def restricted_at_hand(
+        self,
+        account_id: str,
+        method: str,
+        path: str,
+        data_elements: frozenset[str] = frozenset(),
+        *,
+        by: Caller,
+        min_ttl_s: int = MIN_TTL_S,
+    ) -> RestrictedDataToken | None:
+        """As `at_hand`: None says nothing, `restricted` says the rest. InvalidInput as there."""
+        wanted = resource(method, path, data_elements)
+        seat = self._memory.seat(account_id)
+        if (
+            self._restricted is None
+            or seat is None
+            or self._monotonic() >= seat.until_s
+            or not serves_tokens(seat.standing.state)
+            or not (by.may(wanted.right) and by.may(Right.PERSONAL_DATA))
+            or not by.reaches_account(account_id, seat.standing.client_instance_id)
+        ):
+            return None
+        token = self._restricted.held(seat.standing, wanted)
+        if token is None or not terms.usable(self._clock.now(), token.expires_at, min_ttl_s):
+            return None
+        return token
+
+    async def restricted(
+        self,
+        account_id: str,
+        method: str,
+        path: str,
+        data_elements: frozenset[str] = frozenset(),
+        *,
+        by: Caller,
+        permit: Callable[[], Awaitable[None]],
+        min_ttl_s: int = MIN_TTL_S,
+        instead_of: Secret | None = None,
+    ) -> RestrictedDataToken:
+        """A restricted data token for one call, for the gate, which gives it to nobody. Rights
+        PERSONAL_DATA and AMAZON_READ or AMAZON_WRITE, as the operation is. ``path`` as it will be
+        called, encoded. ``permit`` is awaited before Amazon is asked: it comes back when there is
+        leave for one `restricted.OPERATION`, or raises.
+
+        Raises InvalidInput (an operation or a data element that Amazon gives none for), what
+        ``permit`` raises, CallDenied with Amazon's words (a role is missing), and all that `mint`
+        raises.
+        """
+        _check_min_ttl(min_ttl_s)
+        wanted = resource(method, path, data_elements)
+        if not (by.may(wanted.right) and by.may(Right.PERSONAL_DATA)):
+            raise NotAllowed("This key or operator may not see personal data of buyers.")
+        restricted = self._restricted
+        if restricted is None:
+            raise RuntimeError("this mint was furnished without the Selling Partner API")
+        standing = await self._standing(account_id, by)
+        refuse_unless_serving(standing.state, standing.grant_id, standing.refused_reason)
+
+        def good(token: RestrictedDataToken) -> bool:
+            usable = terms.usable(self._clock.now(), token.expires_at, min_ttl_s)
+            return usable and token.value != instead_of
+
+        held = restricted.held(standing, wanted)
+        if held is not None and good(held):
+            return held
+        asked = False
+
+        async def errand() -> RestrictedDataToken:
+            nonlocal asked
+            asked = True
+            return await restricted.fetch(
+                standing,
+                wanted,
+                good,
+                permit,
+                lambda refused: self._live(standing, MIN_TTL_S, refused),
+            )
+
+        name = restricted.name(standing, wanted)
+        over_limit: OverLimit | None = None
+        for _ in range(_FLIGHTS_PER_CALL):
+            try:
+                token = await self._restricted_flights.join(name, errand)
+            except OverLimit as error:
+                if asked:
+                    raise
+                # Whoever set that flight going was not ready to wait as long as this one.
+                over_limit = error
+                continue
+            if good(token):
+                return token
+        raise over_limit or AmazonUnavailable(
+            f"Amazon gives no restricted data token that lives for {min_ttl_s} more seconds."
+        )
+
+    async def hand_pass(
+        self,
+        account_id: str,
+        *,
+        api_key_id: str,
+        connection_key_id: str,
+        resources: Sequence[tuple[str, str, Sequence[str]]] | None = None,
+        life_s: int = LONGEST_LIFE_S,
+    ) -> tuple[Secret, Pass]:
+        """A pass (``egp_…``) for whoever has shown these keys and reaches this account: the door
+        has looked. ``resources`` as of `Pass`. Touches no database."""
+        return await self._passes.hand(
+            account_id,
+            api_key_id=api_key_id,
+            connection_key_id=connection_key_id,
+            resources=resources,
+            life_s=life_s,
+        )
+
+    async def read_pass(self, text: Secret | str) -> Pass:
+        """What a pass says. The keys that it names may be gone by now: ask `people` each time.
+
+        Raises NotAuthenticated, in the same words whatever is wrong with it, and Misconfigured
+        when the key ring cannot be read.
+        """
+        return await self._passes.read(text)
+
+    def pass_at_hand(self, text: Secret | str) -> Pass | None:
+        """As `read_pass`, if it was read here before; else None. For hot doors: no await."""
+        return self._passes.at_hand(text)
+
     async def close(self, within_s: float = 5.0) -> None:
         """Lets refreshes under way come to their end, for so long; then ends them. A token that
         gets lost this way costs one call to LWA."""
         await self._flights.close(within_s)
+        await self._restricted_flights.close(within_s)
         await self._grantless_flights.close(within_s)
 
     # --- inside ---
@@ -229,9 +397,27 @@ class Tokens:
                 self._memory.note_standing(standing, asked_s + self._remember_s)
             else:
                 self._memory.forget(account_id)
-        if not by.reaches(standing.client_instance_id):
+        if not by.reaches_account(account_id, standing.client_instance_id):
             raise NotFound("There is no such account.")
         return standing
+
+    async def _live(
+        self, standing: Standing, min_ttl_s: int, instead_of: Secret | None
+    ) -> AccessToken:
+        now = self._clock.now()
+        token = self._held(standing.account_id)
+        if token is not None and _good(token, now, min_ttl_s, instead_of):
+            if terms.refresh_ahead(now, token.expires_at, min_ttl_s):
+                self._refresh_ahead(standing, min_ttl_s)
+            return token
+        for _ in range(_FLIGHTS_PER_CALL):
+            token = await self._fly(standing, min_ttl_s, instead_of)
+            if _good(token, self._clock.now(), min_ttl_s, instead_of):
+                return token
+        raise AmazonUnavailable(
+            f"Amazon gives no access token that lives for {min_ttl_s} more seconds.",
+            hint="Ask for a shorter min_ttl.",
+        )
 
     def _held(self, account_id: str) -> AccessToken | None:
         seat = self._memory.seat(account_id)
@@ -302,6 +488,18 @@ _NEEDED_S = terms.ACCESS_TOKEN_MARGIN.total_seconds()
 
 def _good(token: AccessToken, now: datetime, min_ttl_s: int, instead_of: Secret | None) -> bool:
     return terms.usable(now, token.expires_at, min_ttl_s) and token.value != instead_of
+
+
+#: The rights with which the gate may ask in the name of a program.
+_OF_CALLS = frozenset({Right.AMAZON_READ, Right.AMAZON_WRITE})
+
+
+def _right(for_call: Right | None) -> Right:
+    if for_call is None:
+        return Right.ACCESS_TOKENS
+    if for_call not in _OF_CALLS:
+        raise ValueError(f"{for_call} is no right to call Amazon")
+    return for_call
 
 
 def _check_min_ttl(min_ttl_s: int) -> None:

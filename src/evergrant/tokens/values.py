@@ -39,11 +39,18 @@ class GrantlessToken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestrictedDataToken:
-    """For one operation (method and path) of one account. Lives for an hour at most."""
+    """For one operation of one account: ``method`` and ``path``, which is generic where Amazon
+    takes that, so that one serves many calls. Lives for an hour at most."""
 
     value: Secret
     expires_at: datetime
     account_id: str
+    application_id: str
+    region: Region
+    grant_id: str
+    method: str
+    path: str
+    data_elements: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,13 +1,16 @@
 """The pipe to the Selling Partner API.
 
-Answers for: headers that Amazon wants, bounds on time and size, and reading the two answers that
+Answers for: headers that Amazon wants, bounds on time and size, and reading the three answers that
 Evergrant itself needs. Does not answer for: trying again, access tokens, limits. Sources: Amazon's
-sellers v1 and vendor orders v1 models; developer guide, "connecting to the API".
+sellers v1, vendor orders v1 and tokens 2021-03-01 models; developer guide, "connecting to the API".
 """
 
 from __future__ import annotations
 
+import json
+import re
 import ssl
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import httpx2
@@ -15,7 +18,13 @@ import httpx2
 from evergrant.adapters.amazon.reading import client_with, fetch, parsed, retry_after_s, words
 from evergrant.errors import AmazonUnavailable, CallDenied, Throttled, UnreadableAnswer
 from evergrant.ports import Clock
-from evergrant.ports.amazon import Answer, Call, ReportedParticipation
+from evergrant.ports.amazon import (
+    Answer,
+    Call,
+    ReportedParticipation,
+    RestrictedAnswer,
+    RestrictedResource,
+)
 from evergrant.rules.secrecy import Secret
 
 __all__ = ["HttpSellingPartnerApi"]
@@ -25,6 +34,8 @@ WHO = "The Selling Partner API"
 MOST_BYTES = 32 * 1024 * 1024
 #: How far back a vendor's purchase orders are looked for when all we want is an answer.
 PROBE_SPAN = timedelta(days=7)
+#: It travels in a header: no blanks, no line ends, nothing beyond ASCII.
+_TOKEN = re.compile(r"[\x21-\x7e]{1,8192}")
 
 
 class HttpSellingPartnerApi:
@@ -79,6 +90,29 @@ class HttpSellingPartnerApi:
         )
         _understood(answer, access_token)
 
+    async def restricted_data_token(
+        self, endpoint: str, access_token: Secret, resources: Sequence[RestrictedResource]
+    ) -> RestrictedAnswer:
+        """``createRestrictedDataToken`` of the tokens 2021-03-01 model. Its answer is flat in the
+        model, and lay in a ``payload`` in an older guide; both are read."""
+        wanted = [
+            {"method": one.method, "path": one.path}
+            | ({"dataElements": list(one.data_elements)} if one.data_elements else {})
+            for one in resources
+        ]
+        answer = await self.send(
+            Call(
+                endpoint=endpoint,
+                method="POST",
+                path="/tokens/2021-03-01/restrictedDataToken",
+                body=json.dumps({"restrictedResources": wanted}).encode(),
+            ),
+            access_token,
+        )
+        told = _understood(answer, access_token)
+        inner = told.get("payload", told)
+        return _restricted_answer(inner if isinstance(inner, dict) else {})
+
     async def send(self, call: Call, access_token: Secret) -> Answer:
         headers = {name.lower(): value for name, value in call.headers.items()}
         if call.body is not None:
@@ -122,6 +156,15 @@ def _understood(answer: Answer, access_token: Secret) -> dict[str, object]:
         words(row.get("details"), access_token),
         words(answer.headers.get("x-amzn-requestid", ""), access_token)[:80],
     )
+
+
+def _restricted_answer(told: dict[str, object]) -> RestrictedAnswer:
+    value, life_s = told.get("restrictedDataToken"), told.get("expiresIn")
+    if not isinstance(value, str) or not _TOKEN.fullmatch(value):
+        raise UnreadableAnswer(f"{WHO} answered 200, but gave no restricted data token.")
+    if isinstance(life_s, bool) or not isinstance(life_s, int) or life_s <= 0:
+        raise UnreadableAnswer(f"{WHO} does not say how long the restricted data token lives.")
+    return RestrictedAnswer(restricted_data_token=Secret(value), expires_in_s=life_s)
 
 
 def _first_error(told: object) -> dict[str, object]:
