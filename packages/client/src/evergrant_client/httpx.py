@@ -2,26 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
 
 import httpx
 
-from evergrant_client.flow import flow
-from evergrant_client.protocol import MIN_TTL_S, Desk
+from evergrant_client.client import Evergrant, EvergrantAuth, GatewayAuth
+from evergrant_client.driving import drive, drive_async
+from evergrant_client.protocol import MIN_TTL_S
 
-__all__ = ["HttpxAuth"]
+__all__ = ["HttpxAuth", "HttpxGatewayAuth"]
 
 
-class HttpxAuth(httpx.Auth):
-    """``httpx.Client(auth=HttpxAuth(evergrant, account_id))``, or an ``AsyncClient``. Leave its
-    ``follow_redirects`` off: httpx would take the access token along to any host."""
+class _Auth(httpx.Auth):
+    def __init__(self, auth: EvergrantAuth | GatewayAuth) -> None:
+        self._auth = auth
 
-    requires_response_body = True
+    def sync_auth_flow(
+        self, request: httpx.Request
+    ) -> Generator[httpx.Request, httpx.Response, None]:
+        steps = self._auth.steps(request.method, str(request.url))
+        return drive(self._auth.evergrant, steps, request)
 
-    def __init__(self, evergrant: Desk, account_id: str, min_ttl: int = MIN_TTL_S) -> None:
-        self._desk = evergrant
-        self._account_id = account_id
-        self._min_ttl_s = min_ttl
+    def async_auth_flow(
+        self, request: httpx.Request
+    ) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        steps = self._auth.steps(request.method, str(request.url))
+        return drive_async(self._auth.evergrant, steps, request)
 
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        yield from flow(httpx, self._desk, self._account_id, self._min_ttl_s, request)
+
+class HttpxAuth(_Auth):
+    """``httpx.Client(auth=HttpxAuth(evergrant, account_id))``, or an ``AsyncClient``."""
+
+    def __init__(self, evergrant: Evergrant, account_id: str, min_ttl: int = MIN_TTL_S) -> None:
+        super().__init__(evergrant.auth(account_id, min_ttl))
+
+
+class HttpxGatewayAuth(_Auth):
+    """``httpx.Client(base_url=gateway.url, auth=HttpxGatewayAuth(gateway))``, or an
+    ``AsyncClient``, where ``gateway`` is ``evergrant.gateway(...)``."""
+
+    def __init__(self, gateway: GatewayAuth) -> None:
+        super().__init__(gateway)
