@@ -11,7 +11,6 @@ operations have a second one of the application over all selling partners.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -39,9 +38,9 @@ __all__ = [
     "read_bucket",
 ]
 
-#: Nobody's limit is beyond these: more calls a second, or fewer than one a month, is a slip.
+#: Nobody's limit is beyond these: more calls a second, or fewer than one a day, is a slip.
 HIGHEST_RATE_PER_S = 10_000.0
-LOWEST_RATE_PER_S = 1 / (31 * 24 * 3600)
+LOWEST_RATE_PER_S = 1 / (24 * 3600)
 BIGGEST_BURST = 100_000
 
 #: Stands in a bucket's name where a plan is shared by all.
@@ -223,7 +222,6 @@ def check_rate(rate_per_s: float) -> float:
     if (
         isinstance(rate_per_s, bool)
         or not isinstance(rate_per_s, int | float)
-        or not math.isfinite(rate_per_s)
         or not LOWEST_RATE_PER_S <= rate_per_s <= HIGHEST_RATE_PER_S
     ):
         raise Fault(
