@@ -21,6 +21,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -48,10 +49,8 @@ METHOD_HEADER: Final = "x-evergrant-method"
 URI_HEADER: Final = "x-evergrant-uri"
 
 #: Every status that a refusal may have: nginx needs each of them spelled out.
-REFUSED_STATUSES: Final = (
-    *range(400, 418),
-    *(421, 422, 423, 424, 425, 426, 428, 429, 431, 451),
-    *range(500, 508),
+REFUSED_STATUSES: Final = tuple(
+    sorted({*problems.STATUS.values(), *(row.status for row in problems.DOOR_PROBLEMS.values())})
 )
 
 #: What the decision tells, by the name of nginx's variable.
@@ -128,6 +127,11 @@ def config(plane: DataPlane) -> str:
         *_upstreams(plane),
         *_outcome_maps(plane),
         *_log_format(),
+        *_refused_map(),
+        "map $evergrant_request_id $evergrant_id {",
+        '    "" $request_id;',
+        "    default $evergrant_request_id;",
+        "}",
         'map $evergrant_refused $evergrant_no_store { "" ""; default "no-store"; }',
         'map $evergrant_refused $evergrant_nosniff { "" ""; default "nosniff"; }',
         "",
@@ -203,6 +207,17 @@ def _outcome_maps(plane: DataPlane) -> list[str]:
             "}",
         ]
     return [*lines, ""]
+
+
+def _refused_map() -> list[str]:
+    """Which page. 403 without a word of ours: nginx's own key has no right to ask."""
+    return [
+        "map $evergrant_refused $evergrant_page {",
+        '    "" @evergrant_away;',
+        *(f"    {status} @evergrant_refused_{status};" for status in REFUSED_STATUSES),
+        "    default @evergrant_refused_500;",
+        "}",
+    ]
 
 
 def _log_format() -> list[str]:
@@ -298,7 +313,7 @@ def _answer_headers() -> list[str]:
 
 def _error_pages() -> list[str]:
     return [
-        "error_page 403 = @evergrant_refused_$evergrant_refused;",
+        "error_page 403 = $evergrant_page;",
         "error_page 500 = @evergrant_away;",
         "error_page 502 503 504 = @evergrant_amazon_away;",
         *(f"error_page {', '.join(codes)} = {_OWN}/{name};" for name, codes in _OWN_PAGES),
@@ -334,6 +349,7 @@ def _location_all(plane: DataPlane) -> list[str]:
         "proxy_request_buffering off;",
         "proxy_buffering off;",
         "proxy_buffer_size 32k;",
+        "proxy_buffers 4 32k;",
         "proxy_redirect off;",
         "proxy_pass_header server;",
         "proxy_pass_header date;",
@@ -374,6 +390,7 @@ def _location_decide(plane: DataPlane) -> list[str]:
         f'include "{plane.key_file}";',
         "proxy_buffering off;",
         "proxy_buffer_size 64k;",
+        "proxy_buffers 4 64k;",
         "# Asking again is no harm: at worst one permit is spent and not used.",
         "proxy_next_upstream error;",
         "proxy_connect_timeout 2s;",
@@ -413,8 +430,6 @@ def _locations_problems() -> list[str]:
         for status in REFUSED_STATUSES
     ]
     lines += [
-        # 403 without more: nginx's own key has no right to ask.
-        *_page("@evergrant_refused_", _away()),
         *_page("@evergrant_away", _away()),
         *_page("@evergrant_amazon_away", problems.of_error(AmazonUnavailable())),
     ]
@@ -422,7 +437,7 @@ def _locations_problems() -> list[str]:
         ("unreadable", problems.of_row("bad_request")),
         ("no-method", problems.of_row("method_not_allowed")),
         ("too-long", problems.of_row("bad_request", status=413, detail="That is too long.")),
-        ("not-found", problems.of_status(404)),
+        ("not-found", replace(problems.of_status(404), hint=None)),
     ):
         lines += _page(f"= {_OWN}/{name}", problem, internal=True)
     return lines
@@ -439,13 +454,13 @@ def _away() -> problems.Problem:
 
 
 def _page(where: str, problem: problems.Problem, *, internal: bool = False) -> list[str]:
-    """A problem of which nginx knows all words, under nginx's own number for the request."""
-    document = problem.document("$request_id")
+    """A problem of which nginx knows all words, under the id of the request."""
+    document = problem.document("$evergrant_id")
     body = json.dumps(document).replace("\\", "\\\\").replace("'", "\\'")
     headers = {
         **{name: value for name, value in HEADERS.items() if name in _PAGE_HEADERS},
         **problem.headers,
-        "x-evergrant-request-id": "$request_id",
+        "x-evergrant-request-id": "$evergrant_id",
     }
     return [
         f"location {where} {{",
