@@ -15,6 +15,7 @@ from evergrant.ports.things import Account, PlanOverride
 from evergrant.rules import operations
 from evergrant.rules.budgets import Importance, Plan
 from evergrant.rules.marketplaces import Region
+from evergrant.rules.operations import Operation
 from evergrant.rules.rights import Caller, CallerKind, Right
 from evergrant.testing.budgets import MemoryBudgets
 from tests.rooms.conftest import BOSS, Reception
@@ -22,6 +23,8 @@ from tests.rooms.conftest import BOSS, Reception
 ORDERS = "orders.v0.getOrders"
 CREATE_FEED = "feeds.2021-06-30.createFeed"
 GRANTLESS = "notifications.v1.createDestination"
+
+Call = tuple[str, str, Region, Operation]
 
 
 class House:
@@ -42,15 +45,15 @@ class House:
         self.account = await self.here.add_account()
         self.app = self.here.application.id
 
-    def of(self, operation: str = ORDERS, account: Account | None = None) -> tuple[Any, ...]:
+    def of(self, operation: str = ORDERS, account: Account | None = None) -> Call:
         found = operations.get(operation)
         assert found is not None
         return self.app, (account or self.account).id, Region.EU, found
 
     async def plan(self, **wishes: Any) -> PlanOverride:
-        wishes = {"operation": ORDERS, "rate_per_s": 3.0, "burst": 4} | wishes
-        by = wishes.pop("by", BOSS)
-        return await self.one.set_plan(NewPlan(**wishes), by=by)
+        values: dict[str, Any] = {"operation": ORDERS, "rate_per_s": 3.0, "burst": 4, **wishes}
+        by = values.pop("by", BOSS)
+        return await self.one.set_plan(NewPlan(**values), by=by)
 
 
 @pytest.fixture
