@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from evergrant.accounts import Accounts
 from evergrant.calls import Calls
 from evergrant.consent import Consent
+from evergrant.limits import Limits
 from evergrant.people import People
 from evergrant.ports import Clock
 from evergrant.ports.store import Store
+from evergrant.ports.upstream import Upstream
 from evergrant.post import Post
 from evergrant.registry import Registry
 from evergrant.rules.marketplaces import Marketplaces
@@ -37,6 +39,8 @@ class Desk:
     accounts: Accounts
     consent: Consent
     tokens: Tokens
+    limits: Limits
     calls: Calls
+    upstream: Upstream
     watch: Watch
     post: Post

@@ -14,10 +14,13 @@ from evergrant.accounts import Accounts
 from evergrant.calls import Calls
 from evergrant.consent import Consent
 from evergrant.desk import Desk
+from evergrant.limits import Limits
 from evergrant.people import People
 from evergrant.ports import Bell, Clock, Keyring, Mail, Webhooks
 from evergrant.ports.amazon import LWA, SellingPartnerApi
+from evergrant.ports.budgets import Budgets
 from evergrant.ports.store import Store
+from evergrant.ports.upstream import Upstream
 from evergrant.post import Post
 from evergrant.registry import Registry
 from evergrant.rules.marketplaces import Marketplaces
@@ -41,6 +44,8 @@ class Sockets:
     mail: Mail
     webhooks: Webhooks
     bell: Bell
+    budgets: Budgets
+    upstream: Upstream
 
 
 def furnished(
@@ -51,8 +56,11 @@ def furnished(
     login_uri: str,
     redirect_uri: str,
     invitation_life: timedelta,
+    gateway_wait_s: float = 10.0,
+    gateway_longest_wait_s: float = 120.0,
 ) -> Desk:
-    """A desk of this house. ``desk.tokens`` has to be closed before its sockets are."""
+    """A desk of this house. ``desk.calls``, ``desk.limits`` and ``desk.tokens`` have to be closed
+    before their sockets are, in this order."""
     store, clock, bell = sockets.store, sockets.clock, sockets.bell
     vault = Vault(sockets.keyring)
     registry = Registry(store, clock, vault, marketplaces)
@@ -75,6 +83,7 @@ def furnished(
     tokens = Tokens(
         store=store, clock=clock, vault=vault, registry=registry, lwa=sockets.lwa, bell=bell
     )
+    limits = Limits(store, clock, sockets.budgets)
     return Desk(
         clock=clock,
         store=store,
@@ -85,11 +94,18 @@ def furnished(
         accounts=accounts,
         consent=consent,
         tokens=tokens,
+        limits=limits,
         calls=Calls(
             tokens=tokens,
             selling_partner_api=sockets.selling_partner_api,
             marketplaces=marketplaces,
+            store=store,
+            budgets=sockets.budgets,
+            limits=limits,
+            wait_s=gateway_wait_s,
+            longest_wait_s=gateway_longest_wait_s,
         ),
+        upstream=sockets.upstream,
         watch=Watch(
             store=store, clock=clock, vault=vault, consent=consent, tokens=tokens, bell=bell
         ),

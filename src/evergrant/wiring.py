@@ -96,6 +96,11 @@ async def open_wires(
     mail: Mail | None = None,
 ) -> AsyncIterator[Wires]:
     """As ``open_desk``, with the desk's surroundings."""
+    try:
+        from evergrant.adapters.amazon.upstream import AiohttpUpstream
+    except ImportError:
+        AiohttpUpstream = None
+    from evergrant.adapters.budgets import open_budgets
     from evergrant.adapters.store import open_store
 
     async with AsyncExitStack() as stack:
@@ -114,6 +119,12 @@ async def open_wires(
             user_agent=agent, clock=ticking, timeout_s=settings.amazon_timeout_s
         )
         stack.push_async_callback(selling_partner_api.close)
+        upstream = None
+        if AiohttpUpstream:
+            upstream = AiohttpUpstream(timeout_s=settings.amazon_timeout_s)
+            stack.push_async_callback(upstream.close)
+        budgets = await open_budgets(url)
+        stack.push_async_callback(budgets.close)
         webhooks = HttpWebhooks(
             allow_local=settings.webhooks_to_anywhere,
             timeout_s=settings.webhook_timeout_s,
@@ -132,16 +143,22 @@ async def open_wires(
                 mail=mail or mail_pipe(settings),
                 webhooks=webhooks,
                 bell=bell,
+                budgets=budgets,
+                upstream=upstream,
             ),
             marketplaces=settings.marketplaces,
             house=settings.house,
             login_uri=settings.login_uri,
             redirect_uri=settings.redirect_uri,
             invitation_life=settings.invitation_life,
+            gateway_wait_s=settings.gateway_wait_s,
+            gateway_longest_wait_s=settings.gateway_longest_wait_s,
         )
         # First of all at the end: refreshes under way still need Amazon and the database.
         stack.push_async_callback(desk.tokens.close)
         stack.push_async_callback(desk.consent.close)
+        stack.push_async_callback(desk.limits.close)
+        stack.push_async_callback(desk.calls.close)
         yield Wires(desk=desk, keyring=ring, bell=bell, database_url=Secret(url))
 
 

@@ -15,12 +15,18 @@ from evergrant.rules.invitations import LETTER_LIFE
 from evergrant.rules.marketplaces import STANDARD, Marketplaces
 from evergrant.settings import House
 from evergrant.testing.bell import MemoryBell
+from evergrant.testing.budgets import MemoryBudgets
 from evergrant.testing.clock import FakeClock
 from evergrant.testing.keyring import MemoryKeyring
 from evergrant.testing.lwa import FakeLWA
 from evergrant.testing.mail import MemoryMail
 from evergrant.testing.selling_partner_api import FakeSellingPartnerApi
 from evergrant.testing.store import MemoryStore
+
+try:
+    from evergrant.testing.upstream import FakeUpstream
+except ImportError:
+    FakeUpstream = lambda: None
 from evergrant.testing.webhooks import MemoryWebhooks
 
 __all__ = ["HOUSE", "Fakes", "desk"]
@@ -44,10 +50,13 @@ class Fakes:
     mail: MemoryMail = field(default_factory=MemoryMail)
     webhooks: MemoryWebhooks = field(default_factory=MemoryWebhooks)
     bell: MemoryBell = field(default_factory=MemoryBell)
+    upstream: FakeUpstream = field(default_factory=FakeUpstream)
+    budgets: MemoryBudgets = field(init=False)
     lwa: FakeLWA = field(init=False)
     selling_partner_api: FakeSellingPartnerApi = field(init=False)
 
     def __post_init__(self) -> None:
+        self.budgets = MemoryBudgets(self.clock)
         self.lwa = FakeLWA(self.clock)
         self.selling_partner_api = FakeSellingPartnerApi(self.lwa, self.clock)
 
@@ -71,6 +80,8 @@ def desk(
             mail=fakes.mail,
             webhooks=fakes.webhooks,
             bell=fakes.bell,
+            budgets=fakes.budgets,
+            upstream=fakes.upstream,
         ),
         marketplaces=marketplaces,
         house=house,
