@@ -1,56 +1,79 @@
-"""THE GATE. One call to the Selling Partner API in the name of an account.
+"""THE GATE. Every call to the Selling Partner API in the name of an account goes through here.
 
-Answers for: the right access token at the right region's endpoint, never another; one fresh token
-and one repetition when Amazon calls the token expired and the call only reads. Does not answer for:
-limits (whoever calls too fast hears Amazon's 429), or for what the answer means: errors of Amazon
-pass through as they came.
+Answers for: who may make which call (rights, reach, personal data, lifecycle: everything is refused
+before Amazon is asked), a permit of the shared buckets for each call, the right access token at the
+right region's endpoint and never another, what may be repeated, and what Amazon's answers teach.
+Does not answer for: the stream itself (a door, or the pipe), plans and counts (the meter), or for
+what an answer means: errors of Amazon pass through as they came.
+
+A call in a door::
+
+    leave = calls.admit_at_hand(asked, by=by) or await calls.admit(asked, by=by)
+    ... sends it; if it never does: calls.give_back(leave) ...
+    calls.tell(leave, Outcome(status=403, took_s=0.2))
+    how = calls.judge(leave, Tried(status=403, head=b'{"errors": ...'), by=by)
+    if how is not None:
+        leave = await calls.again(leave, how, by=by)
 """
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Mapping, Sequence
+import asyncio
+import math
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from urllib.parse import urlencode
 
-from evergrant.errors import Flaw, InvalidInput
-from evergrant.ports.amazon import Answer, Call, SellingPartnerApi
-from evergrant.rules.amazon_errors import TOKEN_TROUBLE
-from evergrant.rules.marketplaces import Marketplaces
-from evergrant.rules.rights import Caller
-from evergrant.tokens import Tokens
-
-__all__ = ["METHODS", "Calls", "is_token_trouble"]
-
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
-#: What may be asked twice without doing anything twice.
-_READING = frozenset({"GET", "HEAD"})
-
-#: Set by us or by the connection; a caller that sets them is mistaken, or up to something.
-_OURS = frozenset(
-    {
-        "authorization",
-        "connection",
-        "content-length",
-        "host",
-        "proxy-authorization",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "user-agent",
-        "x-amz-access-token",
-        "x-amz-date",
-        "x-amz-security-token",
-    }
+from evergrant import logs
+from evergrant.calls import sending
+from evergrant.calls.background import Background
+from evergrant.calls.learning import Learning
+from evergrant.calls.leave import Ready, TokensOfCalls
+from evergrant.calls.lines import Line, Permit
+from evergrant.calls.paths import METHODS, Paths, flaws_of
+from evergrant.calls.permits import Permits
+from evergrant.calls.refusals import may, needs_restricted, refuse_unless_allowed
+from evergrant.calls.sending import is_token_trouble
+from evergrant.calls.values import NOT_SENT, Asked, Leave, Outcome
+from evergrant.errors import (
+    AmazonUnavailable,
+    EvergrantError,
+    Flaw,
+    InvalidInput,
+    NotFound,
+    OverLimit,
 )
-_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_HEADER_VALUE = re.compile(r"[\x20-\x7e\t]*")
-_PATH = re.compile(r"/(?!/)[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
-_DOTS = re.compile(r"(?i)(?:^|/)(?:\.|%2e){1,2}(?:/|$)")
+from evergrant.limits import Limits
+from evergrant.ports.amazon import Answer, Call, SellingPartnerApi
+from evergrant.ports.budgets import Budgets
+from evergrant.ports.store import Store
+from evergrant.ports.things import Standing
+from evergrant.rules import operations, repeats
+from evergrant.rules.budgets import Importance
+from evergrant.rules.marketplaces import Marketplaces, Region
+from evergrant.rules.operations import Operation
+from evergrant.rules.repeats import Again, Tried
+from evergrant.rules.rights import Caller, Right
+from evergrant.rules.secrecy import Secret
+from evergrant.tokens import Tokens
+from evergrant.tokens.refresh import refuse_unless_serving
+from evergrant.tokens.restricted import OPERATION as RESTRICTED_DATA_TOKEN
+
+__all__ = ["METHODS", "Again", "Asked", "Calls", "Leave", "Outcome", "Tried", "is_token_trouble"]
+
+_log = logs.logger(__name__)
+
+_MOST_LINES = 20_000
+_CLOSING_S = 5.0
 
 
 class Calls:
-    """``marketplaces`` knows the endpoint of each region."""
+    """One per process and event loop. ``wait_s`` is how long a call waits for a permit when its
+    caller does not say, ``longest_wait_s`` how long it may say. ``jitter`` gives numbers from 0
+    to 1."""
 
     def __init__(
         self,
@@ -58,10 +81,111 @@ class Calls:
         tokens: Tokens,
         selling_partner_api: SellingPartnerApi,
         marketplaces: Marketplaces,
+        store: Store,
+        budgets: Budgets,
+        limits: Limits,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        jitter: Callable[[], float] = random.random,
+        wait_s: float = 10.0,
+        longest_wait_s: float = 120.0,
     ) -> None:
-        self._tokens = tokens
         self._selling_partner_api = selling_partner_api
         self._marketplaces = marketplaces
+        self._store = store
+        self._limits = limits
+        self._monotonic = monotonic
+        self._sleep = sleep
+        self._jitter = jitter
+        self._wait_s = wait_s
+        self._longest_wait_s = max(longest_wait_s, wait_s)
+        self._background = Background()
+        self._paths = Paths()
+        self._tokens = TokensOfCalls(tokens)
+        self._permits = Permits(budgets, self._background, monotonic=monotonic, sleep=sleep)
+        self._learning = Learning(budgets, limits, self._background, marketplaces, monotonic)
+        self._lines: dict[tuple[str, str, int], Line] = {}
+
+    # --- before a call ---
+
+    def admit_at_hand(self, asked: Asked, *, by: Caller) -> Leave | None:
+        """Leave, if all that it takes lies in memory; else None, and `admit` says the rest. For
+        hot paths: no await, no database, no refusal."""
+        ready = self._ready_at_hand(asked, by)
+        if ready is None or ready.secret is None:
+            return None
+        permit = self._permits.at_hand(ready.line)
+        if permit is None:
+            return None
+        return self._leave(asked, ready, permit, ready.secret)
+
+    async def admit(self, asked: Asked, *, by: Caller) -> Leave:
+        """Leave for this call. Right AMAZON_READ or AMAZON_WRITE, after the operation's group; for
+        personal data PERSONAL_DATA; for grantless operations a caller that is bound to nothing.
+
+        Refused in this order, and each before Amazon is asked: InvalidInput (method, path, query,
+        the wait), NotFound (the account is out of reach), NotAllowed, NotYetAuthorized,
+        AccountClosed, GrantLapsed, GrantRefused, OverLimit, StoreUnavailable. Then all that the
+        mint raises.
+        """
+        patience_s = self._patience_s(asked)
+        ready = self._ready_at_hand(asked, by) or await self._ready(asked, by)
+        return await self._let_go(asked, ready, by=by, patience_s=patience_s)
+
+    # --- after it ---
+
+    def tell(self, leave: Leave, outcome: Outcome) -> None:
+        """How the call ended. Never raises, never waits. With the error ``not_sent`` the permit
+        goes back."""
+        try:
+            if outcome.status is None and outcome.error == NOT_SENT:
+                self.give_back(leave)
+            else:
+                self._learning.hear(leave, outcome)
+        except Exception as mistake:  # noqa: BLE001 - the answer is there, and is the caller's
+            _log.error("an outcome was lost", request_id=leave.request_id, exc_info=mistake)
+
+    def give_back(self, leave: Leave) -> None:
+        """The call was never made."""
+        if leave.permit is not None:
+            self._permits.give_back(leave.permit)
+
+    def judge(self, leave: Leave, tried: Tried, *, by: Caller) -> Again | None:
+        """Whether the call is to be made again: `rules.repeats.decide`, with all that the gate
+        knows of the call. None: what came is the answer."""
+        known = replace(
+            tried, repeats=leave.repeats, renewed=leave.renewed, restricted=leave.restricted
+        )
+        return repeats.decide(
+            leave.operation,
+            known,
+            may_personal_data=by.may(Right.PERSONAL_DATA),
+            patience_s=self._patience_s(leave.asked) - leave.waited_s,
+            jitter=self._jitter(),
+        )
+
+    async def again(self, leave: Leave, how: Again, *, by: Caller) -> Leave:
+        """Leave for one more try of the same call: after the pause, with a permit of its own, and
+        with everything looked at anew. Raises as `admit`; OverLimit when what is left of the
+        caller's patience does not do."""
+        asked = leave.asked
+        if how.after_s > 0:
+            await self._sleep(how.after_s)
+        waited_s = leave.waited_s + how.after_s
+        fresh = how.fresh_access_token
+        ready = None if how.restricted else self._ready_at_hand(asked, by)
+        if ready is None:
+            ready = await self._ready(asked, by, restricted=how.restricted or leave.restricted)
+        return await self._let_go(
+            asked,
+            ready,
+            by=by,
+            patience_s=max(self._patience_s(asked) - waited_s, 0.0),
+            before=replace(leave, waited_s=waited_s, renewed=leave.renewed or fresh),
+            instead_of=leave.access_token if fresh else None,
+        )
+
+    # --- a whole call ---
 
     async def send(
         self,
@@ -73,65 +197,243 @@ class Calls:
         body: bytes | None = None,
         *,
         by: Caller,
+        ready_to_wait_s: float | None = None,
+        data_elements: frozenset[str] | None = None,
+        importance: Importance = Importance.LAST,
+        request_id: str = "",
     ) -> Answer:
         """Whatever Amazon answers is the answer, errors included. ``path`` begins with a slash, is
-        already encoded and has no query. Right ACCESS_TOKENS.
+        already encoded and has no query.
 
-        Raises InvalidInput, all that `Tokens.mint` raises, and AmazonUnavailable when no answer
-        came; then a call that changes something may have been carried out.
+        Raises as `admit`, and AmazonUnavailable when no answer came; then a call that changes
+        something may have been carried out.
         """
-        method = method.upper()
-        _check(method, path, headers or {})
-        token = await self._tokens.mint(account_id, by=by)
-        call = Call(
-            endpoint=self._marketplaces.endpoint(token.region),
-            method=method,
+        asked = Asked(
+            account_id=account_id,
+            method=method.upper(),
             path=path,
-            query=tuple(query),
-            headers=dict(headers or {}),
-            body=body,
+            query=urlencode(query),
+            data_elements=data_elements,
+            ready_to_wait_s=ready_to_wait_s,
+            importance=importance,
+            request_id=request_id,
         )
-        answer = await self._selling_partner_api.send(call, token.value)
-        if method in _READING and is_token_trouble(answer):
-            token = await self._tokens.mint(account_id, by=by, instead_of=token.value)
-            answer = await self._selling_partner_api.send(call, token.value)
-        return answer
-
-
-def is_token_trouble(answer: Answer) -> bool:
-    """Whether Amazon refused the access token itself, and nothing else."""
-    if answer.status not in (401, 403):
-        return False
-    try:
-        told = json.loads(answer.body)
-    except ValueError:
-        return False
-    errors = told.get("errors") if isinstance(told, dict) else None
-    return any(
-        str(error.get(part, "")).startswith(TOKEN_TROUBLE)
-        for error in (errors if isinstance(errors, list) else [])
-        if isinstance(error, dict)
-        for part in ("details", "message")
-    )
-
-
-def _check(method: str, path: str, headers: Mapping[str, str]) -> None:
-    flaws = []
-    if method not in METHODS:
-        flaws.append(Flaw(f"is none of {', '.join(sorted(METHODS))}.", field="method"))
-    if not _PATH.fullmatch(path) or _DOTS.search(path):
-        flaws.append(
-            Flaw(
-                "is no path of the API.",
-                field="path",
-                hint="It begins with one slash, is encoded, and has no query and no dot segments: "
-                "/sellers/v1/marketplaceParticipations",
+        flaws = flaws_of(asked.method, path, asked.query) + sending.flaws_of(headers or {})
+        if flaws:
+            raise InvalidInput(flaws=flaws)
+        leave = self.admit_at_hand(asked, by=by) or await self.admit(asked, by=by)
+        while True:
+            call = Call(
+                endpoint=leave.endpoint,
+                method=asked.method,
+                path=path,
+                query=tuple(query),
+                headers=dict(headers or {}),
+                body=body,
             )
+            ended = await self._sent(leave, call)
+            how = self.judge(leave, sending.tried_of(ended), by=by)
+            try:
+                if how is not None:
+                    leave = await self.again(leave, how, by=by)
+                    continue
+            except EvergrantError as refused:
+                _log.info("not repeated", request_id=leave.request_id, error=refused.code)
+            if isinstance(ended, AmazonUnavailable):
+                raise ended
+            return ended
+
+    async def close(self) -> None:
+        """Refuses whoever waits, gives every permit back that was not used, and lets what runs in
+        the background come to its end."""
+        await self._permits.close()
+        await self._background.close(_CLOSING_S)
+
+    # --- inside ---
+
+    def _ready_at_hand(self, asked: Asked, by: Caller) -> Ready | None:
+        """Nothing is said of what is wrong or missing; `_ready` does."""
+        operation = self._paths.at_hand(asked.method, asked.path, asked.query)
+        if operation is None or operation.scope is not None or not may(operation, asked, by):
+            return None
+        restricted = needs_restricted(operation, asked)
+        token = self._tokens.at_hand(operation, asked, restricted=restricted, by=by)
+        if token is None:
+            return None
+        line = self._line_at_hand(
+            token.application_id, asked.account_id, token.region, operation, asked.importance
         )
-    for name, value in headers.items():
-        if name.lower() in _OURS:
-            flaws.append(Flaw("is set by Evergrant.", field=f"headers.{name}"))
-        elif not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
-            flaws.append(Flaw("is no header.", field="headers"))
-    if flaws:
-        raise InvalidInput(flaws=flaws)
+        if line is None:
+            return None
+        return Ready(
+            operation=operation,
+            application_id=token.application_id,
+            region=token.region,
+            line=line,
+            restricted=restricted,
+            secret=token.value,
+        )
+
+    async def _ready(self, asked: Asked, by: Caller, *, restricted: bool = False) -> Ready:
+        operation = self._paths.read(asked.method, asked.path, asked.query)
+        standing = await self._standing(asked.account_id, by)
+        refuse_unless_allowed(operation, asked, by, restricted=restricted)
+        if operation.scope is None:
+            refuse_unless_serving(standing.state, standing.grant_id, standing.refused_reason)
+        line = await self._line(standing, operation, asked.importance)
+        return Ready(
+            operation=operation,
+            application_id=standing.application_id,
+            region=standing.region,
+            line=line,
+            restricted=restricted or needs_restricted(operation, asked),
+        )
+
+    async def _standing(self, account_id: str, by: Caller) -> Standing:
+        standing = await self._store.quick.standing(account_id)
+        if standing is None or not by.reaches_account(account_id, standing.client_instance_id):
+            raise NotFound("There is no such account.")
+        return standing
+
+    def _line_at_hand(
+        self,
+        application_id: str,
+        account_id: str,
+        region: Region,
+        operation: Operation,
+        importance: Importance,
+    ) -> Line | None:
+        shares = self._limits.shares(application_id, account_id, region, operation, importance)
+        if shares is None:
+            return None
+        key = (account_id, operation.name, importance.value)
+        line = self._lines.get(key)
+        if line is None or line.shares is not shares:
+            line = self._permits.line(shares, importance)
+            if len(self._lines) >= _MOST_LINES:
+                self._lines.clear()
+            self._lines[key] = line
+        return line
+
+    async def _line(self, standing: Standing, operation: Operation, importance: Importance) -> Line:
+        shares = await self._limits.fetch_shares(
+            standing.application_id, standing.account_id, standing.region, operation, importance
+        )
+        return self._permits.line(shares, importance)
+
+    async def _let_go(
+        self,
+        asked: Asked,
+        ready: Ready,
+        *,
+        by: Caller,
+        patience_s: float,
+        before: Leave | None = None,
+        instead_of: Secret | None = None,
+    ) -> Leave:
+        """Permit first, then the token; a permit that got old over it is changed for another."""
+        waited_s = 0.0
+        for last in (False, True):
+            permit, seconds = await self._permit(asked, ready, by, patience_s - waited_s)
+            waited_s += seconds
+            try:
+                secret = await self._tokens.fetch(
+                    ready,
+                    asked,
+                    by=by,
+                    permit=partial(self._permit_of_mint, asked, ready, by, patience_s - waited_s),
+                    instead_of=instead_of,
+                )
+            except BaseException:
+                self._permits.give_back(permit)
+                raise
+            if last or self._permits.fresh(permit):
+                return self._leave(asked, ready, permit, secret, waited_s, before)
+            # It was long in coming; next time it lies at hand.
+            self._permits.give_back(permit)
+            ready, instead_of = replace(ready, secret=secret), None
+        raise AssertionError("the last one goes, however old it is")
+
+    async def _permit(
+        self, asked: Asked, ready: Ready, by: Caller, patience_s: float
+    ) -> tuple[Permit, float]:
+        """With the seconds that it was waited for: none, if it was there."""
+        began_s = self._monotonic()
+        try:
+            permit = await self._permits.take(ready.line, str(by), max(patience_s, 0.0))
+        except OverLimit as over:
+            self._limits.note_refused(asked.account_id, ready.operation.name, ready.region)
+            over.facts |= {"operation": ready.operation.name, "account_id": asked.account_id}
+            _log.info(
+                "over limit",
+                request_id=asked.request_id,
+                account_id=asked.account_id,
+                operation=ready.operation.name,
+                retry_after_s=round(over.retry_after_s, 3),
+            )
+            raise
+        return permit, self._monotonic() - began_s if permit.queued else 0.0
+
+    async def _permit_of_mint(
+        self, asked: Asked, ready: Ready, by: Caller, patience_s: float
+    ) -> None:
+        """For the restricted data token itself, which has a limit of its own."""
+        operation = operations.get(RESTRICTED_DATA_TOKEN)
+        assert operation is not None
+        line = self._permits.line(
+            await self._limits.fetch_shares(
+                ready.application_id, asked.account_id, ready.region, operation, asked.importance
+            ),
+            asked.importance,
+        )
+        await self._permit(asked, replace(ready, operation=operation, line=line), by, patience_s)
+
+    def _leave(
+        self,
+        asked: Asked,
+        ready: Ready,
+        permit: Permit,
+        secret: Secret,
+        waited_s: float = 0.0,
+        before: Leave | None = None,
+    ) -> Leave:
+        return Leave(
+            request_id=asked.request_id,
+            account_id=asked.account_id,
+            application_id=ready.application_id,
+            region=ready.region,
+            operation=ready.operation,
+            endpoint=self._marketplaces.endpoint(ready.region),
+            access_token=secret,
+            restricted=ready.restricted,
+            shares=ready.line.shares,
+            waited_s=waited_s + (before.waited_s if before else 0.0),
+            permits_left=permit.left,
+            asked=asked,
+            repeats=before.repeats + 1 if before else 0,
+            waited_before_s=before.waited_s if before else 0.0,
+            renewed=before.renewed if before else False,
+            permit=permit,
+        )
+
+    def _patience_s(self, asked: Asked) -> float:
+        """Raises InvalidInput when it is no number of seconds."""
+        wished_s = asked.ready_to_wait_s
+        if wished_s is None:
+            return self._wait_s
+        if not (math.isfinite(wished_s) and wished_s >= 0):
+            raise InvalidInput(
+                flaws=[Flaw("is no number of seconds.", field="ready_to_wait_s", code="invalid")]
+            )
+        return min(wished_s, self._longest_wait_s)
+
+    async def _sent(self, leave: Leave, call: Call) -> Answer | AmazonUnavailable:
+        """What came of it, told to the gate."""
+        began_s = self._monotonic()
+        ended: Answer | AmazonUnavailable
+        try:
+            ended = await self._selling_partner_api.send(call, leave.access_token)
+        except AmazonUnavailable as error:
+            ended = error
+        self.tell(leave, sending.outcome_of(ended, self._monotonic() - began_s))
+        return ended

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from evergrant.calls.lines import Permit
 from evergrant.ports.budgets import Share
 from evergrant.rules.budgets import Importance
 from evergrant.rules.marketplaces import Region
 from evergrant.rules.operations import Operation
 from evergrant.rules.secrecy import Secret
 
-__all__ = ["Asked", "Leave", "Outcome"]
+__all__ = ["NOT_SENT", "Asked", "Leave", "Outcome"]
+
+#: ``Outcome.error`` of a call that had leave and was never made: its permit goes back.
+NOT_SENT = "not_sent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,9 +47,16 @@ class Leave:
     access_token: Secret = field(repr=False)
     restricted: bool = False
     shares: tuple[Share, ...] = ()
-    waited_s: float = 0.0
+    waited_s: float = 0.0  # for permits, over all tries of the call
     permits_left: int = 0
     asked: Asked
+    #: Tries of this call that went before this one, and for how long they waited for permits.
+    repeats: int = 0
+    waited_before_s: float = 0.0
+    #: The access token was fetched for this call, as Amazon took the former one no more.
+    renewed: bool = False
+    #: As the gate keeps it; given back when the call is not made after all.
+    permit: Permit | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
