@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 import pytest
@@ -15,6 +15,7 @@ from evergrant.adapters.store import open_store
 from evergrant.errors import ConsentRefused
 from evergrant.ports.store import Store
 from evergrant.ports.things import (
+    CallCount,
     HandshakeStep,
     InvitationState,
     OutboxItem,
@@ -187,6 +188,31 @@ async def test_what_was_delivered_goes_after_a_month(here: Reception) -> None:
     ]
     assert (await purge(here.store, here.clock.now())).outbox_items == len(gone)
     assert [one.id for one in await rows(here, "outbox")] == [one.id for one in kept]
+
+
+async def test_counts_of_calls_go_after_a_quarter_and_without_a_line(here: Reception) -> None:
+    def count(hour_at: datetime) -> CallCount:
+        return CallCount(
+            id=f"acc_1/orders.v0.getOrders/{hour_at:%Y-%m-%dT%H}",
+            account_id="acc_1",
+            operation="orders.v0.getOrders",
+            hour_at=hour_at,
+            calls=1,
+            last_at=hour_at,
+        )
+
+    hour = here.clock.now().replace(minute=0, second=0, microsecond=0)
+    here.clock.set(hour)
+    old, kept = (
+        count(hour - terms.CALL_COUNTS_KEPT - timedelta(hours=1)),
+        count(hour - terms.CALL_COUNTS_KEPT),
+    )
+    async with here.store.transaction() as tx:
+        await tx.call_counts.add_up([old, kept])
+    purged = await purge(here.store, here.clock.now())
+    assert (purged.call_counts, purged.rows) == (1, 1)
+    assert await rows(here, "call_counts") == [kept]
+    assert await lines(here) == []
 
 
 async def test_a_batch_at_a_time(here: Reception, monkeypatch: pytest.MonkeyPatch) -> None:

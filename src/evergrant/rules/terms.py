@@ -19,6 +19,7 @@ from evergrant.rules.applications import ApplicationKind
 __all__ = [
     "ACCESS_TOKEN_LIFE",
     "ACCESS_TOKEN_MARGIN",
+    "CALL_COUNTS_KEPT",
     "CODE_LIFE",
     "GRANT_TERM",
     "HANDSHAKES_KEPT",
@@ -72,6 +73,8 @@ UNDELIVERED_KEPT = timedelta(days=90)
 SOLVED_REPORTS_KEPT = timedelta(days=90)
 #: Any report: a whole term of a grant, and a month for the renewal that failed at its end.
 REPORTS_KEPT = timedelta(days=400)
+#: How often each account called what, by the hour: long enough to compare a quarter with the last.
+CALL_COUNTS_KEPT = timedelta(days=90)
 
 _REMINDED = timedelta(days=30)
 _PRESSING = timedelta(days=9)

@@ -1,7 +1,7 @@
-"""What is kept no longer: attempts, deliveries and reports whose time is over.
+"""What is kept no longer: attempts, deliveries, reports and counts of calls whose time is over.
 
 Answers for: removing them a batch at a time, what still names them first, and for one journal line
-that counts. Does not answer for: how long anything is kept (``rules.terms``), for secrets (the
+that counts. Counts of calls are figures and no record of anybody: they go without a line. Does not answer for: how long anything is kept (``rules.terms``), for secrets (the
 tower's other steps), or for the journal: nothing is ever removed from it.
 """
 
@@ -18,7 +18,8 @@ from evergrant.rules.rights import SYSTEM
 
 __all__ = ["BATCH", "Purged", "purge"]
 
-#: Rows per kind that one purge removes. What is more waits for the next one.
+#: Rows per kind that one purge removes; counts, which nothing names, go at once. What is more waits
+#: for the next one.
 BATCH = 1000
 #: A handshake whose exchange is under way belongs to the reception, however old it is.
 _AT_REST = tuple(step for step in HandshakeStep if step is not HandshakeStep.SPENT)
@@ -31,10 +32,15 @@ class Purged:
     reports: int = 0
     handshakes: int = 0
     outbox_items: int = 0
+    call_counts: int = 0
+
+    @property
+    def records(self) -> int:
+        return self.reports + self.handshakes + self.outbox_items
 
     @property
     def rows(self) -> int:
-        return self.reports + self.handshakes + self.outbox_items
+        return self.records + self.call_counts
 
 
 async def purge(store: Store, now: datetime) -> Purged:
@@ -46,10 +52,13 @@ async def purge(store: Store, now: datetime) -> Purged:
             reports=await _reports(tx, now),
             handshakes=await _handshakes(tx, now),
             outbox_items=await _outbox(tx, now),
+            call_counts=await tx.call_counts.purge(now - terms.CALL_COUNTS_KEPT),
         )
-        if purged.rows:
+        if purged.records:
+            told = asdict(purged)
+            del told["call_counts"]
             await journal.write(
-                tx, now=now, by=SYSTEM, verb="records.purged", subject="records", **asdict(purged)
+                tx, now=now, by=SYSTEM, verb="records.purged", subject="records", **told
             )
     return purged
 
