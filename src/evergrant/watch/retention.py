@@ -1,8 +1,9 @@
 """What is kept no longer: attempts, deliveries, reports and counts of calls whose time is over.
 
 Answers for: removing them a batch at a time, what still names them first, and for one journal line
-that counts. Counts of calls are figures and no record of anybody: they go without a line. Does not answer for: how long anything is kept (``rules.terms``), for secrets (the
-tower's other steps), or for the journal: nothing is ever removed from it.
+that counts. Counts of calls are figures and no record of anybody: they go without a line. Does not
+answer for: how long anything is kept (``rules.terms``), for secrets (the tower's other steps), or
+for the journal: nothing is ever removed from it.
 """
 
 from __future__ import annotations
