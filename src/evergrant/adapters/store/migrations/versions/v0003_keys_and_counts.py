@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from alembic import op
 
 revision = "0003"
-down_revision = "0002" if (Path(__file__).parent / "v0002_budgets.py").exists() else "0001"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
