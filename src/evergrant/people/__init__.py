@@ -13,7 +13,7 @@ tell within a second in every process, the moments of the hot doors included.
 
 from __future__ import annotations
 
-from evergrant.people.api_keys import ApiKeys
+from evergrant.people.api_keys import MOST_ACCOUNTS, ApiKeys
 from evergrant.people.connection_keys import ConnectionKeys
 from evergrant.people.operators import Operators, caller_of
 from evergrant.people.rotation import DEFAULT_OVERLAP, LONGEST_OVERLAP
@@ -24,6 +24,7 @@ from evergrant.ports.store import Store
 __all__ = [
     "DEFAULT_OVERLAP",
     "LONGEST_OVERLAP",
+    "MOST_ACCOUNTS",
     "NewApiKey",
     "NewConnectionKey",
     "People",

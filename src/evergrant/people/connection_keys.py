@@ -74,11 +74,13 @@ class ConnectionKeys:
         self,
         id: str,
         *,
+        account_id: str | None = None,
         overlap: timedelta = DEFAULT_OVERLAP,
         expires_at: datetime | None = None,
         by: Caller,
     ) -> NewConnectionKey:
-        """A new key for the same account, of the same name. The old one ends after ``overlap`` (0:
+        """A new key for the same account, of the same name; ``account_id``: NotFound for a key of
+        another one. The old one ends after ``overlap`` (0:
         at once), and never later than it would have ended anyway. The new one ends at
         ``expires_at``; without, it lives as long as the old one was made for. Needs WRITE. Raises
         Conflict when the key has ended or was rotated before (``replaced_by`` in the facts).
@@ -89,7 +91,7 @@ class ConnectionKeys:
         check_overlap(flaws, overlap)
         wished_end = check_end(flaws, expires_at, now)
         async with self._store.transaction() as tx:
-            old = await _reached(tx, id, by)
+            old = await _reached(tx, id, by, account_id)
             flaws.refuse_if_any()
             check_replaceable(old, now)
             made = _made(now, old.account_id, old.name, end_of_successor(old, now, wished_end))
@@ -132,13 +134,16 @@ class ConnectionKeys:
         async with self._store.transaction() as tx:
             return await _reached(tx, id, by)
 
-    async def revoke_connection_key(self, id: str, *, by: Caller) -> ConnectionKey:
+    async def revoke_connection_key(
+        self, id: str, *, account_id: str | None = None, by: Caller
+    ) -> ConnectionKey:
         """No longer accepted after at most a second, by any process. Doing it twice does no
-        harm. Needs WRITE. Journal: ``connection_key.revoked``."""
+        harm. ``account_id``: NotFound for a key of another one. Needs WRITE. Journal:
+        ``connection_key.revoked``."""
         need(by, Right.WRITE)
         now = self._clock.now()
         async with self._store.transaction() as tx:
-            found = await _reached(tx, id, by)
+            found = await _reached(tx, id, by, account_id)
             revoked = await tx.connection_keys.change(id, {"revoked_at": None}, revoked_at=now)
             if revoked is not None:
                 await journal.write(
@@ -261,12 +266,15 @@ async def _tell_added(
     )
 
 
-async def _reached(tx: Transaction, id: str, by: Caller) -> ConnectionKey:
+async def _reached(
+    tx: Transaction, id: str, by: Caller, account_id: str | None = None
+) -> ConnectionKey:
     found = await tx.connection_keys.get(id)
     account = await tx.accounts.get(found.account_id) if found else None
     if (
         found is None
         or account is None
+        or account_id not in (None, account.id)
         or not by.reaches_account(account.id, account.client_instance_id)
     ):
         raise NotFound("There is no such connection key.")

@@ -34,8 +34,10 @@ Connects the Amazon seller and vendor accounts of a software house's customers, 
 connected, and hands out access tokens for them.
 
 **Keys.** Every request carries `Authorization: Bearer egk_…`. A key has rights (`read`, `write`,
-`access_tokens`, `manage`) and may be narrowed to the accounts of one client instance; what is out
-of its reach is answered as if it did not exist.
+`access_tokens`, `manage`; at the gateway `amazon_read`, `amazon_write`, `personal_data`) and may be
+narrowed to one client instance, or to certain accounts; what is out of its reach is answered as if
+it did not exist. It may end at an instant, and is rotated without a gap: the old key works on for a
+while beside the new one.
 
 **Bodies** are JSON objects in UTF-8. A member that nobody knows is refused, with a guess at what
 was meant, and so is an unknown query parameter: nothing that you send is ignored. Everything that

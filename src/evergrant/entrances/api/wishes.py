@@ -7,7 +7,7 @@ flaws at once. Secrets arrive as ``SecretStr`` and are never shown again.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -19,10 +19,12 @@ from pydantic import (
     Field,
     SecretStr,
     StrictBool,
+    StrictInt,
 )
 
 from evergrant.account_fields import LONGEST_NOTES
 from evergrant.accounts import NewAccount
+from evergrant.people import DEFAULT_OVERLAP, LONGEST_OVERLAP, MOST_ACCOUNTS
 from evergrant.registry import Credentials, NewApplication, NewInstance
 from evergrant.rules.applications import ApplicationKind, ApplicationStatus
 from evergrant.rules.marketplaces import PartnerKind, Region, VendorKind
@@ -40,6 +42,7 @@ __all__ = [
     "CredentialsWish",
     "InstanceChange",
     "InstanceWish",
+    "RotationWish",
 ]
 
 
@@ -344,12 +347,21 @@ class ConnectionKeyWish(Wish):
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "stock script"}]})
 
     name: Text = Field("", description="For you to know it again")
+    expires_at: Instant | None = Field(None, description="Opens nothing from then on")
 
 
 class ApiKeyWish(Wish):
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"name": "ERP production", "rights": ["read", "write", "access_tokens"]}]
+            "examples": [
+                {"name": "ERP production", "rights": ["read", "write", "access_tokens"]},
+                {
+                    "name": "order script",
+                    "rights": ["amazon_read", "personal_data"],
+                    "account_ids": ["acc_01k9z4h6q8w2e5r7t9y1a3s5d7"],
+                    "expires_at": "2027-03-01T00:00:00Z",
+                },
+            ]
         }
     )
 
@@ -358,7 +370,34 @@ class ApiKeyWish(Wish):
     client_instance_id: Text | None = Field(
         None, description="Narrows the key to the accounts of one client instance"
     )
-    expires_at: Instant | None = None
+    account_ids: list[Text] | None = Field(
+        None,
+        min_length=1,
+        max_length=MOST_ACCOUNTS,
+        description="Narrows the key to these accounts: it sees nothing besides",
+    )
+    expires_at: Instant | None = Field(None, description="Opens nothing from then on")
+
+
+class RotationWish(Wish):
+    """All members may be left out."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"overlap_s": 86_400}]})
+
+    overlap_s: StrictInt = Field(
+        int(DEFAULT_OVERLAP.total_seconds()),
+        ge=0,
+        le=int(LONGEST_OVERLAP.total_seconds()),
+        description="So many seconds the old key works on; 0 ends it at once",
+    )
+    expires_at: Instant | None = Field(
+        None,
+        description="End of the new key; without, it lives as long as the old one was made for",
+    )
+
+    @property
+    def overlap(self) -> timedelta:
+        return timedelta(seconds=self.overlap_s)
 
 
 def _secret(given: SecretStr | None) -> Secret | None:

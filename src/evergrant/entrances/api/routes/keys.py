@@ -23,8 +23,7 @@ from evergrant.entrances.api.views import (
     Page,
     page,
 )
-from evergrant.entrances.api.wishes import ApiKeyWish, ConnectionKeyWish
-from evergrant.errors import NotFound
+from evergrant.entrances.api.wishes import ApiKeyWish, ConnectionKeyWish, RotationWish
 
 __all__ = ["router"]
 
@@ -64,7 +63,38 @@ async def add_connection_key(
     An SDK sends it as its refresh token to POST /auth/o2/token. Repeating it makes another key:
     if an answer got lost, revoke the key that nobody has.
     """
-    made = await desk.people.add_connection_key(account_id, name=wish.name, by=caller)
+    made = await desk.people.add_connection_key(
+        account_id, name=wish.name, expires_at=wish.expires_at, by=caller
+    )
+    return AddedConnectionKeyView.of_new(made)
+
+
+@router.post(
+    "/accounts/{account_id}/connection-keys/{connection_key_id}/rotate",
+    operation_id="rotateConnectionKey",
+    status_code=201,
+    responses=answers(404, 409, body=True),
+)
+async def rotate_connection_key(
+    desk: AtDesk,
+    caller: AsCaller,
+    account_id: AccountId,
+    connection_key_id: ConnectionKeyId,
+    wish: RotationWish,
+) -> AddedConnectionKeyView:
+    """Make a key that takes the place of this one; it is shown this once. Needs the right `write`.
+
+    The old key works on for `overlap_s` seconds, a week unless you say otherwise. A key is rotated
+    once: repeating it is a 409, which names the new key under `facts`. If its secret got lost,
+    rotate that one.
+    """
+    made = await desk.people.rotate_connection_key(
+        connection_key_id,
+        account_id=account_id,
+        overlap=wish.overlap,
+        expires_at=wish.expires_at,
+        by=caller,
+    )
     return AddedConnectionKeyView.of_new(made)
 
 
@@ -80,10 +110,7 @@ async def revoke_connection_key(
     """Revoke a connection key; it works for a second more at most. Needs the right `write`.
     Repeating it is safe.
     """
-    keys = await desk.people.connection_keys(account_id, by=caller)
-    if connection_key_id not in {key.id for key in keys}:
-        raise NotFound("This account has no such connection key.")
-    await desk.people.revoke_connection_key(connection_key_id, by=caller)
+    await desk.people.revoke_connection_key(connection_key_id, account_id=account_id, by=caller)
     return Response(status_code=204)
 
 
@@ -100,15 +127,46 @@ async def list_api_keys(desk: AtDesk, caller: AsCaller, wished: Paging) -> Page[
 async def add_api_key(desk: AtDesk, caller: AsCaller, wish: ApiKeyWish) -> AddedApiKeyView:
     """Make an API key; it is shown this once. Needs the right `manage`.
 
-    Nobody gives rights that they lack. Repeating it makes another key: if an answer got lost,
-    revoke the key that nobody has.
+    Nobody gives rights that they lack. `account_ids` have to belong to the client instance if one
+    is named too. `manage` and `data_plane` are for keys that reach everything, and `personal_data`
+    needs `amazon_read` or `amazon_write` beside it. Repeating it makes another key: if an answer
+    got lost, revoke the key that nobody has.
     """
     made = await desk.people.add_api_key(
         name=wish.name,
         rights=wish.rights,
         client_instance_id=wish.client_instance_id,
+        account_ids=wish.account_ids,
         expires_at=wish.expires_at,
         by=caller,
+    )
+    return AddedApiKeyView.of_new(made)
+
+
+@router.get("/api-keys/{api_key_id}", operation_id="getApiKey", responses=answers(404))
+async def get_api_key(desk: AtDesk, caller: AsCaller, api_key_id: ApiKeyId) -> ApiKeyView:
+    """Show one API key, never its secret. Needs the right `manage`."""
+    return ApiKeyView.of(await desk.people.api_key(api_key_id, by=caller))
+
+
+@router.post(
+    "/api-keys/{api_key_id}/rotate",
+    operation_id="rotateApiKey",
+    status_code=201,
+    responses=answers(404, 409, body=True),
+)
+async def rotate_api_key(
+    desk: AtDesk, caller: AsCaller, api_key_id: ApiKeyId, wish: RotationWish
+) -> AddedApiKeyView:
+    """Make a key of the same name, rights and reach; it is shown this once. Needs the right
+    `manage`, and every right of the key.
+
+    The old key works on for `overlap_s` seconds, a week unless you say otherwise. A key is rotated
+    once: repeating it is a 409, which names the new key under `facts`. If its secret got lost,
+    rotate that one.
+    """
+    made = await desk.people.rotate_api_key(
+        api_key_id, overlap=wish.overlap, expires_at=wish.expires_at, by=caller
     )
     return AddedApiKeyView.of_new(made)
 

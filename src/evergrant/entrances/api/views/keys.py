@@ -25,7 +25,10 @@ class ConnectionKeyView(View):
     account_id: str
     name: str
     created_at: datetime
+    expires_at: datetime | None = Field(description="Opens nothing from then on; null: no end")
     revoked_at: datetime | None
+    last_used_at: datetime | None = Field(description="To the minute")
+    replaced_by: str | None = Field(description="Rotated: the key that takes its place")
 
     @classmethod
     def of(cls, key: ConnectionKey) -> ConnectionKeyView:
@@ -34,7 +37,10 @@ class ConnectionKeyView(View):
             account_id=key.account_id,
             name=key.name,
             created_at=key.created_at,
+            expires_at=key.expires_at,
             revoked_at=key.revoked_at,
+            last_used_at=key.last_used_at,
+            replaced_by=key.replaced_by,
         )
 
 
@@ -53,11 +59,15 @@ class ApiKeyView(View):
     id: str
     name: str
     rights: list[Right]
-    client_instance_id: str | None
+    client_instance_id: str | None = Field(description="null: reaches all client instances")
+    account_ids: list[str] | None = Field(
+        description="Reaches these accounts and nothing besides; null: all of its reach"
+    )
     created_at: datetime
-    expires_at: datetime | None
+    expires_at: datetime | None = Field(description="Opens nothing from then on; null: no end")
     revoked_at: datetime | None
-    last_used_at: datetime | None
+    last_used_at: datetime | None = Field(description="To the minute")
+    replaced_by: str | None = Field(description="Rotated: the key that takes its place")
 
     @classmethod
     def of(cls, key: ApiKey) -> ApiKeyView:
@@ -66,10 +76,12 @@ class ApiKeyView(View):
             name=key.name,
             rights=sorted(key.rights),
             client_instance_id=key.client_instance_id,
+            account_ids=_sorted(key.account_ids),
             created_at=key.created_at,
             expires_at=key.expires_at,
             revoked_at=key.revoked_at,
             last_used_at=key.last_used_at,
+            replaced_by=key.replaced_by,
         )
 
 
@@ -87,6 +99,9 @@ class CallerView(View):
     name: str
     rights: list[Right]
     client_instance_id: str | None = Field(description="null: reaches all client instances")
+    account_ids: list[str] | None = Field(
+        description="Reaches these accounts and nothing besides; null: all of its reach"
+    )
 
     @classmethod
     def of(cls, caller: Caller) -> CallerView:
@@ -96,4 +111,9 @@ class CallerView(View):
             name=caller.name,
             rights=sorted(caller.rights),
             client_instance_id=caller.client_instance_id,
+            account_ids=_sorted(caller.account_ids),
         )
+
+
+def _sorted(account_ids: frozenset[str] | None) -> list[str] | None:
+    return None if account_ids is None else sorted(account_ids)
