@@ -103,6 +103,11 @@ see personal data.
 Figures are Amazon's, of its public models (of its SDK where they are silent). The rate that
 Amazon reports with its answers replaces them, and so does a plan that an operator sets."""
 
+KEPT = """\
+Cancellations, refunds and confirmations of shipments go through these. Programs at the gateway
+leave a quarter of the burst to Evergrant's own work, and Evergrant's other work leaves an eighth
+to those three; at least one token, and none where the burst is one."""
+
 COLUMNS = (
     "operation",
     "request",
@@ -128,8 +133,7 @@ def page(known: Iterable[Operation] = operations.ALL) -> str:
                 INTRO,
                 listed,
                 "## Tokens that are kept free",
-                "Of the buckets of these operations, programs at the gateway leave a part to Evergrant, "
-                "and Evergrant's lesser work leaves a part to cancellations and refunds:",
+                KEPT,
                 kept,
             ]
         )

@@ -99,6 +99,8 @@ class Ground:
             registry=Registry(store, self.clock, self.vault, STANDARD),
             lwa=self.lwa,
             bell=self.bell,
+            selling_partner_api=self.api,
+            marketplaces=STANDARD,
             monotonic=self.watch,
             sleep=self.watch.sleep,
             **settings,

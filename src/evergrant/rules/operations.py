@@ -7,9 +7,9 @@ means.
 
 Sources: the figures are in `operation_table`. What is kept by hand here: rates per application,
 Amazon's pages "listings-items-api-rate-limits", "listings-restrictions-api-rate-limits" and
-"product-type-definitions-api-rate-limits"; scopes, page "grantless-operations" and the notifications
-v1, application management 2023-11-30 and tracking 2026-01-30 models; which POST or PUT only reads,
-the description of each operation in its model. Personal data: `personal_data`.
+"product-type-definitions-api-rate-limits"; scopes, page "grantless-operations" and the models
+notifications v1, application management 2023-11-30 and tracking 2026-01-30; which POST or PUT only
+reads, the description of each operation in its model. Personal data: `personal_data`.
 """
 
 from __future__ import annotations

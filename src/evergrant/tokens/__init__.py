@@ -41,7 +41,6 @@ from evergrant.errors import (
     InvalidInput,
     NotAllowed,
     NotFound,
-    OverLimit,
 )
 from evergrant.ports import Bell, Clock
 from evergrant.ports.amazon import LWA, SellingPartnerApi
@@ -116,7 +115,6 @@ class Tokens:
         asking = Asking(lwa=lwa, registry=registry, monotonic=monotonic, sleep=sleep)
         self._refresh = Refresh(store=store, clock=clock, vault=vault, bell=bell, asking=asking)
         self._grantless = Grantless(store=store, clock=clock, vault=vault, asking=asking)
-        self._restricted_flights: Flights[RestrictedDataToken] = Flights(at_once)
         self._restricted = (
             None
             if selling_partner_api is None
@@ -126,6 +124,7 @@ class Tokens:
                 vault=vault,
                 selling_partner_api=selling_partner_api,
                 marketplaces=marketplaces,
+                at_once=at_once,
             )
         )
         self._passes = Passes(vault=vault, clock=clock)
@@ -307,37 +306,12 @@ class Tokens:
             usable = terms.usable(self._clock.now(), token.expires_at, min_ttl_s)
             return usable and token.value != instead_of
 
-        held = restricted.held(standing, wanted)
-        if held is not None and good(held):
-            return held
-        asked = False
-
-        async def errand() -> RestrictedDataToken:
-            nonlocal asked
-            asked = True
-            return await restricted.fetch(
-                standing,
-                wanted,
-                good,
-                permit,
-                lambda refused: self._live(standing, MIN_TTL_S, refused),
-            )
-
-        name = restricted.name(standing, wanted)
-        over_limit: OverLimit | None = None
-        for _ in range(_FLIGHTS_PER_CALL):
-            try:
-                token = await self._restricted_flights.join(name, errand)
-            except OverLimit as error:
-                if asked:
-                    raise
-                # Whoever set that flight going was not ready to wait as long as this one.
-                over_limit = error
-                continue
-            if good(token):
-                return token
-        raise over_limit or AmazonUnavailable(
-            f"Amazon gives no restricted data token that lives for {min_ttl_s} more seconds."
+        return await restricted.get(
+            standing,
+            wanted,
+            good,
+            permit,
+            lambda refused: self._live(standing, MIN_TTL_S, refused),
         )
 
     async def hand_pass(
@@ -375,7 +349,8 @@ class Tokens:
         """Lets refreshes under way come to their end, for so long; then ends them. A token that
         gets lost this way costs one call to LWA."""
         await self._flights.close(within_s)
-        await self._restricted_flights.close(within_s)
+        if self._restricted is not None:
+            await self._restricted.close(within_s)
         await self._grantless_flights.close(within_s)
 
     # --- inside ---

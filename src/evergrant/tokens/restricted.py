@@ -25,9 +25,11 @@ from datetime import datetime, timedelta
 
 from evergrant import vault as safe
 from evergrant.errors import (
+    AmazonUnavailable,
     CallDenied,
     Flaw,
     InvalidInput,
+    OverLimit,
     SealBroken,
     StoreUnavailable,
     Throttled,
@@ -42,6 +44,7 @@ from evergrant.rules.marketplaces import Marketplaces
 from evergrant.rules.operations import Group, Personal
 from evergrant.rules.rights import Right
 from evergrant.rules.secrecy import Secret
+from evergrant.tokens.flights import Flights
 from evergrant.tokens.values import AccessToken, RestrictedDataToken
 
 __all__ = ["OPERATION", "Resource", "Restricted", "resource"]
@@ -49,6 +52,10 @@ __all__ = ["OPERATION", "Resource", "Restricted", "resource"]
 #: Whose limit a ``permit`` is for.
 OPERATION = "tokens.2021-03-01.createRestrictedDataToken"
 LIFE = timedelta(hours=1)
+
+#: A flight may end with a token that lives too short for one of those who joined it, or with the
+#: patience of somebody else.
+_FLIGHTS_PER_CALL = 4
 
 Permit = Callable[[], Awaitable[None]]
 #: An access token of the account; not the one that is named.
@@ -138,6 +145,7 @@ class Restricted:
         vault: safe.Vault,
         selling_partner_api: SellingPartnerApi,
         marketplaces: Marketplaces,
+        at_once: int,
         most: int = 5_000,
     ) -> None:
         self._store = store
@@ -147,6 +155,7 @@ class Restricted:
         self._marketplaces = marketplaces
         self._most = most
         self._remembered: OrderedDict[_Key, RestrictedDataToken] = OrderedDict()
+        self._flights: Flights[RestrictedDataToken] = Flights(at_once)
 
     def __len__(self) -> int:
         return len(self._remembered)
@@ -165,7 +174,42 @@ class Restricted:
         *parts, elements = _key(holder, wanted)
         return hashlib.sha256(json.dumps([*parts, sorted(elements)]).encode()).hexdigest()
 
-    async def fetch(
+    async def get(
+        self, holder: Standing, wanted: Resource, good: Good, permit: Permit, live: Live
+    ) -> RestrictedDataToken:
+        """From memory, from the safe or from Amazon; whoever comes meanwhile shares the errand.
+        ``live`` gives an access token of the account, another one than that which is named."""
+        held = self.held(holder, wanted)
+        if held is not None and good(held):
+            return held
+        own = False
+
+        async def errand() -> RestrictedDataToken:
+            nonlocal own
+            own = True
+            return await self._fetch(holder, wanted, good, permit, live)
+
+        over_limit: OverLimit | None = None
+        for _ in range(_FLIGHTS_PER_CALL):
+            try:
+                token = await self._flights.join(self.name(holder, wanted), errand)
+            except OverLimit as error:
+                if own:
+                    raise
+                # Whoever set that flight going was not ready to wait as long as this one.
+                over_limit = error
+                continue
+            if good(token):
+                return token
+        raise over_limit or AmazonUnavailable(
+            "Amazon gives no restricted data token that lives long enough.",
+            hint="Ask for a shorter min_ttl.",
+        )
+
+    async def close(self, within_s: float) -> None:
+        await self._flights.close(within_s)
+
+    async def _fetch(
         self, holder: Standing, wanted: Resource, good: Good, permit: Permit, live: Live
     ) -> RestrictedDataToken:
         """One that is ``good``, or a fresh one. Amazon's no to the access token is answered with
