@@ -1,36 +1,302 @@
 """The door at which nginx asks what to do with a request that somebody sent to it.
 
-Answers for: one decision a request, as headers. Does not answer for: who may (the key rack, the
-gate), or for the stream itself (nginx).
+Answers for: one decision for a request, as headers: 200 with the target at Amazon, the access
+token and the mark under which the outcome will be told, or 403 with the whole problem that nginx
+then answers with. Does not answer for: who the program is (``asking``), who may and when (the
+gate), the stream (nginx), or for how the call ended (``outcomes``).
+
+Only a key with the right ``data_plane`` is told anything, before all else is looked at: the answer
+holds Amazon's access token. Nothing of what the program sent comes back in a header, but for its
+path and query, which the gate has found to be visible ASCII.
 """
 
 from __future__ import annotations
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+import asyncio
+import itertools
+import json
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Final, TypeVar
+from urllib.parse import urlsplit
 
+from starlette.types import Receive, Scope, Send
+
+from evergrant.calls.values import NOT_SENT, Leave, Outcome
 from evergrant.desk import Desk
+from evergrant.entrances import problems
+from evergrant.entrances.gateway import asking
+from evergrant.entrances.gateway.doubts import Doubts
+from evergrant.entrances.gateway.nginx import (
+    KEY_HEADER,
+    METHOD_HEADER,
+    REFUSED_STATUSES,
+    URI_HEADER,
+    upstream_name,
+)
 from evergrant.entrances.gateway.outcomes import Outcomes
+from evergrant.entrances.programs import api_key_in, caller_of, fits_as_request_id
+from evergrant.errors import EvergrantError, Flaw, InvalidInput, NotAllowed, UnreadableAnswer
+from evergrant.logs import logger
+from evergrant.rules.marketplaces import Region
+from evergrant.rules.rights import SYSTEM, Right
 from evergrant.settings import Settings
 
 __all__ = ["DecideDoor", "build"]
 
+log = logger(__name__)
 
-def build(desk: Desk, settings: Settings, outcomes: Outcomes) -> ASGIApp:
-    """The door of this desk. What it gives leave for is told to ``outcomes`` of the same process
-    (``async with open_outcomes(desk, settings) as outcomes``)."""
-    return DecideDoor(desk, settings, outcomes)
+Given = TypeVar("Given")
+#: Name and value of a header, as ASGI has them.
+Header = tuple[bytes, bytes]
+
+_PATH: Final = "/decide"
+_KEY: Final = KEY_HEADER.encode()
+_METHOD: Final = METHOD_HEADER.encode()
+_URI: Final = URI_HEADER.encode()
+_OURS: Final = b"x-evergrant-"
+#: Who a program is stands in these; they are read by `asking`.
+_WHO: Final = frozenset(asking.HEADERS)
+_REQUEST_ID: Final = b"x-request-id"
+
+#: For a moment the same headers are the same program: short beside the second within which a
+#: revoked key has to stop.
+_MOMENT_S: Final = 0.1
+_MOST_KNOWN: Final = 2_000
+#: nginx gives a decision this much room for all of its headers.
+_LONGEST_PROBLEM: Final = 16_384
+_HINT: Final = "It takes the right data_plane: evergrant apikey add nginx --right data_plane"
+_NOT_SENT: Final = Outcome(status=None, took_s=0.0, error=NOT_SENT)
+_NO_BODY: Final = (b"content-length", b"0")
+_END: Final = {"type": "http.response.body", "body": b""}
+
+
+def build(desk: Desk, settings: Settings) -> DecideDoor:
+    """The door of this desk. ``outcomes`` of it has to hear nginx: ``outcomes.serve``."""
+    return DecideDoor(desk, settings)
+
+
+class _Gone(Exception):
+    """Nobody waits for the decision any longer."""
 
 
 class DecideDoor:
-    """``GET /decide``."""
+    """``monotonic`` is for tests."""
 
-    def __init__(self, desk: Desk, settings: Settings, outcomes: Outcomes) -> None:
+    def __init__(
+        self, desk: Desk, settings: Settings, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.outcomes = Outcomes(desk, monotonic=monotonic)
+        self._doubts = Doubts(monotonic=monotonic)
+        self.outcomes.on_denied(self._doubts.denied)
         self._desk = desk
-        self._settings = settings
-        self._outcomes = outcomes
+        self._calls = desk.calls
+        self._monotonic = monotonic
+        self._planes: dict[bytes, float] = {}
+        self._known: dict[tuple[Header, ...], tuple[float, asking.Program]] = {}
+        self._targets: dict[tuple[Region, str], tuple[str, bytes]] = {}
+        self._prefix = secrets.token_hex(6)
+        self._numbers = itertools.count()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        await send({"type": "http.response.start", "status": 503, "headers": []})
-        await send({"type": "http.response.body", "body": b""})
+        request_id, method, uri, key, who, strange = _sorted(scope["headers"])
+        if not request_id:
+            request_id = f"req_{self._prefix}{next(self._numbers):012x}"
+        try:
+            await self._let_in(scope, key)
+        except EvergrantError as error:
+            # A whole problem for whoever came here without being nginx; nginx only takes the 403.
+            problem = problems.of_error(error)
+            await problems.answer(replace(problem, status=403), request_id, send)
+            return
+        try:
+            if scope["path"] != _PATH or scope["method"] != "GET" or not method:
+                raise InvalidInput("nginx asks GET /decide, and says for which method and URI.")
+            if strange:
+                raise _no_header_of_ours(strange)
+            headers = await self._decide(request_id, method, uri, who, receive)
+        except _Gone:
+            headers = [_NO_BODY]
+        except EvergrantError as error:
+            await _refuse(problems.of_error(error), request_id, send)
+            return
+        except Exception:  # nginx would say that Evergrant is away
+            log.exception("a decision broke", request_id=request_id)
+            await _refuse(problems.unexpected(), request_id, send)
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send(_END)
+
+    async def _let_in(self, scope: Scope, key: list[bytes]) -> None:
+        """Raises NotAuthenticated and NotAllowed."""
+        if len(key) == 1 and self._planes.get(key[0], 0.0) > self._monotonic():
+            return
+        now_s = self._monotonic()
+        sent = [f"Bearer {one.decode('latin-1')}" for one in key]
+        caller = await caller_of(self._desk, api_key_in(sent))
+        if not caller.may(Right.DATA_PLANE):
+            raise NotAllowed("This key may not ask for decisions.", hint=_HINT)
+        if len(self._planes) >= _MOST_KNOWN:
+            self._planes.clear()
+        self._planes[key[0]] = now_s + _MOMENT_S
+        if scope.get("client"):
+            self.outcomes.allow(str(scope["client"][0]))
+
+    async def _decide(
+        self, request_id: str, method: str, uri: str, who: tuple[Header, ...], receive: Receive
+    ) -> list[Header]:
+        program = await self._program(who)
+        path, _, query = uri.partition("?")
+        asked = asking.asked(program, method, path, query, request_id=request_id)
+        by = program.caller
+        leave = self._calls.admit_at_hand(asked, by=by)
+        if leave is None:
+            leave = await _unless_gone(self._calls.admit(asked, by=by), receive)
+        if self._doubts.about(leave):
+            leave = await self._with_fresh_access_token(leave)
+        return self._headers(leave, uri)
+
+    async def _program(self, who: tuple[Header, ...]) -> asking.Program:
+        known = self._known.get(who)
+        now_s = self._monotonic()
+        if known is not None and now_s < known[0]:
+            return known[1]
+        program = asking.program_at_hand(self._desk, who) or await asking.program(self._desk, who)
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        self._known[who] = (now_s + _MOMENT_S, program)
+        return program
+
+    async def _with_fresh_access_token(self, leave: Leave) -> Leave:
+        try:
+            minted = await self._desk.tokens.mint(
+                leave.account_id, by=SYSTEM, instead_of=leave.access_token
+            )
+        except EvergrantError:
+            self._calls.tell(leave, _NOT_SENT)
+            raise
+        return replace(leave, access_token=minted.value, renewed=True)
+
+    def _headers(self, leave: Leave, uri: str) -> list[Header]:
+        target = self._targets.get((leave.region, leave.endpoint))
+        if target is None:
+            parts = urlsplit(leave.endpoint)
+            base = f"{parts.scheme}://{upstream_name(leave.region)}{parts.path.rstrip('/')}"
+            target = (base, parts.netloc.encode("ascii"))
+            self._targets[leave.region, leave.endpoint] = target
+        access_token = leave.access_token.reveal()
+        if not (_fits(uri) and _fits(access_token)):
+            self._calls.tell(leave, _NOT_SENT)
+            raise UnreadableAnswer("The address or the access token is no value of a header.")
+        return [
+            (b"x-evergrant-target", f"{target[0]}{uri}".encode("ascii")),
+            (b"x-evergrant-host", target[1]),
+            (b"x-evergrant-access-token", access_token.encode("ascii")),
+            (b"x-evergrant-mark", self.outcomes.expect(leave).encode("ascii")),
+            (b"x-evergrant-request-id", leave.request_id.encode("ascii")),
+            (b"x-evergrant-wait", b"%.3f" % leave.waited_s),
+            (b"x-evergrant-permits-left", b"%d" % leave.permits_left),
+            (b"x-evergrant-operation", leave.operation.name.encode("ascii")),
+            _NO_BODY,
+        ]
+
+
+def _sorted(
+    headers: Iterable[Header],
+) -> tuple[str, str, str, list[bytes], tuple[Header, ...], bytes]:
+    """Request id that the program wished for, method, URI, nginx's keys, what says who the program
+    is, and the first header of ours that there is none of."""
+    request_id = method = uri = ""
+    key: list[bytes] = []
+    who: list[Header] = []
+    strange = b""
+    for header in headers:
+        name, value = header
+        if name in _WHO:
+            who.append(header)
+        elif name == _URI:
+            uri = value.decode("latin-1")
+        elif name == _METHOD:
+            method = value.decode("latin-1")
+        elif name == _KEY:
+            key.append(value)
+        elif name == _REQUEST_ID:
+            wished = value.decode("latin-1")
+            request_id = wished if fits_as_request_id(wished) else ""
+        elif name.startswith(_OURS):
+            strange = strange or name
+    return request_id, method, uri, key, tuple(who), strange
+
+
+def _no_header_of_ours(name: bytes) -> InvalidInput:
+    """nginx cannot take away headers by how they begin, so such a request goes nowhere."""
+    known = ", ".join(sorted(one.decode() for one in _WHO if one.startswith(_OURS)))
+    return InvalidInput(
+        flaws=[
+            Flaw(
+                "is no header of Evergrant's.",
+                field=problems.shown_name(name.decode("latin-1")),
+                code="unknown",
+                hint=f"It knows: {known}.",
+            )
+        ]
+    )
+
+
+def _fits(text: str) -> bool:
+    """Whether it is visible ASCII: one value of a header, and one word."""
+    return text.isascii() and text.isprintable() and " " not in text
+
+
+async def _refuse(problem: problems.Problem, request_id: str, send: Send) -> None:
+    """nginx answers the program with this problem; the request itself is not read."""
+    status = problem.status if problem.status in REFUSED_STATUSES else 500
+    document = _in_a_header(problem, request_id)
+    told = {
+        "x-evergrant-refused": str(status),
+        "x-evergrant-problem": document,
+        "x-evergrant-request-id": request_id,
+        **_for_nginx(problem.headers),
+    }
+    headers = [(name.encode(), value.encode("ascii")) for name, value in told.items()]
+    await send({"type": "http.response.start", "status": 403, "headers": [*headers, _NO_BODY]})
+    await send(_END)
+
+
+def _in_a_header(problem: problems.Problem, request_id: str) -> str:
+    """JSON in visible ASCII. Of one that is too long, what a program needs."""
+    text = json.dumps(problem.document(request_id))
+    if len(text) > _LONGEST_PROBLEM:
+        short = replace(problem, detail=f"{problem.detail[:500]} ...", flaws=(), facts={})
+        text = json.dumps(short.document(request_id))
+    return text.replace("\x7f", "\\u007f")
+
+
+def _for_nginx(headers: Mapping[str, str]) -> dict[str, str]:
+    names = {"retry-after": "retry-after", "www-authenticate": "authenticate"}
+    return {f"x-evergrant-{names[name]}": value for name, value in headers.items() if name in names}
+
+
+async def _unless_gone(work: Awaitable[Given], receive: Receive) -> Given:
+    """What ``work`` gives; it is given up when nginx hangs up, which it does when the program
+    did. Raises _Gone, and all that ``work`` raises."""
+    working = asyncio.ensure_future(work)
+    watching = asyncio.ensure_future(_hung_up(receive))
+    try:
+        await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise _Gone
+    finally:
+        # Whoever stood in line leaves it; a permit that was on its way goes back.
+        working.cancel()
+        watching.cancel()
+
+
+async def _hung_up(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

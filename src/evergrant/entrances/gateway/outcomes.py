@@ -69,7 +69,7 @@ _MARK = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _STATUS = re.compile(r"[1-5][0-9]{2}", re.ASCII)
 _SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,6})?", re.ASCII)
 _RATE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,12})?", re.ASCII)
-_WORD = re.compile(r"[A-Za-z0-9_.:-]{1,128}", re.ASCII)
+_WORD = re.compile(r"[A-Za-z0-9_.-]{1,128}", re.ASCII)
 _MEMBERS: Final = frozenset(
     ("mark", "status", "headers_s", "call_s", "took_s", "rate", "amazon", "error")
 )
@@ -253,15 +253,19 @@ def _outcome(told: dict[str, str]) -> Outcome:
         # There is no answer of Amazon's: what nginx then says is its own.
         error = "caller_gone" if status == 499 else "amazon_unavailable"
         return Outcome(status=None, took_s=took_s, error=error)
-    amazon = told["amazon"] if _WORD.fullmatch(told["amazon"]) else ""
-    error = told["error"].partition(":")[0] if _WORD.fullmatch(told["error"]) else ""
+    # Amazon's services may name the type's home behind a colon.
+    error = _word(told["error"].partition(":")[0])
     return Outcome(
         status=status,
         took_s=took_s,
         reported_rate_per_s=_number(_RATE, told["rate"]),
-        amazon_request_id=amazon,
+        amazon_request_id=_word(told["amazon"]),
         error=error if status >= 400 else "",
     )
+
+
+def _word(text: str) -> str:
+    return text if _WORD.fullmatch(text) else ""
 
 
 def _number(shape: re.Pattern[str], text: str) -> float | None:
