@@ -52,6 +52,8 @@ _QUIETER = {
 # They bring handlers of their own, which would write past the scrubbing.
 _TAMED = ("_granian", "granian.access", "uvicorn", "uvicorn.error", "uvicorn.access")
 
+# Set by processors before the scrubbing, whatever the caller gave under that name.
+_OURS = frozenset({"level", "timestamp"})
 _NAMES_OF_SHAPED = frozenset({"event", "exception", "stack", "level", "logger", "timestamp"})
 
 
@@ -184,7 +186,7 @@ class _JsonLine:
 def scrub_event(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """The processor that takes secrets out of a log event, wherever in it they stand."""
     for name, value in event.items():
-        if name.startswith("_"):  # structlog's own
+        if name in _OURS or name.startswith("_"):  # the latter is structlog's own
             continue
         if name not in _NAMES_OF_SHAPED and is_secret_name(name) and value is not None:
             event[name] = MASK
