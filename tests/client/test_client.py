@@ -8,61 +8,25 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import httpx
 import httpx2
 import pytest
 import requests
 
 import evergrant_client
 from evergrant.entrances import access_token
-from evergrant_client import AccessToken, Evergrant, Problem, Unreachable, Unreadable
-from evergrant_client.httpx import HttpxAuth
+from evergrant_client import (
+    NO_RETRIES,
+    AccessToken,
+    Evergrant,
+    Problem,
+    Retries,
+    Unreachable,
+    Unreadable,
+)
 from evergrant_client.protocol import Desk
 from evergrant_client.requests import RequestsAuth
+from tests.client.hands import AMAZON, API_KEY, EXPIRED, LIBRARIES, URL, Town, go
 from tests.doors.mint_house import SETTINGS, House
-
-URL = "https://evergrant.example"
-AMAZON = "https://sellingpartnerapi-eu.amazon.com"
-API_KEY = "egk_made_up"
-EXPIRED = {
-    "errors": [{"code": "Unauthorized", "details": "The access token you provided has expired."}]
-}
-
-
-class Town:
-    """Evergrant and Amazon behind one transport. Tokens are numbered."""
-
-    def __init__(self) -> None:
-        self.asked: list[Any] = []
-        self.calls: list[Any] = []
-        self.expires_in = 3600
-        self.refused: set[str] = set()
-        self.problem: tuple[int, Any, dict[str, str]] | None = None
-        self.same = False
-
-    def answer(self, request: Any) -> tuple[int, Any, dict[str, str]]:
-        if request.url.host == "evergrant.example":
-            self.asked.append(request)
-            if self.problem is not None:
-                return self.problem
-            number = 1 if self.same else len(self.asked)
-            account_id = request.url.path.split("/")[3]
-            return (
-                200,
-                {"access_token": f"{account_id}-{number}", "expires_in": self.expires_in},
-                {},
-            )
-        self.calls.append(request)
-        token = request.headers["x-amz-access-token"]
-        return (403, EXPIRED, {}) if token in self.refused else (200, {"token": token}, {})
-
-    def httpx2(self, request: httpx2.Request) -> httpx2.Response:
-        status, body, headers = self.answer(request)
-        return httpx2.Response(status, json=body, headers=headers)
-
-    def httpx(self, request: httpx.Request) -> httpx.Response:
-        status, body, headers = self.answer(request)
-        return httpx.Response(status, json=body, headers=headers)
 
 
 @pytest.fixture
@@ -72,46 +36,21 @@ def town() -> Town:
 
 @pytest.fixture
 def evergrant(town: Town) -> Evergrant:
-    transport = httpx2.MockTransport(town.httpx2)
-    return Evergrant(URL, API_KEY, transport=transport, async_transport=transport)
+    return town.evergrant()
 
 
 Get = Callable[..., Any]
 
 
-@pytest.fixture(params=["httpx2", "httpx2 async", "httpx", "httpx async"])
+@pytest.fixture(params=LIBRARIES)
 def get(request: pytest.FixtureRequest, town: Town, evergrant: Evergrant) -> Get:
     """``get(account_id, method)``: one call to Amazon, each library its own way."""
 
-    def go(account_id: str, method: str = "GET", **how: Any) -> Any:
+    def call(account_id: str, method: str = "GET", **how: Any) -> Any:
         url = how.pop("url", f"{AMAZON}/x")
-        if request.param == "httpx2":
-            transport = httpx2.MockTransport(town.httpx2)
-            with httpx2.Client(transport=transport, auth=evergrant.auth(account_id, **how)) as c:
-                return c.request(method, url)
-        if request.param == "httpx":
-            with httpx.Client(
-                transport=httpx.MockTransport(town.httpx),
-                auth=HttpxAuth(evergrant, account_id, **how),
-            ) as client:
-                return client.request(method, url)
+        return go(request.param, town, evergrant.auth(account_id, **how), method, url)
 
-        async def run() -> Any:
-            if request.param == "httpx2 async":
-                async with httpx2.AsyncClient(
-                    transport=httpx2.MockTransport(town.httpx2),
-                    auth=evergrant.auth(account_id, **how),
-                ) as c2:
-                    return await c2.request(method, url)
-            async with httpx.AsyncClient(
-                transport=httpx.MockTransport(town.httpx),
-                auth=HttpxAuth(evergrant, account_id, **how),
-            ) as c:
-                return await c.request(method, url)
-
-        return asyncio.run(run())
-
-    return go
+    return call
 
 
 def test_each_account_calls_with_its_own_token(town: Town, get: Get) -> None:
@@ -179,7 +118,7 @@ def test_no_token_leaves_over_plain_http(town: Town, get: Get) -> None:
     assert get("acc_1", url="http://127.0.0.1/x").status_code == 200
 
 
-def test_requests(town: Town, evergrant: Evergrant) -> None:
+def test_requests_prepares_with_the_token_on(town: Town, evergrant: Evergrant) -> None:
     prepared = requests.Request(
         "GET", f"{AMAZON}/x", auth=RequestsAuth(evergrant, "acc_1")
     ).prepare()
@@ -220,12 +159,75 @@ def test_weather_says_when_to_come_again(town: Town, evergrant: Evergrant) -> No
     assert (told.value.permanent, told.value.retry_after_s) == (False, 5.0)
 
 
+WEATHER: list[tuple[int, Any, dict[str, str]]] = [
+    (503, {"code": "amazon_unavailable", "permanent": False}, {"retry-after": "5"}),
+    (429, {"code": "throttled", "permanent": False}, {"retry-after": "5"}),
+    (502, b"<html>a proxy whose Evergrant starts again</html>", {}),
+]
+
+
+@pytest.mark.parametrize("weather", WEATHER, ids=["503", "429", "proxy"])
+async def test_weather_is_waited_for(
+    town: Town, evergrant: Evergrant, weather: tuple[int, Any, dict[str, str]]
+) -> None:
+    town.problems = [weather, weather, None]
+    assert evergrant.access_token("acc_1").value == "acc_1-3"
+    assert len(town.pauses) == 2
+    if "retry-after" in weather[2]:
+        assert all(5 <= pause <= 5.5 for pause in town.pauses)
+    town.problems = [weather, None]
+    token = await evergrant.access_token_async("acc_2")
+    assert token.value == "acc_2-5"
+    assert len(town.pauses) == 3
+
+
+def test_what_is_for_good_or_too_late_is_told_at_once(town: Town, evergrant: Evergrant) -> None:
+    town.problem = (409, {"code": "grant_refused", "permanent": True}, {})
+    with pytest.raises(Problem):
+        evergrant.access_token("acc_1")
+    town.problem = (503, {"code": "amazon_unavailable", "permanent": False}, {"retry-after": "60"})
+    with pytest.raises(Problem):
+        evergrant.access_token("acc_1")
+    town.problem = (404, b"no Evergrant at all", {})
+    with pytest.raises(Unreadable):
+        evergrant.access_token("acc_1")
+    assert len(town.asked) == 3
+    assert town.pauses == []
+
+
+async def test_no_answer_is_tried_again(town: Town) -> None:
+    tries: list[int] = []
+
+    def awakes(request: httpx2.Request) -> httpx2.Response:
+        tries.append(1)
+        if len(tries) % 3:
+            raise httpx2.ConnectError("nobody there yet")
+        return town.httpx2(request)
+
+    transport = httpx2.MockTransport(awakes)
+    evergrant = Evergrant(
+        URL,
+        API_KEY,
+        transport=transport,
+        async_transport=transport,
+        retries=Retries(attempts=2),
+        pause=town.pauses.append,
+        pause_async=town.pause_async,
+    )
+    assert evergrant.access_token("acc_1").value == "acc_1-1"
+    assert (await evergrant.access_token_async("acc_2")).value == "acc_2-2"
+    assert len(tries) == 6
+    assert len(town.pauses) == 4
+
+
 async def test_no_answer() -> None:
     def nobody(request: httpx2.Request) -> httpx2.Response:
         raise httpx2.ConnectError(f"with {request.headers['authorization']}")
 
     transport = httpx2.MockTransport(nobody)
-    evergrant = Evergrant(URL, API_KEY, transport=transport, async_transport=transport)
+    evergrant = Evergrant(
+        URL, API_KEY, transport=transport, async_transport=transport, retries=NO_RETRIES
+    )
     with pytest.raises(Unreachable) as told:
         evergrant.access_token("acc_1")
     assert API_KEY not in str(told.value)
@@ -243,13 +245,23 @@ async def test_no_answer() -> None:
         ("https://evergrant.example/?x=1", API_KEY),
         (URL, ""),
         (URL, "egk_\r\nx: y"),
+        (URL, "egk_ two words"),
+        ("https://somebody:secret@evergrant.example", API_KEY),
+        ("https://evergrant.example:no-port", API_KEY),
         (URL, "schlüssel"),
     ],
 )
 def test_a_wrong_address_or_key_is_told_at_once(url: str, key: str) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError) as told:
         Evergrant(url, key)
+    assert "secret" not in str(told.value)
     Evergrant("http://127.0.0.1:8080/", API_KEY)
+
+
+def test_a_key_in_the_place_of_the_address_is_not_shown() -> None:
+    with pytest.raises(ValueError) as told:
+        Evergrant(API_KEY, URL)
+    assert API_KEY not in str(told.value)
 
 
 def test_nothing_shows_a_secret(town: Town, evergrant: Evergrant) -> None:

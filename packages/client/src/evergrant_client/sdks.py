@@ -161,8 +161,8 @@ def _at_gateway(gateway: str, marketplace: Any) -> Any:
         )
     if urlsplit(gateway).path:
         raise ValueError(
-            "python-amazon-sp-api makes its Host header of all that follows https://, so an address "
-            "with a path does not serve: give the gateway a port (EVERGRANT_GATEWAY_PORT) or a name "
+            "python-amazon-sp-api makes its Host header of all that follows https://, and a path "
+            "has no place there: give the gateway a port (EVERGRANT_GATEWAY_PORT) or a name "
             "(EVERGRANT_GATEWAY_HOSTS) of its own"
         )
     if os.environ.get("SP_API_DEFAULT_MARKETPLACE"):
