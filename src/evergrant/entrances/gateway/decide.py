@@ -74,8 +74,9 @@ _END: Final = {"type": "http.response.body", "body": b""}
 
 
 def build(desk: Desk, settings: Settings) -> DecideDoor:
-    """The door of this desk. ``outcomes`` of it has to hear nginx: ``outcomes.serve``."""
-    return DecideDoor(desk, settings)
+    """The door of this desk. It needs no setting; how its calls ended is heard by
+    `outcomes.outcomes_of_nginx`, which has to run beside it."""
+    return DecideDoor(desk, Outcomes.of(desk))
 
 
 class _Gone(Exception):
@@ -86,11 +87,11 @@ class DecideDoor:
     """``monotonic`` is for tests."""
 
     def __init__(
-        self, desk: Desk, settings: Settings, *, monotonic: Callable[[], float] = time.monotonic
+        self, desk: Desk, outcomes: Outcomes, *, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        self.outcomes = Outcomes(desk, monotonic=monotonic)
+        self._outcomes = outcomes
         self._doubts = Doubts(monotonic=monotonic)
-        self.outcomes.on_denied(self._doubts.denied)
+        self._outcomes.on_denied(self._doubts.denied)
         self._desk = desk
         self._calls = desk.calls
         self._monotonic = monotonic
@@ -144,7 +145,7 @@ class DecideDoor:
             self._planes.clear()
         self._planes[key[0]] = now_s + _MOMENT_S
         if scope.get("client"):
-            self.outcomes.allow(str(scope["client"][0]))
+            self._outcomes.allow(str(scope["client"][0]))
 
     async def _decide(
         self, request_id: str, method: str, uri: str, who: tuple[Header, ...], receive: Receive
@@ -196,7 +197,7 @@ class DecideDoor:
             (b"x-evergrant-target", f"{target[0]}{uri}".encode("ascii")),
             (b"x-evergrant-host", target[1]),
             (b"x-evergrant-access-token", access_token.encode("ascii")),
-            (b"x-evergrant-mark", self.outcomes.expect(leave).encode("ascii")),
+            (b"x-evergrant-mark", self._outcomes.expect(leave).encode("ascii")),
             (b"x-evergrant-request-id", leave.request_id.encode("ascii")),
             (b"x-evergrant-wait", b"%.3f" % leave.waited_s),
             (b"x-evergrant-permits-left", b"%d" % leave.permits_left),

@@ -68,24 +68,17 @@ _DECIDED: Final = {
     "retry_after": "retry-after",
     "authenticate": "authenticate",
 }
-#: Of the program's request, what Amazon never sees. Most belong to one connection only.
+#: Of the program's request, what Amazon never sees: what belongs to one connection only, who the
+#: program is, what proxies wrote. nginx knows no prefixes; a header that begins like one of ours
+#: and is none of these is refused by the decision.
 _STRIPPED: Final = (
-    "authorization",
-    "expect",
-    "keep-alive",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "upgrade",
-    "x-amz-security-token",
-    "x-evergrant-account",
-    "x-evergrant-connection",
-    "x-evergrant-data-elements",
-    "x-evergrant-wait",
-    KEY_HEADER,
-    METHOD_HEADER,
-    URI_HEADER,
+    *("authorization", "cookie", "expect", "forwarded", "http2-settings", "keep-alive"),
+    *("proxy-authenticate", "proxy-authentication-info", "proxy-authorization"),
+    *("proxy-connection", "te", "trailer", "upgrade", "via", "x-real-ip", "x-request-id"),
+    *(f"x-forwarded-{one}" for one in ("by", "for", "host", "port", "prefix", "proto", "scheme")),
+    *("x-forwarded-server", "x-forwarded-ssl", "x-amz-security-token"),
+    *("x-evergrant-account", "x-evergrant-connection", "x-evergrant-data-elements"),
+    *("x-evergrant-wait", KEY_HEADER, METHOD_HEADER, URI_HEADER),
 )
 #: By these a server behind nginx could tell nginx what to do.
 _ORDERS_TO_NGINX: Final = (
