@@ -45,6 +45,7 @@ from evergrant.errors import (
     InvalidInput,
     NotFound,
     OverLimit,
+    Throttled,
 )
 from evergrant.limits import Limits
 from evergrant.ports.amazon import Answer, Call, SellingPartnerApi
@@ -336,14 +337,11 @@ class Calls:
         for last in (False, True):
             permit, seconds = await self._permit(asked, ready, by, patience_s - waited_s)
             waited_s += seconds
+            if permit.queued:
+                # Much may have happened to the account meanwhile; the mint looks again.
+                ready = replace(ready, secret=None)
             try:
-                secret = await self._tokens.fetch(
-                    ready,
-                    asked,
-                    by=by,
-                    permit=partial(self._permit_of_mint, asked, ready, by, patience_s - waited_s),
-                    instead_of=instead_of,
-                )
+                secret = await self._secret(asked, ready, by, patience_s - waited_s, instead_of)
             except BaseException:
                 self._permits.give_back(permit)
                 raise
@@ -374,19 +372,46 @@ class Calls:
             raise
         return permit, self._monotonic() - began_s if permit.queued else 0.0
 
+    async def _secret(
+        self,
+        asked: Asked,
+        ready: Ready,
+        by: Caller,
+        patience_s: float,
+        instead_of: Secret | None,
+    ) -> Secret:
+        try:
+            return await self._tokens.fetch(
+                ready,
+                asked,
+                by=by,
+                permit=partial(self._permit_of_mint, asked, ready, by, patience_s),
+                instead_of=instead_of,
+            )
+        except Throttled as throttled:
+            if throttled.facts.get("operation") == RESTRICTED_DATA_TOKEN:
+                line = await self._line_of_mint(asked, ready)
+                self._learning.throttled(line.shares)
+            raise
+
     async def _permit_of_mint(
         self, asked: Asked, ready: Ready, by: Caller, patience_s: float
     ) -> None:
         """For the restricted data token itself, which has a limit of its own."""
-        operation = operations.get(RESTRICTED_DATA_TOKEN)
-        assert operation is not None
-        line = self._permits.line(
-            await self._limits.fetch_shares(
-                ready.application_id, asked.account_id, ready.region, operation, asked.importance
-            ),
+        line = await self._line_of_mint(asked, ready)
+        await self._permit(
+            asked, replace(ready, operation=_operation_of_mint(), line=line), by, patience_s
+        )
+
+    async def _line_of_mint(self, asked: Asked, ready: Ready) -> Line:
+        shares = await self._limits.fetch_shares(
+            ready.application_id,
+            asked.account_id,
+            ready.region,
+            _operation_of_mint(),
             asked.importance,
         )
-        await self._permit(asked, replace(ready, operation=operation, line=line), by, patience_s)
+        return self._permits.line(shares, asked.importance)
 
     def _leave(
         self,
@@ -437,3 +462,9 @@ class Calls:
             ended = error
         self.tell(leave, sending.outcome_of(ended, self._monotonic() - began_s))
         return ended
+
+
+def _operation_of_mint() -> Operation:
+    operation = operations.get(RESTRICTED_DATA_TOKEN)
+    assert operation is not None, "Amazon's model has it"
+    return operation

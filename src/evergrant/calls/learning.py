@@ -72,7 +72,7 @@ class Learning:
             waited_s=leave.waited_s - leave.waited_before_s,
         )
         if outcome.status == 429:
-            self._drain(leave.shares)
+            self.throttled(leave.shares)
         elif outcome.reported_rate_per_s is not None:
             self._learn(leave, outcome)
         _tell(leave, outcome)
@@ -83,6 +83,7 @@ class Learning:
             rate is None
             or outcome.status is None
             or outcome.status in _SILENT
+            or outcome.status >= 500
             or not math.isfinite(rate)
             or rate <= 0
             or not leave.shares
@@ -103,7 +104,8 @@ class Learning:
             "sandbox."
         )
 
-    def _drain(self, shares: Sequence[Share]) -> None:
+    def throttled(self, shares: Sequence[Share]) -> None:
+        """Amazon answered 429 to a call that drew on these buckets."""
         if not shares:
             return
         own, *common = shares
