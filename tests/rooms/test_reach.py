@@ -1,0 +1,588 @@
+"""How far a caller reaches: every verb of every room, tried by callers who are bound.
+
+A key bound to one account never sees or touches another, of the same client instance or of another
+one; a key bound to a client instance ends there. A verb that takes ``by`` and is in none of the
+tables below fails the first test: whoever adds one says here what it concerns.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import secrets
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from evergrant import journal
+from evergrant.accounts import NewAccount
+from evergrant.calls import Again, Asked, Leave
+from evergrant.desk import Desk
+from evergrant.errors import ConsentRefused, InvalidInput, NotAllowed, NotFound
+from evergrant.limits import NewPlan
+from evergrant.registry import Credentials, NewApplication, NewInstance
+from evergrant.rules.applications import ApplicationKind, ApplicationStatus
+from evergrant.rules.marketplaces import PartnerKind
+from evergrant.rules.rights import SYSTEM, Caller, CallerKind, Right
+from evergrant.rules.secrecy import Secret
+from evergrant.testing.desk import Fakes, desk
+
+Verb = Callable[["World", str, Caller], Awaitable[Any]]
+#: Two accounts of one client instance, and one of another.
+ONE, SIBLING, STRANGER = "one", "sibling", "stranger"
+GRANTLESS_SCOPE = "sellingpartnerapi::notifications"
+RESTRICTED = ("GET", "/orders/v0/orders/902-3159896-1390916/address")
+
+
+@dataclasses.dataclass
+class World:
+    """A house with two client instances and three connected accounts."""
+
+    fakes: Fakes = dataclasses.field(default_factory=Fakes)
+    instances: list[str] = dataclasses.field(default_factory=list)
+    accounts: dict[str, str] = dataclasses.field(default_factory=dict)
+    connection_keys: dict[str, str] = dataclasses.field(default_factory=dict)
+    references: dict[str, str] = dataclasses.field(default_factory=dict)
+    plans: dict[str, str] = dataclasses.field(default_factory=dict)
+    leaves: dict[str, Leave] = dataclasses.field(default_factory=dict)
+    application_id: str = ""
+    api_key_id: str = ""
+    lwa_client_id: str = ""
+
+    def __post_init__(self) -> None:
+        self.desk = desk(self.fakes)
+
+    async def open(self) -> World:
+        register = self.desk.registry
+        application = await register.add_application(new_application(), by=SYSTEM)
+        self.application_id = application.id
+        self.lwa_client_id = f"amzn1.application-oa2-client.{secrets.token_hex(16)}"
+        client_secret = Secret(f"amzn1.oa2-cs.v1.{secrets.token_hex(32)}")
+        self.fakes.lwa.add_client(self.lwa_client_id, client_secret)
+        await register.set_credentials(
+            application.id,
+            Credentials(lwa_client_id=self.lwa_client_id, lwa_client_secret=client_secret),
+            by=SYSTEM,
+        )
+        for name in ("mine", "other"):
+            added = await register.add_instance(NewInstance(name=name), by=SYSTEM)
+            self.instances.append(added.instance.id)
+        for name, instance_id in zip(
+            (ONE, SIBLING, STRANGER), (*self.instances[:1] * 2, self.instances[1]), strict=True
+        ):
+            await self._add_account(name, instance_id)
+        made = await self.desk.people.add_api_key(name="ERP", rights=["read"], by=SYSTEM)
+        self.api_key_id = made.key.id
+        with pytest.raises(ConsentRefused):  # a report that is about no account
+            await self.desk.consent.open(secrets.token_urlsafe(32))
+        for of in (None, self.application_id):
+            await self.desk.limits.set_plan(plan_of(None, of), by=SYSTEM)
+        return self
+
+    async def _add_account(self, name: str, instance_id: str) -> None:
+        account = await self.desk.accounts.add(self.new_account(name, instance_id), by=SYSTEM)
+        self.accounts[name] = account.id
+        await self.desk.consent.adopt(
+            account.id,
+            self.refresh_token(),
+            selling_partner_id=f"A{secrets.token_hex(6).upper()}",
+            by=SYSTEM,
+        )
+        key = await self.desk.people.add_connection_key(account.id, by=SYSTEM)
+        self.connection_keys[account.id] = key.key.id
+        link = (await self.desk.consent.link(account.id, by=SYSTEM)).reveal()
+        declined = await self.desk.consent.decline(link.rpartition("/")[2])
+        self.references[account.id] = declined
+        plan = await self.desk.limits.set_plan(plan_of(account.id), by=SYSTEM)
+        self.plans[account.id] = plan.id
+        self.leaves[account.id] = await self.desk.calls.admit(asked(account.id), by=SYSTEM)
+
+    def new_account(self, name: str, instance_id: str) -> NewAccount:
+        return NewAccount(
+            name=name,
+            partner_kind="seller",
+            client_email=f"{secrets.token_hex(3)}@shop.example",
+            application_id=self.application_id,
+            client_instance_id=instance_id,
+            region="eu",
+            home_marketplace="DE",
+        )
+
+    def refresh_token(self) -> Secret:
+        return self.fakes.lwa.grant(self.lwa_client_id, secrets.token_hex(4))
+
+    def as_it_is(self) -> Any:
+        """Everything that was ever written, and everything that Amazon was ever asked."""
+        store = self.fakes.store
+        shelves = {name: dict(rows) for name, rows in store.rows.items()}
+        asked = len(self.fakes.lwa.calls), len(self.fakes.selling_partner_api.calls)
+        return shelves, list(store.lines), asked
+
+    def callers(self) -> dict[str, Caller]:
+        every = frozenset(Right)
+        account, instance = frozenset({self.accounts[ONE]}), self.instances[0]
+
+        def caller(name: str, **reach: Any) -> Caller:
+            return Caller(
+                kind=CallerKind.API_KEY, id=f"key_{name}", name=name, rights=every, **reach
+            )
+
+        return {
+            "account": caller("account", account_ids=account),
+            "both": caller("both", account_ids=account, client_instance_id=instance),
+            "instance": caller("instance", client_instance_id=instance),
+            # An account that belongs to another client instance by now is out of reach.
+            "moved": caller("moved", account_ids=account, client_instance_id=self.instances[1]),
+        }
+
+    def reach_of(self, name: str) -> set[str]:
+        return {
+            "account": {self.accounts[ONE]},
+            "both": {self.accounts[ONE]},
+            "instance": {self.accounts[ONE], self.accounts[SIBLING]},
+            "moved": set(),
+        }[name]
+
+
+def new_application() -> NewApplication:
+    text = secrets.token_hex(16)
+    return NewApplication(
+        name=f"Connector {text[:6]}",
+        kind=ApplicationKind.PUBLIC,
+        partner_kinds=frozenset(PartnerKind),
+        status=ApplicationStatus.PUBLISHED,
+        application_id="amzn1.sp.solution."
+        f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}",
+    )
+
+
+# --- what every verb concerns -------------------------------------------------------------------
+
+#: One account, whose id is given: NotFound out of reach, works within.
+OF_ONE_ACCOUNT: dict[str, Verb] = {
+    "accounts.change": lambda w, a, by: w.desk.accounts.change(a, {"language": "de"}, by=by),
+    "accounts.set_flags": lambda w, a, by: w.desk.accounts.set_flags(
+        a, {"update_stock": False}, by=by
+    ),
+    "accounts.get": lambda w, a, by: w.desk.accounts.get(a, by=by),
+    "accounts.find": lambda w, a, by: w.desk.accounts.find(a, by=by),
+    "accounts.close": lambda w, a, by: w.desk.accounts.close(a, by=by),
+    "accounts.reopen": lambda w, a, by: w.desk.accounts.reopen(a, by=by),
+    "consent.invite": lambda w, a, by: w.desk.consent.invite(a, by=by),
+    "consent.link": lambda w, a, by: w.desk.consent.link(a, by=by),
+    "consent.invitations": lambda w, a, by: w.desk.consent.invitations(a, by=by),
+    "consent.adopt": lambda w, a, by: w.desk.consent.adopt(a, w.refresh_token(), by=by),
+    "consent.grants": lambda w, a, by: w.desk.consent.grants(a, by=by),
+    "consent.report": lambda w, a, by: w.desk.consent.report(w.references[a], by=by),
+    "consent.resolve": lambda w, a, by: w.desk.consent.resolve(w.references[a], by=by),
+    "consent.reports": lambda w, a, by: w.desk.consent.reports(account_id=a, by=by),
+    "people.add_connection_key": lambda w, a, by: w.desk.people.add_connection_key(a, by=by),
+    "people.connection_keys": lambda w, a, by: w.desk.people.connection_keys(a, by=by),
+    "people.connection_key": lambda w, a, by: w.desk.people.connection_key(
+        w.connection_keys[a], by=by
+    ),
+    "people.rotate_connection_key": lambda w, a, by: w.desk.people.rotate_connection_key(
+        w.connection_keys[a], by=by
+    ),
+    "people.revoke_connection_key": lambda w, a, by: w.desk.people.revoke_connection_key(
+        w.connection_keys[a], by=by
+    ),
+    "tokens.mint": lambda w, a, by: w.desk.tokens.mint(a, by=by),
+    "tokens.look_again": lambda w, a, by: w.desk.tokens.look_again(a, by=by),
+    "calls.send": lambda w, a, by: w.desk.calls.send(
+        a, "GET", "/sellers/v1/marketplaceParticipations", by=by
+    ),
+    "calls.admit": lambda w, a, by: w.desk.calls.admit(asked(a), by=by),
+    "calls.again": lambda w, a, by: _again(w, a, by),
+    "tokens.restricted": lambda w, a, by: w.desk.tokens.restricted(
+        a, *RESTRICTED, by=by, permit=_permitted
+    ),
+    "limits.look": lambda w, a, by: w.desk.limits.look(a, by=by),
+    "limits.calls": lambda w, a, by: w.desk.limits.calls(a, w.fakes.clock.now(), by=by),
+    "limits.set_plan": lambda w, a, by: w.desk.limits.set_plan(plan_of(a), by=by),
+    "limits.remove_plan": lambda w, a, by: w.desk.limits.remove_plan(w.plans[a], by=by),
+    "journal.read": lambda w, a, by: journal.read(w.desk.store, by, account_id=a),
+}
+#: What has to be so before the verb works at all.
+BEFORE: dict[str, Verb] = {
+    "accounts.reopen": lambda w, a, by: w.desk.accounts.close(a, by=by),
+}
+
+#: Lists: exactly the accounts within reach, whatever the page.
+LISTS: dict[str, Callable[[World, Caller, str | None, int], Awaitable[list[tuple[str, str]]]]] = {
+    "accounts.list": lambda w, by, after, limit: _accounts(w, by, after, limit),
+    "consent.reports": lambda w, by, after, limit: _reports(w, by, after, limit),
+    "limits.list_plans": lambda w, by, after, limit: _plans(w, by, after, limit),
+}
+
+#: Things of everybody: NotAllowed for whoever does not reach everything.
+OF_EVERYTHING: dict[str, Callable[[World, Caller], Awaitable[Any]]] = {
+    "people.add_operator": lambda w, by: w.desk.people.add_operator(
+        name="Eve", email="e@x.example", role="admin", password=Secret("not so short"), by=by
+    ),
+    "people.operators": lambda w, by: w.desk.people.operators(by=by),
+    "people.find_operator": lambda w, by: w.desk.people.find_operator("e@x.example", by=by),
+    "people.set_password": lambda w, by: w.desk.people.set_password("x", Secret("x" * 12), by=by),
+    "people.disable_operator": lambda w, by: w.desk.people.disable_operator("x", by=by),
+    "people.add_api_key": lambda w, by: w.desk.people.add_api_key(
+        name="more", rights=["read"], by=by
+    ),
+    "people.rotate_api_key": lambda w, by: w.desk.people.rotate_api_key(w.api_key_id, by=by),
+    "people.api_key": lambda w, by: w.desk.people.api_key(w.api_key_id, by=by),
+    "people.api_keys": lambda w, by: w.desk.people.api_keys(by=by),
+    "people.revoke_api_key": lambda w, by: w.desk.people.revoke_api_key(w.api_key_id, by=by),
+    "registry.add_application": lambda w, by: w.desk.registry.add_application(
+        new_application(), by=by
+    ),
+    "registry.change_application": lambda w, by: w.desk.registry.change_application(
+        w.application_id, {"name": "Mine"}, by=by
+    ),
+    "registry.set_credentials": lambda w, by: w.desk.registry.set_credentials(
+        w.application_id, Credentials(lwa_client_id=w.lwa_client_id), by=by
+    ),
+    "registry.credentials": lambda w, by: w.desk.registry.credentials(w.application_id, by=by),
+    "registry.add_instance": lambda w, by: w.desk.registry.add_instance(
+        NewInstance(name="third"), by=by
+    ),
+    "tokens.grantless": lambda w, by: w.desk.tokens.grantless(
+        w.application_id, GRANTLESS_SCOPE, by=by
+    ),
+}
+
+#: One client instance, whose id is given. Nothing for callers bound to accounts.
+OF_ONE_INSTANCE: dict[str, Verb] = {
+    "registry.instance": lambda w, i, by: w.desk.registry.instance(i, by=by),
+    "registry.find_instance": lambda w, i, by: w.desk.registry.find_instance(i, by=by),
+    "registry.change_instance": lambda w, i, by: w.desk.registry.change_instance(
+        i, {"base_url": "https://erp.example"}, by=by
+    ),
+    "registry.renew_signing_secret": lambda w, i, by: w.desk.registry.renew_signing_secret(
+        i, by=by
+    ),
+}
+
+#: Belong to no instance, and every instance's accounts need one: read by all but those who are
+#: bound to accounts.
+APPLICATIONS: dict[str, Callable[[World, Caller], Awaitable[Any]]] = {
+    "registry.application": lambda w, by: w.desk.registry.application(w.application_id, by=by),
+    "registry.find_application": lambda w, by: w.desk.registry.find_application(
+        w.application_id, by=by
+    ),
+}
+
+#: Tried by a test of their own below.
+BY_THEMSELVES = {
+    "accounts.add",
+    "registry.applications",
+    "registry.instances",
+    "tokens.at_hand",
+    "tokens.restricted_at_hand",
+    "calls.admit_at_hand",
+}
+#: Not verbs for doors. The first one runs inside a transaction of the reception; the second judges
+#: an answer that its caller had leave for, and touches nothing.
+INSIDE = {"accounts.record_participations", "calls.judge"}
+
+
+def asked(account_id: str) -> Asked:
+    return Asked(account_id=account_id, method="GET", path="/sellers/v1/marketplaceParticipations")
+
+
+def plan_of(account_id: str | None, application_id: str | None = None) -> NewPlan:
+    return NewPlan(
+        operation="sellers.v1.getMarketplaceParticipations",
+        rate_per_s=100.0,
+        burst=100,
+        account_id=account_id,
+        application_id=application_id,
+    )
+
+
+async def _permitted() -> None:
+    return None
+
+
+async def _again(w: World, account_id: str, by: Caller) -> Leave:
+    """With a leave of that account in hand, wherever it came from."""
+    leave = w.leaves[account_id]
+    return await w.desk.calls.again(leave, Again(after_s=0.0), by=by)
+
+
+async def _plans(w: World, by: Caller, after: str | None, limit: int) -> list[tuple[str, str]]:
+    found = await w.desk.limits.list_plans(by=by, after=after, limit=limit)
+    return [(plan.id, plan.account_id or "") for plan in found]
+
+
+async def _accounts(w: World, by: Caller, after: str | None, limit: int) -> list[tuple[str, str]]:
+    found = await w.desk.accounts.list(by=by, after=after, limit=limit)
+    return [(view.account.id, view.account.id) for view in found]
+
+
+async def _reports(w: World, by: Caller, after: str | None, limit: int) -> list[tuple[str, str]]:
+    found = await w.desk.consent.reports(by=by, after=after, limit=limit)
+    return [(report.id, report.account_id or "") for report in found]
+
+
+# --- the tests ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def world() -> World:
+    return await World().open()
+
+
+def verbs_of(room: object, name: str) -> Iterable[str]:
+    for verb, function in inspect.getmembers(room, inspect.isroutine):
+        if not verb.startswith("_") and "by" in inspect.signature(function).parameters:
+            yield f"{name}.{verb}"
+
+
+def test_every_verb_is_in_a_table(world: World) -> None:
+    rooms = {field.name: getattr(world.desk, field.name) for field in dataclasses.fields(Desk)}
+    there = {
+        verb
+        for name, room in rooms.items()
+        if type(room).__module__.startswith("evergrant.")
+        and name not in ("clock", "store", "marketplaces")
+        for verb in verbs_of(room, name)
+    } | {verb for verb in verbs_of(journal, "journal") if verb != "journal.write"}
+    tried = {
+        *OF_ONE_ACCOUNT,
+        *LISTS,
+        *OF_EVERYTHING,
+        *OF_ONE_INSTANCE,
+        *APPLICATIONS,
+        *BY_THEMSELVES,
+        *INSIDE,
+    }
+    assert there - tried == set(), "these are in no table: what do they concern?"
+    gone = {verb for verb in tried - there if verb.partition(".")[0] in {*rooms, "journal"}}
+    assert gone == set(), "there is no such verb any longer"
+
+
+@pytest.mark.parametrize("verb", OF_ONE_ACCOUNT)
+async def test_an_account_out_of_reach_is_not_there(world: World, verb: str) -> None:
+    if verb in BEFORE:
+        for account_id in world.accounts.values():
+            await BEFORE[verb](world, account_id, SYSTEM)
+    for name, caller in world.callers().items():
+        within = world.reach_of(name)
+        for account_id in world.accounts.values():
+            if account_id not in within:
+                before = world.as_it_is()
+                with pytest.raises(NotFound) as caught:
+                    await OF_ONE_ACCOUNT[verb](world, account_id, caller)
+                assert world.as_it_is() == before, f"{name} changed something"
+                # The words are those for what was never there.
+                told = str(caught.value).replace(account_id, "")
+                assert not {*world.accounts, *world.accounts.values()} & set(told.split("'"))
+
+
+@pytest.mark.parametrize("verb", OF_ONE_ACCOUNT)
+@pytest.mark.parametrize("name", ["account", "both", "instance"])
+async def test_an_account_within_reach_is_worked_with(world: World, verb: str, name: str) -> None:
+    """Without this, a verb that refuses everybody would pass for one that keeps tenants apart."""
+    account_id = world.accounts[ONE]
+    if verb in BEFORE:
+        await BEFORE[verb](world, account_id, SYSTEM)
+    await OF_ONE_ACCOUNT[verb](world, account_id, world.callers()[name])
+
+
+@pytest.mark.parametrize("verb", OF_EVERYTHING)
+async def test_what_concerns_everything_is_refused(world: World, verb: str) -> None:
+    before = world.as_it_is()
+    for caller in world.callers().values():
+        with pytest.raises(NotAllowed):
+            await OF_EVERYTHING[verb](world, caller)
+    assert world.as_it_is() == before
+
+
+@pytest.mark.parametrize("verb", OF_ONE_INSTANCE)
+async def test_client_instances_end_at_the_reach(world: World, verb: str) -> None:
+    callers = world.callers()
+    mine, other = world.instances
+    nowhere = [(callers["instance"], other)]
+    for name in ("account", "both", "moved"):
+        nowhere += [(callers[name], mine), (callers[name], other)]
+    for caller, instance_id in nowhere:
+        before = world.as_it_is()
+        with pytest.raises(NotFound):
+            await OF_ONE_INSTANCE[verb](world, instance_id, caller)
+        assert world.as_it_is() == before
+    await OF_ONE_INSTANCE[verb](world, mine, callers["instance"])
+
+
+@pytest.mark.parametrize("verb", APPLICATIONS)
+async def test_applications_are_not_for_callers_of_certain_accounts(
+    world: World, verb: str
+) -> None:
+    callers = world.callers()
+    for name in ("account", "both"):
+        with pytest.raises(NotFound):
+            await APPLICATIONS[verb](world, callers[name])
+    await APPLICATIONS[verb](world, callers["instance"])
+
+
+async def test_lists_of_the_register_end_at_the_reach(world: World) -> None:
+    callers = world.callers()
+    for name in ("account", "both", "moved"):
+        assert await world.desk.registry.applications(by=callers[name]) == []
+        assert await world.desk.registry.instances(by=callers[name]) == []
+    found = await world.desk.registry.instances(by=callers["instance"])
+    assert [one.id for one in found] == world.instances[:1]
+    assert len(await world.desk.registry.applications(by=callers["instance"])) == 1
+
+
+@pytest.mark.parametrize("verb", LISTS)
+async def test_pages_of_lists_hold_what_is_in_reach_and_nothing_else(
+    world: World, verb: str
+) -> None:
+    for number in range(3):
+        await world._add_account(f"more {number}", world.instances[number % 2])
+    for name, caller in world.callers().items():
+        within = world.reach_of(name)
+        if name == "instance":
+            within |= {world.accounts["more 0"], world.accounts["more 2"]}
+        seen: list[tuple[str, str]] = []
+        while page := await LISTS[verb](world, caller, seen[-1][0] if seen else None, 1):
+            assert len(page) == 1
+            seen += page
+        assert {account_id for _, account_id in seen} == within
+        assert len(seen) == len(within)
+        assert sorted(seen) == sorted(await LISTS[verb](world, caller, None, 100))
+
+
+async def test_filters_open_nothing(world: World) -> None:
+    callers = world.callers()
+    accounts = world.desk.accounts
+    mine, other = world.instances
+    for name, caller in callers.items():
+        found = await accounts.list(by=caller, client_instance_id=other)
+        assert found == [], name
+        by_state = await accounts.list(by=caller, state="active", partner_kind="seller")
+        assert {view.account.id for view in by_state} == world.reach_of(name)
+    found = await accounts.list(by=callers["account"], client_instance_id=mine)
+    assert {view.account.id for view in found} == {world.accounts[ONE]}
+
+
+async def test_names_out_of_reach_are_neither_found_nor_guessed_at(world: World) -> None:
+    caller = world.callers()["account"]
+    for text in (SIBLING, STRANGER, "siblin", "strange"):
+        with pytest.raises(NotFound) as caught:
+            await world.desk.accounts.find(text, by=caller)
+        assert SIBLING not in str(caught.value.hint)
+        assert STRANGER not in str(caught.value.hint)
+    assert (await world.desk.accounts.find(ONE, by=caller)).account.id == world.accounts[ONE]
+
+
+async def test_who_is_bound_to_accounts_adds_none_and_moves_none(world: World) -> None:
+    mine, other = world.instances
+    callers = world.callers()
+    before = world.as_it_is()
+    for name in ("account", "both", "moved"):
+        for instance_id in (mine, other):
+            with pytest.raises(NotAllowed):
+                await world.desk.accounts.add(
+                    world.new_account("new", instance_id), by=callers[name]
+                )
+    for name, instance_id in (("account", other), ("both", other), ("instance", other)):
+        with pytest.raises(InvalidInput, match="names no client instance"):
+            await world.desk.accounts.change(
+                world.accounts[ONE], {"client_instance_id": instance_id}, by=callers[name]
+            )
+    with pytest.raises(InvalidInput, match="names no client instance"):
+        await world.desk.accounts.add(world.new_account("new", other), by=callers["instance"])
+    assert world.as_it_is() == before
+    await world.desk.accounts.add(world.new_account("new", mine), by=callers["instance"])
+
+
+async def test_the_journal_is_asked_by_the_account(world: World) -> None:
+    for caller in world.callers().values():
+        for question in ({}, {"verb": "account.added"}, {"subject": world.application_id}):
+            with pytest.raises((NotFound, InvalidInput)):
+                await journal.read(world.desk.store, caller, **question)
+        for out in set(world.accounts.values()) - {world.accounts[ONE], world.accounts[SIBLING]}:
+            with pytest.raises(NotFound):
+                await journal.read(world.desk.store, caller, subject=out)
+    # A subject of somebody else's does not come along with an account of one's own.
+    lines = await journal.read(
+        world.desk.store,
+        world.callers()["account"],
+        account_id=world.accounts[ONE],
+        subject=world.accounts[SIBLING],
+    )
+    assert lines == []
+
+
+async def test_plans_for_all_are_for_those_who_reach_everything(world: World) -> None:
+    plans = await world.desk.limits.list_plans(by=SYSTEM)
+    wide = [plan for plan in plans if plan.account_id is None]
+    assert len(wide) == 2
+    before = world.as_it_is()
+    for caller in world.callers().values():
+        for plan in wide:
+            with pytest.raises(NotAllowed):
+                await world.desk.limits.remove_plan(plan.id, by=caller)
+            with pytest.raises(NotAllowed):
+                await world.desk.limits.set_plan(plan_of(None, plan.application_id), by=caller)
+    assert world.as_it_is() == before
+
+
+async def test_leave_at_hand_ends_at_the_reach(world: World) -> None:
+    calls = world.desk.calls
+    for account_id in world.accounts.values():
+        calls.give_back(await calls.admit(asked(account_id), by=SYSTEM))
+    for name, caller in world.callers().items():
+        for account_id in world.accounts.values():
+            leave = calls.admit_at_hand(asked(account_id), by=caller)
+            assert (leave is not None) == (account_id in world.reach_of(name)), name
+            if leave is not None:
+                assert leave.account_id == account_id
+                calls.give_back(leave)
+
+
+async def test_restricted_data_tokens_at_hand_end_at_the_reach(world: World) -> None:
+    tokens = world.desk.tokens
+    for account_id in world.accounts.values():
+        await tokens.restricted(account_id, *RESTRICTED, by=SYSTEM, permit=_permitted)
+    for name, caller in world.callers().items():
+        for account_id in world.accounts.values():
+            token = tokens.restricted_at_hand(account_id, *RESTRICTED, by=caller)
+            assert (token is not None) == (account_id in world.reach_of(name)), name
+
+
+async def test_access_tokens_at_hand_end_at_the_reach(world: World) -> None:
+    for account_id in world.accounts.values():
+        await world.desk.tokens.mint(account_id, by=SYSTEM)
+    for name, caller in world.callers().items():
+        at_hand = {
+            account_id
+            for account_id in world.accounts.values()
+            if world.desk.tokens.at_hand(account_id, by=caller) is not None
+        }
+        assert at_hand == world.reach_of(name), name
+
+
+async def test_a_report_of_no_account_is_for_those_who_reach_everything(world: World) -> None:
+    (report,) = [
+        one for one in await world.desk.consent.reports(by=SYSTEM) if one.account_id is None
+    ]
+    for caller in world.callers().values():
+        with pytest.raises(NotFound):
+            await world.desk.consent.report(report.reference, by=caller)
+        with pytest.raises(NotFound):
+            await world.desk.consent.resolve(report.reference, by=caller)
+
+
+async def test_rotating_gives_the_same_reach(world: World) -> None:
+    """Nor does it cut the journal's line loose from its account."""
+    made = await world.desk.people.rotate_connection_key(
+        world.connection_keys[world.accounts[ONE]],
+        overlap=timedelta(0),
+        by=world.callers()["account"],
+    )
+    assert made.key.account_id == world.accounts[ONE]
+    lines = await journal.read(world.desk.store, SYSTEM, account_id=world.accounts[ONE])
+    assert {"connection_key.rotated", "connection_key.added"} <= {line.verb for line in lines}
