@@ -6,12 +6,14 @@ restricted data token is made (the mint).
 
 Sources: which operations take a restricted data token, and data elements: Amazon's page
 "tokens-api-use-case-guide", its tokens 2021-03-01 model and the RestrictedDataTokenSigner of its
-PHP SDK. All others: the answers in the models. One counts as personal where its answer has the name,
-address, phone number, mail or tax number of a person who is not the seller's staff; where it is
-a document that is handed to such a person (labels, packing slips, invoices); or where it writes to
-them. In doubt it is personal: a right that is missing is a message to an operator, personal data in
-the wrong hands is not taken back. Data of the seller's own business and addresses of Amazon's
-warehouses are not; the seller's contact person (sellers v1 ``getAccount``) is.
+PHP SDK. All others: the answers in the models.
+
+One counts as personal where its answer has the name, address, phone number, mail or tax number of
+a person who is not the seller's staff; where it is a document that is handed to such a person
+(labels, packing slips, invoices); or where it writes to them. In doubt it is personal: a right that
+is missing is a message to an operator, personal data in the wrong hands is not taken back. Data of
+the seller's own business and addresses of Amazon's warehouses are not; the seller's contact person
+(sellers v1 ``getAccount``) is.
 """
 
 from __future__ import annotations
