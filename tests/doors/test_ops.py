@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx2
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from evergrant import __version__
 from evergrant.entrances import ops
 from evergrant.errors import StoreUnavailable
+from evergrant.limits import Limits
 from evergrant.ports.things import OutboxItem, OutboxKind
+from evergrant.rules.marketplaces import Region
 from evergrant.testing.desk import Fakes, desk
 
 
@@ -156,3 +159,144 @@ async def test_a_scrape_outlives_the_store(monkeypatch: pytest.MonkeyPatch) -> N
     assert answer.status_code == 200
     assert 'evergrant_jobs_total{outcome="done",task="post.deliver"} 1.0' in answer.text
     assert "evergrant_outbox_items{" not in answer.text
+
+
+# --- calls ----------------------------------------------------------------------------------------
+
+ORDERS, FEEDS = "orders.v0.getOrders", "feeds.2021-06-30.getFeeds"
+
+
+def note(limits: Limits, account_id: str, operation: str = ORDERS, **more: Any) -> None:
+    told = {"status": 200, "error": "", "took_s": 0.2, "waited_s": 0.0, **more}
+    limits.note_call(account_id, operation, Region.EU, **told)
+
+
+class Figures:
+    """What a scrape gives, read by a client's own parser."""
+
+    def __init__(self, text: str) -> None:
+        self._rows = {
+            (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+        }
+
+    def __call__(self, name: str, **labels: str) -> float | None:
+        return self._rows.get((name, tuple(sorted(labels.items()))))
+
+    def accounts(self, name: str) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for (row, labels), value in self._rows.items():
+            if row == name:
+                account = dict(labels)["account"]
+                found[account] = found.get(account, 0) + value
+        return found
+
+
+@asynccontextmanager
+async def scraping(
+    most: int = 10,
+) -> AsyncIterator[tuple[Limits, Callable[[], Awaitable[Figures]]]]:
+    fakes = Fakes()
+    house = desk(fakes)
+    app = ops.build(house, ops.Meters(account_series=most), {})
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://house.example") as http:
+
+        async def scrape() -> Figures:
+            return Figures((await http.get("/metrics")).text)
+
+        yield house.limits, scrape
+    await house.limits.close()
+
+
+async def test_calls_are_counted_by_operation_region_and_outcome() -> None:
+    async with scraping() as (limits, scrape):
+        note(limits, "acc_1", waited_s=0.3)
+        note(limits, "acc_2")
+        note(limits, "acc_1", status=429)
+        note(limits, "acc_1", status=404, error="NotFound", operation=FEEDS)
+        limits.note_refused("acc_1", ORDERS, Region.EU)
+        figures = await scrape()
+    place = {"operation": ORDERS, "region": "eu"}
+    assert figures("evergrant_calls_total", **place, outcome="ok") == 2
+    assert figures("evergrant_calls_total", **place, outcome="throttled") == 1
+    assert figures("evergrant_calls_total", operation=FEEDS, region="eu", outcome="not_found") == 1
+    assert figures("evergrant_throttles_total", **place) == 1
+    assert figures("evergrant_refused_total", **place) == 1
+    assert figures("evergrant_call_wait_seconds_count", operation=ORDERS) == 3
+    assert figures("evergrant_call_wait_seconds_sum", operation=ORDERS) == pytest.approx(0.3)
+    assert figures("evergrant_call_wait_seconds_bucket", operation=ORDERS, le="0.25") == 2
+    assert figures("evergrant_call_wait_seconds_bucket", operation=ORDERS, le="0.5") == 3
+    assert figures("evergrant_call_seconds_sum", operation=ORDERS) == pytest.approx(0.6)
+
+
+async def test_calls_are_counted_by_account() -> None:
+    async with scraping() as (limits, scrape):
+        note(limits, "acc_1", waited_s=0.3)
+        note(limits, "acc_1", status=429)
+        note(limits, "acc_1", status=None)
+        limits.note_refused("acc_2", ORDERS, Region.EU)
+        figures = await scrape()
+    mine = {"account": "acc_1", "operation": ORDERS}
+    assert figures("evergrant_account_calls_total", **mine) == 3
+    assert figures("evergrant_account_waits_total", **mine) == 1
+    assert figures("evergrant_account_throttles_total", **mine) == 1
+    assert figures("evergrant_account_errors_total", **mine, cause="no_answer") == 1
+    other = {"account": "acc_2", "operation": ORDERS}
+    assert figures("evergrant_account_refused_total", **other) == 1
+
+
+async def test_only_the_busiest_accounts_are_named_and_the_rest_is_counted_together() -> None:
+    async with scraping(most=2) as (limits, scrape):
+        for number in range(6):
+            for _ in range(number + 1):
+                note(limits, f"acc_{number}")
+        figures = await scrape()
+        assert figures.accounts("evergrant_account_calls_total") == {
+            "acc_5": 6,
+            "acc_4": 5,
+            "other": 1 + 2 + 3 + 4,
+        }
+
+
+async def test_no_account_is_named_where_nobody_wants_that() -> None:
+    async with scraping(most=0) as (limits, scrape):
+        note(limits, "acc_1")
+        assert (await scrape()).accounts("evergrant_account_calls_total") == {"other": 1}
+
+
+async def test_no_series_ever_falls_while_accounts_come_and_go() -> None:
+    """A counter that falls is taken for one that began anew, all of it for an increase."""
+    async with scraping(most=1) as (limits, scrape):
+        last: dict[str, float] = {}
+        calls = 0
+        for round_ in range(1, 30):
+            account = f"acc_{round_ % 3}"
+            for _ in range(round_):
+                note(limits, account, status=200 if round_ % 2 else 500)
+                calls += 1
+            now = (await scrape()).accounts("evergrant_account_calls_total")
+            assert now["other"] >= last.get("other", 0) if "other" in last else True
+            for name in last.keys() & now.keys():
+                assert now[name] >= last[name]
+            assert len(now) <= 2
+            last = now
+
+
+async def test_a_second_look_without_calls_changes_nothing() -> None:
+    async with scraping(most=1) as (limits, scrape):
+        note(limits, "acc_1")
+        note(limits, "acc_2")
+        first = (await scrape()).accounts("evergrant_account_calls_total")
+        assert (await scrape()).accounts("evergrant_account_calls_total") == first
+
+
+async def test_what_is_scraped_names_no_shop_and_no_secret() -> None:
+    async with scraping() as (limits, scrape):
+        note(limits, "acc_1", status=400, error="Atza|" + "x" * 40)
+        figures = await scrape()
+    assert (
+        figures("evergrant_calls_total", operation=ORDERS, region="eu", outcome="invalid_input")
+        == 1
+    )

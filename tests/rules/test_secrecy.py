@@ -228,6 +228,8 @@ def test_names_of_secrets(name: str) -> None:
         "state",
         "code",
         "error_code",
+        "request_id",
+        "amazon_request_id",
         "status_code",
         "language",
         "reason",

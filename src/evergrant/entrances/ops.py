@@ -4,8 +4,11 @@ Answers for: whether this process lives (healthz: it can answer), whether it is 
 the store and the key ring answer), and figures for Prometheus. Does not answer for: what is wrong
 with the set-up; that is ``evergrant check``.
 
-Nothing in here names an account, an application or a person, so that the door may stand open
-inside a house. A figure that cannot be had is left out; a scrape never fails because of it.
+The door stands open inside a house, so nothing in here names a person, a shop or an application.
+Accounts stand there by Evergrant's own ids, the busiest ones only, with how often they called which
+of Amazon's operations (``call_figures``): that tells whoever may look how busy a customer is, but
+not which one. It is closed to the outside, as the guide says, and without accounts where the
+settings say so. A figure that cannot be had is left out; a scrape never fails because of it.
 """
 
 from __future__ import annotations
@@ -39,7 +42,10 @@ from starlette.routing import Route
 
 from evergrant import __version__
 from evergrant.desk import Desk
+from evergrant.entrances.call_figures import ACCOUNT_SERIES, CallFigures
 from evergrant.errors import EvergrantError
+from evergrant.limits import Limits
+from evergrant.limits.counts import Tally
 from evergrant.logs import logger
 from evergrant.ports import Keyring
 from evergrant.ports.things import OutboxState
@@ -97,9 +103,10 @@ class _Answers(Collector):
 
 
 class Meters:
-    """The figures of one process. One registry of its own, so that tests may have many."""
+    """The figures of one process. One registry of its own, so that tests may have many.
+    ``account_series``: pairs of account and operation that are named, the busiest ones."""
 
-    def __init__(self) -> None:
+    def __init__(self, account_series: int = ACCOUNT_SERIES) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -133,6 +140,8 @@ class Meters:
             __version__
         ).set(1)
         self._counted_at = float("-inf")
+        self._account_series = account_series
+        self._counting: Limits | None = None
 
     def answered(self, door: str, status: int, seconds: float) -> None:
         """One request that came to its end."""
@@ -141,6 +150,15 @@ class Meters:
     def job_ended(self, task: str, outcome: str) -> None:
         """``outcome``: ``done`` or ``failed``."""
         self.jobs.labels(task, outcome).inc()
+
+    def show_calls(self, limits: Limits) -> None:
+        """Whatever this meter counts is shown from now on."""
+        if self._counting is None:
+            self.registry.register(CallFigures(self._tally, self._account_series))
+        self._counting = limits
+
+    def _tally(self) -> Tally:
+        return Tally() if self._counting is None else self._counting.tally
 
     async def count(self, desk: Desk) -> None:
         """Takes the counts from the store, unless they are fresh. Raises StoreUnavailable."""
@@ -170,6 +188,7 @@ def keyring_answers(keyring: Keyring) -> Probe:
 
 def build(desk: Desk, meters: Meters, probes: Mapping[str, Probe]) -> Starlette:
     """``probes``: what readiness needs, by name, beside the store, which is always asked."""
+    meters.show_calls(desk.limits)
     door = _Ops(desk, meters, {"store": desk.store.ping, **probes})
     return Starlette(
         routes=[
