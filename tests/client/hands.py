@@ -103,7 +103,7 @@ class TownAdapter(BaseAdapter):
         answer.headers.update(headers)
         answer.raw = io.BytesIO(body if isinstance(body, bytes) else json.dumps(body).encode())
         answer.request, answer.url = request, request.url
-        answer.connection = self  # type: ignore[attr-defined]  # as requests' own adapter does
+        answer.connection = self  # type: ignore[assignment]  # as its own adapter does
         return answer
 
     def close(self) -> None:
@@ -125,7 +125,7 @@ def go(library: str, town: Town, auth: Any, method: str, url: str, **more: Any) 
             return known.request(method, url, auth=dressed(library, auth), **more)
     kind = httpx if library.startswith("httpx ") or library == "httpx" else httpx2
     answer = town.httpx if kind is httpx else town.httpx2
-    transport: Any = kind.MockTransport(answer)  # type: ignore[arg-type]
+    transport: Any = kind.MockTransport(answer)
     if "async" not in library:
         with kind.Client(transport=transport, auth=dressed(library, auth)) as client:
             return client.request(method, url, **more)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urljoin
 
@@ -14,13 +14,16 @@ __all__ = ["RequestsAuth", "RequestsGatewayAuth"]
 
 
 class _Prepared(Protocol):
-    method: str | None
-    url: str | None
+    @property
+    def method(self) -> str | None: ...
 
     @property
-    def headers(self) -> MutableMapping[str, str]: ...
+    def url(self) -> str | None: ...
 
-    def register_hook(self, event: str, hook: Any, /) -> None: ...
+    @property
+    def headers(self) -> Any: ...
+
+    def register_hook(self, event: str, hook: Any) -> None: ...
 
 
 P = TypeVar("P", bound=_Prepared)
