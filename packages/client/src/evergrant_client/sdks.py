@@ -15,8 +15,8 @@ import copy
 import hashlib
 import os
 import threading
-import time
 from collections.abc import Callable, Mapping
+from time import monotonic
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
@@ -107,8 +107,8 @@ class _Restricted:
 
     def get_lwa_access_token(self) -> str:
         with self._lock:
-            if self._kept is None or self._kept[1] - time.monotonic() < _MARGIN_S:
-                asked_s = time.monotonic()
+            if self._kept is None or self._kept[1] - monotonic() < _MARGIN_S:
+                asked_s = monotonic()
                 value, expires_in_s = self._ask()
                 self._kept = value, asked_s + expires_in_s
             return self._kept[0]
@@ -193,7 +193,7 @@ def _synchronous(login: str) -> Any:
         def _token(self, data: Mapping[str, Any]) -> Any:
             told = _KEPT.get(login, data)
             if told is None:
-                asked_s = time.monotonic()
+                asked_s = monotonic()
                 told = self._request(f"{login}{_LOGIN}", data, self.headers)
                 _KEPT.put(login, data, told, asked_s)
             return AccessTokenResponse(**told)
@@ -223,7 +223,7 @@ def _asynchronous(login: str) -> Any:
             async with self._lock:
                 told = _KEPT.get(login, data)
                 if told is None:
-                    asked_s = time.monotonic()
+                    asked_s = monotonic()
                     told = await self._request(f"{login}{_LOGIN}", data, self.headers)
                     _KEPT.put(login, data, told, asked_s)
             return AccessTokenResponse(**told)
@@ -241,7 +241,7 @@ class _Kept:
     def get(self, login: str, asked: Mapping[str, Any]) -> Mapping[str, Any] | None:
         with self._lock:
             told, lives_until_s = self._answers.get(_name(login, asked), ({}, 0.0))
-        return told if told and lives_until_s - time.monotonic() > _MARGIN_S else None
+        return told if told and lives_until_s - monotonic() > _MARGIN_S else None
 
     def put(
         self, login: str, asked: Mapping[str, Any], told: Mapping[str, Any], asked_s: float
