@@ -80,6 +80,7 @@ class Read:
     who: tuple[Header, ...]
     content_length: int | None = None
     chunked: bool = False
+    expects: bool = False  # the program waits for a word before it sends the body
     request_id: bytes = b""
     user_agent: bool = False
     date: bool = False
@@ -161,6 +162,8 @@ def _note(found: Read, name: bytes, value: bytes) -> None:
         if found.chunked or value.strip().lower() != b"chunked":
             raise _flaw("transfer-encoding", "is something else than 'chunked'.")
         found.chunked = True
+    elif name == b"expect":
+        found.expects = True
     elif name == b"x-request-id" and fits_as_request_id(value.decode("latin-1")):
         found.request_id = value
 
