@@ -96,10 +96,7 @@ async def open_wires(
     mail: Mail | None = None,
 ) -> AsyncIterator[Wires]:
     """As ``open_desk``, with the desk's surroundings."""
-    try:
-        from evergrant.adapters.amazon.upstream import AiohttpUpstream
-    except ImportError:
-        AiohttpUpstream = None
+    from evergrant.adapters.amazon.upstream import AiohttpUpstream
     from evergrant.adapters.budgets import open_budgets
     from evergrant.adapters.store import open_store
 
@@ -119,10 +116,8 @@ async def open_wires(
             user_agent=agent, clock=ticking, timeout_s=settings.amazon_timeout_s
         )
         stack.push_async_callback(selling_partner_api.close)
-        upstream = None
-        if AiohttpUpstream:
-            upstream = AiohttpUpstream(timeout_s=settings.amazon_timeout_s)
-            stack.push_async_callback(upstream.close)
+        upstream = AiohttpUpstream(timeout_s=settings.amazon_timeout_s, user_agent=agent)
+        stack.push_async_callback(upstream.close)
         budgets = await open_budgets(url)
         stack.push_async_callback(budgets.close)
         webhooks = HttpWebhooks(

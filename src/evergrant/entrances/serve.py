@@ -95,8 +95,7 @@ def build_doors(
     if gateway:
         from evergrant.entrances import gateway as gateway_door
 
-        if hasattr(gateway_door, "build"):
-            built["gateway"] = gateway_door.build(desk, settings)
+        built["gateway"] = gateway_door.build(desk, settings)
         if settings.decide_port is not None:
             from evergrant.entrances.gateway import decide
 

@@ -22,11 +22,7 @@ from evergrant.testing.lwa import FakeLWA
 from evergrant.testing.mail import MemoryMail
 from evergrant.testing.selling_partner_api import FakeSellingPartnerApi
 from evergrant.testing.store import MemoryStore
-
-try:
-    from evergrant.testing.upstream import FakeUpstream
-except ImportError:
-    FakeUpstream = lambda: None
+from evergrant.testing.upstream import FakeUpstream
 from evergrant.testing.webhooks import MemoryWebhooks
 
 __all__ = ["HOUSE", "Fakes", "desk"]

@@ -10,8 +10,10 @@ from evergrant.entrances.cli import (
     book,
     calling,
     diary,
+    gateway,
     house,
     keyrack,
+    limits,
     register,
     safe,
 )
@@ -48,5 +50,15 @@ def evergrant(
     """Every Amazon authorization, alive."""
 
 
-for add in (house.add, register.add, book.add, calling.add, keyrack.add, safe.add, diary.add):
+for add in (
+    house.add,
+    register.add,
+    book.add,
+    calling.add,
+    gateway.add,
+    limits.add,
+    keyrack.add,
+    safe.add,
+    diary.add,
+):
     add(app)
