@@ -87,7 +87,7 @@ class PostgresBudgets:
         self._conninfo = _conninfo(url, self.PATIENCE_S)
         self._now_s = now_s
         self._asked: deque[Ask] = deque()
-        self._most_lanes = connections
+        self._free_lanes = connections
         self._lanes: set[asyncio.Task[None]] = set()
         self._pool: AsyncConnectionPool[psycopg.AsyncConnection[Any]] = AsyncConnectionPool(
             self._conninfo,
@@ -121,7 +121,7 @@ class PostgresBudgets:
     async def close(self) -> None:
         """Waits for what is under way."""
         while self._lanes:
-            await asyncio.wait(self._lanes)
+            await asyncio.gather(*self._lanes)
         await self._pool.close()
 
     async def take(self, wish: Wish) -> Taken | Queued:
@@ -180,20 +180,27 @@ class PostgresBudgets:
     def _send(self, ask: Ask) -> None:
         ask.asked_s = time.monotonic()
         self._asked.append(ask)
-        if len(self._lanes) < self._most_lanes:
+        if self._free_lanes:
+            self._free_lanes -= 1
             lane = asyncio.create_task(self._run_lane())
             self._lanes.add(lane)
             lane.add_done_callback(self._lanes.discard)
 
     async def _run_lane(self) -> None:
-        while self._asked:
-            together: list[Ask] = []
-            while self._asked and len(together) < self.TOGETHER:
-                ask = self._asked.popleft()
-                if not (ask.verb == "take" and ask.nobody_waits):
-                    together.append(ask)
-            if together:
+        try:
+            while together := self._next_together():
                 await self._settle(together)
+        finally:
+            # Here, as the task itself is done only after those whom it answered have asked again.
+            self._free_lanes += 1
+
+    def _next_together(self) -> list[Ask]:
+        together: list[Ask] = []
+        while self._asked and len(together) < self.TOGETHER:
+            ask = self._asked.popleft()
+            if not (ask.verb == "take" and ask.nobody_waits):
+                together.append(ask)
+        return together
 
     async def _settle(self, together: list[Ask]) -> None:
         try:
