@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from evergrant.entrances.cli.connections import add_key
 from evergrant.entrances.cli.drawing import term
 from evergrant.entrances.cli.finding import list_accounts
 from evergrant.entrances.cli.given import asks_a_person, instant, secret_of
@@ -22,7 +23,6 @@ from evergrant.rules.secrecy import Secret
 if TYPE_CHECKING:
     from evergrant.accounts import AccountView
     from evergrant.desk import Desk
-    from evergrant.people import NewConnectionKey
     from evergrant.ports.things import Invitation
     from evergrant.rules.rights import Caller
 
@@ -331,24 +331,15 @@ def reopen(account: Account, json: Json = False) -> None:
 def connection_key(
     account: Account,
     name: Annotated[str, typer.Option(help="What it is for.")] = "",
+    expires: Annotated[str | None, typer.Option(help="Day or instant of its end.")] = None,
     json: Json = False,
 ) -> None:
     """Make a connection key for an SDK.
 
     It is what an SDK takes as its refresh token at Evergrant's [bold]POST /auth/o2/token[/]. It
-    is shown once, here.
+    is shown once, here. [bold]evergrant connectionkey[/] lists, rotates and revokes them.
     """
-
-    async def work(desk: Desk, by: Caller) -> NewConnectionKey:
-        found = await desk.accounts.find(account, by=by)
-        return await desk.people.add_connection_key(found.account.id, name=name, by=by)
-
-    made = at_desk(work)
-    if json:
-        show_json({**plain(made.key), "secret": made.secret.reveal()})
-        return
-    remark(f"Connection key {made.key.id}. Keep it now; it is not shown again:")
-    say(made.secret.reveal())
+    add_key(account, name, expires, as_json=json)
 
 
 def _flags(texts: list[str]) -> dict[str, bool]:

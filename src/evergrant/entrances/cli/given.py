@@ -1,4 +1,4 @@
-"""Secrets and instants that a person gives to a command.
+"""Secrets, instants and spans of time that a person gives to a command.
 
 Answers for: the four ways in which a secret may come (prompt, standard input, file, environment)
 and for refusing the fifth: there is no option that takes a secret as its value. Does not answer
@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from evergrant.errors import Flaw, InvalidInput
 from evergrant.rules.secrecy import Secret
 
-__all__ = ["asks_a_person", "instant", "secret_from_file", "secret_of"]
+__all__ = ["asks_a_person", "instant", "secret_from_file", "secret_of", "span"]
 
 #: More than any secret has, in characters.
 LONGEST = 64 * 1024
@@ -88,3 +89,16 @@ def instant(text: str | None, field: str) -> datetime | None:
             ]
         ) from None
     return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+_SPAN = re.compile(r"([0-9]{1,6})([smhd]?)", re.ASCII)
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def span(text: str, field: str) -> timedelta:
+    """``0``, ``90s``, ``30m``, ``12h`` or ``7d``. Raises InvalidInput."""
+    found = _SPAN.fullmatch(text.strip().lower())
+    if found is None or (not found[2] and int(found[1]) != 0):
+        flaw = Flaw(f"'{text}' is no span of time.", field=field, hint="Write 0, 30m, 12h or 7d.")
+        raise InvalidInput(flaws=[flaw])
+    return timedelta(**{_UNITS[found[2] or "s"]: int(found[1])})
