@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import secrets
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from evergrant import logs, wiring
 from evergrant.adapters.clock import SystemClock
@@ -41,14 +43,19 @@ Cli = Callable[..., Said]
 
 
 @pytest.fixture
-def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Nothing of the surroundings is set, and logging stays pytest's."""
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Nothing of the surroundings is set, and logging stays pytest's: as in a shell, nothing below
+    a warning is said."""
     for name in list(os.environ):
         if name.startswith("EVERGRANT_"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("EVERGRANT_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(logs, "configure", lambda *_, **__: None)
     monkeypatch.setattr(sys, "stdin", io.StringIO())
+    was = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    yield
+    structlog.configure(**was)
 
 
 @pytest.fixture

@@ -361,15 +361,21 @@ class Calls:
             permit = await self._permits.take(ready.line, str(by), max(patience_s, 0.0))
         except OverLimit as over:
             self._limits.note_refused(asked.account_id, ready.operation.name, ready.region)
-            over.facts |= {"operation": ready.operation.name, "account_id": asked.account_id}
+            name = ready.operation.name
             _log.info(
                 "over limit",
                 request_id=asked.request_id,
                 account_id=asked.account_id,
-                operation=ready.operation.name,
+                operation=name,
                 retry_after_s=round(over.retry_after_s, 3),
             )
-            raise
+            raise OverLimit(
+                f"Amazon's limit for {name} is spent for the moment.",
+                retry_after_s=over.retry_after_s,
+                hint=f"A permit is likely in {over.retry_after_s:.1f} s; ask again then, or be "
+                "ready to wait so long.",
+                facts={"operation": name, "account_id": asked.account_id},
+            ) from None
         return permit, self._monotonic() - began_s if permit.queued else 0.0
 
     async def _secret(

@@ -228,7 +228,4 @@ class Line:
 
 
 def over_limit(retry_after_s: float) -> OverLimit:
-    return OverLimit(
-        retry_after_s=max(retry_after_s, 0.001),
-        hint="Ask again then, or be ready to wait longer.",
-    )
+    return OverLimit(retry_after_s=max(retry_after_s, 0.001))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +12,7 @@ import typer
 from evergrant.entrances.cli.drawing import when
 from evergrant.entrances.cli.running import at_desk
 from evergrant.entrances.cli.show import Json, remark, say, show_json
-from evergrant.errors import Flaw, InvalidInput
+from evergrant.errors import Flaw, InvalidInput, OverLimit
 
 if TYPE_CHECKING:
     from evergrant.desk import Desk
@@ -68,11 +69,26 @@ def call(
     body_file: Annotated[
         Path | None, typer.Option(help="File with the body, - for standard input.")
     ] = None,
+    wait: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="Seconds to wait when Amazon's limit is spent. Without it, as the setting "
+            "EVERGRANT_GATEWAY_WAIT_S says.",
+        ),
+    ] = None,
+    data_elements: Annotated[
+        str | None,
+        typer.Option(
+            help="Personal data to ask for, with commas between: buyerInfo,shippingAddress."
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Call the Selling Partner API as an account.
 
-    Prints Amazon's answer. Ends with 2 or 5 when it is an error.
+    Draws on the same limits as everybody else. Reading calls are repeated in bad weather. Prints
+    Amazon's answer. Ends with 2 or 5 when it is an error.
 
     Example: evergrant call "Blue Heron Books" GET /sellers/v1/marketplaceParticipations
     """
@@ -91,18 +107,31 @@ def call(
         )
     headers = dict(_header(text) for text in header or ())
     body = _body(body_file)
+    named = [one.strip() for one in (data_elements or "").split(",")]
+    elements = frozenset(one for one in named if one) or None
 
     async def work(desk: Desk, by: Caller) -> Answer:
         found = (await desk.accounts.find(account, by=by)).account
-        return await desk.calls.send(
-            found.id,
-            method.upper(),
-            bare,
-            query=parse_qsl(query, keep_blank_values=True),
-            headers=headers,
-            body=body,
-            by=by,
-        )
+        try:
+            return await desk.calls.send(
+                found.id,
+                method.upper(),
+                bare,
+                query=parse_qsl(query, keep_blank_values=True),
+                headers=headers,
+                body=body,
+                by=by,
+                ready_to_wait_s=wait,
+                data_elements=elements,
+            )
+        except OverLimit as over:
+            raise OverLimit(
+                over.message,
+                retry_after_s=over.retry_after_s,
+                hint=f"Wait for it with --wait {math.ceil(over.retry_after_s)}; "
+                "`evergrant limits` shows every bucket of the account.",
+                facts=over.facts,
+            ) from None
 
     answer = at_desk(work)
     told = _read(answer)
