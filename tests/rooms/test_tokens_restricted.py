@@ -180,6 +180,46 @@ async def test_a_fresh_grant_never_gets_what_the_old_one_had(ground: Ground, hel
     assert asked(ground) == 2
 
 
+async def test_a_living_one_of_an_old_grant_is_no_longer_served(ground: Ground, held: Held) -> None:
+    application = (await ground.authorization(held)).application_id
+    old = await restricted(ground, held)
+    await ground.grant(held.account_id, held.authorization_id, application, about="renewed")
+    async with ground.store.transaction() as tx:
+        await tx.safe.drop(safe.access_token(held.authorization_id))  # as the reception does
+    ground.watch.at_s += 2
+    for process in (ground.here, ground.there):
+        token = await restricted(ground, held, process=process)
+        assert token.value != old.value
+        issued = ground.api.issued(token.value)
+        assert issued is not None
+        assert issued.about == "renewed"
+    assert asked(ground) == 2
+
+
+@pytest.mark.parametrize("what", ["region", "application_id"])
+async def test_a_living_one_of_another_region_or_application_is_not_served(
+    ground: Ground, held: Held, what: str
+) -> None:
+    old = await restricted(ground, held)
+    moved: Any = Region.NA if what == "region" else await ground.application()
+    async with ground.store.transaction() as tx:
+        await tx.authorizations.change(held.authorization_id, expecting=None, **{what: moved})
+    ground.watch.at_s += 2
+    for process in (ground.here, ground.there):
+        assert process.restricted_at_hand(held.account_id, "GET", ADDRESS, by=READER) is None
+    room = ground.here._restricted
+    standing = await ground.store.quick.standing(held.account_id)
+    assert room is not None
+    assert standing is not None
+    wanted = resource("GET", ADDRESS, frozenset())
+    assert room.held(standing, wanted) is None
+    assert await room._at_rest(standing, wanted) is None
+    before = dataclasses.replace(
+        standing, application_id=old.application_id, region=old.region, grant_id=old.grant_id
+    )
+    assert room.held(before, wanted) is old
+
+
 async def test_a_row_that_was_moved_by_hand_does_not_open(ground: Ground, held: Held) -> None:
     other = await ground.account(
         (await ground.authorization(held)).application_id, await ground.instance()
