@@ -44,8 +44,10 @@ class ConnectionKeys:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        #: By the digest and by the id.
+        # What is known by the one is put into the other at the same instant. They are two, or
+        # whoever saw a digest could come in with it in the place of an id.
         self._connection_keys: Memory[ConnectionKey] = Memory()
+        self._connection_keys_by_digest: Memory[ConnectionKey] = Memory()
         self._connection_key_uses = Uses()
 
     async def add_connection_key(
@@ -118,7 +120,7 @@ class ConnectionKeys:
                 ends_at=ends_at,
             )
             await _tell_added(tx, made.key, now, by, replaces=id)
-        self._connection_keys.forget()
+        self._forget_connection_keys()
         return made
 
     async def connection_keys(self, account_id: str, *, by: Caller) -> list[ConnectionKey]:
@@ -155,7 +157,7 @@ class ConnectionKeys:
                     account_id=found.account_id,
                     name=found.name,
                 )
-        self._connection_keys.forget()
+        self._forget_connection_keys()
         return revoked or found
 
     # --- recognising ---
@@ -166,9 +168,9 @@ class ConnectionKeys:
         if not _SHAPE.fullmatch(text):
             return None
         sent, now = digest(text), self._clock.now()
-        known = self._connection_keys.get(sent, now)
+        known = self._connection_keys_by_digest.get(sent, now)
         if known is None:
-            known = await self._store.quick.connection_key(sent)
+            known = self._remembered(await self._store.quick.connection_key(sent), now)
         return await self._living_connection_key(known, now)
 
     async def account_of(self, text: str) -> str | None:
@@ -182,7 +184,8 @@ class ConnectionKeys:
         now = self._clock.now()
         known = self._connection_keys.get(connection_key_id, now)
         if known is None:
-            known = await self._store.quick.connection_key_of_id(connection_key_id)
+            found = await self._store.quick.connection_key_of_id(connection_key_id)
+            known = self._remembered(found, now)
         living = await self._living_connection_key(known, now)
         if living is None:
             raise NotAuthenticated("The connection key that this was given for has ended.")
@@ -193,7 +196,7 @@ class ConnectionKeys:
         refused."""
         if not _SHAPE.fullmatch(text):
             return None
-        return self._connection_key_at_hand(digest(text))
+        return self._living_at_hand(self._connection_keys_by_digest, digest(text))
 
     def account_at_hand(self, text: str) -> str | None:
         """As `account_of`, without await; None: not remembered, or refused."""
@@ -202,23 +205,29 @@ class ConnectionKeys:
 
     def account_of_connection_at_hand(self, connection_key_id: str) -> str | None:
         """As `account_of_connection`, without await; None: not remembered, or it has ended."""
-        known = self._connection_key_at_hand(connection_key_id)
+        known = self._living_at_hand(self._connection_keys, connection_key_id)
         return None if known is None else known.account_id
 
-    def _connection_key_at_hand(self, name: str) -> ConnectionKey | None:
+    def _remembered(self, found: ConnectionKey | None, asked_at: datetime) -> ConnectionKey | None:
+        """What the database just said, and never what was remembered: it would live on."""
+        if found is not None:
+            self._connection_keys.put(found.id, found, asked_at)
+            self._connection_keys_by_digest.put(found.digest, found, asked_at)
+        return found
+
+    def _forget_connection_keys(self) -> None:
+        self._connection_keys.forget()
+        self._connection_keys_by_digest.forget()
+
+    def _living_at_hand(self, memory: Memory[ConnectionKey], name: str) -> ConnectionKey | None:
         now = self._clock.now()
-        known = self._connection_keys.get(name, now)
+        known = memory.get(name, now)
         return known if known is not None and lives(known, now) else None
 
     async def _living_connection_key(
         self, key: ConnectionKey | None, now: datetime
     ) -> ConnectionKey | None:
-        if key is None:
-            return None
-        if self._connection_keys.get(key.id, now) is None:
-            self._connection_keys.put(key.id, key, now)
-            self._connection_keys.put(key.digest, key, now)
-        if not lives(key, now):
+        if key is None or not lives(key, now):
             return None
         await self._note_connection_key_use(key, now)
         return key
