@@ -77,6 +77,7 @@ TAGS: Final = [
     },
     {"name": "instances", "description": "Installations of the house's software."},
     {"name": "keys", "description": "API keys, connection keys, and who the caller is."},
+    {"name": "limits", "description": "What is left of Amazon's limits, and plans of your own."},
     {
         "name": "records",
         "description": "Support reports, the journal, the table of marketplaces.",

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter
 
+from evergrant.entrances.api import limits
 from evergrant.entrances.api.routes import (
     accounts,
     applications,
@@ -21,5 +22,6 @@ ROUTERS: Sequence[APIRouter] = (
     applications.router,
     instances.router,
     keys.router,
+    limits.router,
     records.router,
 )
