@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from bench import boxed
+from bench import boxed, gateway
 from bench.measures import Result, herd, hot_token, many_accounts, revoked
 from bench.town import Town, machine
 from demo.stage import Stage
@@ -22,6 +22,10 @@ MEASURES: dict[str, Callable[[Town, argparse.Namespace], Result]] = {
     "crowd": lambda town, asked: herd(town, 1000),
     "revoked": lambda town, asked: revoked(town),
     "accounts": lambda town, asked: many_accounts(town, asked.accounts),
+    "stream": lambda town, asked: gateway.stream(
+        town, seconds=asked.seconds, rounds=asked.rounds
+    ),
+    "warm": lambda town, asked: gateway.warm(town, asked.accounts),
 }
 
 

@@ -67,7 +67,7 @@ class Town:
         self.house.ask(
             "POST",
             "/v1/plans",
-            {"operation": operation, "rate_per_s": 100_000, "burst": 10_000},
+            {"operation": operation, "rate_per_s": 10_000, "burst": 10_000},
         )
 
     def account(self) -> str:
