@@ -8,6 +8,7 @@ import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx2
 import pytest
@@ -20,13 +21,21 @@ from evergrant.errors import (
     Throttled,
     UnreadableAnswer,
 )
-from evergrant.ports.amazon import Answer, Call, LwaClient, ReportedParticipation, SellingPartnerApi
+from evergrant.ports.amazon import (
+    Answer,
+    Call,
+    LwaClient,
+    ReportedParticipation,
+    RestrictedResource,
+    SellingPartnerApi,
+)
 from evergrant.rules.secrecy import Secret
 from evergrant.testing.clock import FakeClock
 from evergrant.testing.lwa import FakeLWA
 from evergrant.testing.selling_partner_api import (
     EXPIRED,
     INVALID,
+    LACKING,
     WRONG_REGION,
     FakeSellingPartnerApi,
 )
@@ -35,6 +44,12 @@ EU = "https://sellingpartnerapi-eu.amazon.com"
 NA = "https://sellingpartnerapi-na.amazon.com"
 PARTICIPATIONS = "/sellers/v1/marketplaceParticipations"
 VENDOR_PROBE = "/vendor/orders/v1/purchaseOrdersStatus"
+RESTRICTED = "/tokens/2021-03-01/restrictedDataToken"
+
+ADDRESS = RestrictedResource(method="GET", path="/orders/v0/orders/{orderId}/address")
+ORDERS = RestrictedResource(
+    method="GET", path="/orders/v0/orders", data_elements=("buyerInfo", "shippingAddress")
+)
 
 GERMANY = ReportedParticipation(
     marketplace_id="A1PA6795UKMFR9",
@@ -101,6 +116,17 @@ def speaking(fake: FakeSellingPartnerApi, clock: FakeClock) -> HttpSellingPartne
             if request.url.path == VENDOR_PROBE:
                 await fake.probe_vendor(endpoint, token, clock.now())
                 return httpx2.Response(200, json={"payload": {"ordersStatus": []}})
+            if request.url.path == RESTRICTED:
+                given = await fake.restricted_data_token(
+                    endpoint, token, wanted(json.loads(request.content))
+                )
+                return httpx2.Response(
+                    200,
+                    json={
+                        "restrictedDataToken": given.restricted_data_token.reveal(),
+                        "expiresIn": given.expires_in_s,
+                    },
+                )
         except CallDenied as denied:
             return httpx2.Response(
                 denied.status,
@@ -121,6 +147,15 @@ def speaking(fake: FakeSellingPartnerApi, clock: FakeClock) -> HttpSellingPartne
         return httpx2.Response(answer.status, content=answer.body, headers=dict(answer.headers))
 
     return pipe(handler, clock)
+
+
+def wanted(body: dict[str, list[dict[str, Any]]]) -> list[RestrictedResource]:
+    return [
+        RestrictedResource(
+            method=one["method"], path=one["path"], data_elements=one.get("dataElements", ())
+        )
+        for one in body["restrictedResources"]
+    ]
 
 
 def written(row: ReportedParticipation) -> dict[str, object]:
@@ -210,6 +245,51 @@ async def test_whatever_amazon_answers_to_send_is_the_answer(amazon: Amazon) -> 
     assert unknown.status == 403, "an unknown path is a 403 at Amazon"
 
 
+async def test_a_restricted_data_token_stands_for_what_was_named(amazon: Amazon) -> None:
+    token = await amazon.token("A1")
+    given = await amazon.api.restricted_data_token(EU, token, [ADDRESS, ORDERS])
+    assert given.expires_in_s == 3600
+    issued = amazon.fake.issued(given.restricted_data_token)
+    assert issued is not None
+    assert (issued.about, issued.endpoint) == ("A1", EU)
+    assert issued.resources == (
+        ("GET", "/orders/v0/orders/{orderId}/address", ()),
+        ("GET", "/orders/v0/orders", ("buyerInfo", "shippingAddress")),
+    )
+
+
+async def test_a_restricted_data_token_opens_nothing_else(amazon: Amazon) -> None:
+    ok = Answer(status=200, headers={}, body=b"{}")
+    for path in ("/orders/v0/orders/902-1/address", "/orders/v0/orders/902-1/buyerInfo"):
+        amazon.fake.answer("GET", path, ok)
+        amazon.fake.answer("POST", path, ok)
+    token = await amazon.token("A1")
+    given = await amazon.api.restricted_data_token(EU, token, [ADDRESS])
+
+    async def status(method: str, what: str, endpoint: str = EU) -> int:
+        call = Call(endpoint=endpoint, method=method, path=f"/orders/v0/orders/902-1/{what}")
+        return (await amazon.api.send(call, given.restricted_data_token)).status
+
+    assert await status("GET", "address") == 200
+    assert await status("GET", "buyerInfo") == 403
+    assert await status("POST", "address") == 403
+    assert await status("GET", "address", NA) == 403
+    amazon.clock.move(hours=1)
+    assert await status("GET", "address") == 403
+
+
+async def test_a_role_that_is_missing_is_told_in_amazons_words(amazon: Amazon) -> None:
+    amazon.fake.withhold("A1", "shippingAddress")
+    token = await amazon.token("A1")
+    with pytest.raises(CallDenied) as denied:
+        await amazon.api.restricted_data_token(EU, token, [ADDRESS, ORDERS])
+    assert (denied.value.status, denied.value.amazon_code) == (400, "InvalidInput")
+    assert f"{LACKING}: [shippingAddress]" in str(denied.value)
+    with pytest.raises(CallDenied) as denied:
+        await amazon.api.restricted_data_token(EU, Secret("Atza|x"), [ADDRESS])
+    assert denied.value.details == INVALID
+
+
 async def test_the_fake_makes_weather() -> None:
     clock = FakeClock()
     lwa = FakeLWA(clock)
@@ -289,6 +369,76 @@ async def test_an_encoded_path_arrives_as_it_was_written() -> None:
     path = "/listings/2021-08-01/items/A1/SKU%2F7%20%C3%BC"
     await pipe(handler).send(Call(endpoint=EU, method="GET", path=path), Secret("t"))
     assert seen == [path.encode()]
+
+
+async def test_a_restricted_data_token_is_asked_for_in_amazons_words() -> None:
+    seen: list[httpx2.Request] = []
+
+    def handler(request: httpx2.Request) -> httpx2.Response:
+        seen.append(request)
+        return httpx2.Response(200, json={"restrictedDataToken": "Atz.sprdt|x", "expiresIn": 60})
+
+    given = await pipe(handler).restricted_data_token(EU, Secret("Atza|y"), [ADDRESS, ORDERS])
+    assert (given.restricted_data_token.reveal(), given.expires_in_s) == ("Atz.sprdt|x", 60)
+    (request,) = seen
+    assert (request.method, str(request.url)) == ("POST", EU + RESTRICTED)
+    assert request.headers["x-amz-access-token"] == "Atza|y"
+    assert json.loads(request.content) == {
+        "restrictedResources": [
+            {"method": "GET", "path": "/orders/v0/orders/{orderId}/address"},
+            {
+                "method": "GET",
+                "path": "/orders/v0/orders",
+                "dataElements": ["buyerInfo", "shippingAddress"],
+            },
+        ]
+    }
+
+
+async def test_an_older_answer_lies_in_a_payload() -> None:
+    told = {"payload": {"restrictedDataToken": "Atz.sprdt|x", "expiresIn": 3600}}
+    given = await answering(200, told).restricted_data_token(EU, Secret("t"), [ADDRESS])
+    assert (given.restricted_data_token.reveal(), given.expires_in_s) == ("Atz.sprdt|x", 3600)
+
+
+async def test_no_life_is_longer_than_a_day() -> None:
+    told = {"restrictedDataToken": "Atz.sprdt|x", "expiresIn": 10**400}
+    given = await answering(200, told).restricted_data_token(EU, Secret("t"), [ADDRESS])
+    assert given.expires_in_s == 86_400
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (200, b"", UnreadableAnswer),
+        (200, {}, UnreadableAnswer),
+        (200, {"payload": None}, UnreadableAnswer),
+        (200, {"payload": []}, UnreadableAnswer),
+        (200, {"restrictedDataToken": "x"}, UnreadableAnswer),
+        (200, {"restrictedDataToken": "", "expiresIn": 60}, UnreadableAnswer),
+        (200, {"restrictedDataToken": 7, "expiresIn": 60}, UnreadableAnswer),
+        (200, {"restrictedDataToken": "x", "expiresIn": 0}, UnreadableAnswer),
+        (200, {"restrictedDataToken": "x", "expiresIn": -1}, UnreadableAnswer),
+        (200, {"restrictedDataToken": "x", "expiresIn": True}, UnreadableAnswer),
+        (200, {"restrictedDataToken": "x", "expiresIn": "60"}, UnreadableAnswer),
+        (200, {"restrictedDataToken": "x\r\ny: z", "expiresIn": 60}, UnreadableAnswer),
+        (200, {"restrictedDataToken": "x y", "expiresIn": 60}, UnreadableAnswer),
+        (200, {"restrictedDataToken": "ü", "expiresIn": 60}, UnreadableAnswer),
+        (200, {"restrictedDataToken": "x" * 9000, "expiresIn": 60}, UnreadableAnswer),
+        (200, {"restrictedDataToken": "Atza|own", "expiresIn": 60}, UnreadableAnswer),
+        (400, {"errors": [{"code": "InvalidInput", "message": "x"}]}, CallDenied),
+        (403, b"", CallDenied),
+        (429, b"", Throttled),
+        (500, b"", AmazonUnavailable),
+    ],
+)
+async def test_every_answer_about_a_restricted_data_token_means_something(
+    status: int, body: object, kind: type[EvergrantError]
+) -> None:
+    with pytest.raises(EvergrantError) as told:
+        await answering(status, body).restricted_data_token(EU, Secret("Atza|own"), [ADDRESS])
+    assert type(told.value) is kind
+    assert "Atza|own" not in f"{told.value} {told.value.facts}"
 
 
 async def test_unusual_rows_do_not_break_onboarding() -> None:

@@ -196,6 +196,7 @@ class FakeSellingPartnerApi:
         self.sent.append(call)
         try:
             self._check(about, call.endpoint, access_token)
+            self._check_resource(call, access_token)
         except CallDenied as denied:
             return error_answer(
                 denied.status,
@@ -211,8 +212,7 @@ class FakeSellingPartnerApi:
     # --- inside ---
 
     def _asked(self, what: str, endpoint: str, access_token: Secret) -> str:
-        issued = self._lwa.issued(access_token)
-        about = issued.about if issued else ""
+        about, _ = self._whose(access_token)
         self.calls.append(
             Asked(what=what, endpoint=endpoint, about=about, access_token=access_token)
         )
@@ -222,14 +222,40 @@ class FakeSellingPartnerApi:
             raise self._failure()
         return about
 
+    def _whose(self, access_token: Secret) -> tuple[str, datetime | None]:
+        """About whom, and until when; an access token or a restricted data token. None: no token
+        of ours."""
+        issued = self._lwa.issued(access_token) or self._restricted.get(access_token.reveal())
+        return (issued.about, issued.expires_at) if issued else ("", None)
+
     def _check(self, about: str, endpoint: str, access_token: Secret) -> None:
-        issued = self._lwa.issued(access_token)
-        if issued is None:
+        _, expires_at = self._whose(access_token)
+        if expires_at is None:
             raise _denied("Access to requested resource is denied.", INVALID)
-        if issued.expires_at <= self._clock.now() or access_token.reveal() in self._disowned:
+        if expires_at <= self._clock.now() or access_token.reveal() in self._disowned:
             raise _denied("Access to requested resource is denied.", EXPIRED)
         if self._endpoints.get(about, endpoint) != endpoint:
             raise _denied("Access to requested resource is denied.", WRONG_REGION)
+
+    def _check_resource(self, call: Call, access_token: Secret) -> None:
+        """A restricted data token opens what it names, where it was given, and nothing else."""
+        issued = self._restricted.get(access_token.reveal())
+        if issued is None:
+            return
+        opens = any(
+            method == call.method.upper() and _fits(path, call.path)
+            for method, path, _ in issued.resources
+        )
+        if issued.endpoint != call.endpoint or not opens:
+            raise _denied("Access to requested resource is denied.")
+
+
+def _fits(path: str, called: str) -> bool:
+    """A generic path stands for every path of its form."""
+    wanted, got = path.split("/"), called.split("/")
+    return len(wanted) == len(got) and all(
+        one.startswith("{") or one == other for one, other in zip(wanted, got, strict=True)
+    )
 
 
 def error_answer(status: int, code: str, message: str, details: str = "") -> Answer:

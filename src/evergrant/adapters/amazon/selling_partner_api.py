@@ -111,7 +111,7 @@ class HttpSellingPartnerApi:
         )
         told = _understood(answer, access_token)
         inner = told.get("payload", told)
-        return _restricted_answer(inner if isinstance(inner, dict) else {})
+        return _restricted_answer(inner if isinstance(inner, dict) else {}, access_token)
 
     async def send(self, call: Call, access_token: Secret) -> Answer:
         headers = {name.lower(): value for name, value in call.headers.items()}
@@ -158,13 +158,15 @@ def _understood(answer: Answer, access_token: Secret) -> dict[str, object]:
     )
 
 
-def _restricted_answer(told: dict[str, object]) -> RestrictedAnswer:
+def _restricted_answer(told: dict[str, object], access_token: Secret) -> RestrictedAnswer:
     value, life_s = told.get("restrictedDataToken"), told.get("expiresIn")
     if not isinstance(value, str) or not _TOKEN.fullmatch(value):
-        raise UnreadableAnswer(f"{WHO} answered 200, but gave no restricted data token.")
+        raise UnreadableAnswer(f"{WHO} answered 200, but without a restricted data token.")
+    if Secret(value) == access_token:
+        raise UnreadableAnswer(f"{WHO} answered 200, but gave our own access token back.")
     if isinstance(life_s, bool) or not isinstance(life_s, int) or life_s <= 0:
-        raise UnreadableAnswer(f"{WHO} does not say how long the restricted data token lives.")
-    return RestrictedAnswer(restricted_data_token=Secret(value), expires_in_s=life_s)
+        raise UnreadableAnswer(f"{WHO} does not say how long its restricted data token lives.")
+    return RestrictedAnswer(restricted_data_token=Secret(value), expires_in_s=min(life_s, 86_400))
 
 
 def _first_error(told: object) -> dict[str, object]:
