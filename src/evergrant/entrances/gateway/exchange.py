@@ -48,6 +48,7 @@ class Exchange:
         "_loop",
         "_receive",
         "_send",
+        "_streamed",
         "_task",
         "_waiting_since_s",
         "_whole",
@@ -70,6 +71,7 @@ class Exchange:
         self._waiting_since_s = 0.0
         self._kept: list[bytes] = []
         self._whole = True
+        self._streamed = False
         self.has_body = self.expects = False
         self.content_length: int | None = None
         #: The head of the answer is out.
@@ -100,7 +102,7 @@ class Exchange:
     @property
     def at_hand(self) -> bool:
         """The body can be sent, and sent again."""
-        return self._whole
+        return self._whole and not self._streamed
 
     def whole_body(self) -> bytes:
         """Of a body that is at hand."""
@@ -116,6 +118,7 @@ class Exchange:
         return whole, len(whole)
 
     async def _pieces(self) -> AsyncIterator[bytes]:
+        self._streamed = True
         kept, self._kept = self._kept, []
         for piece in kept:
             if piece:
@@ -141,7 +144,7 @@ class Exchange:
     async def drain(self) -> None:
         """Lets a program that still sends come to the point where it listens. One that asked first
         whether it should send has sent nothing."""
-        if self._whole or self.expects or self.gone:
+        if self._whole or self.expects or self.gone or self.idle:
             return
         read = 0
         try:
