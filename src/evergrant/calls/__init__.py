@@ -142,6 +142,8 @@ class Calls:
             if outcome.status is None and outcome.error == NOT_SENT:
                 self.give_back(leave)
             else:
+                if outcome.status == 429 and leave.permit is not None:
+                    self._permits.empty_hand(leave.permit.line)
                 self._learning.hear(leave, outcome)
         except Exception as mistake:  # noqa: BLE001 - the answer is there, and is the caller's
             _log.error("an outcome was lost", request_id=leave.request_id, exc_info=mistake)
