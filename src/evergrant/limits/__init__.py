@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from evergrant.errors import Flaw, InvalidInput
 from evergrant.intake import need
@@ -20,6 +20,7 @@ from evergrant.ports import Clock
 from evergrant.ports.budgets import Budgets, Share
 from evergrant.ports.store import Store
 from evergrant.ports.things import CallCount, PlanOverride
+from evergrant.rules import terms
 from evergrant.rules.budgets import Importance
 from evergrant.rules.marketplaces import Region
 from evergrant.rules.operations import Operation
@@ -150,6 +151,9 @@ class Limits:
         need(by, Right.READ)
         if since.tzinfo is None:
             raise InvalidInput(flaws=[Flaw("must say its offset from UTC.", field="since")])
+        now = self._clock.now()
+        # There is nothing beyond, and instants of the first and the last year have no UTC.
+        since = min(max(since, now - terms.CALL_COUNTS_KEPT), now + timedelta(days=1))
         async with self._store.transaction() as tx:
             await setting.reached_account(tx, account_id, by)
         await self.flush()

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = ["add", "limits"]
 
+#: Between two looks.
+pause = asyncio.sleep
+
 BAR = 12
 _SOURCES = {
     "amazon": "Amazon",
@@ -107,7 +110,7 @@ def show(
             _draw(levels, desk.clock.now(), as_json=json, again=watch)
             if not watch:
                 return
-            await asyncio.sleep(every)
+            await pause(every)
 
     try:
         at_desk(work)
