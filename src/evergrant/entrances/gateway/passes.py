@@ -242,7 +242,7 @@ def _resource(row: object, where: str) -> tuple[str, str, tuple[str, ...]]:
     if not isinstance(row, dict):
         raise _flaw(where, "is no object with 'method' and 'path'.")
     method, path = row.get("method"), row.get("path")
-    if method not in _METHODS:
+    if not isinstance(method, str) or method not in _METHODS:
         raise _flaw(f"{where}.method", "is none of GET, POST, PUT and DELETE.")
     if not isinstance(path, str) or not _is_path(path):
         raise _flaw(f"{where}.path", "is no path of the API.")
