@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 
-from demo import sdks
+from demo import rush, sdks
 from demo.house import House, add_application, lever, link_in
 from demo.partner import Browser
 from demo.stage import (
@@ -69,6 +69,7 @@ class Play:
         self.connect("Mill Lane Hardware", "vendor", shape="never")
         self.hand_out()
         self.use_sdks()
+        self.share_limits()
         self.close()
 
     def raise_curtain(self) -> None:
@@ -170,6 +171,41 @@ class Play:
             with step(f"{name}: reads with two addresses changed, and no secret of Amazon") as said:
                 said.append(", ".join(read(access)))
 
+    def share_limits(self) -> None:
+        """Last, because Amazon's limit is made a narrow one for it."""
+        seller = self.accounts["seller"]["id"]
+        rush.narrow(self.emulator)
+        total = rush.PROGRAMS * rush.CALLS
+        with step("Two programs in a hurry, each calling Amazon for the same account") as said:
+            answer = self.house.ask("GET", f"/v1/accounts/{seller}/access-token")
+            alone = rush.rush(
+                self.emulator,
+                self.emulator.addresses["eu"],
+                {"x-amz-access-token": answer["access_token"]},
+            )
+            said.append(f"{alone.answered} of {total} calls answered, {alone.refused} met a 429")
+        plan = {"operation": rush.NAME, "rate_per_s": 5, "burst": 5, "note": "demo"}
+        self.house.ask("POST", "/v1/plans", plan)
+        rush.fill(self.emulator)
+        with step(
+            "The same two through the gateway, with a key of the house and nothing else"
+        ) as said:
+            together = rush.rush(
+                self.emulator,
+                f"{self.evergrant.url}/gateway",
+                {
+                    "authorization": f"Bearer {self.house.api_key}",
+                    "x-evergrant-account": seller,
+                    "x-evergrant-wait": "30",
+                },
+            )
+            said.append(
+                f"{together.answered} of {total} calls answered, {together.refused} met a 429, "
+                f"in {together.seconds:.1f} s"
+            )
+        if together.refused or together.answered != total:
+            raise RuntimeError(f"the gateway let Amazon's limit be met: {together}")
+
     def close(self) -> None:
         asked = lever(self.emulator, "GET", "/history", kind="lwa")
         table = Table(title="Connected", title_justify="left", expand=False)
@@ -180,7 +216,7 @@ class Play:
         console.print()
         console.print(table)
         console.print(
-            f"\nTwo accounts connected and five programs served in "
+            f"\nTwo accounts connected and seven programs served in "
             f"{time.monotonic() - self.began:.0f} s with {asked['count']} calls to Login with "
             f"Amazon: one per consent; every access token after that came from the safe.\n"
         )
@@ -228,6 +264,7 @@ def say_what_next(play: Play, guest: str | None) -> None:
             f"Connect a shop yourself:\n  {guest}\n\n"
             f"Mailbox           {play.evergrant.url}/dev/mailbox\n"
             f"API, described    {play.evergrant.url}/v1/docs\n"
+            f"Gateway           {play.evergrant.url}/gateway (in place of Amazon's address)\n"
             f"Seller Central    {addresses['seller_central']}\n"
             f"Vendor Central    {addresses['vendor_central']}\n"
             f"Emulator levers   {addresses['levers']}\n\n"
