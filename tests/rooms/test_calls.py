@@ -19,8 +19,9 @@ from evergrant.ports.amazon import Answer
 from evergrant.rules.lifecycle import State
 from evergrant.rules.marketplaces import STANDARD, Region
 from evergrant.testing.selling_partner_api import EXPIRED, INVALID, error_answer
-from tests.rooms.gate_ground import OK, PROGRAM, GateGround, Held
+from tests.rooms.gate_ground import OK, PROGRAM, GateGround
 from tests.rooms.gate_ground import SELLERS as PATH
+from tests.rooms.mint_ground import Held
 
 
 @pytest.fixture

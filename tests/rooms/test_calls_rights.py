@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,8 @@ from evergrant.errors import (
 from evergrant.rules.applications import NOTIFICATIONS_SCOPE, ROTATION_SCOPE
 from evergrant.rules.lifecycle import State
 from evergrant.rules.rights import SYSTEM, Caller, CallerKind, Right, command_line
-from tests.rooms.gate_ground import PATH, PROGRAM, SELLERS, GateGround, Held
+from tests.rooms.gate_ground import PATH, PROGRAM, SELLERS, GateGround
+from tests.rooms.mint_ground import Held
 
 ORDER = "/orders/v0/orders/123-1234567-1234567"
 ADDRESS = f"{ORDER}/address"
@@ -77,23 +79,21 @@ async def strangers(ground: GateGround, shop: Held) -> list[Caller]:
         beside = await tx.accounts.get(other.account_id)
     assert account is not None
     assert beside is not None
-    return [
-        dataclasses.replace(PROGRAM, rights=everything, **bound)
-        for bound in (
-            {"client_instance_id": beside.client_instance_id},
-            {"client_instance_id": "ins_made_up"},
-            {"account_ids": frozenset({other.account_id})},
-            {"account_ids": frozenset()},
-            {
-                "client_instance_id": account.client_instance_id,
-                "account_ids": frozenset({other.account_id}),
-            },
-            {
-                "client_instance_id": beside.client_instance_id,
-                "account_ids": frozenset({shop.account_id}),
-            },
-        )
-    ]
+    bounds: tuple[dict[str, Any], ...] = (
+        {"client_instance_id": beside.client_instance_id},
+        {"client_instance_id": "ins_made_up"},
+        {"account_ids": frozenset({other.account_id})},
+        {"account_ids": frozenset()},
+        {
+            "client_instance_id": account.client_instance_id,
+            "account_ids": frozenset({other.account_id}),
+        },
+        {
+            "client_instance_id": beside.client_instance_id,
+            "account_ids": frozenset({shop.account_id}),
+        },
+    )
+    return [dataclasses.replace(PROGRAM, rights=everything, **bound) for bound in bounds]
 
 
 @pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])
@@ -144,7 +144,7 @@ async def test_bound_callers_reach_what_they_are_bound_to(ground: GateGround, sh
             "account_ids": frozenset({shop.account_id, "acc_other"}),
         },
     ):
-        by = dataclasses.replace(PROGRAM, **bound)  # type: ignore[arg-type]
+        by = dataclasses.replace(PROGRAM, **bound)
         leave = await ground.calls.admit(ground.asked(shop), by=by)
         assert leave.account_id == shop.account_id
 

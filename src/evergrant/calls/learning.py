@@ -73,26 +73,16 @@ class Learning:
         )
         if outcome.status == 429:
             self.throttled(leave.shares)
-        elif outcome.reported_rate_per_s is not None:
-            self._learn(leave, outcome)
+        elif outcome.status is not None and outcome.reported_rate_per_s is not None:
+            self._learn(leave, outcome.status, outcome.reported_rate_per_s)
         _tell(leave, outcome)
 
-    def _learn(self, leave: Leave, outcome: Outcome) -> None:
-        rate = outcome.reported_rate_per_s
-        if (
-            rate is None
-            or outcome.status is None
-            or outcome.status in _SILENT
-            or outcome.status >= 500
-            or not math.isfinite(rate)
-            or rate <= 0
-            or not leave.shares
-            or self._is_sandbox(leave.endpoint)
-        ):
+    def _learn(self, leave: Leave, status: int, rate: float) -> None:
+        if status in _SILENT or status >= 500 or not (math.isfinite(rate) and rate > 0):
             return
         bucket, now_s = leave.shares[0].bucket, self._monotonic()
         known, until_s = self._said.get(bucket, (math.nan, 0.0))
-        if known == rate and now_s < until_s:
+        if (known == rate and now_s < until_s) or self._is_sandbox(leave.endpoint):
             return
         _note(self._said, bucket, (rate, now_s + _SAID_S))
         if leave.permit is not None:
@@ -106,8 +96,6 @@ class Learning:
 
     def throttled(self, shares: Sequence[Share]) -> None:
         """Amazon answered 429 to a call that drew on these buckets."""
-        if not shares:
-            return
         own, *common = shares
         now_s, emptied = self._monotonic(), [own]
         for share in common:

@@ -65,6 +65,7 @@ class Permits:
             self._lines.move_to_end(key)
             if line.shares != shares:
                 line.settle(shares)
+            line.shares = shares  # whoever remembers them knows them again
         return line
 
     def at_hand(self, line: Line) -> Permit | None:
