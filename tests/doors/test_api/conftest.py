@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 
 from evergrant.desk import Desk
 from evergrant.entrances.api import build
-from evergrant.rules.rights import SYSTEM, Right
+from evergrant.rules.rights import EVERYWHERE_ONLY, SYSTEM, Right
 from evergrant.rules.secrecy import Secret
 from evergrant.settings import Settings
 from evergrant.testing.bell import MemoryBell
@@ -24,7 +24,6 @@ from evergrant.testing.desk import desk as desk_on
 from evergrant.testing.lwa import FakeLWA
 
 BODY_LIMIT = 20_000
-ALL = tuple(Right)
 
 
 @dataclass
@@ -41,14 +40,21 @@ class House:
     _numbers: list[int] = field(default_factory=lambda: [0])
 
     async def caller(
-        self, *rights: Right, instance: str | None = None, key: str | None = None
+        self,
+        *rights: Right,
+        instance: str | None = None,
+        accounts: Collection[str] | None = None,
+        key: str | None = None,
     ) -> httpx2.AsyncClient:
-        """A program with a fresh API key of these rights, all of them if none is named."""
+        """A program with a fresh API key of these rights, of all that it can have if none is
+        named."""
         if key is None:
+            bound = instance is not None or accounts is not None
             made = await self.desk.people.add_api_key(
                 name="a program",
-                rights=rights or [one for one in ALL if instance is None or one != Right.MANAGE],
+                rights=rights or set(Right) - (EVERYWHERE_ONLY if bound else frozenset()),
                 client_instance_id=instance,
+                account_ids=accounts,
                 by=SYSTEM,
             )
             key = made.secret.reveal()

@@ -187,8 +187,16 @@ async def test_what_is_out_of_reach_is_not_there(
     house: House, caller: httpx2.AsyncClient, account: Json
 ) -> None:
     other = await house.instance(caller)
-    narrow = await house.caller(instance=other["id"])
-    path = f"/v1/accounts/{account['id']}"
+    sibling = await house.account(caller, account["application_id"], account["client_instance_id"])
+    of_instance = await house.caller(instance=other["id"])
+    of_account = await house.caller(accounts=[sibling["id"]])
+    for narrow, shown in ((of_instance, []), (of_account, [sibling["id"]])):
+        await _is_not_there(narrow, f"/v1/accounts/{account['id']}")
+        listed = (await narrow.get("/v1/accounts")).json()["items"]
+        assert [one["id"] for one in listed] == shown
+
+
+async def _is_not_there(narrow: httpx2.AsyncClient, path: str) -> None:
     missing = f"/v1/accounts/acc_{'0' * 26}"
     for method, ending, body in (
         ("GET", "", None),
@@ -205,12 +213,12 @@ async def test_what_is_out_of_reach_is_not_there(
         assert {one.status_code for one in answers} == {404}, ending
         told = [{k: v for k, v in one.json().items() if k != "request_id"} for one in answers]
         assert told[0] == told[1], "an account out of reach looks like one that is none"
-    assert (await narrow.get("/v1/accounts")).json()["items"] == []
 
 
 @pytest.mark.parametrize("right", list(Right))
 async def test_rights_are_asked_for(house: House, account: Json, right: Right) -> None:
-    program = await house.caller(right)
+    lone = right is not Right.PERSONAL_DATA  # which is given beside another one only
+    program = await house.caller(right, *(() if lone else (Right.AMAZON_READ,)))
     path = f"/v1/accounts/{account['id']}"
     wish = account_wish(7, account["application_id"], account["client_instance_id"])
     reads = await program.get(path)

@@ -89,3 +89,105 @@ async def test_a_connection_key_opens_no_door_here(
     secret = (await caller.post(path, json={})).json()["secret"]
     program = await house.caller(key=secret)
     assert (await program.get("/v1/whoami")).status_code == 401
+
+
+# --- certain accounts, ends, rotation -------------------------------------------------------------
+
+
+async def test_a_key_of_certain_accounts(
+    house: House, caller: httpx2.AsyncClient, account: Json
+) -> None:
+    other = await house.account(caller, account["application_id"], account["client_instance_id"])
+    made = await caller.post(
+        "/v1/api-keys",
+        json={"name": "script", "rights": ["read", "write"], "account_ids": [account["id"]]},
+    )
+    assert made.status_code == 201, made.text
+    assert made.json()["account_ids"] == [account["id"]]
+    shown = await caller.get(f"/v1/api-keys/{made.json()['id']}")
+    assert shown.json() == {name: value for name, value in made.json().items() if name != "secret"}
+    program = await house.caller(key=made.json()["secret"])
+    assert (await program.get("/v1/whoami")).json()["account_ids"] == [account["id"]]
+    assert (await program.get(f"/v1/accounts/{account['id']}")).status_code == 200
+    assert (await program.get(f"/v1/accounts/{other['id']}")).status_code == 404
+    assert (await program.post("/v1/accounts", json={"name": "x"})).status_code in (403, 422)
+
+
+async def test_a_key_of_accounts_that_are_not_there(
+    caller: httpx2.AsyncClient, account: Json
+) -> None:
+    for account_ids in ([f"acc_{'0' * 26}"], [], ["x"]):
+        wish = {"name": "x", "rights": ["read"], "account_ids": account_ids}
+        refused = await caller.post("/v1/api-keys", json=wish)
+        assert refused.status_code == 422
+        assert refused.json()["flaws"][0]["field"].startswith("account_ids")
+
+
+async def test_an_api_key_is_replaced_without_a_gap(
+    house: House, caller: httpx2.AsyncClient
+) -> None:
+    made = (await caller.post("/v1/api-keys", json={"name": "ERP", "rights": ["read"]})).json()
+    path = f"/v1/api-keys/{made['id']}"
+    rotated = await caller.post(f"{path}/rotate", json={"overlap_s": 3600})
+    assert rotated.status_code == 201, rotated.text
+    old, new = (
+        await house.caller(key=made["secret"]),
+        await house.caller(key=rotated.json()["secret"]),
+    )
+    for program in (old, new):
+        assert (await program.get("/v1/accounts")).status_code == 200
+    shown = (await caller.get(path)).json()
+    assert shown["replaced_by"] == rotated.json()["id"]
+    assert shown["last_used_at"] is not None
+    again = await caller.post(f"{path}/rotate", json={})
+    assert again.status_code == 409
+    assert again.json()["facts"] == {"replaced_by": rotated.json()["id"]}
+    house.clock.move(seconds=3600)
+    assert (await old.get("/v1/accounts")).status_code == 401
+    assert (await new.get("/v1/accounts")).status_code == 200
+
+
+async def test_a_connection_key_is_replaced_without_a_gap(
+    house: House, caller: httpx2.AsyncClient, account: Json
+) -> None:
+    path = f"/v1/accounts/{account['id']}/connection-keys"
+    ends_at = house.clock.now() + timedelta(days=30)
+    made = (await caller.post(path, json={"name": "sdk", "expires_at": ends_at.isoformat()})).json()
+    other = await house.account(caller, account["application_id"], account["client_instance_id"])
+    foreign = f"{path}/{made['id']}/rotate".replace(account["id"], other["id"])
+    assert (await caller.post(foreign, json={})).status_code == 404
+    rotated = (await caller.post(f"{path}/{made['id']}/rotate", json={"overlap_s": 60})).json()
+    people = house.desk.people
+    for one in (made, rotated):
+        assert await people.account_of(one["secret"]) == account["id"]
+    old, new = (await caller.get(path)).json()["items"]
+    assert old["replaced_by"] == new["id"] == rotated["id"]
+    assert old["last_used_at"] is not None
+    house.clock.move(seconds=60)
+    assert await people.account_of(made["secret"]) is None
+    assert await people.account_of(rotated["secret"]) == account["id"]
+    house.clock.move(days=30)
+    assert await people.account_of(rotated["secret"]) is None
+
+
+async def test_odd_rotations(caller: httpx2.AsyncClient) -> None:
+    made = (await caller.post("/v1/api-keys", json={"name": "ERP", "rights": ["read"]})).json()
+    path = f"/v1/api-keys/{made['id']}/rotate"
+    for overlap_s in (-1, 90 * 86_400 + 1, 1.5, "60", None, 10**30):
+        assert (await caller.post(path, json={"overlap_s": overlap_s})).status_code == 422, (
+            overlap_s
+        )
+    assert (await caller.post(path, json={"overlap": 1})).status_code == 422
+    nowhere = f"/v1/api-keys/key_{'0' * 26}/rotate"
+    assert (await caller.post(nowhere, json={})).status_code == 404
+    assert (await caller.post(path, json={"overlap_s": 0})).status_code == 201
+
+
+async def test_writing_is_all_that_it_takes_to_revoke_a_connection_key(
+    house: House, caller: httpx2.AsyncClient, account: Json
+) -> None:
+    path = f"/v1/accounts/{account['id']}/connection-keys"
+    made = (await caller.post(path, json={})).json()
+    writer = await house.caller(Right.WRITE)
+    assert (await writer.post(f"{path}/{made['id']}/rotate", json={})).status_code == 201
+    assert (await writer.delete(f"{path}/{made['id']}")).status_code == 204

@@ -22,6 +22,7 @@ EXPECTED = {
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.TooLarge: 413,
+    errors.OverLimit: 429,
     errors.NotYetAuthorized: 409,
     errors.GrantRefused: 409,
     errors.GrantLapsed: 409,
@@ -42,6 +43,7 @@ EXPECTED = {
 MADE: list[EvergrantError] = [
     errors.InvalidInput(flaws=[Flaw("is wrong", "a.b", hint="Do it otherwise."), Flaw("so too")]),
     errors.NotAuthenticated(),
+    errors.OverLimit(retry_after_s=12.4),
     errors.NotAllowed(facts={"right": "write"}),
     errors.GrantRefused("The request has an invalid grant parameter"),
     errors.CodeRefused("late"),

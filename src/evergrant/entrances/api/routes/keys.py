@@ -82,11 +82,11 @@ async def rotate_connection_key(
     connection_key_id: ConnectionKeyId,
     wish: RotationWish,
 ) -> AddedConnectionKeyView:
-    """Make a key that takes the place of this one; it is shown this once. Needs the right `write`.
+    """Replace a connection key; the new one is shown this once. Needs the right `write`.
 
-    The old key works on for `overlap_s` seconds, a week unless you say otherwise. A key is rotated
-    once: repeating it is a 409, which names the new key under `facts`. If its secret got lost,
-    rotate that one.
+    The old key works on for `overlap_s` seconds, a week unless you say otherwise. Repeating it is a
+    409, which names the new key under `facts`: a key is rotated once. If an answer got lost, rotate
+    the new key.
     """
     made = await desk.people.rotate_connection_key(
         connection_key_id,
@@ -158,12 +158,12 @@ async def get_api_key(desk: AtDesk, caller: AsCaller, api_key_id: ApiKeyId) -> A
 async def rotate_api_key(
     desk: AtDesk, caller: AsCaller, api_key_id: ApiKeyId, wish: RotationWish
 ) -> AddedApiKeyView:
-    """Make a key of the same name, rights and reach; it is shown this once. Needs the right
-    `manage`, and every right of the key.
+    """Replace an API key; the new one is shown this once. Needs the right `manage`.
 
-    The old key works on for `overlap_s` seconds, a week unless you say otherwise. A key is rotated
-    once: repeating it is a 409, which names the new key under `facts`. If its secret got lost,
-    rotate that one.
+    It has the same name, rights and reach; nobody rotates a key of rights that they lack. The old
+    key works on for `overlap_s` seconds, a week unless you say otherwise. Repeating it is a 409,
+    which names the new key under `facts`: a key is rotated once. If an answer got lost, rotate the
+    new key.
     """
     made = await desk.people.rotate_api_key(
         api_key_id, overlap=wish.overlap, expires_at=wish.expires_at, by=caller
