@@ -137,6 +137,8 @@ def nginx_config(
     Example: evergrant gateway nginx-config --api-key-file nginx.key --out
     /etc/nginx/conf.d/evergrant.conf --check
     """
+    from evergrant import __version__
+    from evergrant.adapters.amazon import user_agent
     from evergrant.entrances.gateway import nginx
     from evergrant.entrances.gateway.data_plane import DataPlane
 
@@ -158,6 +160,7 @@ def nginx_config(
         resolver=resolver,
         error_log=error_log or ("stderr" if whole or out is None else "/var/log/nginx/error.log"),
         amazon_timeout_s=read.amazon_timeout_s,
+        user_agent=user_agent("Evergrant", __version__),
         longest_wait_s=max(read.gateway_wait_s, read.gateway_longest_wait_s),
     )
     text = nginx.config(plane)

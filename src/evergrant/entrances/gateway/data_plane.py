@@ -21,6 +21,7 @@ __all__ = ["DataPlane", "Decider", "is_path", "server_of"]
 _NAME = re.compile(r"[A-Za-z0-9.*_-]{1,253}", re.ASCII)
 _LISTEN = re.compile(r"(?:(?:[A-Za-z0-9.-]+|\*|\[[0-9A-Fa-f:]+\]):)?[0-9]{1,5}", re.ASCII)
 _SERVER = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\]):[0-9]{1,5}", re.ASCII)
+_AGENT = re.compile(r"[A-Za-z0-9 ()./=;_,+-]{0,500}", re.ASCII)
 _PATH = re.compile(r"""[^\x00-\x1f\x7f"'\\$;{}#]+""")
 
 
@@ -51,6 +52,7 @@ class DataPlane:
     error_log: str = "stderr"
     amazon_timeout_s: float = 30
     longest_wait_s: float = 120
+    user_agent: str = ""  # of calls whose program names none
 
     def flaws(self) -> tuple[Flaw, ...]:
         """All that would not be one value in nginx's configuration."""
@@ -98,6 +100,9 @@ class DataPlane:
             yield Flaw(
                 "is no address of a name server.", field="resolver", hint="For example 127.0.0.53."
             )
+
+        if not _AGENT.fullmatch(self.user_agent):
+            yield Flaw("cannot be written into a configuration of nginx.", field="user_agent")
 
     def _flaws_of_files(self) -> Iterable[Flaw]:
         for name, path in (

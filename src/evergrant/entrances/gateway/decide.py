@@ -14,29 +14,29 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 from starlette.types import Receive, Scope, Send
 
+from evergrant.calls import METHODS
 from evergrant.calls.values import NOT_SENT, Leave, Outcome
 from evergrant.desk import Desk
 from evergrant.entrances import problems
-from evergrant.entrances.gateway import asking
+from evergrant.entrances.gateway import asking, nginx_pages, refusals
 from evergrant.entrances.gateway.doubts import Doubts
 from evergrant.entrances.gateway.nginx import (
     KEY_HEADER,
     METHOD_HEADER,
-    REFUSED_STATUSES,
     URI_HEADER,
     upstream_name,
 )
 from evergrant.entrances.gateway.outcomes import Outcomes
+from evergrant.entrances.problems import Problem
 from evergrant.entrances.programs import api_key_in, caller_of, fits_as_request_id
 from evergrant.errors import EvergrantError, Flaw, InvalidInput, NotAllowed, UnreadableAnswer
 from evergrant.logs import logger
@@ -65,8 +65,7 @@ _REQUEST_ID: Final = b"x-request-id"
 #: revoked key has to stop.
 _MOMENT_S: Final = 0.1
 _MOST_KNOWN: Final = 2_000
-#: nginx gives a decision this much room for all of its headers.
-_LONGEST_PROBLEM: Final = 16_384
+_ALLOW: Final = {"allow": ", ".join(sorted(METHODS))}
 _HINT: Final = "It takes the right data_plane: evergrant apikey add nginx --right data_plane"
 _NOT_SENT: Final = Outcome(status=None, took_s=0.0, error=NOT_SENT)
 _NO_BODY: Final = (b"content-length", b"0")
@@ -98,6 +97,7 @@ class DecideDoor:
         self._planes: dict[bytes, float] = {}
         self._known: dict[tuple[Header, ...], tuple[float, asking.Program]] = {}
         self._targets: dict[tuple[Region, str], tuple[str, bytes]] = {}
+        self._date: tuple[int, bytes] = (0, b"")
         self._prefix = secrets.token_hex(6)
         self._numbers = itertools.count()
 
@@ -119,11 +119,15 @@ class DecideDoor:
                 raise InvalidInput("nginx asks GET /decide, and says for which method and URI.")
             if strange:
                 raise _no_header_of_ours(strange)
+            if method not in METHODS:
+                refused = problems.of_row("method_not_allowed", headers=_ALLOW)
+                await _refuse(refused, request_id, send)
+                return
             headers = await self._decide(request_id, method, uri, who, receive)
         except _Gone:
             headers = [_NO_BODY]
         except EvergrantError as error:
-            await _refuse(problems.of_error(error), request_id, send)
+            await _refuse(refusals.problem_of(error), request_id, send)
             return
         except Exception:  # nginx would say that Evergrant is away
             log.exception("a decision broke", request_id=request_id)
@@ -197,13 +201,22 @@ class DecideDoor:
             (b"x-evergrant-target", f"{target[0]}{uri}".encode("ascii")),
             (b"x-evergrant-host", target[1]),
             (b"x-evergrant-access-token", access_token.encode("ascii")),
+            (b"x-evergrant-date", self._dated()),
             (b"x-evergrant-mark", self._outcomes.expect(leave).encode("ascii")),
             (b"x-evergrant-request-id", leave.request_id.encode("ascii")),
-            (b"x-evergrant-wait", b"%.3f" % leave.waited_s),
+            (b"x-evergrant-wait", b"%.3f" % leave.waited_s if leave.waited_s else b"0"),
             (b"x-evergrant-permits-left", b"%d" % leave.permits_left),
             (b"x-evergrant-operation", leave.operation.name.encode("ascii")),
             _NO_BODY,
         ]
+
+    def _dated(self) -> bytes:
+        """``x-amz-date`` for a program that sent none."""
+        now = self._desk.clock.now()
+        second = int(now.timestamp())
+        if second != self._date[0]:
+            self._date = second, now.strftime("%Y%m%dT%H%M%SZ").encode()
+        return self._date[1]
 
 
 def _sorted(
@@ -253,33 +266,20 @@ def _fits(text: str) -> bool:
     return text.isascii() and text.isprintable() and " " not in text
 
 
-async def _refuse(problem: problems.Problem, request_id: str, send: Send) -> None:
+async def _refuse(problem: Problem, request_id: str, send: Send) -> None:
     """nginx answers the program with this problem; the request itself is not read."""
-    status = problem.status if problem.status in REFUSED_STATUSES else 500
-    document = _in_a_header(problem, request_id)
-    told = {
-        "x-evergrant-refused": str(status),
-        "x-evergrant-problem": document,
-        "x-evergrant-request-id": request_id,
-        **_for_nginx(problem.headers),
+    told = nginx_pages.told(problem, request_id)
+    said = {
+        "refused": str(problem.status),
+        "problem": told.document,
+        "request-id": request_id,
+        **{name: told.headers[name] for name in nginx_pages.DECIDED if name in told.headers},
     }
-    headers = [(name.encode(), value.encode("ascii")) for name, value in told.items()]
+    headers = [
+        (b"x-evergrant-" + name.encode(), text.encode("ascii")) for name, text in said.items()
+    ]
     await send({"type": "http.response.start", "status": 403, "headers": [*headers, _NO_BODY]})
     await send(_END)
-
-
-def _in_a_header(problem: problems.Problem, request_id: str) -> str:
-    """JSON in visible ASCII. Of one that is too long, what a program needs."""
-    text = json.dumps(problem.document(request_id))
-    if len(text) > _LONGEST_PROBLEM:
-        short = replace(problem, detail=f"{problem.detail[:500]} ...", flaws=(), facts={})
-        text = json.dumps(short.document(request_id))
-    return text.replace("\x7f", "\\u007f")
-
-
-def _for_nginx(headers: Mapping[str, str]) -> dict[str, str]:
-    names = {"retry-after": "retry-after", "www-authenticate": "authenticate"}
-    return {f"x-evergrant-{names[name]}": value for name, value in headers.items() if name in names}
 
 
 async def _unless_gone(work: Awaitable[Given], receive: Receive) -> Given:

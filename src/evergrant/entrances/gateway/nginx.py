@@ -18,25 +18,21 @@ configuration; a ``resolver`` makes it ask again (nginx 1.27.3 or newer).
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from evergrant.entrances import problems
+from evergrant.entrances.gateway import nginx_pages
 from evergrant.entrances.gateway.data_plane import DataPlane, is_path, server_of
 from evergrant.entrances.gateway.outcomes import LOG_TAG
-from evergrant.entrances.programs import HEADERS
-from evergrant.errors import AmazonUnavailable, Flaw, InvalidInput, StoreUnavailable
+from evergrant.errors import Flaw, InvalidInput
 from evergrant.rules.marketplaces import Region
 
 __all__ = [
     "KEY_HEADER",
     "METHOD_HEADER",
-    "REFUSED_STATUSES",
     "URI_HEADER",
     "config",
     "key_file",
@@ -48,11 +44,6 @@ KEY_HEADER: Final = "x-evergrant-data-plane"
 METHOD_HEADER: Final = "x-evergrant-method"
 URI_HEADER: Final = "x-evergrant-uri"
 
-#: Every status that a refusal may have: nginx needs each of them spelled out.
-REFUSED_STATUSES: Final = tuple(
-    sorted({*problems.STATUS.values(), *(row.status for row in problems.DOOR_PROBLEMS.values())})
-)
-
 #: What the decision tells, by the name of nginx's variable.
 _DECIDED: Final = {
     "target": "target",
@@ -63,10 +54,10 @@ _DECIDED: Final = {
     "wait": "wait",
     "permits_left": "permits-left",
     "operation": "operation",
+    "date": "date",
     "refused": "refused",
     "problem": "problem",
-    "retry_after": "retry-after",
-    "authenticate": "authenticate",
+    **{name.replace("-", "_"): name for name in nginx_pages.DECIDED},
 }
 #: Of the program's request, what Amazon never sees: what belongs to one connection only, who the
 #: program is, what proxies wrote. nginx knows no prefixes; a header that begins like one of ours
@@ -120,14 +111,8 @@ def config(plane: DataPlane) -> str:
         *_upstreams(plane),
         *_outcome_maps(plane),
         *_log_format(),
-        *_refused_map(),
-        "map $evergrant_request_id $evergrant_id {",
-        '    "" $request_id;',
-        "    default $evergrant_request_id;",
-        "}",
-        'map $evergrant_refused $evergrant_no_store { "" ""; default "no-store"; }',
-        'map $evergrant_refused $evergrant_nosniff { "" ""; default "nosniff"; }',
-        "",
+        *nginx_pages.maps(),
+        *_given_maps(plane),
         "server {",
         *_indented(_server(plane)),
         "}",
@@ -202,14 +187,18 @@ def _outcome_maps(plane: DataPlane) -> list[str]:
     return [*lines, ""]
 
 
-def _refused_map() -> list[str]:
-    """Which page. 403 without a word of ours: nginx's own key has no right to ask."""
+def _given_maps(plane: DataPlane) -> list[str]:
+    """What Amazon wants to see and not every program sends."""
     return [
-        "map $evergrant_refused $evergrant_page {",
-        '    "" @evergrant_away;',
-        *(f"    {status} @evergrant_refused_{status};" for status in REFUSED_STATUSES),
-        "    default @evergrant_refused_500;",
+        "map $http_x_amz_date $evergrant_amz_date {",
+        '    "" $evergrant_date;',
+        "    default $http_x_amz_date;",
         "}",
+        "map $http_user_agent $evergrant_user_agent {",
+        f'    "" "{plane.user_agent}";',
+        "    default $http_user_agent;",
+        "}",
+        "",
     ]
 
 
@@ -259,14 +248,14 @@ def _server(plane: DataPlane) -> list[str]:
         "",
         *_LIMITS,
         "",
-        *_answer_headers(),
+        *nginx_pages.answer_headers(),
         "",
-        *_error_pages(),
+        *nginx_pages.error_pages(),
         "",
         *_location_all(plane),
         *_location_decide(plane),
         *_locations_gateway(plane),
-        *_locations_problems(),
+        *nginx_pages.locations(),
     ]
 
 
@@ -289,42 +278,9 @@ _LIMITS = (
 )
 
 
-def _answer_headers() -> list[str]:
-    """Empty ones are left out by nginx."""
-    headers = {
-        "x-evergrant-request-id": "$evergrant_request_id",
-        "x-evergrant-wait": "$evergrant_wait",
-        "x-evergrant-permits-left": "$evergrant_permits_left",
-        "x-evergrant-operation": "$evergrant_operation",
-        "retry-after": "$evergrant_retry_after",
-        "www-authenticate": "$evergrant_authenticate",
-        "cache-control": "$evergrant_no_store",
-        "x-content-type-options": "$evergrant_nosniff",
-    }
-    return [f"add_header {name} {value} always;" for name, value in headers.items()]
-
-
-def _error_pages() -> list[str]:
-    return [
-        "error_page 403 = $evergrant_page;",
-        "error_page 500 = @evergrant_away;",
-        "error_page 502 503 504 = @evergrant_amazon_away;",
-        *(f"error_page {', '.join(codes)} = {_OWN}/{name};" for name, codes in _OWN_PAGES),
-    ]
-
-
-_OWN: Final = "/-evergrant"
-_OWN_PAGES: Final = (
-    ("unreadable", ("400 494",)),
-    ("no-method", ("405",)),
-    ("too-long", ("413 414",)),
-    ("not-found", ("404",)),
-)
-
-
 def _location_all(plane: DataPlane) -> list[str]:
     lines = [
-        f"auth_request {_OWN}/decide;",
+        f"auth_request {nginx_pages.OWN}/decide;",
         *(
             f"auth_request_set $evergrant_{variable} $upstream_http_x_evergrant_{_snake(header)};"
             for variable, header in _DECIDED.items()
@@ -336,6 +292,8 @@ def _location_all(plane: DataPlane) -> list[str]:
         "proxy_http_version 1.1;",
         "proxy_set_header host $evergrant_host;",
         "proxy_set_header x-amz-access-token $evergrant_access_token;",
+        "proxy_set_header x-amz-date $evergrant_amz_date;",
+        "proxy_set_header user-agent $evergrant_user_agent;",
         'proxy_set_header connection "";',
         *(f'proxy_set_header {name} "";' for name in _STRIPPED),
         "",
@@ -390,7 +348,7 @@ def _location_decide(plane: DataPlane) -> list[str]:
         "# A call may wait for its permit, and then for an access token.",
         f"proxy_read_timeout {_seconds(plane.longest_wait_s + 60)};",
     ]
-    return [f"location = {_OWN}/decide {{", *_indented(lines), "}", ""]
+    return [f"location = {nginx_pages.OWN}/decide {{", *_indented(lines), "}", ""]
 
 
 def _locations_gateway(plane: DataPlane) -> list[str]:
@@ -410,61 +368,10 @@ def _locations_gateway(plane: DataPlane) -> list[str]:
             "proxy_max_temp_file_size 0;",
             "proxy_next_upstream off;",
             "proxy_connect_timeout 2s;",
-            "error_page 502 503 504 = @evergrant_away;",
-            *(f"error_page {codes[0]} = {_OWN}/{name};" for name, codes in _OWN_PAGES[:3]),
+            *nginx_pages.error_pages(of_gateway=True),
         ]
         lines += [f"location = {path} {{", *_indented(inner), "}"]
     return [*lines, ""]
-
-
-def _locations_problems() -> list[str]:
-    lines = [
-        f"location @evergrant_refused_{status} {{ return {status} $evergrant_problem; }}"
-        for status in REFUSED_STATUSES
-    ]
-    lines += [
-        *_page("@evergrant_away", _away()),
-        *_page("@evergrant_amazon_away", problems.of_error(AmazonUnavailable())),
-    ]
-    for name, problem in (
-        ("unreadable", problems.of_row("bad_request")),
-        ("no-method", problems.of_row("method_not_allowed")),
-        ("too-long", problems.of_row("bad_request", status=413, detail="That is too long.")),
-        ("not-found", replace(problems.of_status(404), hint=None)),
-    ):
-        lines += _page(f"= {_OWN}/{name}", problem, internal=True)
-    return lines
-
-
-def _away() -> problems.Problem:
-    return problems.of_error(
-        StoreUnavailable(
-            "Evergrant does not answer at the moment.",
-            hint="Try again. If it lasts: does Evergrant run, and does nginx's API key have the "
-            "right data_plane? 'evergrant check' and the error log of nginx say more.",
-        )
-    )
-
-
-def _page(where: str, problem: problems.Problem, *, internal: bool = False) -> list[str]:
-    """A problem of which nginx knows all words, under the id of the request."""
-    document = problem.document("$evergrant_id")
-    body = json.dumps(document).replace("\\", "\\\\").replace("'", "\\'")
-    headers = {
-        **{name: value for name, value in HEADERS.items() if name in _PAGE_HEADERS},
-        **problem.headers,
-        "x-evergrant-request-id": "$evergrant_id",
-    }
-    return [
-        f"location {where} {{",
-        *(["    internal;"] if internal else []),
-        *(f'    add_header {name} "{value}" always;' for name, value in headers.items()),
-        f"    return {problem.status} '{body}';",
-        "}",
-    ]
-
-
-_PAGE_HEADERS: Final = ("cache-control", "x-content-type-options")
 
 
 def _quoted(path: str) -> str:
