@@ -100,6 +100,25 @@ async def test_a_row_that_was_moved_by_hand_does_not_open(
             await vault.open(tx, other)
 
 
+async def test_what_no_row_keeps_opens_under_its_own_name_only(
+    vault: Vault, keyring: MemoryKeyring
+) -> None:
+    key_id, ciphertext = await vault.seal_loose("one", b"content")
+    assert b"content" not in ciphertext
+    await keyring.add_key()
+    assert await vault.open_loose("one", key_id, ciphertext) == b"content"
+    for name, key, sealed in (
+        ("other", key_id, ciphertext),
+        ("one", await keyring.current_key_id(), ciphertext),
+        ("one", "made-up", ciphertext),
+        ("one", "", ciphertext),
+        ("one", key_id, ciphertext[:-1]),
+        ("one", key_id, b""),
+    ):
+        with pytest.raises(SealBroken):
+            await vault.open_loose(name, key, sealed)
+
+
 def test_names_are_all_different() -> None:
     makers = [
         maker

@@ -83,7 +83,8 @@ _FLIGHTS_PER_CALL = 3
 class Tokens:
     """``most_accounts`` bounds the memory (about 3 KiB each). ``remember_s`` is how long a standing
     is believed without asking the database: so long a token may still be served after another
-    process closed the account. ``at_once`` bounds the calls to LWA of this process.
+    process closed the account. ``at_once`` bounds the calls to LWA of this process. Without
+    ``selling_partner_api`` there are no restricted data tokens.
     """
 
     def __init__(
