@@ -1,4 +1,4 @@
-"""Permits: fair, bounded, seldom asked for, never lost."""
+"""Permits: fair, bounded, seldom asked for."""
 
 from __future__ import annotations
 
@@ -8,60 +8,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from evergrant.calls.background import Background
-from evergrant.calls.lines import Line, Permit
+from evergrant.calls.lines import Line
 from evergrant.calls.permits import Permits
 from evergrant.errors import OverLimit, StoreUnavailable
-from evergrant.ports.budgets import Queued, Share, Taken, Wish
-from evergrant.rules.budgets import Importance, Plan, margin_s
+from evergrant.ports.budgets import Queued, Taken, Wish
+from evergrant.rules.budgets import Importance, Plan
 from tests.rooms.gate_ground import ToldBudgets
-from tests.rooms.virtual_time import VirtualTime
-
-SLOW = Plan(1.0, 1)
-SMALL = Plan(1.0, 3)
-FAST = Plan(2_000.0, 2_000)
-
-
-class House:
-    """Processes over one set of buckets."""
-
-    def __init__(self) -> None:
-        self.time = VirtualTime()
-        self.budgets = ToldBudgets(self.time.clock)
-        self.backgrounds: list[Background] = []
-        self.here = self.process()
-
-    def process(self, budgets: ToldBudgets | None = None, **settings: int) -> Permits:
-        background = Background()
-        self.backgrounds.append(background)
-        return Permits(
-            budgets or self.budgets,
-            background,
-            monotonic=self.time.monotonic,
-            sleep=self.time.sleep,
-            **settings,
-        )
-
-    def line(
-        self,
-        plan: Plan,
-        process: Permits | None = None,
-        *,
-        bucket: str = "app/acc/eu/op",
-        reserve: int = 0,
-        importance: Importance = Importance.LAST,
-    ) -> Line:
-        share = Share(bucket=bucket, plan=plan, reserve=reserve)
-        return (process or self.here).line((share,), importance)
-
-    async def spend(self, line: Line, permits: int) -> None:
-        for _ in range(permits):
-            await self.time.result(self.here.take(line, "somebody", 0.0))
-
-    def waiting(
-        self, line: Line, caller: str, patience_s: float = 100.0, process: Permits | None = None
-    ) -> asyncio.Task[Permit]:
-        return asyncio.ensure_future((process or self.here).take(line, caller, patience_s))
+from tests.rooms.permit_ground import FAST, SLOW, SMALL, House, busy, over_limit
 
 
 @pytest.fixture
@@ -70,12 +23,6 @@ async def house() -> AsyncIterator[House]:
     yield house
     for background in house.backgrounds:
         await house.time.result(background.close(5.0))
-
-
-async def over_limit(task: asyncio.Task[Permit]) -> OverLimit:
-    with pytest.raises(OverLimit) as caught:
-        await task
-    return caught.value
 
 
 # --- waiting ------------------------------------------------------------------------------------
@@ -274,227 +221,6 @@ async def test_two_processes_make_all_calls_that_the_plan_permits_and_no_more(
         tokens = min(tokens + (second - before) * 5.0, 10.0) - 1.0
         before = second
         assert tokens >= -1e-9
-
-
-# --- the hand -----------------------------------------------------------------------------------
-
-
-async def busy(house: House, line: Line) -> int:
-    """Two calls, one soon after the other; gives how many it took until a hand was there."""
-    calls = 0
-    while not line.hand.held:
-        await house.time.result(house.here.take(line, "a", 0.0))
-        calls += 1
-        assert calls <= 2, "no hand was taken"
-    assert line.hand.held == line.hand_size > 0
-    return calls
-
-
-async def test_a_busy_line_of_a_large_bucket_has_permits_at_hand(house: House) -> None:
-    line = house.line(FAST)
-    assert house.here.at_hand(line) is None
-    await house.time.result(house.here.take(line, "a", 0.0))
-    assert line.hand.held == 0  # one call is no reason
-    await busy(house, line)
-    assert house.budgets.taken == 2 + line.hand_size
-    questions = len(house.budgets.wishes)
-    permit = house.here.at_hand(line)
-    assert permit is not None
-    assert house.here.fresh(permit)
-    assert permit.left > 1000
-    assert len(house.budgets.wishes) == questions
-    await house.time.move(1.0)
-    assert house.budgets.taken == 3  # everything else went back
-
-
-async def test_a_hand_is_refilled_before_it_is_empty(house: House) -> None:
-    line = house.line(FAST)
-    await busy(house, line)
-    for _ in range(500):
-        assert house.here.at_hand(line) is not None
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-    assert len(house.budgets.wishes) < 60
-    await house.time.move(1.0)
-    assert line.hand.held == 0
-    assert house.budgets.taken == 502
-
-
-async def test_a_hand_is_given_back_when_nobody_uses_it(house: House) -> None:
-    line = house.line(FAST)
-    await busy(house, line)
-    await house.time.move(margin_s(FAST))
-    assert line.hand.held == 0
-    assert house.budgets.taken == 2
-    assert all(held_s <= margin_s(FAST) for _, _, held_s in house.budgets.given_back)
-
-
-async def test_an_old_permit_of_the_hand_is_not_used(house: House) -> None:
-    line = house.line(FAST)
-    await busy(house, line)
-    house.time.at_s += line.hold_s * 1.01  # before anybody could give it back
-    assert house.here.at_hand(line) is None
-
-
-@pytest.mark.parametrize("plan", [SLOW, SMALL, Plan(30.0, 30), Plan(80.0, 40)])
-async def test_small_buckets_have_no_hand(house: House, plan: Plan) -> None:
-    line = house.line(plan)
-    for _ in range(2):
-        await house.time.result(house.here.take(line, "a", 5.0))
-    assert line.hand.held == 0
-    assert house.here.at_hand(line) is None
-
-
-async def test_a_half_empty_bucket_has_no_hand(house: House) -> None:
-    line = house.line(FAST)
-    there = house.process()
-    taken = await house.budgets.take(Wish(shares=line.shares, most=1_500))
-    assert isinstance(taken, Taken)
-    for _ in range(3):
-        await house.time.result(there.take(house.line(FAST, there), "a", 0.0))
-    assert there.at_hand(house.line(FAST, there)) is None
-
-
-async def test_the_hand_is_closed_while_somebody_waits(house: House) -> None:
-    line = house.line(FAST)
-    await busy(house, line)
-    task = house.waiting(line, "b")
-    # It takes from the hand at once: nobody was there.
-    await asyncio.sleep(0)
-    assert (await task).line is line
-    line.hand.drop(house.time.monotonic())
-    await house.budgets.drain(line.shares)
-    waiting = house.waiting(line, "b")
-    await house.time.settle()
-    line.hand.put(5, house.time.monotonic())
-    assert house.here.at_hand(line) is None
-    await house.time.result(waiting)
-    line.hand.drop(house.time.monotonic())
-
-
-# --- going away ---------------------------------------------------------------------------------
-
-
-async def test_who_goes_away_while_waiting_leaves_the_line(house: House) -> None:
-    line = house.line(SLOW)
-    await house.spend(line, 1)
-    task = house.waiting(line, "a")
-    await house.time.settle()
-    assert len(house.budgets.standing()) == 1
-    task.cancel()
-    await house.time.settle()
-    assert house.budgets.standing() == []
-    assert line.turns == {}
-    assert line.idle
-
-
-async def test_its_place_is_kept_while_others_of_the_same_caller_wait(house: House) -> None:
-    line = house.line(SLOW)
-    await house.spend(line, 1)
-    gone, stays = house.waiting(line, "a"), house.waiting(line, "a")
-    await house.time.settle()
-    gone.cancel()
-    await house.time.settle()
-    assert len(house.budgets.standing()) == 1
-    await house.time.result(stays)
-    assert house.time.at_s < 1.1
-
-
-class Gated(ToldBudgets):
-    """Every answer waits for a sign; what was asked was done nonetheless."""
-
-    def __init__(self, *args: object) -> None:
-        super().__init__(*args)
-        self.gate = asyncio.Event()
-
-    async def take(self, wish: Wish) -> Taken | Queued:
-        answer = await super().take(wish)
-        await self.gate.wait()
-        return answer
-
-
-async def test_who_goes_away_while_the_budgets_answer_gives_the_permit_back(house: House) -> None:
-    budgets = Gated(house.time.clock)
-    process = house.process(budgets)
-    line = house.line(SMALL, process)
-    task = house.waiting(line, "a", 0.0, process)
-    await house.time.settle()
-    assert budgets.taken == 1
-    task.cancel()
-    await house.time.settle()
-    budgets.gate.set()
-    await house.time.settle()
-    assert budgets.taken == 0
-    assert line.idle
-
-
-async def test_or_to_the_next_one(house: House) -> None:
-    budgets = Gated(house.time.clock)
-    process = house.process(budgets)
-    line = house.line(SLOW, process)
-    gone, stays = (house.waiting(line, caller, 50.0, process) for caller in "ab")
-    await house.time.settle()
-    gone.cancel()
-    await house.time.settle()
-    budgets.gate.set()
-    await house.time.settle()
-    assert stays.done()
-    assert house.time.at_s == 0.0
-    assert budgets.taken == 1
-
-
-async def test_who_goes_away_with_the_permit_in_hand_passes_it_on(house: House) -> None:
-    """It was given and nobody had looked at it yet."""
-    budgets = Gated(house.time.clock)
-    process = house.process(budgets)
-    line = house.line(SLOW, process)
-    gone, stays = (house.waiting(line, caller, 50.0, process) for caller in "ab")
-    await house.time.settle()
-    waiter = line.turns["a"].waiters[0]
-    budgets.gate.set()
-    asyncio.get_running_loop().call_soon(gone.cancel)
-    await house.time.settle()
-    assert waiter.given.result()
-    assert gone.cancelled()
-    assert stays.done()
-    assert budgets.taken == 1
-    assert house.time.at_s == 0.0
-
-
-@pytest.mark.parametrize("after", range(12))
-async def test_at_whatever_moment_somebody_goes_nothing_is_lost(house: House, after: int) -> None:
-    line = house.line(Plan(1.0, 2))
-    stays = [house.waiting(line, "b") for _ in range(2)]
-    gone = house.waiting(line, "a")
-    for _ in range(after):
-        await asyncio.sleep(0)
-    gone.cancel()
-    for task in stays:
-        await house.time.result(task)
-    used = 2
-    with pytest.raises(asyncio.CancelledError):
-        used += (await gone) is not None
-    await house.time.move(1.0)
-    assert house.budgets.taken == used
-    assert house.budgets.standing() == []
-    assert line.idle
-
-
-async def test_a_permit_that_got_old_goes_back_and_not_to_the_next(house: House) -> None:
-    line = house.line(SLOW)
-    permit = await house.time.result(house.here.take(line, "a", 0.0))
-    waiting = house.waiting(line, "b")
-    await house.time.move(0.5)
-    assert not house.here.fresh(permit)
-    house.here.give_back(permit)
-    await house.time.settle()
-    assert not waiting.done()
-    [(_, permits, held_s)] = house.budgets.given_back
-    assert permits == 1
-    assert held_s == pytest.approx(0.5)
-    await house.time.result(waiting)
-    # Half of it had been lost at Amazon: the next one comes a second after the first.
-    assert 0.99 < house.time.at_s < 1.2
 
 
 # --- trouble ------------------------------------------------------------------------------------
