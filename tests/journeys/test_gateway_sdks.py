@@ -11,13 +11,11 @@ import importlib
 import json
 import os
 import re
-import secrets
 import shutil
 import subprocess
 import sys
-import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -44,7 +42,6 @@ MODULES = Path(sys.prefix) / "node" / "node_modules"
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "sdks.md"
 README = Path(__file__).parents[2] / "packages" / "client" / "README.md"
 RIGHTS = ("amazon_read", "amazon_write", "personal_data")
-NEWS = "sellingpartnerapi::notifications"
 NODE_DEADLINE_S = 90
 #: How tokens of Amazon begin, access, refresh and restricted data tokens alike.
 OF_AMAZON = re.compile(rb"Atz(?:a|r|c|\.sprdt)(?:\||%7[Cc])")
@@ -58,15 +55,6 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     folder = tmp_path_factory.mktemp("sdks")
     with own_town_at(folder, EVERGRANT_GATEWAY_PORT=str(free_port())) as town:
         yield town
-
-
-@pytest.fixture(scope="module")
-def connected(town: Town) -> tuple[Any, dict[str, Any]]:
-    """One account in Germany and France, and its selling partner."""
-    partner = town.partner("seller", marketplaces=["DE", "FR"])
-    account = town.account(partner)
-    town.consent(town.invite(account), partner)
-    return account, partner
 
 
 @pytest.fixture
@@ -99,10 +87,10 @@ class Program:
 
 
 @pytest.fixture
-def program(town: Town, connected: Any, wire: Wire) -> Iterator[Program]:
-    """A key of its own for every test; afterwards everything that was heard is looked through, and
-    what the emulator saw."""
-    account, partner = connected
+def given(town: Town, wire: Wire) -> Iterator[Program]:
+    """An account and keys of its own for every test."""
+    partner = town.partner(marketplaces=["DE", "FR"])
+    account = town.adopted(partner)
     # Without limits nobody would know whether they are kept.
     assert town.lever("GET", "/limits")["enforced"] is True
     town.lever("DELETE", "/history")
@@ -124,7 +112,13 @@ def program(town: Town, connected: Any, wire: Wire) -> Iterator[Program]:
             shop=Shop(house, partner, town=town),
         )
         yield made
-    nothing_of_amazon_was_heard(town, wire, made)
+
+
+@pytest.fixture
+def program(given: Program, town: Town, wire: Wire) -> Iterator[Program]:
+    """The same; afterwards everything that was heard is looked through, and what Amazon saw."""
+    yield given
+    nothing_of_amazon_was_heard(town, wire, given)
 
 
 def nothing_of_amazon_was_heard(town: Town, wire: Wire, program: Program) -> None:
@@ -212,3 +206,252 @@ def test_python_amazon_sp_api(
     monkeypatch.delenv("SP_API_DEFAULT_MARKETPLACE", raising=False)
     errand: Chapter = getattr(test_sdk_community, chapter)
     errand(CommunityKit(program.shop, "", program=program))
+
+
+def test_orders_of_2026_with_personal_data(program: Program) -> None:
+    [order] = program.shop.levers.orders(program.shop.id, age_seconds=3600)
+    kit = OfficialKit(program.shop, program=program)
+    api = kit.spapi.GetOrderApi(kit.client())
+    bare = api.get_order(order["order_id"]).order
+    full = api.get_order(order["order_id"], included_data=["BUYER", "RECIPIENT"]).order
+    assert (bare.buyer, bare.recipient) == (None, None)
+    assert full.buyer.buyer_name
+    assert full.recipient.delivery_address.address_line1
+
+
+# --- JavaScript -----------------------------------------------------------------------------------
+
+AMAZONS_JS = "@amazon-sp-api-release/amazon-sp-api-sdk-js"
+COMMUNITY_JS = "amazon-sp-api"
+
+#: Follows the guide's block, and goes on with its `partner`. The emulator's documents are at plain
+#: addresses, where the SDK knows only https at port 443.
+COMMUNITY_ERRAND = """
+import assert from "node:assert/strict";
+
+const { seller, order, levers, documents } = JSON.parse(process.env.KNOWN);
+const DE = "A1PA6795UKMFR9";
+const wait = (seconds) =>
+  fetch(`${levers}/clock/advance`, { method: "POST", body: JSON.stringify({ seconds }) });
+const amazons = ToGateway.prototype.createConnection;
+ToGateway.prototype.createConnection = function (options, callback) {
+  return options.host === "127.0.0.1"
+    ? net.connect({ host: options.host, port: documents })
+    : amazons.call(this, options, callback);
+};
+const call = (operation, path, query, body) => partner.callAPI({ operation, path, query, body });
+
+// --- a listing, read and changed ---
+const patches = [
+  {
+    op: "replace",
+    path: "/attributes/fulfillment_availability",
+    value: [{ fulfillment_channel_code: "DEFAULT", quantity: 8 }],
+  },
+];
+const sku = { sellerId: seller, sku: "LAMP-1" };
+const change = { productType: "PRODUCT", patches };
+const changed = await call("listingsItems.patchListingsItem", sku, { marketplaceIds: DE }, change);
+assert.equal(changed.status, "ACCEPTED");
+await wait(300);
+const asked = { marketplaceIds: DE, includedData: "fulfillmentAvailability" };
+const item = await call("listingsItems.getListingsItem", sku, asked);
+assert.equal(item.fulfillmentAvailability[0].quantity, 8);
+const nobody = { sellerId: seller, sku: "NOBODY" };
+await assert.rejects(call("listingsItems.getListingsItem", nobody, { marketplaceIds: DE }), {
+  code: "NOT_FOUND",
+});
+
+// --- a feed: uploaded, processed, its report read ---
+const contentType = "application/json; charset=UTF-8";
+const place = await call("feeds.createFeedDocument", {}, {}, { contentType });
+const header = { sellerId: seller, version: "2.0", issueLocale: "en_US" };
+const message = { messageId: 1, sku: "LAMP-1", operationType: "PATCH", ...change };
+const content = JSON.stringify({ header, messages: [message] });
+await partner.upload(place, { content, contentType });
+const { feedId } = await call("feeds.createFeed", {}, {}, {
+  feedType: "JSON_LISTINGS_FEED",
+  marketplaceIds: [DE],
+  inputFeedDocumentId: place.feedDocumentId,
+});
+await wait(300);
+const feed = await call("feeds.getFeed", { feedId });
+assert.equal(feed.processingStatus, "DONE");
+const result = { feedDocumentId: feed.resultFeedDocumentId };
+const report = await partner.download(await call("feeds.getFeedDocument", result));
+assert.equal(JSON.parse(report).summary.messagesProcessed, 1);
+
+// --- a report ---
+const reportType = "GET_FLAT_FILE_OPEN_LISTINGS_DATA";
+const wish = { reportType, marketplaceIds: [DE] };
+const { reportId } = await call("reports.createReport", {}, {}, wish);
+await wait(300);
+const { reportDocumentId } = await call("reports.getReport", { reportId });
+const lines = await partner.download(await call("reports.getReportDocument", { reportDocumentId }));
+assert(lines.split("\\r\\n").some((line) => line.startsWith("LAMP-1\\t")));
+
+// --- an order, bare and with personal data ---
+const orderId = { orderId: order };
+const bare = await call("orders.getOrder", orderId);
+assert.equal(bare.AmazonOrderId, order);
+assert(!bare.BuyerInfo?.BuyerName);
+const { restrictedDataToken } = await call("tokens.createRestrictedDataToken", {}, {}, {
+  restrictedResources: [
+    {
+      method: "GET",
+      path: `/orders/v0/orders/${order}`,
+      dataElements: ["buyerInfo", "shippingAddress"],
+    },
+  ],
+});
+const full = await partner.callAPI({
+  operation: "orders.getOrder",
+  path: orderId,
+  restricted_data_token: restrictedDataToken,
+});
+assert(full.BuyerInfo.BuyerName && full.ShippingAddress.AddressLine1);
+
+// --- without a grant ---
+assert(Array.isArray(await call("notifications.getDestinations")));
+console.log("done");
+"""
+
+
+def node_or_skip(package: str) -> str:
+    node = shutil.which("node")
+    if node is None or not (MODULES / package).is_dir():
+        pytest.skip(f"LOUD: no Node or no {package} here; install Node and run `make node-sdk`")
+    return node
+
+
+def run_node(folder: Path, script: str, package: str, **surroundings: str) -> str:
+    """The last line that a script prints; it sees nothing but what is given."""
+    node = node_or_skip(package)
+    (folder / "errand.mjs").write_text(script)
+    (folder / "node_modules").symlink_to(MODULES)
+    done = subprocess.run(
+        [node, "errand.mjs"],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "HOME": str(folder), **surroundings},
+        capture_output=True,
+        text=True,
+        timeout=NODE_DEADLINE_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.strip().splitlines()[-1]
+
+
+def surroundings(program: Program) -> dict[str, str]:
+    """As guide and README want them."""
+    return {
+        "EVERGRANT_URL": program.evergrant_url,
+        "GATEWAY_URL": program.gateway,
+        "EVERGRANT_API_KEY": program.api_key,
+        "CONNECTION_KEY": program.connection_key,
+        "ACCOUNT_ID": program.account_id,
+    }
+
+
+def test_amazons_own_sdk_for_javascript(program: Program, tmp_path: Path) -> None:
+    """The errand of the emulator's own tests as it stands, with two other addresses."""
+    shop = program.shop
+    shop.levers.listings(shop.id, sku="LAMP-1", stock=3, price=19.9)
+    order, *_others = shop.levers.orders(shop.id, count=5, age_seconds=3600)
+    known = {
+        "addresses": {**shop.amazon.addresses, "lwa": program.gateway, "eu": program.gateway},
+        "client_id": program.account_id,
+        "client_secret": program.api_key,
+        "refresh_token": program.connection_key,
+        "seller": shop.id,
+        "order": order,
+        "now": shop.ago().isoformat(),
+    }
+    said = run_node(tmp_path, ERRAND, AMAZONS_JS, EMULATOR=json.dumps(known))
+    assert said == "done"
+    assert shop.order(order["order_id"])["status"] == "SHIPPED"
+
+
+def test_amazon_sp_api_for_javascript(program: Program, tmp_path: Path) -> None:
+    shop = program.shop
+    shop.levers.listings(shop.id, sku="LAMP-1", stock=3, price=19.9)
+    [order] = shop.levers.orders(shop.id, age_seconds=3600)
+    known = {
+        "seller": shop.id,
+        "order": order["order_id"],
+        "levers": shop.amazon.addresses["levers"],
+        "documents": int(shop.amazon.addresses["documents"].rpartition(":")[2]),
+    }
+    script = block("js", f'from "{COMMUNITY_JS}"') + COMMUNITY_ERRAND
+    said = run_node(
+        tmp_path, script, COMMUNITY_JS, KNOWN=json.dumps(known), **surroundings(program)
+    )
+    assert said == "done"
+
+
+# --- what guide and README say --------------------------------------------------------------------
+
+
+def blocks(language: str, page: Path = GUIDE) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(), flags=re.DOTALL)
+
+
+def block(language: str, holding: str) -> str:
+    [found] = [one for one in blocks(language) if holding in one]
+    return found
+
+
+@pytest.mark.parametrize("package", [AMAZONS_JS, COMMUNITY_JS])
+def test_the_guides_javascript_runs(program: Program, tmp_path: Path, package: str) -> None:
+    script = block("js", f'from "{package}"')
+    assert run_node(tmp_path, script, package, **surroundings(program)) == "DE FR"
+
+
+def run_python(program: Program, script: str, folder: Path) -> str:
+    """As a program of its own; Amazon's address in Europe becomes the emulator's."""
+    moved = script.replace(
+        "https://sellingpartnerapi-eu.amazon.com", program.shop.amazon.addresses["eu"]
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", moved],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "HOME": str(folder), **surroundings(program)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("number", range(2))
+def test_the_guides_python_runs(program: Program, tmp_path: Path, number: int) -> None:
+    assert run_python(program, blocks("python")[number], tmp_path) == "DE FR"
+
+
+def test_no_block_of_the_guide_is_left_out() -> None:
+    assert (len(blocks("python")), len(blocks("js"))) == (2, 2)
+
+
+@pytest.fixture
+def straight(given: Program, town: Town) -> Program:
+    """The program with a key that gives access tokens, too."""
+    rights = [*RIGHTS, "access_tokens"]
+    key = town.house.ask("POST", "/v1/api-keys", {"name": "program", "rights": rights})
+    return replace(given, api_key=key["secret"])
+
+
+#: What each block of the client's README prints, in turn.
+SAID = ["200 2", r"200 \d+", "200", "200", r"2\n1", "2", "True"]
+
+
+@pytest.mark.parametrize("number", range(len(SAID)))
+def test_the_readme_of_the_client_runs(straight: Program, tmp_path: Path, number: int) -> None:
+    straight.shop.levers.orders(straight.shop.id, age_seconds=3600)
+    said = run_python(straight, blocks("python", README)[number], tmp_path)
+    assert re.fullmatch(SAID[number], said), said
+
+
+def test_no_block_of_the_readme_is_left_out() -> None:
+    assert len(blocks("python", README)) == len(SAID)
