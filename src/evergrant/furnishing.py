@@ -81,7 +81,14 @@ def furnished(
         invitation_life=invitation_life,
     )
     tokens = Tokens(
-        store=store, clock=clock, vault=vault, registry=registry, lwa=sockets.lwa, bell=bell
+        store=store,
+        clock=clock,
+        vault=vault,
+        registry=registry,
+        lwa=sockets.lwa,
+        bell=bell,
+        selling_partner_api=sockets.selling_partner_api,
+        marketplaces=marketplaces,
     )
     limits = Limits(store, clock, sockets.budgets)
     return Desk(

@@ -133,7 +133,7 @@ def test_locks_are_hashed_and_name_no_index() -> None:
 
 #: Verbs that ask their clock again, and why: something outside the house took its time.
 ASKED_AGAIN = {
-    "tokens/__init__.py:mint": "how long an access token lives is judged after the flight",
+    "tokens/__init__.py:_live": "how long an access token lives is judged after the flight",
 }
 
 
