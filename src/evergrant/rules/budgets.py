@@ -140,6 +140,7 @@ _SLOWER, _SLOWER_ALONE = 1.003, 1.007
 # A larger burst is never spent to its last instant: calls that were let go early and arrive late
 # meet those that were let go after them.
 _MARGIN_OF_BURST, _LEAST_MARGIN_S, _MOST_MARGIN_S = 0.004, 0.02, 0.25
+_MOST_OF_BURST = 0.1  # or one token
 
 
 def margin_s(plan: Plan) -> float:
@@ -150,7 +151,7 @@ def margin_s(plan: Plan) -> float:
         return (_SLOWER_ALONE - 1.0) / plan.rate_per_s
     refill_s = plan.burst / plan.rate_per_s
     wanted_s = min(max(_MARGIN_OF_BURST * refill_s, _LEAST_MARGIN_S), _MOST_MARGIN_S)
-    return min(wanted_s, (plan.burst - 1) / plan.rate_per_s)
+    return min(wanted_s, max(_MOST_OF_BURST * plan.burst, 1.0) / plan.rate_per_s)
 
 
 def _pace_s(plan: Plan) -> float:
