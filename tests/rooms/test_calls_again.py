@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from evergrant.calls import Again, Asked, Calls, Leave, Tried
-from evergrant.errors import AmazonUnavailable, OverLimit, StoreUnavailable, Throttled
+from evergrant.errors import AmazonUnavailable, InvalidInput, OverLimit, StoreUnavailable, Throttled
 from evergrant.ports.amazon import Answer
 from evergrant.rules.budgets import Importance
 from evergrant.testing.selling_partner_api import EXPIRED, error_answer
@@ -69,6 +69,36 @@ async def test_leave_at_hand_is_the_same_leave(ground: GateGround, shop: Held) -
         awaited, permits_left=0
     )
     assert leave.permits_left > 1000
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"path": "/reports/../x"},
+        {"path": f"{PATH};x"},
+        {"query": "a=%0d"},
+        {"method": "TRACE"},
+        {"ready_to_wait_s": float("nan")},
+        {"ready_to_wait_s": -1.0},
+    ],
+    ids=str,
+)
+async def test_nothing_that_would_be_refused_is_at_hand(
+    ground: GateGround, shop: Held, wish: dict[str, object]
+) -> None:
+    asked = ground.asked(shop)
+    await warm(ground, asked)
+    assert ground.calls.admit_at_hand(asked, by=PROGRAM) is not None
+    odd = dataclasses.replace(asked, **wish)  # type: ignore[arg-type]
+    assert ground.calls.admit_at_hand(odd, by=PROGRAM) is None
+    with pytest.raises(InvalidInput):
+        await ground.calls.admit(odd, by=PROGRAM)
+
+
+async def test_a_path_that_never_came_before_is_at_hand_too(ground: GateGround, shop: Held) -> None:
+    await warm(ground, ground.asked(shop))
+    other = ground.asked(shop, "/reports/2021-06-30/reports/43")
+    assert ground.calls.admit_at_hand(other, by=PROGRAM) is not None
 
 
 async def test_what_is_at_hand_is_believed_for_a_moment_only(

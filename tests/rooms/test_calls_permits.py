@@ -14,7 +14,7 @@ from evergrant.errors import OverLimit, StoreUnavailable
 from evergrant.ports.budgets import Queued, Taken, Wish
 from evergrant.rules.budgets import Importance, Plan
 from tests.rooms.gate_ground import ToldBudgets
-from tests.rooms.permit_ground import FAST, SLOW, SMALL, House, busy, over_limit
+from tests.rooms.permit_ground import FAST, SLOW, SMALL, Gated, House, busy, over_limit
 
 
 @pytest.fixture
@@ -88,6 +88,24 @@ async def test_of_many_calls_only_those_wait_whose_turn_can_come_in_time(house: 
             await house.time.result(task)
     assert house.time.at_s < 3.5
     assert house.budgets.standing() == []
+
+
+async def test_who_comes_while_an_impatient_one_is_refused_gets_a_place_at_once(
+    house: House,
+) -> None:
+    budgets = Gated(house.time.clock)
+    process = house.process(budgets)
+    line = house.line(SLOW, process)
+    await budgets.drain(line.shares)
+    impatient = house.waiting(line, "a", 0.0, process)
+    await house.time.settle()
+    patient = house.waiting(line, "a", 10.0, process)
+    assert budgets.standing() == []
+    budgets.gate.set()
+    await house.time.settle()
+    await over_limit(impatient)
+    assert len(budgets.standing()) == 1
+    assert (await house.time.result(patient)).queued
 
 
 async def test_nobody_waits_longer_than_it_said(house: House) -> None:

@@ -256,8 +256,12 @@ class Calls:
 
     def _ready_at_hand(self, asked: Asked, by: Caller) -> Ready | None:
         """Nothing is said of what is wrong or missing; `_ready` does."""
-        operation = self._paths.at_hand(asked.method, asked.path, asked.query)
-        if operation is None or operation.scope is not None or not may(operation, asked, by):
+        try:
+            operation = self._paths.read(asked.method, asked.path, asked.query)
+            self._patience_s(asked)
+        except InvalidInput:
+            return None
+        if operation.scope is not None or not may(operation, asked, by):
             return None
         restricted = needs_restricted(operation, asked)
         token = self._tokens.at_hand(operation, asked, restricted=restricted, by=by)

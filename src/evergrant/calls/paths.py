@@ -44,13 +44,6 @@ class Paths:
         self._most = most
         self._known: dict[tuple[str, str], Operation] = {}
 
-    def at_hand(self, method: str, path: str, query: str) -> Operation | None:
-        """The operation, if this path came before and the query is one; else `read` says more."""
-        operation = self._known.get((method, path))
-        if operation is None or (query and not _is_query(query)):
-            return None
-        return operation
-
     def read(self, method: str, path: str, query: str) -> Operation:
         """Raises InvalidInput."""
         operation = self._known.get((method, path))

@@ -196,6 +196,8 @@ class Permits:
         turn.due_s = now_s + max(answer.seconds, _SOONEST_S)
         turn.likely_s = now_s + max(answer.turn_in_s, answer.seconds, _SOONEST_S)
         line.refuse_late(turn, now_s)
+        if not in_line:
+            turn.due_s = now_s  # whoever came meanwhile and waits wants a place at once
 
     async def _pause(self, line: Line) -> None:
         """Until somebody is due, or comes, or goes."""
