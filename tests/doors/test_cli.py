@@ -65,7 +65,8 @@ def test_what_the_issue_asks_for_is_there() -> None:
             )
         ),
         *("operator add", "operator list", "operator disable"),
-        *("apikey add", "apikey list", "apikey revoke"),
+        *(f"apikey {verb}" for verb in ("add", "list", "show", "rotate", "revoke")),
+        *(f"connectionkey {verb}" for verb in ("add", "list", "show", "rotate", "revoke")),
     }
 
 

@@ -9,6 +9,7 @@ import logging
 import secrets
 import threading
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from typing import Any
 
 import httpx2
@@ -147,6 +148,65 @@ async def test_a_revoked_connection_key_is_none(house: House, http: httpx2.Async
     await house.desk.people.revoke_connection_key(key.id, by=SYSTEM)
     house.fakes.clock.move(seconds=2)
     refused(await http.post(PATH, data=fields), 400, "invalid_grant")
+
+
+async def test_a_connection_key_that_has_ended_is_none(
+    house: House, http: httpx2.AsyncClient
+) -> None:
+    account_id = await house.account()
+    fields = await form(house, account_id)
+    people, clock = house.desk.people, house.fakes.clock
+    ends_at = clock.now() + timedelta(minutes=5)
+    ending = await people.add_connection_key(account_id, expires_at=ends_at, by=SYSTEM)
+    fields |= {"refresh_token": ending.secret.reveal()}
+    assert (await http.post(PATH, data=fields)).status_code == 200
+    new = await people.rotate_connection_key(ending.key.id, overlap=timedelta(minutes=1), by=SYSTEM)
+    assert (await http.post(PATH, data=fields)).status_code == 200
+    clock.move(minutes=1)
+    refused(await http.post(PATH, data=fields), 400, "invalid_grant")
+    answer = await http.post(PATH, data=fields | {"refresh_token": new.secret.reveal()})
+    assert answer.status_code == 200
+
+
+async def test_an_api_key_that_has_ended_is_a_wrong_client(
+    house: House, http: httpx2.AsyncClient
+) -> None:
+    fields = await form(house, await house.account())
+    caller = await house.desk.people.authenticate(fields["client_secret"])
+    await house.desk.people.rotate_api_key(caller.id, overlap=timedelta(0), by=SYSTEM)
+    assert refused(await http.post(PATH, data=fields), 401, "invalid_client") == REFUSED_CLIENT
+
+
+async def test_a_key_of_certain_accounts_ends_there(house: House, http: httpx2.AsyncClient) -> None:
+    mine, sibling = await house.account(), await house.account()
+    made = await house.desk.people.add_api_key(
+        name="script", rights=["access_tokens"], account_ids=[mine], by=SYSTEM
+    )
+    for account_id, allowed in ((mine, True), (sibling, False)):
+        fields = await form(house, account_id) | {"client_secret": made.secret.reveal()}
+        # Also when it lies in memory already.
+        await house.desk.tokens.mint(account_id, by=SYSTEM)
+        answer = await http.post(PATH, data=fields)
+        if allowed:
+            assert house.about(answer.json()["access_token"]) == mine
+        else:
+            refused(answer, 400, "invalid_grant")
+    grantless = {
+        "grant_type": "client_credentials",
+        "client_id": house.application_id,
+        "client_secret": made.secret.reveal(),
+        "scope": NOTIFICATIONS_SCOPE,
+    }
+    refused(await http.post(PATH, data=grantless), 400, "unauthorized_client")
+
+
+async def test_rights_of_the_gateway_are_none_to_access_tokens(
+    house: House, http: httpx2.AsyncClient
+) -> None:
+    fields = await form(house, await house.account())
+    key = await house.api_key("amazon_read", "amazon_write", "personal_data", "data_plane")
+    answer = await http.post(PATH, data=fields | {"client_secret": key})
+    refused(answer, 400, "unauthorized_client")
 
 
 async def test_a_key_of_another_instance_does_not_learn_that_the_account_exists(

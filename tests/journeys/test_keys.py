@@ -1,14 +1,19 @@
-"""A new key for the safe while everybody is being served, and a copy of the database elsewhere."""
+"""Keys over several processes: those of programs end everywhere within a moment, that of the safe
+is replaced while everybody is being served, and a copy of the database opens elsewhere."""
 
 from __future__ import annotations
 
 import shutil
 import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import httpx2
 import pytest
 
-from demo.stage import Evergrant, Stage
+from demo.stage import Evergrant, Stage, wait_for
 from tests.journeys.conftest import Town
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("keys")]
@@ -74,3 +79,138 @@ def test_a_dump_is_a_way_to_another_server(town: Town, tmp_path: Path) -> None:
     shown = moved.cli_json("account", "show", account["id"])
     assert shown["authorization"]["state"] == "active"
     assert moved.cli_json("token", account["id"])["expires_in"] > 0
+
+
+# --- keys of programs, on two processes -----------------------------------------------------------
+
+
+@dataclass
+class Street:
+    """Two server processes on one database, a connected account and its sibling."""
+
+    town: Town
+    servers: tuple[str, str]
+    account: Any
+    sibling: Any
+
+    def api_key(self, **wishes: Any) -> Any:
+        wish = {"rights": ["access_tokens"], "account_ids": [self.account["id"]], **wishes}
+        return self.town.house.ask("POST", "/v1/api-keys", {"name": "program", **wish})
+
+    def connection_key(self, account: Any, **wishes: Any) -> Any:
+        path = f"/v1/accounts/{account['id']}/connection-keys"
+        return self.town.house.ask("POST", path, wishes)
+
+    def direct(self, api_key: Any, account: Any) -> list[int]:
+        """How each process answers who asks for an access token."""
+        path = f"/v1/accounts/{account['id']}/access-token"
+        sent = {"authorization": f"Bearer {api_key['secret']}"}
+        return [
+            httpx2.get(f"{url}{path}", headers=sent, timeout=30, trust_env=False).status_code
+            for url in self.servers
+        ]
+
+    def as_lwa(self, api_key: Any, connection_key: Any) -> list[str]:
+        """What each process answers an SDK: "200", or LWA's word for the refusal."""
+        form = {
+            "grant_type": "refresh_token",
+            "client_id": "sdk",
+            "client_secret": api_key["secret"],
+            "refresh_token": connection_key["secret"],
+        }
+        answers = [
+            httpx2.post(f"{url}/auth/o2/token", data=form, timeout=30, trust_env=False)
+            for url in self.servers
+        ]
+        return [one.json().get("error", str(one.status_code)) for one in answers]
+
+    def in_a_minute(self) -> str:
+        """By Evergrant's clock."""
+        ahead = float(self.town.clock_file.read_text())
+        return (datetime.now(UTC) + timedelta(seconds=ahead + 60)).isoformat()
+
+
+@pytest.fixture(scope="module")
+def street(town: Town) -> Street:
+    # Beside the first test's second server: it has its own name and ports.
+    second = town.evergrant.another("second of the street", "serve")
+    one, two = town.adopted(town.partner()), town.adopted(town.partner())
+    return Street(town, (town.evergrant.url, second.url), one, two)
+
+
+def test_a_key_of_one_account_opens_that_one_on_every_process(street: Street) -> None:
+    cli = street.town.evergrant.cli_json
+    key = cli(
+        *("apikey", "add", "program", "--right", "access_tokens"),
+        *("--account", street.account["id"], "--expires", street.in_a_minute()),
+    )
+    own, other = street.connection_key(street.account), street.connection_key(street.sibling)
+    assert street.direct(key, street.account) == [200, 200]
+    assert street.direct(key, street.sibling) == [404, 404]
+    assert street.as_lwa(key, own) == ["200", "200"]
+    assert street.as_lwa(key, other) == ["invalid_grant", "invalid_grant"]
+    shown = cli("apikey", "show", key["id"])
+    assert shown["account_ids"] == [street.account["id"]]
+    assert shown["last_used_at"] is not None
+
+
+@dataclass
+class Keys:
+    """API keys, or connection keys, by the same few verbs."""
+
+    street: Street
+    kind: str
+    program: Any  # the API key beside which connection keys are used
+
+    def make(self, **wishes: Any) -> Any:
+        if self.kind == "api key":
+            return self.street.api_key(**wishes)
+        return self.street.connection_key(self.street.account, **wishes)
+
+    def path(self, key: Any) -> str:
+        if self.kind == "api key":
+            return f"/v1/api-keys/{key['id']}"
+        return f"/v1/accounts/{self.street.account['id']}/connection-keys/{key['id']}"
+
+    def rotate(self, key: Any, overlap_s: int) -> Any:
+        path = f"{self.path(key)}/rotate"
+        return self.street.town.house.ask("POST", path, {"overlap_s": overlap_s})
+
+    def opens(self, key: Any) -> bool:
+        """Both processes say the same, or it is asked again: one of them may remember."""
+        if self.kind == "api key":
+            said: list[Any] = self.street.direct(key, self.street.account)
+        else:
+            said = self.street.as_lwa(self.program, key)
+        assert set(said) <= {200, 401, "200", "invalid_grant"}, said
+        return any(one in (200, "200") for one in said)
+
+
+@pytest.mark.parametrize("kind", ["api key", "connection key"])
+def test_a_key_ends_on_every_process(street: Street, kind: str) -> None:
+    keys = Keys(street, kind, street.api_key())
+
+    def ends(key: Any) -> None:
+        # In each process by itself it may be remembered for a second.
+        wait_for("the end of a key everywhere", lambda: not keys.opens(key), within_s=10)
+
+    revoked = keys.make()
+    assert keys.opens(revoked)
+    assert street.town.house.send("DELETE", keys.path(revoked)).status_code == 204
+    ends(revoked)
+
+    replaced = keys.make()
+    assert keys.opens(replaced)
+    successor = keys.rotate(replaced, 0)
+    ends(replaced)
+    assert keys.opens(successor)
+
+    beside = keys.make()
+    ending = keys.make(expires_at=street.in_a_minute())
+    successor = keys.rotate(beside, 60)
+    for key in (beside, ending, successor):
+        assert keys.opens(key)
+    street.town.move_clocks(61)
+    for key in (beside, ending):
+        ends(key)
+    assert keys.opens(successor)
