@@ -76,19 +76,21 @@ class AiohttpUpstream:
         headers = _headers(request, self._user_agent)
         body = request.body
         failure: AmazonUnavailable
-        stall = asyncio.timeout(None)
         streamed = None
         if body is not None and not isinstance(body, bytes):
-            streamed = _Streamed(body, stall, self._timeout_s)
+            streamed = _Streamed(body, self._timeout_s)
         try:
-            async with stall:
-                answer = await session.request(
-                    request.method,
-                    URL(request.endpoint + request.target, encoded=True),
-                    headers=headers,
-                    data=body if streamed is None else streamed.pieces(),
-                    allow_redirects=False,
-                )
+            asking = session.request(
+                request.method,
+                URL(request.endpoint + request.target, encoded=True),
+                headers=headers,
+                data=body if streamed is None else streamed.pieces(),
+                allow_redirects=False,
+            )
+            if streamed is None:
+                return _Answer(await asking)
+            async with streamed.stall:
+                answer = await asking
             return _Answer(answer)
         except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
             failure = _unavailable(f"was not reached ({type(error).__name__})", sent=False)
@@ -175,24 +177,24 @@ class _Answer:
 class _Streamed:
     """A body on its way to Amazon. While Amazon takes none of it, a clock runs."""
 
-    def __init__(
-        self, body: AsyncIterator[bytes], stall: asyncio.Timeout, timeout_s: float
-    ) -> None:
+    def __init__(self, body: AsyncIterator[bytes], timeout_s: float) -> None:
         self._body = body
-        self._stall: asyncio.Timeout | None = stall
         self._timeout_s = timeout_s
         self._now = asyncio.get_running_loop().time
+        self._watched = True
+        #: Ends the wait for an answer.
+        self.stall = asyncio.timeout(None)
 
     async def pieces(self) -> AsyncIterator[bytes]:
         async for piece in self._body:
-            if self._stall is not None:
-                self._stall.reschedule(self._now() + self._timeout_s)
+            if self._watched:
+                self.stall.reschedule(self._now() + self._timeout_s)
             yield piece
-            if self._stall is not None:
-                self._stall.reschedule(None)
+            if self._watched:
+                self.stall.reschedule(None)
 
     def stop_watching(self) -> None:
-        self._stall = None
+        self._watched = False
 
 
 async def _once(
