@@ -100,6 +100,7 @@ def test_every_error_is_in_the_tree_and_has_a_code_of_its_own() -> None:
         ["docs/api_page.py", "--check"],
         ["docs/checks_page.py", "--check"],
         ["docs/emulator_pages.py", "--check"],
+        ["docs/operations_table.py", "--check"],
     ],
     ids=lambda command: command[0],
 )
