@@ -81,7 +81,7 @@ class Program:
             else:
                 raw.append((b"transfer-encoding", b"chunked"))
         path, _, query = (target.encode() if isinstance(target, str) else target).partition(b"?")
-        self._scope = {
+        self._scope: dict[str, Any] = {
             "type": "http",
             "asgi": {"version": "3.0"},
             "http_version": "1.1",

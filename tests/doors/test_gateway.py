@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
 from evergrant.calls.values import Leave, Outcome
 from evergrant.entrances.gateway.exchange import KEPT, Exchange
+from evergrant.entrances.ops import Meters
+from evergrant.entrances.serve import Doors, compose
 from evergrant.testing.upstream import Played
 from tests.doors.gateway_house import (
     EVERYTHING,
@@ -450,3 +453,35 @@ async def test_a_refused_upload_is_read_to_its_end(house: House) -> None:
     program = Program(house.door, "POST", FEEDS, [("expect", "100-continue")], [b"x" * 50_000] * 10)
     assert (await program.run()).status == 401
     assert program.taken == 0
+
+
+async def test_another_protocol_is_no_answer(house: House, told: Told) -> None:
+    bearer = await house.bearer(await house.account())
+    house.fakes.upstream.play(Played(status=101, headers=[(b"upgrade", b"h2c")], pieces=()))
+    refused(await house.ask("GET", PARTICIPATIONS, bearer), 502, "amazon_unavailable")
+    assert len(told) == house.fakes.upstream.closed == 1
+
+
+# --- where it is mounted ------------------------------------------------------------------------
+
+
+async def test_below_a_path_and_under_a_name(house: House) -> None:
+    doors = Doors(ops=house.door, gateway=house.door)
+    app = compose(doors, Meters(), 1024, ["amazon.house.example"])
+    bearer = await house.bearer(await house.account())
+    sku = "/listings/2021-08-01/items/A1/a%2Fb?marketplaceIds=A1PA6795UKMFR9"
+    answer = await Program(app, "GET", f"/gateway{sku}", bearer).run()
+    assert (answer.status, answer.whole) == (200, True)
+    program = Program(app, "PUT", sku, bearer, b"x" * 10_000)
+    program._scope["headers"][0] = (b"host", b"Amazon.house.example:8080")
+    assert (await program.run()).status == 200
+    for strange in ("/%67ateway" + sku, "/gateway/../gateway" + sku, "/gateway/%2e%2e" + sku):
+        program = Program(app, "GET", strange, bearer)
+        program._scope["path"] = unquote(strange.partition("?")[0])
+        assert (await program.run()).status in (400, 403, 404)
+    form = json.dumps({"grant_type": "refresh_token"}).encode()
+    json_type = [("content-type", "application/json")]
+    answer = await Program(app, "POST", "/gateway/auth/o2/token", json_type, form).run()
+    assert (answer.status, answer.json()["error"]) == (400, "invalid_request")
+    assert [seen.request.target for seen in house.fakes.upstream.seen] == [sku, sku]
+    assert len(house.fakes.upstream.seen[1].body) == 10_000

@@ -23,8 +23,8 @@ from tests.doors.gateway_far_end import (
 from tests.doors.gateway_house import FEEDS, PARTICIPATIONS, House, served, until
 
 MIB = 2**20
-#: 2 GiB each way take about half a minute; `EVERGRANT_STREAM_MIB=2048` does that.
-SIZE = int(os.environ.get("EVERGRANT_STREAM_MIB", "256")) * MIB
+#: `GATEWAY_STREAM_MIB=2048` sends and fetches 2 GiB in all, in less than a minute.
+SIZE = int(os.environ.get("GATEWAY_STREAM_MIB", "256")) * MIB
 
 
 @dataclass
@@ -278,3 +278,19 @@ async def test_a_head_keeps_its_length(stage: Stage) -> None:
         assert headers["x-amzn-requestid"] == "far"
         near.writer.write(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
         assert (await near.head())[0] == 401
+
+
+async def test_a_connection_serves_on_after_a_long_call(stage: Stage) -> None:
+    """By then somebody has looked whether the program is still there."""
+    async with near_end(stage.port, "GET", f"{PARTICIPATIONS}?hold=1", *stage.who) as near:
+        await until(lambda: len(stage.far.heads) == 1)
+        await asyncio.sleep(0.2)
+        stage.far.held.set()
+        for _ in range(3):
+            status, headers = await near.head()
+            assert status == 200
+            assert await near.count(int(headers["content-length"])) == 2
+            again = [f"GET {PARTICIPATIONS}?x=1 HTTP/1.1", "host: x", *stage.who, "", ""]
+            near.writer.write("\r\n".join(again).encode())
+        await near.head()
+    assert len(stage.far.heads) == 4

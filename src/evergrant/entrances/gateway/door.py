@@ -27,7 +27,7 @@ from evergrant.calls.values import NOT_SENT, Asked, Leave, Outcome
 from evergrant.desk import Desk
 from evergrant.entrances import problems
 from evergrant.entrances.gateway import asking, headers, refusals
-from evergrant.entrances.gateway.exchange import Exchange, Gone
+from evergrant.entrances.gateway.exchange import IDLE_S, Exchange, Gone
 from evergrant.entrances.gateway.passes import PATH as TOKEN_PATH
 from evergrant.entrances.gateway.passes import Passes
 from evergrant.errors import AmazonUnavailable, EvergrantError, InvalidInput, TooLarge
@@ -107,11 +107,14 @@ class GatewayDoor:
             request_id = read.request_id or request_id
             exchange.take(read)
             if scope["path"] == TOKEN_PATH:
-                await self._passes.token(scope, receive, send)
+                async with asyncio.timeout(IDLE_S):
+                    await self._passes.token(scope, receive, send)
                 return
             refused = await self._serve(scope, exchange, read, request_id)
         except Gone:
             return
+        except TimeoutError:
+            refused = _late()
         except asyncio.CancelledError:
             if not (exchange.gone or exchange.idle):
                 raise
@@ -119,8 +122,7 @@ class GatewayDoor:
             if task is not None:
                 task.uncancel()
             if exchange.idle and not exchange.started:
-                detail = "The body did not arrive: for too long there came nothing more of it."
-                refused = problems.of_row("bad_request", detail=detail, status=408)
+                refused = _late()
         except EvergrantError as error:
             if exchange.started:
                 # The answer broke off, and the server cuts the connection.
@@ -238,6 +240,8 @@ class GatewayDoor:
                 )
             )
             ended, retry_after_s = _noted(answer)
+            if answer.status < 200:
+                raise AmazonUnavailable("Amazon changed the protocol.", facts={"sent": True})
             pieces = answer.pieces()
             if answer.status >= 400:
                 head, whole = await _head(pieces)
@@ -316,6 +320,11 @@ class GatewayDoor:
         if second != self._date[0]:
             self._date = second, now.strftime("%Y%m%dT%H%M%SZ").encode()
         return self._date[1]
+
+
+def _late() -> problems.Problem:
+    detail = "The body did not arrive: for too long there came nothing more of it."
+    return problems.of_row("bad_request", detail=detail, status=408)
 
 
 def _target(scope: Scope) -> tuple[str, str]:
