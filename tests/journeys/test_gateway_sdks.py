@@ -151,10 +151,8 @@ OF_BOTH = [
     "sellers",
     "listings",
     "stock_and_price_by_feed",
-    "catalogue",
     "orders",
     "orders_v0_with_personal_data",
-    "shipping",
     "reports",
     "notifications",
 ]
@@ -199,7 +197,7 @@ def test_amazons_own_sdk_for_python(program: Program, chapter: str) -> None:
     errand(OfficialKit(program.shop, program=program))
 
 
-@pytest.mark.parametrize("chapter", [*OF_BOTH, "orders_v0_page_by_page"])
+@pytest.mark.parametrize("chapter", OF_BOTH)
 def test_python_amazon_sp_api(
     program: Program, chapter: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -231,6 +229,7 @@ import assert from "node:assert/strict";
 
 const { seller, order, levers, documents } = JSON.parse(process.env.KNOWN);
 const DE = "A1PA6795UKMFR9";
+const VERSIONS = { listingsItems: { version: "2021-08-01" } };
 const wait = (seconds) =>
   fetch(`${levers}/clock/advance`, { method: "POST", body: JSON.stringify({ seconds }) });
 const amazons = ToGateway.prototype.createConnection;
@@ -239,7 +238,9 @@ ToGateway.prototype.createConnection = function (options, callback) {
     ? net.connect({ host: options.host, port: documents })
     : amazons.call(this, options, callback);
 };
-const call = (operation, path, query, body) => partner.callAPI({ operation, path, query, body });
+const call = (operation, path, query, body) =>
+  // The SDK takes the oldest version that it knows, unless it is told another.
+  partner.callAPI({ operation, path, query, body, options: VERSIONS[operation.split(".")[0]] });
 
 // --- a listing, read and changed ---
 const patches = [
@@ -387,6 +388,45 @@ def test_amazon_sp_api_for_javascript(program: Program, tmp_path: Path) -> None:
         tmp_path, script, COMMUNITY_JS, KNOWN=json.dumps(known), **surroundings(program)
     )
     assert said == "done"
+
+
+#: Follows the guide's block; two hours later the pass is none any longer. (For a moment the gateway
+#: may still remember it.)
+LATER = """
+import { renameSync } from "node:fs";
+
+const { levers, clock, later } = JSON.parse(process.env.KNOWN);
+const before = partner.access_token;
+renameSync(later, clock);
+const body = JSON.stringify({ seconds: 7200 });
+await fetch(`${levers}/clock/advance`, { method: "POST", body });
+for (const giveUp = Date.now() + 10_000; partner.access_token === before && Date.now() < giveUp; ) {
+  await partner.callAPI({ operation: "sellers.getAccount" });
+  await new Promise((wake) => setTimeout(wake, 300));
+}
+console.log(partner.access_token === before ? "the same" : "another");
+"""
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="the gateway refuses a pass that is over in words of its own; this SDK asks for another "
+    "only after 403 with Amazon's 'The access token you provided has expired.'",
+)
+def test_amazon_sp_api_gets_another_pass_in_time(program: Program, tmp_path: Path) -> None:
+    clock = program.shop.town.clock_file
+    later = tmp_path / "later"
+    later.write_text(str(float(clock.read_text()) + 7200))
+    known = {
+        "levers": program.shop.amazon.addresses["levers"],
+        "clock": str(clock),
+        "later": str(later),
+    }
+    script = block("js", f'from "{COMMUNITY_JS}"') + LATER
+    said = run_node(
+        tmp_path, script, COMMUNITY_JS, KNOWN=json.dumps(known), **surroundings(program)
+    )
+    assert said == "another"
 
 
 # --- what guide and README say --------------------------------------------------------------------
