@@ -112,7 +112,9 @@ moves = st.lists(
 @given(plan=plans, moves=moves)
 def test_amazon_never_says_no(plan: Plan, moves: list[Move]) -> None:
     """However unevenly the calls come, as long as none is later than the margin."""
-    store, arrivals, kept = Store(), [], []
+    store = Store()
+    arrivals: list[float] = []
+    kept: list[tuple[float, float, int]] = []
     for move in moves:
         store.now_s += move.after_paces * plan.interval_s
         for taken_s, until_s, permits in [keep for keep in kept if keep[1] <= store.now_s]:
@@ -140,7 +142,8 @@ def test_amazon_never_says_no(plan: Plan, moves: list[Move]) -> None:
 
 @given(plan=plans, moves=moves)
 def test_never_more_than_the_plan_in_any_window(plan: Plan, moves: list[Move]) -> None:
-    store, granted = Store(), []
+    store = Store()
+    granted: list[float] = []
     for move in moves:
         store.now_s += move.after_paces * plan.interval_s
         answer = store.take(Wish(shares=[share(plan)], ticket=move.ticket, most=move.most))
@@ -154,7 +157,8 @@ def test_never_more_than_the_plan_in_any_window(plan: Plan, moves: list[Move]) -
 @pytest.mark.parametrize("plan", [Plan(1, 1), Plan(1, 2), Plan(10, 20), Plan(0.01, 5)])
 def test_the_margin_is_all_that_is_forgiven(plan: Plan) -> None:
     """The first calls are held up and crowd in before the others."""
-    store, granted_s = Store(), []
+    store = Store()
+    granted_s: list[float] = []
     while len(granted_s) < plan.burst + 3:
         answer = store.take(Wish(shares=[share(plan)], ticket="a"))
         if isinstance(answer, Taken):

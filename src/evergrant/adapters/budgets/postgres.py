@@ -111,7 +111,7 @@ class PostgresBudgets:
                     self._conninfo, connect_timeout=round(self.PATIENCE_S)
                 )
                 async with connection:
-                    await connection.execute(_ANSWER, ([], "[]", None))
+                    await connection.execute("SELECT 1 FROM budgets LIMIT 0")
         except StoreUnavailable as error:
             if isinstance(error.__cause__, psycopg.OperationalError):
                 raise StoreUnavailable(f"The database does not answer: {error.__cause__}") from None
@@ -260,7 +260,7 @@ def _to_make(together: Sequence[Ask]) -> tuple[list[Any], ...]:
     shares = {share.bucket: share for ask in together for share in ask.shares}.values()
     return (
         [share.bucket for share in shares],
-        [share.plan.rate_per_s for share in shares],
+        [float(share.plan.rate_per_s) for share in shares],
         [share.plan.burst for share in shares],
         [share.fixed for share in shares],
     )
