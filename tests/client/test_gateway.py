@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -78,7 +79,7 @@ def test_wishes_are_sent_and_those_of_a_request_go_first(library: str, town: Tow
     lower = [
         {name.lower(): value for name, value in headers.items()} for headers in (first, second)
     ]
-    assert lower[0]["x-evergrant-wait"] == "2.5"
+    assert lower[0]["x-evergrant-wait"] == "2.500"
     assert lower[0]["x-evergrant-data-elements"] == "buyerInfo,shippingAddress"
     assert [headers["x-request-id"] for headers in lower] == ["errand-0", "mine"]
     assert lower[1]["x-evergrant-wait"] == "0"
@@ -170,7 +171,12 @@ def test_it_is_not_reached_over_plain_http() -> None:
 
 def test_wrong_wishes_are_told_at_once(town: Town) -> None:
     evergrant = town.evergrant()
-    for wrong in ({"wait": -1}, {"wait": float("inf")}, {"data_elements": ["buyerInfo\r\nx: y"]}):
+    for wrong in (
+        {"wait": -1},
+        {"wait": math.nan},
+        {"wait": math.inf},
+        {"data_elements": ["buyerInfo\r\nx: y"]},
+    ):
         with pytest.raises(ValueError):
             evergrant.gateway("acc_1", **wrong)
     with pytest.raises(ValueError):

@@ -8,7 +8,6 @@ outcome in.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -34,6 +33,7 @@ __all__ = ["SECRETS", "Ask", "Direct", "Gateway", "Send", "Steps", "Wait", "Way"
 
 #: Asking these twice does nothing twice.
 _READING = frozenset({"GET", "HEAD"})
+_LONGEST_WAIT_S = 99_999
 #: Headers that stay with the host that they were meant for.
 SECRETS = frozenset({"authorization", "x-amz-access-token", "x-evergrant-connection"})
 
@@ -172,8 +172,8 @@ class Gateway:
         data_elements: Sequence[str] = (),
         request_id: Callable[[], str] | None = None,
     ) -> None:
-        if wait_s is not None and not (math.isfinite(wait_s) and wait_s >= 0):
-            raise ValueError("wait is in seconds, and not below zero")
+        if wait_s is not None and not 0 <= wait_s < _LONGEST_WAIT_S:
+            raise ValueError(f"wait is in seconds, from 0 to {_LONGEST_WAIT_S}")
         self.url = url
         self._request_id = request_id
         self._papers = {"authorization": f"Bearer {api_key}"}
@@ -182,7 +182,7 @@ class Gateway:
             self._papers[f"x-evergrant-{named}"] = account
         self._wishes = {}
         if wait_s is not None:
-            self._wishes["x-evergrant-wait"] = f"{wait_s:g}"
+            self._wishes["x-evergrant-wait"] = f"{wait_s:.3f}"
         if data_elements:
             self._wishes["x-evergrant-data-elements"] = ",".join(data_elements)
         for value in (*self._papers.values(), *self._wishes.values()):
