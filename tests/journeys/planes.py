@@ -1,7 +1,7 @@
 """The two data planes of the gateway, for tests that hold for both.
 
 Answers for: a town whose Evergrant decides for nginx, starting either plane, and what a program
-holds that calls through it. Does not answer for: what has to hold (``test_planes``, ``test_nginx``).
+holds that calls through it. Does not answer for: what has to hold (``test_planes``).
 """
 
 from __future__ import annotations
@@ -10,16 +10,19 @@ import json
 import os
 import shutil
 import socket
-import subprocess
-import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
 
-from demo.stage import Running, StageError, free_port, wait_for
+from demo.house import House, add_application
+from demo.stage import Running, Stage, free_port, start_emulator, start_evergrant, wait_for
+from tests.journeys.amazon_stub import Stub
 from tests.journeys.conftest import Town
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
@@ -65,6 +68,61 @@ class Plane:
 
     def error_log(self) -> str:
         return self.running.log.read_text(errors="replace") if self.running else ""
+
+    def say(self, request: bytes, *, within_s: float = 10.0) -> bytes:
+        """Sends these bytes over a connection of their own; gives all that came back until the
+        other end hung up."""
+        parts = urlsplit(self.url)
+        address = (parts.hostname or "", parts.port or 0)
+        came = b""
+        with socket.create_connection(address, timeout=within_s) as line:
+            line.sendall(request)
+            while piece := line.recv(65536):
+                came += piece
+        return came
+
+
+@contextmanager
+def town_with_stub(folder: Path) -> Iterator[tuple[Town, Stub]]:
+    """In the region `fe` there is a stub in the place of the emulator."""
+    stage = Stage.clean(folder / "stage")
+    with stage.open(), closing(Stub()) as stub:
+        clock_file = stage.folder / "clock"
+        clock_file.write_text("0")
+        emulator = start_emulator(stage, "--gentle")
+        told = emulator.marketplaces()
+        told["regions"]["fe"]["endpoint"] = stub.url
+        table = stage.folder / "with-stub.json"
+        table.write_text(json.dumps(told))
+        settings = {"EVERGRANT_CLOCK_FILE": str(clock_file), **ports()}
+        evergrant = start_evergrant(
+            stage, emulator, {**settings, "EVERGRANT_MARKETPLACES_FILE": str(table)}
+        )
+        house = House.open(evergrant)
+        try:
+            application = add_application(house, emulator)
+            instance = house.ask("POST", "/v1/instances", {"name": "ERP production"})
+            yield Town(stage, emulator, evergrant, house, application, instance, clock_file), stub
+        finally:
+            house.close()
+
+
+def stub_account(town: Town, **wishes: Any) -> dict[str, Any]:
+    """An account whose calls go to the stub."""
+    partner = town.partner(home="JP")
+    account = town.account(partner, region="fe", home_marketplace="JP", **wishes)
+    made = town.lever(
+        "POST",
+        "/world/grants",
+        {
+            "selling_partner_id": partner["selling_partner_id"],
+            "application_id": town.application["application_id"],
+            "region": "fe",
+        },
+    )
+    body = {"refresh_token": made["refresh_token"]}
+    adopted: dict[str, Any] = town.house.ask("POST", f"/v1/accounts/{account['id']}/adopt", body)
+    return adopted
 
 
 def own_stream(town: Town) -> Plane:
