@@ -112,6 +112,16 @@ async def program(desk: Desk, headers: Iterable[Header]) -> Program:
     Misconfigured, StoreUnavailable."""
     told = _read(headers)
     people = desk.people
+    shown = None
+    if told.credential.startswith(_PASS):
+        shown = await desk.tokens.read_pass(told.credential)
+        caller = await people.caller_of_key(shown.api_key_id)
+        if shown.connection_key_id:
+            account_id = await people.account_of_connection(shown.connection_key_id)
+            if account_id != shown.account_id:
+                raise NotAuthenticated("The pass and its connection key contradict each other.")
+    else:
+        caller = await people.authenticate(told.credential)
     connection = None
     if told.connection:
         connection = await people.connection_of(told.connection)
@@ -120,18 +130,8 @@ async def program(desk: Desk, headers: Iterable[Header]) -> Program:
                 "The connection key is none that we know, or a revoked one.",
                 hint="Send 'x-evergrant-connection' with a key that begins with 'egc_'.",
             )
-    if told.credential.startswith(_PASS):
-        shown = await desk.tokens.read_pass(told.credential)
-        caller = await people.caller_of_key(shown.api_key_id)
-        if shown.connection_key_id:
-            account_id = await people.account_of_connection(shown.connection_key_id)
-            if account_id != shown.account_id:
-                raise NotAuthenticated("The pass and its connection key contradict each other.")
-        if connection is not None and connection.account_id != shown.account_id:
+        if shown is not None and connection.account_id != shown.account_id:
             raise _contradiction("x-evergrant-connection")
-    else:
-        shown = None
-        caller = await people.authenticate(told.credential)
     if caller.client_instance_id is not None:
         await desk.registry.note_seen(caller.client_instance_id)
     if shown is not None:

@@ -177,6 +177,7 @@ class Exchange:
         self._look = self._loop.call_later(_FIRST_LOOK_S, self._looked)
 
     def unwatch(self) -> None:
+        self._task = None
         if self._look is not None:
             self._look.cancel()
             self._look = None
