@@ -206,6 +206,19 @@ async def test_a_caller_has_one_ticket_however_many_calls_it_makes(house: House)
     assert house.budgets.standing() == []
 
 
+async def test_whoever_is_served_by_anothers_question_leaves_the_line(house: House) -> None:
+    line = house.line(Plan(1.0, 5))
+    await house.budgets.drain(line.shares)
+    tasks = [house.waiting(line, caller) for caller in "ab"]
+    await house.time.settle()
+    assert len(house.budgets.standing()) == 2
+    # Somebody gives back what makes the bucket full.
+    await house.budgets.give_back(line.shares, 5, held_s=0.0)
+    await house.time.move(1.0)
+    assert all(task.done() for task in tasks)
+    assert house.budgets.standing() == []
+
+
 async def test_two_processes_make_all_calls_that_the_plan_permits_and_no_more(
     house: House,
 ) -> None:
