@@ -340,6 +340,39 @@ async def test_names_of_no_field_are_refused(store: Store) -> None:
             await tx.accounts.add(INSTANCE)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("example", [API_KEY, CONNECTION_KEY])
+async def test_a_key_names_the_one_that_takes_its_place(store: Store, example: Any) -> None:
+    await fill(store)
+    name = "api_keys" if example is API_KEY else "connection_keys"
+    new = dataclasses.replace(example, id=example.id + "2", digest="n" * 64)
+    own = dataclasses.replace(new, id=example.id + "3", digest="o" * 64, replaced_by=new.id + "x")
+    async with store.transaction() as tx:
+        shelf = getattr(tx, name)
+        await shelf.add(new)
+        assert await shelf.change(example.id, {"replaced_by": None}, replaced_by=new.id) is not None
+        assert await shelf.change(example.id, {"replaced_by": None}, replaced_by=None) is None
+        # A row may name itself, if nobody else.
+        await shelf.put(dataclasses.replace(own, replaced_by=own.id))
+        assert await shelf.drop(own.id)
+    for verb, asked, values in (
+        ("add", own, {}),
+        ("change", example.id, {"replaced_by": "nowhere"}),
+        ("drop", new.id, {}),
+    ):
+        with pytest.raises(LookupError):
+            async with store.transaction() as tx:
+                await getattr(getattr(tx, name), verb)(asked, **values)
+
+
+async def test_connection_keys_are_found_by_digest_and_by_id(store: Store) -> None:
+    await fill(store)
+    assert await store.quick.connection_key(CONNECTION_KEY.digest) == CONNECTION_KEY
+    assert await store.quick.connection_key_of_id(CONNECTION_KEY.id) == CONNECTION_KEY
+    for odd in (CONNECTION_KEY.digest, "", "con_\0", "\ud800"):
+        assert await store.quick.connection_key_of_id(odd) is None
+    assert await store.quick.connection_key(CONNECTION_KEY.id) is None
+
+
 # --- filters and order -------------------------------------------------------------------------
 
 

@@ -89,6 +89,17 @@ operator_fields: dict[str, st.SearchStrategy[Any]] = {
     "disabled_at": instants,
     "name": st.text(max_size=4),
 }
+hours = st.integers(-1, 1).map(lambda hour: NOW + timedelta(hours=hour))
+counted = st.integers(0, 3)
+call_count_fields: dict[str, st.SearchStrategy[Any]] = {
+    "account_id": accounts,
+    "operation": st.sampled_from(["feeds", "orders"]),
+    "hour_at": hours,
+    "calls": counted,
+    "waited_ms": counted,
+    "errors": st.dictionaries(st.sampled_from(["no", "NO", "ü"]), counted, max_size=2),
+    "last_at": hours,
+}
 SHELVES: dict[str, tuple[st.SearchStrategy[str], dict[str, st.SearchStrategy[Any]], Any]] = {
     "authorizations": (
         st.sampled_from(["aut_1", "aut_2", "aut_3"]),
@@ -114,7 +125,34 @@ SHELVES: dict[str, tuple[st.SearchStrategy[str], dict[str, st.SearchStrategy[Any
             created_at=NOW,
         ),
     ),
+    "call_counts": (
+        st.sampled_from(["a/feeds/1", "a/feeds/2", "b/orders/1"]),
+        call_count_fields,
+        t.CallCount(
+            id="a/feeds/1", account_id="acc_a", operation="feeds", hour_at=NOW, last_at=NOW
+        ),
+    ),
 }
+
+
+@st.composite
+def counts(draw: st.DrawFn, example: t.CallCount) -> Verb:
+    """The verbs that only this shelf has."""
+    ids, fields, _ = SHELVES["call_counts"]
+    verb = draw(st.sampled_from(["add_up", "add_up", "read", "purge"]))
+    if verb == "purge":
+        return "call_counts", verb, (draw(hours),), {}
+    if verb == "read":
+        asked = {
+            "account_id": draw(st.none() | accounts),
+            "operation": draw(st.none() | fields["operation"]),
+        }
+        return "call_counts", verb, (), {"since": draw(hours), **asked}
+    rows = [
+        dataclasses.replace(example, id=row, **{name: draw(fields[name]) for name in fields})
+        for row in draw(st.lists(ids, max_size=4))
+    ]
+    return "call_counts", verb, (rows,), {}
 
 
 @st.composite
@@ -130,6 +168,8 @@ def verbs(draw: st.DrawFn) -> Verb:
     def wishes() -> dict[str, Any]:
         return {name: draw(st.lists(fields[name], max_size=2) | fields[name]) for name in some()}
 
+    if shelf == "call_counts" and draw(st.booleans()):
+        return draw(counts(example))
     verb = draw(st.sampled_from(["add", "put", "change", "change", "all", "count", "one", "drop"]))
     if verb in ("add", "put"):
         return shelf, verb, (dataclasses.replace(example, id=draw(ids), **some()),), {}
@@ -184,7 +224,7 @@ async def live_through(store: Store, story: list[Verb]) -> list[Any]:
     async with only_for_now() as tx:
         await furnish(tx)
         answers = [await told(tx, verb) for verb in story]
-        answers += [await tx.authorizations.all(), await tx.operators.all()]
+        answers += [await getattr(tx, shelf).all() for shelf in SHELVES]
     return answers
 
 

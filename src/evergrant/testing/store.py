@@ -115,7 +115,8 @@ class MemoryShelf(Generic[Thing]):
         for other, kind in KINDS.items():
             for field, target in kind.references.items():
                 if target == self._name and any(
-                    getattr(row, field) == wanted for row in self._tx.rows(other)
+                    getattr(row, field) == wanted and (other != self._name or row.id != wanted)
+                    for row in self._tx.rows(other)
                 ):
                     raise LookupError(f"{other}.{field} still names this row of {self._name}.")
         self._tx.written[self._name][wanted] = _GONE
@@ -131,7 +132,8 @@ class MemoryShelf(Generic[Thing]):
                 raise ports.AlreadyThere(key.name)
         for field, target in kind.references.items():
             wanted = getattr(row, field)
-            if wanted is not None and self._tx.find(target, wanted) is None:
+            itself = target == self._name and wanted == row.id
+            if wanted is not None and not itself and self._tx.find(target, wanted) is None:
                 raise LookupError(f"{self._name}.{field} names a row that {target} does not hold.")
         self._tx.written[self._name][row.id] = row
 
