@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from evergrant.calls.lines import Line
+from evergrant.calls.lines import Line, Waiter
 from evergrant.calls.permits import Permits
 from evergrant.errors import OverLimit, StoreUnavailable
 from evergrant.ports.budgets import Queued, Taken, Wish
@@ -204,6 +204,26 @@ async def test_a_caller_has_one_ticket_however_many_calls_it_makes(house: House)
         task.cancel()
     await house.time.settle()
     assert house.budgets.standing() == []
+
+
+async def test_permits_go_round_beginning_with_who_asked(house: House) -> None:
+    line = house.line(SMALL)
+    waiters: dict[str, list[Waiter]] = {"a": [], "b": [], "c": []}
+    for caller in "aabbc":
+        waiter = Waiter(100.0, asyncio.get_running_loop().create_future())
+        line.join(caller, waiter, 0.0)
+        waiters[caller].append(waiter)
+
+    def served() -> dict[str, int]:
+        return {name: sum(one.given.done() for one in those) for name, those in waiters.items()}
+
+    assert line.hand_out(1, 0.0, first="b") == (0, [])
+    assert served() == {"a": 0, "b": 1, "c": 0}
+    assert line.hand_out(2, 0.0, first="a") == (0, [])
+    assert served() == {"a": 1, "b": 1, "c": 1}
+    assert line.hand_out(5, 0.0) == (3, [])
+    assert served() == {"a": 2, "b": 2, "c": 1}
+    assert not line.turns
 
 
 async def test_whoever_is_served_by_anothers_question_leaves_the_line(house: House) -> None:
