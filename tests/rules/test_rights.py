@@ -4,6 +4,7 @@ import pytest
 
 from evergrant.rules.faults import Fault
 from evergrant.rules.rights import (
+    EVERYWHERE_ONLY,
     RIGHTS_OF_ROLE,
     SYSTEM,
     Caller,
@@ -12,6 +13,7 @@ from evergrant.rules.rights import (
     Role,
     check_rights,
     command_line,
+    idle_rights,
     partner,
 )
 
@@ -34,6 +36,43 @@ def test_a_bound_caller_reaches_its_own_instance_alone() -> None:
     assert SYSTEM.reaches(None)
 
 
+def test_a_caller_of_certain_accounts_reaches_these_alone() -> None:
+    bound = Caller(kind=CallerKind.API_KEY, account_ids=frozenset({"acc_1"}))
+    assert bound.reaches_account("acc_1", "ins_1")
+    assert not bound.reaches_account("acc_2", "ins_1")
+    assert not bound.reaches("ins_1")
+    assert not bound.reaches(None)
+    both = Caller(
+        kind=CallerKind.API_KEY, account_ids=frozenset({"acc_1"}), client_instance_id="ins_1"
+    )
+    assert both.reaches_account("acc_1", "ins_1")
+    assert not both.reaches_account("acc_1", "ins_2"), "the account moved to another instance"
+    nowhere = Caller(kind=CallerKind.API_KEY, account_ids=frozenset())
+    assert not nowhere.reaches_account("acc_1", "ins_1")
+    instance = Caller(kind=CallerKind.API_KEY, client_instance_id="ins_1")
+    assert instance.reaches_account("acc_7", "ins_1")
+    assert not instance.reaches_account("acc_7", "ins_2")
+
+
+def test_whom_the_rights_of_the_gateway_are_given_to() -> None:
+    having = {
+        right: {role for role, rights in RIGHTS_OF_ROLE.items() if right in rights}
+        for right in Right
+    }
+    assert having[Right.AMAZON_READ] == {Role.ADMIN, Role.TEAM_LEAD} == having[Right.AMAZON_WRITE]
+    assert having[Right.PERSONAL_DATA] == {Role.ADMIN}
+    assert having[Right.DATA_PLANE] == {Role.ADMIN}, "to give it to nginx"
+    assert {Right.MANAGE, Right.DATA_PLANE} == EVERYWHERE_ONLY
+
+
+def test_personal_data_alone_opens_nothing() -> None:
+    alone = frozenset({Right.PERSONAL_DATA, Right.ACCESS_TOKENS})
+    assert list(idle_rights(alone)) == [Right.PERSONAL_DATA]
+    for right in (Right.AMAZON_READ, Right.AMAZON_WRITE):
+        assert not idle_rights(alone | {right})
+    assert not idle_rights(frozenset(Right) - {Right.PERSONAL_DATA})
+
+
 def test_a_partner_may_nothing() -> None:
     assert not [right for right in Right if partner().may(right)]
 
@@ -52,4 +91,4 @@ def test_rights_by_their_names() -> None:
 def test_unknown_rights_and_none_at_all_are_refused(names: list[str]) -> None:
     with pytest.raises(Fault) as caught:
         check_rights(names)
-    assert "access_tokens" in (caught.value.hint or "")
+    assert all(right.value in (caught.value.hint or "") for right in Right)
