@@ -21,6 +21,7 @@ __all__ = ["DataPlane", "Decider", "is_path", "server_of"]
 _NAME = re.compile(r"[A-Za-z0-9.*_-]{1,253}", re.ASCII)
 _LISTEN = re.compile(r"(?:(?:[A-Za-z0-9.-]+|\*|\[[0-9A-Fa-f:]+\]):)?[0-9]{1,5}", re.ASCII)
 _SERVER = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\]):[0-9]{1,5}", re.ASCII)
+_BELOW = re.compile(r"[A-Za-z0-9/_-]*", re.ASCII)
 _AGENT = re.compile(r"[A-Za-z0-9 ()./=;_,+-]{0,500}", re.ASCII)
 _PATH = re.compile(r"""[^\x00-\x1f\x7f"'\\$;{}#]+""")
 
@@ -78,7 +79,12 @@ class DataPlane:
         if len({urlsplit(one).path.rstrip("/") for one in self.gateway}) != 1:
             yield Flaw("has to have the same path at all processes.", field="gateway")
         for origin in self.gateway:
-            if urlsplit(origin).scheme != "http" or not _SERVER.fullmatch(server_of(origin)):
+            parts = urlsplit(origin)
+            if (
+                parts.scheme != "http"
+                or not _SERVER.fullmatch(server_of(origin))
+                or not _BELOW.fullmatch(f"{parts.path}{parts.query and '?'}")
+            ):
                 yield Flaw(f"'{origin}' is no address of Evergrant's.", field="gateway")
         for region, endpoint in self.endpoints.items():
             if not _SERVER.fullmatch(server_of(endpoint)):
@@ -127,7 +133,8 @@ def is_path(text: str) -> bool:
 
 def _is_address(text: str) -> bool:
     host, colon, port = text.rpartition(":")
-    return bool(colon) and port.isdigit() and 0 < int(port) < 65536 and _is_host(host)
+    numbered = port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536
+    return bool(colon) and numbered and _is_host(host)
 
 
 def _is_host(text: str) -> bool:
