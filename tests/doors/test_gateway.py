@@ -297,11 +297,15 @@ async def test_a_body_that_was_not_kept_is_not_sent_twice(house: House, told: To
 # --- no answer ----------------------------------------------------------------------------------
 
 
-async def test_a_call_that_never_reached_amazon_says_so(house: House) -> None:
+async def test_a_call_that_never_reached_amazon_says_so(house: House, told: Told) -> None:
     bearer = [*await house.bearer(await house.account()), ("x-evergrant-wait", "0")]
     house.fakes.upstream.fail(sent=False)
     problem = refused(await house.ask("POST", FEEDS, bearer, b"{}"), 502, "amazon_unavailable")
     assert problem["facts"]["carried_out"] == "no"
+    # The gate gives its permit back; of a call that may have been carried out it does not.
+    house.fakes.upstream.fail(sent=True)
+    await house.ask("POST", FEEDS, bearer, b"{}")
+    assert [outcome.error for outcome in told.outcomes] == ["not_sent", "amazon_unavailable"]
 
 
 async def test_silence_is_a_time_out(house: House) -> None:
