@@ -161,6 +161,19 @@ async def test_weather_passes(ground: GateGround, shop: Held) -> None:
     assert len(ground.api.calls) == 2
 
 
+async def test_what_amazon_writes_into_headers_is_read(ground: GateGround, shop: Held) -> None:
+    busy = Answer(status=429, headers={"Retry-After": "4"}, body=b"")
+    good = Answer(status=200, headers={"x-amzn-RateLimit-Limit": "3.5"}, body=b"{}")
+    ground.api.answer("GET", PATH, busy, good)
+    assert await send(ground, shop) == good
+    assert ground.time.at_s == pytest.approx(4.0)
+    await ground.time.settle()
+    assert [rate for _, rate in ground.budgets.learned] == [3.5]
+    leave = await ground.calls.admit(ground.asked(shop), by=PROGRAM)
+    assert leave.permit is not None
+    assert leave.permit.line.spacing_s == pytest.approx(1 / 3.5)
+
+
 async def test_weather_that_does_not_pass_is_the_answer(ground: GateGround, shop: Held) -> None:
     storm = Answer(status=503, headers={}, body=b"storm")
     ground.api.answer("GET", PATH, storm)
@@ -233,6 +246,30 @@ async def test_a_document_with_personal_data_is_fetched_at_the_second_try(
     assert issued.resources == (("GET", DOCUMENT, ()),)
     # A 403 then is Amazon's answer.
     assert ground.calls.judge(again, Tried(status=403, head=DENIED.body), by=PROGRAM) is None
+
+
+async def test_what_was_restricted_stays_so_in_bad_weather(ground: GateGround, shop: Held) -> None:
+    leave = await ground.calls.admit(ground.asked(shop, DOCUMENT), by=PROGRAM)
+    restricted = await ground.calls.again(leave, Again(restricted=True), by=PROGRAM)
+    how = ground.calls.judge(restricted, Tried(status=503), by=PROGRAM)
+    assert how is not None
+    again = await ground.time.result(ground.calls.again(restricted, how, by=PROGRAM))
+    assert again.restricted
+    assert again.access_token == restricted.access_token
+
+
+async def test_what_was_waited_for_is_off_the_callers_patience(
+    ground: GateGround, shop: Held
+) -> None:
+    await ground.plan(OPERATION, 0.25, 1)
+    asked = ground.asked(shop, ready_to_wait_s=4.2)
+    await ground.calls.admit(asked, by=PROGRAM)
+    leave = await ground.time.result(ground.calls.admit(asked, by=PROGRAM))
+    assert 3.9 < leave.waited_s < 4.2
+    # A pause of half a second is more than is left, and so is the wait for another permit.
+    assert ground.calls.judge(leave, Tried(status=503), by=PROGRAM) is None
+    with pytest.raises(OverLimit):
+        await ground.calls.again(leave, Again(), by=PROGRAM)
 
 
 async def test_whoever_may_not_see_personal_data_gets_amazons_refusal(

@@ -248,12 +248,12 @@ async def test_no_restricted_data_token_leaves_the_house(ground: GateGround, sho
 
 async def test_repeating_looks_at_rights_again(ground: GateGround, shop: Held) -> None:
     leave = await ground.calls.admit(ground.asked(shop, DOCUMENT), by=PROGRAM)
-    asked = len(ground.api.calls)
+    asked, wishes = len(ground.api.calls), len(ground.budgets.wishes)
     with pytest.raises(NotAllowed):
         await ground.calls.again(leave, Again(restricted=True), by=holding(READ))
     with pytest.raises(NotAllowed):
         await ground.calls.again(leave, Again(), by=holding(PERSONAL))
-    assert len(ground.api.calls) == asked
+    assert (len(ground.api.calls), len(ground.budgets.wishes)) == (asked, wishes)
 
 
 # --- personal data ------------------------------------------------------------------------------
@@ -286,6 +286,42 @@ async def test_once_it_is_known_it_lies_at_hand(ground: GateGround, shop: Held) 
     assert leave.restricted
     assert about(ground, leave) == shop.about
     assert ground.calls.admit_at_hand(asked, by=holding(READ)) is None
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "query", "operation"),
+    [
+        ("GET", NEW_ORDERS, "includedData=BUYER", "orders.2026-01-01.searchOrders"),
+        ("GET", UNKNOWN, "", "unknown.GET"),
+        ("PUT", SKU, "", "listings.2021-08-01.putListingsItem"),
+    ],
+)
+async def test_what_lies_at_hand_is_not_for_everybody(
+    ground: GateGround, shop: Held, method: str, path: str, query: str, operation: str
+) -> None:
+    await ground.plan(operation, 5_000.0, 5_000)
+    await ground.plan(operation, 5_000.0, 5_000, of_application=True)
+    asked = ground.asked(shop, path, method, query=query)
+    for _ in range(4):
+        await ground.calls.admit(asked, by=PROGRAM)
+    assert ground.calls.admit_at_hand(asked, by=PROGRAM) is not None
+    assert ground.calls.admit_at_hand(asked, by=holding(READ)) is None
+    for stranger in await strangers(ground, shop):
+        assert ground.calls.admit_at_hand(asked, by=stranger) is None
+
+
+async def test_no_restricted_data_token_lies_at_hand_for_a_program(
+    ground: GateGround, shop: Held
+) -> None:
+    operation = "tokens.2021-03-01.createRestrictedDataToken"
+    await ground.plan(operation, 5_000.0, 5_000)
+    await ground.plan("reports.2021-06-30.getReportDocument", 40.0, 40)
+    for number in range(4):
+        leave = await ground.calls.admit(ground.asked(shop, f"{DOCUMENT}{number}"), by=PROGRAM)
+        await ground.calls.again(leave, Again(restricted=True), by=PROGRAM)
+    lines = [line for line in ground.calls._permits._lines.values() if line.hand.held]
+    assert [line.shares[0].bucket.rpartition("/")[2] for line in lines] == [operation]
+    assert ground.calls.admit_at_hand(ground.asked(shop, TOKENS, "POST"), by=SYSTEM) is None
 
 
 async def test_data_elements_are_those_that_were_named(ground: GateGround, shop: Held) -> None:
