@@ -160,7 +160,8 @@ async def test_a_connection_key_is_replaced_without_a_gap(
     people = house.desk.people
     for one in (made, rotated):
         assert await people.account_of(one["secret"]) == account["id"]
-    old, new = (await caller.get(path)).json()["items"]
+    shown = {one["id"]: one for one in (await caller.get(path)).json()["items"]}
+    old, new = shown[made["id"]], shown[rotated["id"]]
     assert old["replaced_by"] == new["id"] == rotated["id"]
     assert old["last_used_at"] is not None
     house.clock.move(seconds=60)
