@@ -287,6 +287,8 @@ def example(kind: type[EvergrantError]) -> EvergrantError:
         return errors.Misconfigured("EVERGRANT_HOME", "is odd.")
     if kind is errors.NotDelivered:
         return errors.NotDelivered("no", permanent=True)
+    if kind is errors.OverLimit:
+        return errors.OverLimit(retry_after_s=3.2)
     return kind()
 
 
