@@ -321,6 +321,29 @@ def test_who_asks_as_told_keeps_the_place() -> None:
         store.now_s += ASK_AGAIN_WITHIN_S + 0.9 * GRACE_S
 
 
+def test_asking_again_does_not_make_one_younger() -> None:
+    plan, store = Plan(0.1, 1), Store()
+    store.take(wish(plan, "before"))
+    for _ in range(3):
+        store.take(wish(plan, "waits"))
+        (ticket,) = store.buckets["app/acc/eu/op"].line
+        assert ticket.arrived_at_s == BEGIN_S
+        store.now_s += 1
+
+
+def test_those_who_wait_share_what_is_there() -> None:
+    plan, store = Plan(1, 10), Store()
+    store.buckets |= rule.drain(store.buckets, [share(plan)], store.now_s)
+    for name, rank in (("one", 2), ("two", 2), ("three", 2)):
+        store.take(wish(plan, name, Importance(rank)))
+    store.buckets["app/acc/eu/op"] = replace(
+        store.buckets["app/acc/eu/op"], theoretical_arrival_s=store.now_s + 4.0
+    )  # nearly six tokens are there
+    assert store.take(wish(plan, "one", most=9)) == Taken(permits=1, left=4)
+    assert store.take(wish(plan, "two", most=9)) == Taken(permits=2, left=2)
+    assert store.take(wish(plan, "three", most=9)) == Taken(permits=2, left=0)
+
+
 def test_the_turn_is_told_far_ahead_and_asked_for_often() -> None:
     plan, store = Plan(0.01, 1), Store()
     store.take(wish(plan, "before"))
