@@ -9,6 +9,7 @@ answer for: deciding what is wrong; the rooms and the shapes do that.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -48,6 +49,7 @@ STATUS: Final[Mapping[type[EvergrantError], int]] = {
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.TooLarge: 413,
+    errors.OverLimit: 429,
     errors.CallerError: 400,
     # The partner has to act: the wish is fine, what is stored does not allow it now.
     errors.PartnerError: 409,
@@ -212,7 +214,9 @@ def of_error(error: EvergrantError, *, in_query: bool = False) -> Problem:
     headers: dict[str, str] = {}
     if isinstance(error, errors.NotAuthenticated):
         headers["www-authenticate"] = 'Bearer realm="evergrant"'
-    if status == 503:
+    if isinstance(error, errors.OverLimit):
+        headers["retry-after"] = str(max(1, math.ceil(error.retry_after_s)))
+    elif status == 503:
         wait = error.retry_after_s if isinstance(error, errors.Throttled) else None
         headers["retry-after"] = str(max(1, round(wait or _RETRY_AFTER_S)))
     return Problem(
