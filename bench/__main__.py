@@ -22,7 +22,8 @@ MEASURES: dict[str, Callable[[Town, argparse.Namespace], Result]] = {
     "crowd": lambda town, asked: herd(town, 1000),
     "revoked": lambda town, asked: revoked(town),
     "accounts": lambda town, asked: many_accounts(town, asked.accounts),
-    "stream": lambda town, asked: gateway.stream(
+    "stream": lambda town, asked: gateway.stream(town, seconds=asked.seconds, rounds=asked.rounds),
+    "data-plane": lambda town, asked: gateway.data_plane(
         town, seconds=asked.seconds, rounds=asked.rounds
     ),
     "warm": lambda town, asked: gateway.warm(town, asked.accounts),

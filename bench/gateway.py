@@ -86,18 +86,19 @@ class Plain:
         return f"http://127.0.0.1:{self.upstream}"
 
 
-def _answers(url: str) -> bool:
+def _answers(url: str, path: str = "/", headers: dict[str, str] | None = None) -> bool:
     try:
-        measure(url, ["/"], {}, seconds=0.01, connections=1)
+        measure(url, [path], headers or {}, seconds=0.01, connections=1)
     except RuntimeError:
         return False
     return True
 
 
 class Gateways:
-    """Processes of Evergrant that only have the gateway, facing ``Plain``'s upstream."""
+    """Processes of Evergrant that only have the gateway, facing ``Plain``'s upstream. With
+    ``deciding`` they decide for an nginx as well."""
 
-    def __init__(self, town: Town, plain: Plain, count: int) -> None:
+    def __init__(self, town: Town, plain: Plain, count: int, *, deciding: bool = False) -> None:
         table = town.stage.folder / "marketplaces-gateway.json"
         marketplaces = town.emulator.marketplaces()
         for region in marketplaces["regions"].values():
@@ -112,9 +113,39 @@ class Gateways:
                 "EVERGRANT_GATEWAY_PORT": "0",
                 "EVERGRANT_MARKETPLACES_FILE": str(table),
             }
+            if deciding:
+                settings["EVERGRANT_DECIDE_PORT"] = str(free_port())
+                settings["EVERGRANT_OUTCOMES_PORT"] = str(free_port())
             process = town.gateway_process(f"gateway-{number}", file, settings)
             self.processes.append(process)
             self.urls.append(_line(file, "gateway"))
+
+
+class DataPlane:
+    """nginx as data plane, configured by the command line as an operator would."""
+
+    def __init__(self, town: Town, gateways: Gateways) -> None:
+        folder = town.stage.folder / "data-plane"
+        folder.mkdir()
+        config = folder / "nginx.conf"
+        port = free_port()
+        key = town.evergrant.cli_json("apikey", "add", "nginx", "--right", "data_plane")["secret"]
+        each = []
+        for process in gateways.processes:
+            each += ["--decide", f"127.0.0.1:{process.env['EVERGRANT_DECIDE_PORT']}"]
+            each += ["--outcomes", f"127.0.0.1:{process.env['EVERGRANT_OUTCOMES_PORT']}"]
+        for url in gateways.urls:
+            each += ["--upstream", url]
+        gateways.processes[0].cli(
+            *("gateway", "nginx-config", "--whole", "--out", str(config)),
+            *("--api-key-file", "-", "--listen", f"127.0.0.1:{port}", *each),
+            stdin=key,
+        )
+        assert NGINX is not None
+        self.url = f"http://127.0.0.1:{port}"
+        self.running: Running = town.stage.start(
+            "data-plane", [NGINX, "-c", str(config), "-p", str(folder), "-g", "daemon off;"], {}
+        )
 
 
 def _line(file: Path, name: str) -> str:
@@ -151,6 +182,37 @@ def stream(town: Town, *, seconds: float, rounds: int) -> Result:
         ">= 0.20 x, p50 <= 1 ms added",
         ratio >= 0.2 and added_ms <= 1.0,
         {"ours": ours, "nginx": theirs, "direct": direct, "alone": alone, "proxied": proxied},
+    )
+
+
+def data_plane(town: Town, *, seconds: float, rounds: int) -> Result:
+    """nginx streams and two processes decide, against the same nginx without questions."""
+    plain = Plain(town.stage, workers=2)
+    gateways = Gateways(town, plain, 2, deciding=True)
+    account_id = town.account()
+    town.widen(OPERATION)
+    headers = town.gateway_headers(account_id)
+    plane = DataPlane(town, gateways)
+    wait_for("nginx as data plane", lambda: _answers(plane.url, PATH, headers), 20)
+    theirs, ours = [], []
+    for _ in range(rounds):
+        theirs.append(measure(plain.plain_url, [PATH], headers, seconds=seconds))
+        ours.append(measure(plane.url, [PATH], headers, seconds=seconds))
+    direct = measure(plain.upstream_url, [PATH], headers, seconds=seconds, connections=1)
+    alone = measure(plane.url, [PATH], headers, seconds=seconds, connections=1)
+    added_ms = alone["p50_ms"] - direct["p50_ms"]
+    ratio = statistics.median(
+        float(mine["per_second"]) / its["per_second"]
+        for mine, its in zip(ours, theirs, strict=True)
+    )
+    return Result(
+        "nginx streams, two processes decide, against nginx proxy_pass with two workers",
+        f"{ratio:.2f} x ({_median(ours):,.0f} of {_median(theirs):,.0f} calls/s at "
+        f"{CONNECTIONS} connections); at one connection p50 {added_ms:.2f} ms added to "
+        f"{direct['p50_ms']:.2f}",
+        ">= 0.50 x",
+        ratio >= 0.5,
+        {"ours": ours, "nginx": theirs, "direct": direct, "alone": alone},
     )
 
 
