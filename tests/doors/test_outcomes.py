@@ -116,6 +116,17 @@ def test_how_a_call_ended(changes: dict[str, str], status: int | None, error: st
     assert (line.outcome.status, line.outcome.error) == (status, error)
 
 
+@pytest.mark.parametrize(
+    "changes", [{}, {"status": "404", "error": "NotFound"}, {"call_s": "-", "rate": "-"}]
+)
+def test_lines_are_read_alike_however_they_are_written(changes: dict[str, str]) -> None:
+    spaced = datagram(**changes)
+    packed = spaced.replace(b'": "', b'":"').replace(b'", "', b'","')
+    assert packed != spaced
+    assert read(packed) == read(spaced)
+    assert read(packed) is not None
+
+
 @pytest.mark.parametrize("rate", ["", "-", "nan", "inf", "-1", "1e9", "0x1", "1,2", " 1", "٣"])
 def test_a_rate_that_is_no_number_teaches_nothing(rate: str) -> None:
     line = read(datagram(rate=rate))

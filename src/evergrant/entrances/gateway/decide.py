@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable
@@ -97,7 +98,7 @@ class DecideDoor:
         self._planes: dict[bytes, float] = {}
         self._known: dict[tuple[Header, ...], tuple[float, asking.Program]] = {}
         self._targets: dict[tuple[Region, str], tuple[str, bytes]] = {}
-        self._date: tuple[int, bytes] = (0, b"")
+        self._date: tuple[float, bytes] = (-math.inf, b"")
         self._prefix = secrets.token_hex(6)
         self._numbers = itertools.count()
 
@@ -211,11 +212,11 @@ class DecideDoor:
         ]
 
     def _dated(self) -> bytes:
-        """``x-amz-date`` for a program that sent none."""
-        now = self._desk.clock.now()
-        second = int(now.timestamp())
-        if second != self._date[0]:
-            self._date = second, now.strftime("%Y%m%dT%H%M%SZ").encode()
+        """``x-amz-date`` for a program that sent none, for a second the same."""
+        now_s = self._monotonic()
+        if now_s >= self._date[0]:
+            told = self._desk.clock.now().strftime("%Y%m%dT%H%M%SZ").encode()
+            self._date = now_s + 1.0, told
         return self._date[1]
 
 

@@ -68,6 +68,15 @@ _DATAGRAM = re.compile(
     % LOG_TAG.encode(),
     re.DOTALL,
 )
+#: Nearly every line is one of these, and is read at once.
+_PLAIN = re.compile(
+    rb"<[0-9]{1,3}>[A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2} %b: \{"
+    rb'"mark":"(?P<mark>[0-9a-f]{32})","status":"(?P<status>[1-5][0-9]{2})",'
+    rb'"headers_s":"(?P<headers_s>[0-9.-]{0,20})","call_s":"(?P<call_s>[0-9.-]{0,20})",'
+    rb'"took_s":"(?P<took_s>[0-9.-]{0,20})","rate":"(?P<rate>[0-9.-]{0,20})",'
+    rb'"amazon":"(?P<amazon>[A-Za-z0-9_.-]{0,128})","error":"(?P<error>[A-Za-z0-9_.-]{0,128})"\}\n?'
+    % LOG_TAG.encode()
+)
 _MARK = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _STATUS = re.compile(r"[1-5][0-9]{2}", re.ASCII)
 _SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,6})?", re.ASCII)
@@ -254,6 +263,10 @@ def read(datagram: bytes) -> Line | None:
     """One line of nginx's log. None: it is none. Never raises."""
     if len(datagram) > LONGEST_LINE:
         return None
+    plain = _PLAIN.fullmatch(datagram)
+    if plain is not None:
+        members = {name: value.decode("ascii") for name, value in plain.groupdict().items()}
+        return Line(mark=members["mark"], outcome=_outcome(members))
     found = _DATAGRAM.fullmatch(datagram)
     if found is None:
         return None
