@@ -42,8 +42,10 @@ class Town:
         return dataclasses.replace(self.evergrant, env=env).another(name, "serve")
 
     def gateway_process(self, name: str, address_file: Path, settings: dict[str, str]) -> Evergrant:
-        """One more process, that has the gateway alone; ``address_file`` tells its port."""
+        """One more process, that has the gateway alone; ``address_file`` tells its port. It goes by
+        the machine's clock: a steered one reads a file each time."""
         env = {**self.evergrant.env, **settings}
+        env.pop("EVERGRANT_CLOCK_FILE", None)
         return dataclasses.replace(self.evergrant, env=env).another(
             name, "serve", "--address-file", str(address_file)
         )
