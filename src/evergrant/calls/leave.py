@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from evergrant.calls.lines import Line
 from evergrant.calls.values import Asked
+from evergrant.errors import Conflict
 from evergrant.rules.marketplaces import Region
 from evergrant.rules.operations import Group, Operation
 from evergrant.rules.rights import Caller, Right
@@ -65,7 +66,8 @@ class TokensOfCalls:
         instead_of: Secret | None = None,
     ) -> Secret:
         """``permit`` is awaited before Amazon is asked for a restricted data token; ``instead_of``
-        is one that Amazon takes no more. Raises as `Tokens.mint`, `Tokens.restricted` and
+        is one that Amazon takes no more. Raises Conflict when the account was moved to another
+        application or region since it was looked at, and as `Tokens.mint`, `Tokens.restricted` and
         `Tokens.grantless` do."""
         if ready.secret is not None and instead_of is None:
             return ready.secret
@@ -86,11 +88,18 @@ class TokensOfCalls:
                 permit=permit,
                 instead_of=instead_of,
             )
-            return restricted.value
+            return _value(restricted, ready)
         minted = await self._tokens.mint(
             asked.account_id, by=by, instead_of=instead_of, for_call=right
         )
-        return minted.value
+        return _value(minted, ready)
+
+
+def _value(token: AccessToken | RestrictedDataToken, ready: Ready) -> Secret:
+    """For the endpoint and the buckets that the call is ready for, and for no others."""
+    if (token.application_id, token.region) != (ready.application_id, ready.region):
+        raise Conflict("The account was changed while the call was on its way; it was not made.")
+    return token.value
 
 
 def _elements(operation: Operation, asked: Asked) -> frozenset[str]:

@@ -162,6 +162,7 @@ class DecideDoor:
         leave = self._calls.admit_at_hand(asked, by=by)
         if leave is None:
             leave = await _unless_gone(self._calls.admit(asked, by=by), receive)
+            await self._look_again(leave, who)
         if self._doubts.about(leave):
             leave = await self._with_fresh_access_token(leave)
         return self._headers(leave, uri)
@@ -176,6 +177,15 @@ class DecideDoor:
             self._known.clear()
         self._known[who] = (now_s + _MOMENT_S, program)
         return program
+
+    async def _look_again(self, leave: Leave, who: tuple[Header, ...]) -> None:
+        """Whoever stood in line may have lost its key over it. Raises as `asking.program`; the
+        permit goes back."""
+        try:
+            await self._program(who)
+        except BaseException:
+            self._calls.give_back(leave)
+            raise
 
     async def _with_fresh_access_token(self, leave: Leave) -> Leave:
         try:

@@ -67,6 +67,7 @@ class _Request:
 
     asked: Asked
     program: asking.Program
+    who: tuple[Header, ...]
     target: str
     travel: list[Header]
     id: bytes
@@ -156,10 +157,11 @@ class GatewayDoor:
         leave = self._calls.admit_at_hand(asked, by=program.caller)
         if leave is None:
             leave = await self._calls.admit(asked, by=program.caller)
+            await self._look_again(leave, read.who)
         if not read.date:
             read.travel.append((b"x-amz-date", self._dated()))
         target = f"{path}?{query}" if query else path
-        request = _Request(asked, program, target, read.travel, request_id)
+        request = _Request(asked, program, read.who, target, read.travel, request_id)
         await self._call(leave, request, exchange)
         return None
 
@@ -189,6 +191,16 @@ class GatewayDoor:
         now_s = self._monotonic()
         return self._noted(who, await asking.program(self._desk, who), now_s)
 
+    async def _look_again(self, leave: Leave, who: tuple[Header, ...]) -> None:
+        """Whoever stood in line may have lost its key over it. Raises as `asking.program`; the
+        permit goes back."""
+        try:
+            if self._program_at_hand(who) is None:
+                await self._program(who)
+        except BaseException:
+            self._calls.give_back(leave)
+            raise
+
     def _noted(
         self, who: tuple[Header, ...], program: asking.Program, now_s: float
     ) -> asking.Program:
@@ -209,6 +221,7 @@ class GatewayDoor:
             if how is not None:
                 try:
                     leave = await self._calls.again(leave, how, by=by)
+                    await self._look_again(leave, request.who)
                     continue
                 except EvergrantError as refused:
                     log.info("not repeated", request_id=leave.request_id, error=refused.code)
