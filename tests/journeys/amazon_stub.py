@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -41,30 +42,47 @@ class Stub:
     """``?bytes=N`` answers with so many, ``?cut=N`` breaks off after so many of twice as many,
     ``?silent=S`` waits so many seconds first, ``?status=N`` answers with that status."""
 
+    tls: ssl.SSLContext | None = None
     seen: list[Seen] = field(default_factory=list)
+    #: Names under which it was spoken to, of TLS.
+    names: list[str | None] = field(default_factory=list)
     _open: list[socket.socket] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._listening = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
+        listening = [socket.create_server(("127.0.0.1", 0), backlog=128)]
+        port = listening[0].getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        if self.tls is not None:
+            # Certificates are for names, and this one may mean either address.
+            self.url = f"https://localhost:{port}"
+            with contextlib.suppress(OSError):
+                listening.append(socket.create_server(("::1", port), family=socket.AF_INET6))
+            self.tls.sni_callback = lambda _, name, __: self.names.append(name)
+        self._listening = listening
+        for one in listening:
+            threading.Thread(target=self._accept, args=(one,), daemon=True).start()
 
     def close(self) -> None:
-        for one in (self._listening, *self._open):
+        for one in (*self._listening, *self._open):
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
             one.close()
 
-    def _accept(self) -> None:
+    def _accept(self, listening: socket.socket) -> None:
         while True:
             try:
-                line, _ = self._listening.accept()
+                line, _ = listening.accept()
             except OSError:
                 return
             self._open.append(line)
             threading.Thread(target=self._serve, args=(line,), daemon=True).start()
 
-    def _serve(self, line: socket.socket) -> None:
+    def _serve(self, plain: socket.socket) -> None:
+        try:
+            line = self.tls.wrap_socket(plain, server_side=True) if self.tls else plain
+        except OSError:
+            plain.close()
+            return
         with contextlib.suppress(OSError), line, line.makefile("rb") as reading:
             while (first := reading.readline()) not in (b"", b"\r\n"):
                 headers = []
