@@ -296,11 +296,6 @@ def test_amazon_sp_api_for_javascript(program: Program, tmp_path: Path) -> None:
     assert said == "done"
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the gateway refuses a pass that is over in words of its own; this SDK asks for another "
-    "only after 403 with Amazon's 'The access token you provided has expired.'",
-)
 def test_amazon_sp_api_gets_another_pass_in_time(program: Program, tmp_path: Path) -> None:
     clock = program.shop.town.clock_file
     later = tmp_path / "later"

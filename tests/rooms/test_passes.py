@@ -19,8 +19,8 @@ from evergrant.rules.secrecy import Secret
 from evergrant.testing.clock import FakeClock
 from evergrant.testing.keyring import MemoryKeyring
 from evergrant.tokens import Pass
-from evergrant.tokens.passes import PREFIX, Passes
-from evergrant.vault import Vault
+from evergrant.tokens.passes import OVER, PREFIX, Passes
+from evergrant.vault import Vault, gateway_pass
 from tests.rooms.mint_ground import Ground
 
 Resources = list[tuple[str, str, tuple[str, ...]]]
@@ -45,6 +45,7 @@ class House:
         self,
         account_id: str = "acc_1",
         resources: Resources | None = None,
+        scope: str | None = None,
         life_s: int = 3600,
     ) -> tuple[Secret, Pass]:
         return await self.here.hand(
@@ -52,6 +53,7 @@ class House:
             api_key_id="key_1",
             connection_key_id="con_1",
             resources=resources,
+            scope=scope,
             life_s=life_s,
         )
 
@@ -67,7 +69,7 @@ async def refusal(passes: Passes, text: Secret | str) -> str:
         await passes.read(text)
     assert passes.at_hand(text) is None
     assert caught.value.__cause__ is None
-    assert caught.value.facts == {}
+    assert caught.value.facts == {"pass": OVER}
     return f"{caught.value} {caught.value.hint}"
 
 
@@ -83,16 +85,19 @@ def inside(text: Secret) -> bytes:
 # --- what it says -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("resources", [None, [], RESOURCES])
+@pytest.mark.parametrize(
+    ("resources", "scope"), [(None, None), ([], None), (RESOURCES, None), (None, "a::scope")]
+)
 async def test_a_pass_says_in_any_process_what_was_put_into_it(
-    house: House, resources: Resources | None
+    house: House, resources: Resources | None, scope: str | None
 ) -> None:
-    text, handed = await house.hand(resources=resources)
+    text, handed = await house.hand(resources=resources, scope=scope)
     assert handed.account_id == "acc_1"
     assert (handed.api_key_id, handed.connection_key_id) == ("key_1", "con_1")
     assert handed.expires_at <= house.clock.now() + timedelta(hours=1)
     assert handed.expires_at > house.clock.now() + timedelta(minutes=59)
     assert handed.resources == (None if resources is None else tuple(resources))
+    assert handed.scope == scope
     for process in (house.here, house.process()):
         assert process.at_hand(text) is None
         assert await process.read(text) == handed
@@ -314,4 +319,14 @@ async def test_what_is_sealed_under_the_name_is_json_and_small(house: House) -> 
         "con_1",
         int(handed.expires_at.timestamp()),
         [["GET", "/orders/v0/orders", ["buyerInfo", "shippingAddress"]], ["POST", "/x", []]],
+        None,
     ]
+
+
+@pytest.mark.parametrize("content", [b"[1]", b'["acc_1","key_1","con_1",1,null]', b"{}", b"no"])
+async def test_a_pass_of_another_version_is_over(house: House, content: bytes) -> None:
+    """During an update programs fetch another one, and nobody is told of an error of ours."""
+    vault = Vault(house.ring)
+    key_id, sealed = await vault.seal_loose(gateway_pass(), zlib.compress(content))
+    name = key_id.encode()
+    await refusal(house.here, made_of(bytes([len(name)]) + name + sealed))

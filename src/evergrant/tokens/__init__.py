@@ -322,23 +322,25 @@ class Tokens:
         api_key_id: str,
         connection_key_id: str,
         resources: Sequence[tuple[str, str, Sequence[str]]] | None = None,
+        scope: str | None = None,
         life_s: int = LONGEST_LIFE_S,
     ) -> tuple[Secret, Pass]:
         """A pass (``egp_…``) for whoever has shown these keys and reaches this account: the door
-        has looked. ``resources`` as of `Pass`. Touches no database."""
+        has looked. ``resources`` and ``scope`` as of `Pass`. Touches no database."""
         return await self._passes.hand(
             account_id,
             api_key_id=api_key_id,
             connection_key_id=connection_key_id,
             resources=resources,
+            scope=scope,
             life_s=life_s,
         )
 
     async def read_pass(self, text: Secret | str) -> Pass:
         """What a pass says. The keys that it names may be gone by now: ask `people` each time.
 
-        Raises NotAuthenticated, in the same words whatever is wrong with it, and Misconfigured
-        when the key ring cannot be read.
+        Raises NotAuthenticated, in the same words whatever is wrong with it and with the fact
+        ``pass``, as another one would do; and Misconfigured when the key ring cannot be read.
         """
         return await self._passes.read(text)
 

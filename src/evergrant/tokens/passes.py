@@ -27,13 +27,15 @@ from evergrant.ports import Clock
 from evergrant.rules.secrecy import Secret
 from evergrant.tokens.values import Pass
 
-__all__ = ["LONGEST_LIFE_S", "PREFIX", "Passes"]
+__all__ = ["LONGEST_LIFE_S", "OVER", "PREFIX", "Passes"]
 
 PREFIX = "egp_"
 #: As long as Amazon's access tokens live.
 LONGEST_LIFE_S = 3600
 #: Fifty resources with long paths fit; no server takes a longer header.
 _LONGEST = 16_384
+#: The fact ``pass`` of a refusal that another pass would mend.
+OVER = "over"
 _TEXT = re.compile(r"egp_[A-Za-z0-9_-]{40,}")
 
 Resources = tuple[tuple[str, str, tuple[str, ...]], ...]
@@ -58,6 +60,7 @@ class Passes:
         api_key_id: str,
         connection_key_id: str,
         resources: Sequence[tuple[str, str, Sequence[str]]] | None,
+        scope: str | None = None,
         life_s: int,
     ) -> tuple[Secret, Pass]:
         if not 0 < life_s <= LONGEST_LIFE_S:
@@ -68,6 +71,7 @@ class Passes:
             api_key_id=api_key_id,
             connection_key_id=connection_key_id,
             resources=None if resources is None else _resources(resources),
+            scope=scope,
             expires_at=datetime.fromtimestamp(int(now.timestamp()) + life_s, UTC),
         )
         key_id, ciphertext = await self._vault.seal_loose(safe.gateway_pass(), _written(handed))
@@ -111,13 +115,18 @@ class Passes:
             )
         except (SealBroken, UnicodeDecodeError):
             raise _refused() from None
-        return _read(content)
+        try:
+            return _read(content)
+        except ValueError:
+            # Sealed by a version that put something else into it; there are others to be had.
+            raise _refused() from None
 
 
 def _refused() -> NotAuthenticated:
     return NotAuthenticated(
         "This pass is none of ours, or it is over.",
         hint="Get a fresh one from the gateway's token endpoint.",
+        facts={"pass": OVER},
     )
 
 
@@ -144,13 +153,14 @@ def _written(handed: Pass) -> bytes:
         handed.connection_key_id,
         int(handed.expires_at.timestamp()),
         handed.resources,
+        handed.scope,
     ]
     return zlib.compress(json.dumps(content, separators=(",", ":")).encode())
 
 
 def _read(content: bytes) -> Pass:
-    """Whatever is sealed under this name was written by `_written`."""
-    account_id, api_key_id, connection_key_id, expires_at_s, resources = json.loads(
+    """What `_written` wrote. Raises ValueError when it was that of another version."""
+    account_id, api_key_id, connection_key_id, expires_at_s, resources, scope = json.loads(
         zlib.decompress(content)
     )
     return Pass(
@@ -158,5 +168,6 @@ def _read(content: bytes) -> Pass:
         api_key_id=api_key_id,
         connection_key_id=connection_key_id,
         resources=None if resources is None else _resources(resources),
+        scope=scope,
         expires_at=datetime.fromtimestamp(expires_at_s, UTC),
     )

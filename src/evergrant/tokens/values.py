@@ -64,4 +64,6 @@ class Pass:
     #: None: an access token. Else it stands for a restricted data token: method, path and data
     #: elements of each resource that was named, as Amazon's createRestrictedDataToken takes them.
     resources: tuple[tuple[str, str, tuple[str, ...]], ...] | None = None
+    #: Of a grantless pass: the one scope of Amazon's that it is good for.
+    scope: str | None = None
     expires_at: datetime

@@ -15,6 +15,7 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 from evergrant.calls.values import Asked
@@ -25,7 +26,7 @@ from evergrant.rules.faults import Fault
 from evergrant.rules.rights import Caller
 from evergrant.tokens import Pass
 
-__all__ = ["GRANTLESS", "HEADERS", "Program", "asked", "program", "program_at_hand"]
+__all__ = ["HEADERS", "Program", "Programs", "asked"]
 
 #: Name and value of a header, as ASGI has them.
 Header = tuple[bytes, bytes]
@@ -40,10 +41,6 @@ _ELEMENTS: Final = b"x-evergrant-data-elements"
 #: In these a program says who it is and how it wants to be served. None of them goes to Amazon.
 HEADERS: Final = (_AUTHORIZATION, _ACCESS_TOKEN, _ACCOUNT, _CONNECTION, _WAIT, _ELEMENTS)
 
-#: In a pass for grantless operations this stands where a method stands in others, and beside it
-#: the scope.
-GRANTLESS: Final = "SCOPE"
-
 _API_KEY: Final = "egk_"
 _CONNECTION_KEY: Final = "egc_"
 _PASS: Final = "egp_"  # noqa: S105 - how one begins
@@ -52,12 +49,17 @@ _ELEMENT = re.compile(r"[A-Za-z]{1,64}", re.ASCII)
 _MOST_ELEMENTS: Final = 20
 _PLACEHOLDER = re.compile(r"\{[^{}/]*\}")
 
+#: For a moment the same headers are the same program: short beside the second within which a
+#: revoked key has to stop.
+_MOMENT: Final = timedelta(milliseconds=100)
+_MOST_KNOWN: Final = 2_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
     """Who asks, and for which account. ``resources`` and ``scope`` are those of its pass;
     ``data_elements`` and ``ready_to_wait_s`` of its headers. ``connection_key_id`` is "" when it
-    showed none."""
+    showed none, ``ends_at`` None when it came without a pass."""
 
     caller: Caller
     account_id: str
@@ -66,6 +68,45 @@ class Program:
     scope: str | None = None
     data_elements: frozenset[str] | None = None
     ready_to_wait_s: float | None = None
+    ends_at: datetime | None = None
+
+
+class Programs:
+    """Who stands behind which headers. Whoever was looked at is known for a moment by the clock of
+    the house, and never for longer than their pass lives."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._clock = desk.clock
+        self._known: dict[tuple[Header, ...], tuple[datetime, Program]] = {}
+
+    def at_hand(self, headers: tuple[Header, ...]) -> Program | None:
+        """The program, if all its keys were looked at just now; else None, and `find` says the
+        rest. No await. Raises InvalidInput and NotAuthenticated."""
+        now = self._clock.now()
+        known = self._known.get(headers)
+        if known is not None:
+            seen_at, found = known
+            if seen_at <= now < seen_at + _MOMENT and not _is_over(found, now):
+                return found
+        program = _at_hand(self._desk, headers)
+        return None if program is None else self._noted(headers, program, now)
+
+    async def find(self, headers: tuple[Header, ...]) -> Program:
+        """``headers``: those named in HEADERS are read. Raises InvalidInput, NotAuthenticated,
+        Misconfigured, StoreUnavailable."""
+        now = self._clock.now()
+        return self._noted(headers, await _looked_up(self._desk, headers), now)
+
+    def _noted(self, headers: tuple[Header, ...], program: Program, seen_at: datetime) -> Program:
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        self._known[headers] = (seen_at, program)
+        return program
+
+
+def _is_over(program: Program, now: datetime) -> bool:
+    return program.ends_at is not None and program.ends_at <= now
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +120,7 @@ class _Told:
     data_elements: frozenset[str] | None
 
 
-def program_at_hand(desk: Desk, headers: Iterable[Header]) -> Program | None:
-    """The program, if all its keys were looked at a moment ago; else None, and `program` says the
-    rest. No await. Raises InvalidInput and NotAuthenticated."""
+def _at_hand(desk: Desk, headers: Iterable[Header]) -> Program | None:
     told = _read(headers)
     people = desk.people
     if told.credential.startswith(_PASS):
@@ -107,9 +146,7 @@ def program_at_hand(desk: Desk, headers: Iterable[Header]) -> Program | None:
     return _of_key(caller, told, connection.account_id, connection.id)
 
 
-async def program(desk: Desk, headers: Iterable[Header]) -> Program:
-    """``headers``: those named in HEADERS are read. Raises InvalidInput, NotAuthenticated,
-    Misconfigured, StoreUnavailable."""
+async def _looked_up(desk: Desk, headers: Iterable[Header]) -> Program:
     told = _read(headers)
     people = desk.people
     shown = None
@@ -266,19 +303,17 @@ def _of_key(
 def _of_pass(shown: Pass, caller: Caller, told: _Told) -> Program:
     if told.account and told.account != shown.account_id:
         raise _contradiction("x-evergrant-account")
-    resources, scope = shown.resources, None
-    if resources is not None and resources and resources[0][0] == GRANTLESS:
-        scope, resources = resources[0][1], None
-    if resources is not None and told.data_elements is not None:
+    if shown.resources is not None and told.data_elements is not None:
         raise _contradiction("x-evergrant-data-elements")
     return Program(
         caller=caller,
         account_id=shown.account_id,
         connection_key_id=shown.connection_key_id,
-        resources=resources,
-        scope=scope,
+        resources=shown.resources,
+        scope=shown.scope,
         data_elements=told.data_elements,
         ready_to_wait_s=told.ready_to_wait_s,
+        ends_at=shown.expires_at,
     )
 
 

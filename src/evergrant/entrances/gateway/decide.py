@@ -62,7 +62,7 @@ _OURS: Final = b"x-evergrant-"
 _WHO: Final = frozenset(asking.HEADERS)
 _REQUEST_ID: Final = b"x-request-id"
 
-#: For a moment the same headers are the same program: short beside the second within which a
+#: For a moment nginx's key is not looked at again: short beside the second within which a
 #: revoked key has to stop.
 _MOMENT_S: Final = 0.1
 _MOST_KNOWN: Final = 2_000
@@ -96,7 +96,7 @@ class DecideDoor:
         self._calls = desk.calls
         self._monotonic = monotonic
         self._planes: dict[bytes, float] = {}
-        self._known: dict[tuple[Header, ...], tuple[float, asking.Program]] = {}
+        self._programs = asking.Programs(desk)
         self._targets: dict[tuple[Region, str], tuple[str, bytes]] = {}
         self._date: tuple[float, bytes] = (-math.inf, b"")
         self._prefix = secrets.token_hex(6)
@@ -155,7 +155,7 @@ class DecideDoor:
     async def _decide(
         self, request_id: str, method: str, uri: str, who: tuple[Header, ...], receive: Receive
     ) -> list[Header]:
-        program = await self._program(who)
+        program = self._programs.at_hand(who) or await self._programs.find(who)
         path, _, query = uri.partition("?")
         asked = asking.asked(program, method, path, query, request_id=request_id)
         by = program.caller
@@ -167,22 +167,12 @@ class DecideDoor:
             leave = await self._with_fresh_access_token(leave)
         return self._headers(leave, uri)
 
-    async def _program(self, who: tuple[Header, ...]) -> asking.Program:
-        known = self._known.get(who)
-        now_s = self._monotonic()
-        if known is not None and now_s < known[0]:
-            return known[1]
-        program = asking.program_at_hand(self._desk, who) or await asking.program(self._desk, who)
-        if len(self._known) >= _MOST_KNOWN:
-            self._known.clear()
-        self._known[who] = (now_s + _MOMENT_S, program)
-        return program
-
     async def _look_again(self, leave: Leave, who: tuple[Header, ...]) -> None:
-        """Whoever stood in line may have lost its key over it. Raises as `asking.program`; the
+        """Whoever stood in line may have lost its key over it. Raises as `Programs.find`; the
         permit goes back."""
         try:
-            await self._program(who)
+            if self._programs.at_hand(who) is None:
+                await self._programs.find(who)
         except BaseException:
             self._calls.give_back(leave)
             raise

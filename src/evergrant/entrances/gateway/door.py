@@ -44,10 +44,6 @@ log = logger(__name__)
 
 Header = tuple[bytes, bytes]
 
-#: For a moment the same headers are the same program: short beside the second within which a
-#: revoked key has to stop.
-_MOMENT_S: Final = 0.1
-_MOST_KNOWN: Final = 2_000
 _ALLOW: Final = {"allow": ", ".join(sorted(METHODS))}
 _WITHOUT_BODY: Final = frozenset({204, 304})
 _JSON: Final = (b"content-type", b"application/json")
@@ -91,7 +87,7 @@ class GatewayDoor:
         self._upstream = desk.upstream
         self._passes = Passes(desk)
         self._monotonic = monotonic
-        self._known: dict[tuple[Header, ...], tuple[float, asking.Program]] = {}
+        self._programs = asking.Programs(desk)
         self._names: dict[str, bytes] = {}
         self._date: tuple[int, bytes] = (0, b"")
         self._prefix = secrets.token_hex(6).encode()
@@ -147,7 +143,7 @@ class GatewayDoor:
             return problems.of_row("method_not_allowed", headers=_ALLOW)
         path, query = _target(scope)
         exchange.watch()
-        program = self._program_at_hand(read.who) or await self._program(read.who)
+        program = self._programs.at_hand(read.who) or await self._programs.find(read.who)
         if method == "POST" and operations.find(method, path).name == RESTRICTED_DATA_TOKEN:
             await self._restricted(exchange, program, request_id)
             return None
@@ -179,35 +175,15 @@ class GatewayDoor:
 
     # --- who ---
 
-    def _program_at_hand(self, who: tuple[Header, ...]) -> asking.Program | None:
-        known = self._known.get(who)
-        now_s = self._monotonic()
-        if known is not None and now_s < known[0]:
-            return known[1]
-        program = asking.program_at_hand(self._desk, who)
-        return None if program is None else self._noted(who, program, now_s)
-
-    async def _program(self, who: tuple[Header, ...]) -> asking.Program:
-        now_s = self._monotonic()
-        return self._noted(who, await asking.program(self._desk, who), now_s)
-
     async def _look_again(self, leave: Leave, who: tuple[Header, ...]) -> None:
-        """Whoever stood in line may have lost its key over it. Raises as `asking.program`; the
+        """Whoever stood in line may have lost its key over it. Raises as `Programs.find`; the
         permit goes back."""
         try:
-            if self._program_at_hand(who) is None:
-                await self._program(who)
+            if self._programs.at_hand(who) is None:
+                await self._programs.find(who)
         except BaseException:
             self._calls.give_back(leave)
             raise
-
-    def _noted(
-        self, who: tuple[Header, ...], program: asking.Program, now_s: float
-    ) -> asking.Program:
-        if len(self._known) >= _MOST_KNOWN:
-            self._known.clear()
-        self._known[who] = (now_s + _MOMENT_S, program)
-        return program
 
     # --- a call, with its repetitions ---
 

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from evergrant import errors
 from evergrant.desk import Desk
-from evergrant.entrances.gateway.asking import GRANTLESS, Program
+from evergrant.entrances.gateway.asking import Program
 from evergrant.entrances.lwa_shapes import (
     UNKNOWN_GRANT,
     Asked,
@@ -132,7 +132,7 @@ class Passes:
             account_id,
             api_key_id=caller.id,
             connection_key_id="",
-            resources=[(GRANTLESS, asked.scope, ())],
+            scope=asked.scope,
             life_s=LIFE_S,
         )
         return _shape(handed)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from starlette.types import Send
 
@@ -19,6 +20,7 @@ from evergrant.entrances import problems
 from evergrant.entrances.problems import Problem
 from evergrant.entrances.programs import HEADERS, REQUEST_ID
 from evergrant.errors import EvergrantError
+from evergrant.tokens.passes import OVER
 
 __all__ = ["answer", "problem_of"]
 
@@ -37,11 +39,17 @@ _AMAZONS_CODES: Final = {
     503: "ServiceUnavailable",
     504: "GatewayTimeout",
 }
+#: Amazon's words under "access token has expired" (page "authorization-errors"). SDKs such as
+#: amazon-sp-api look for them before they fetch another token.
+_EXPIRED: Final = "The access token you provided has expired."
 
 
 def problem_of(error: EvergrantError) -> Problem:
     """As every door says it, but for what SDKs know from Amazon under another status."""
     problem = problems.of_error(error)
+    if isinstance(error, errors.NotAuthenticated) and error.facts.get("pass") == OVER:
+        # As Amazon refuses an access token that is over: SDKs then fetch another by themselves.
+        return replace(problem, status=403, headers={})
     if isinstance(error, errors.InvalidInput):
         return replace(problem, status=400)
     if isinstance(error, errors.TooLarge):
@@ -70,6 +78,11 @@ def _without_answer(problem: Problem, error: errors.AmazonUnavailable) -> Proble
     )
 
 
+def _details(problem: Problem, document: Mapping[str, Any]) -> Sequence[str]:
+    over = _EXPIRED if problem.facts.get("pass") == OVER else ""
+    return over, f"evergrant: {problem.code}.", document.get("hint", "")
+
+
 async def answer(problem: Problem, request_id: str, send: Send, *, head: bool = False) -> None:
     """The problem as the whole answer. ``head``: the request was a HEAD."""
     document = problem.document(request_id)
@@ -77,9 +90,7 @@ async def answer(problem: Problem, request_id: str, send: Send, *, head: bool = 
         {
             "code": _AMAZONS_CODES.get(problem.status, problem.code),
             "message": document["detail"],
-            "details": " ".join(
-                part for part in (f"evergrant: {problem.code}.", document.get("hint", "")) if part
-            ),
+            "details": " ".join(part for part in _details(problem, document) if part),
         }
     ]
     body = json.dumps(document, ensure_ascii=False).encode()
