@@ -17,6 +17,10 @@ from typing import Any, TypeVar
 import httpx2
 import pytest
 
+from evergrant.entrances import ops
+from evergrant.entrances.cli import processes
+from evergrant.settings import Settings
+
 EVERGRANT = Path(sys.executable).parent / "evergrant"
 T = TypeVar("T")
 
@@ -174,6 +178,25 @@ def test_a_server_without_migrations_says_what_to_run(
         assert "error[misconfigured]" in ended.stderr
         assert "evergrant migrate" in ended.stderr or "evergrant up" in ended.stderr
         assert "Traceback" not in ended.stderr
+
+
+async def test_figures_name_as_many_accounts_as_the_settings_say(
+    programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Metered(Exception):
+        pass
+
+    def meters(*, account_series: int) -> Any:
+        raise Metered(account_series)
+
+    monkeypatch.setattr(ops, "Meters", meters)
+    assert programs.run("migrate").returncode == 0
+    given = {name: value for name, value in programs.environ.items() if "EVERGRANT_" in name}
+    settings = Settings.from_environment({**given, "EVERGRANT_METRICS_ACCOUNTS": "7"})
+    for run in (processes.run_serve, processes.run_up):
+        with pytest.raises(Metered) as caught:
+            await run(settings)
+        assert caught.value.args == (7,)
 
 
 def test_a_taken_port_is_told_before_anything_is_made(programs: Programs, tmp_path: Path) -> None:

@@ -247,6 +247,14 @@ async def test_calls_are_counted_by_account() -> None:
     assert figures("evergrant_account_refused_total", **other) == 1
 
 
+async def test_no_account_is_named_where_the_settings_say_so() -> None:
+    async with scraping(most=0) as (limits, scrape):
+        note(limits, "acc_1")
+        note(limits, "acc_2")
+        figures = await scrape()
+    assert figures.accounts("evergrant_account_calls_total") == {"other": 2}
+
+
 async def test_only_the_busiest_accounts_are_named_and_the_rest_is_counted_together() -> None:
     async with scraping(most=2) as (limits, scrape):
         for number in range(6):

@@ -49,6 +49,7 @@ def test_nothing_set_is_a_working_development_installation() -> None:
     assert settings.log_level == "info"
     assert settings.invitation_life == timedelta(days=14)
     assert settings.body_limit == 1024 * 1024
+    assert settings.metrics_accounts == 100
     assert settings.marketplaces == STANDARD
     assert settings.development
     assert "@" in settings.house.mail_from

@@ -124,6 +124,7 @@ class Settings:
     decide_port: int | None  # None: no nginx asks us
     outcomes_port: int  # UDP, beside decide_port
     invitation_life: timedelta
+    metrics_accounts: int  # pairs of account and operation
     body_limit: int  # bytes
     lwa_timeout_s: float
     amazon_timeout_s: float
@@ -305,6 +306,10 @@ SETTINGS: tuple[Setting, ...] = (
     _s("OUTCOMES_PORT", _GATEWAY, readers.integer(0, 65535),
        "UDP port at which nginx tells how calls ended; 0 takes any free one.",
        default="8083", example="9083"),
+    _s("METRICS_ACCOUNTS", _GATEWAY, readers.integer(0, 10_000),
+       "Pairs of account and operation, the busiest ones, that `/metrics` tells apart by "
+       "Evergrant's account ids; all others are one. 0 names no account.",
+       default="100", example="0"),
     _s("BODY_LIMIT", _LIMITS, readers.integer(1024, 1024**3),
        "Largest request body, in bytes.",
        default="1048576", example="262144"),

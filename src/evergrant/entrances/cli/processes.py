@@ -55,7 +55,7 @@ async def run_up(settings: Settings, address_file: Path | None = None) -> None:
                     wiring.open_wires(settings, url=url, mail=mail) as wires,
                     wiring.worker_queue(wires.database_url, _concurrency(settings)) as queue,
                 ):
-                    meters = ops.Meters()
+                    meters = ops.Meters(account_series=settings.metrics_accounts)
                     servers = _servers(settings, wires, meters, mailbox, sockets, stop)
                     _tell(sockets, address_file, mailbox)
                     _welcome(settings, mailbox, sockets, first=first)
@@ -80,7 +80,8 @@ async def run_serve(settings: Settings, address_file: Path | None = None) -> Non
         with _Sockets(settings) as sockets:
             settings = settings.at_port(sockets.main.getsockname()[1])
             async with wiring.open_wires(settings) as wires:
-                servers = _servers(settings, wires, ops.Meters(), None, sockets, stop)
+                meters = ops.Meters(account_series=settings.metrics_accounts)
+                servers = _servers(settings, wires, meters, None, sockets, stop)
                 _tell(sockets, address_file, None)
                 await _together(stop, *servers)
     log.info("stopped")
