@@ -255,7 +255,8 @@ async def test_mails_that_nobody_delivers_and_mails_that_were_given_up(house: En
 async def test_a_house_where_all_is_well(house: Environment) -> None:
     async def work(desk: Desk) -> None:
         await add_account(desk, await add_application(desk))
-        await desk.people.add_api_key(name="ERP", rights=["read"], by=ME)
+        ends_at = desk.clock.now() + timedelta(days=90)
+        await desk.people.add_api_key(name="ERP", rights=["read"], expires_at=ends_at, by=ME)
 
     await at_desk(house, work)
     assert set(await codes(house)) == {"EG030", "EG034"}

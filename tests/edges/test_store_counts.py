@@ -147,6 +147,15 @@ async def test_reading_by_hour_account_and_operation(store: Store) -> None:
     assert await read(since=HOUR + timedelta(hours=3)) == []
 
 
+async def test_reading_what_amazon_throttled(store: Store) -> None:
+    await add_up(
+        store, count("acc_1", throttled=2), count("acc_2"), count("acc_1", hour=1), count("acc_3")
+    )
+    async with store.transaction() as tx:
+        found = await tx.call_counts.read(since=HOUR, throttled=True)
+    assert [(row.account_id, row.hour_at, row.throttled) for row in found] == [("acc_1", HOUR, 2)]
+
+
 async def test_purging_forgets_hours_that_are_earlier(store: Store) -> None:
     await add_up(store, *(count(hour=hour) for hour in range(5)))
     async with store.transaction() as tx:

@@ -150,6 +150,31 @@ HOME_UNKNOWN = _kind("EG062", _E, Blame.CALLER, "An account's home marketplace h
     "EVERGRANT_MARKETPLACES_FILE.")
 NOBODY_MAY_IN = _kind("EG070", _N, _US, "There is no API key yet",
     "Programs need one: `evergrant apikey add`.")
+KEYS_WITHOUT_END = _kind("EG071", _N, _US, "Keys have no end",
+    "A key that nobody misses stays good for ever. Give new ones an end with `--expires`; "
+    "`evergrant apikey rotate` and `evergrant connectionkey rotate` give one to those there are.")
+KEY_ENDS = _kind("EG072", _W, _US, "A key ends soon",
+    "`evergrant apikey rotate KEY` (or `connectionkey rotate`) with `--expires`: the old one works "
+    "on meanwhile, but not beyond its end.")
+KEY_OF_CLOSED_ACCOUNT = _kind("EG073", _W, _US, "A connection key belongs to a closed account",
+    "Its SDK is refused at every call. Take it out of that program, then `evergrant connectionkey "
+    "revoke KEY`; or reopen the account with `evergrant account reopen ACCOUNT`.")
+GATEWAY_BELOW_A_PATH = _kind("EG080", _W, _US, "A gateway has no address of its own",
+    "It is below `/gateway` of the main port, and some SDKs cannot have a path in their addresses. "
+    "Set EVERGRANT_GATEWAY_PORT, or EVERGRANT_GATEWAY_HOSTS and a name that leads here.")
+DECIDE_PORT_OPEN = _kind("EG081", _W, _US, "The port for nginx is open to everybody",
+    "Its answers hold access tokens. Set EVERGRANT_HOST to 127.0.0.1, or to an address that only "
+    "nginx reaches, or keep others out by a firewall.")
+NGINX_KEY_IDLE = _kind("EG082", _W, _US, "A key for nginx is not used",
+    "It opens access tokens of every account, and no nginx shows it. `evergrant apikey revoke KEY`,"
+    " or write nginx's configuration again: `evergrant gateway nginx-config`.")
+NGINX_KEY_BROAD = _kind("EG083", _W, _US, "A key for nginx may do more than decide",
+    "It lies in a file of nginx's. Make one that has the right data_plane and no other, give it to "
+    "`evergrant gateway nginx-config`, and revoke this one.")
+LIMIT_SHARED = _kind("EG085", _W, _US, "Somebody else spends a limit",
+    "Amazon answered 429 within the last day although we kept to the limit: a program calls Amazon "
+    "past the gateway for this account, or the plan is smaller than we know. Bring that program to "
+    "the gateway, or set the plan with `evergrant limits set`.")
 BROKEN = _kind("EG099", _E, _US, "A check itself broke",
     "Please report it with the log; the other checks are not affected.")
 # fmt: on

@@ -1,7 +1,8 @@
 """Looks at an installation and says what it finds.
 
 Answers for: settings, database, queue, key ring, mail, applications, accounts, one after the
-other, without changing anything. Does not answer for: numbers and words of the list (``kinds``).
+other, without changing anything. Does not answer for: numbers and words of the list (``kinds``), or
+for what there is to say of the gateway (``gateway``).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from evergrant.checks import kinds
+from evergrant.checks import gateway, kinds
 from evergrant.checks.kinds import Finding, Severity
 from evergrant.errors import (
     AmazonError,
@@ -50,7 +51,7 @@ async def look(environ: Mapping[str, str] | None = None, *, live: bool = False) 
         settings = Settings.from_environment(environ)
     except Misconfigured as error:
         return [kinds.SETTINGS_UNREADABLE(error.message, subject=error.setting, hint=error.hint)]
-    found = list(_settings(settings))
+    found = [*_settings(settings), *gateway.ports(settings)]
     found += [finding async for finding in _mail(settings)]
     found += [finding async for finding in _house(settings, live=live)]
     order = list(Severity)
@@ -162,7 +163,8 @@ async def _contents(
             lambda: _outbox(desk),
             lambda: _applications(desk, settings, live=live),
             lambda: _accounts(desk),
-            lambda: _people(desk),
+            lambda: gateway.keys(desk),
+            lambda: gateway.throttled(desk),
         ]
         for part in parts:
             try:
@@ -316,10 +318,3 @@ async def _accounts(desk: Desk) -> AsyncIterator[Finding]:
         if len(accounts) < _ROUND:
             return
         after = accounts[-1].id
-
-
-async def _people(desk: Desk) -> AsyncIterator[Finding]:
-    async with desk.store.transaction() as tx:
-        keys = await tx.api_keys.count(revoked_at=None)
-    if not keys:
-        yield kinds.NOBODY_MAY_IN("No program can ask for access tokens.")

@@ -155,9 +155,15 @@ class CallCounts(Shelf[CallCount], Protocol):
         ...
 
     async def read(
-        self, *, since: datetime, account_id: str | None = None, operation: str | None = None
+        self,
+        *,
+        since: datetime,
+        account_id: str | None = None,
+        operation: str | None = None,
+        throttled: bool = False,
     ) -> list[CallCount]:
-        """Of this hour and later ones, in order of hours, then of ids."""
+        """Of this hour and later ones, in order of hours, then of ids. ``throttled``: those only
+        that Amazon answered with 429 at least once."""
         ...
 
     async def purge(self, before: datetime) -> int:

@@ -150,7 +150,12 @@ class MemoryCallCounts(MemoryShelf[t.CallCount]):
             await self.put(row if known is None else ports.added(known, row))
 
     async def read(
-        self, *, since: datetime, account_id: str | None = None, operation: str | None = None
+        self,
+        *,
+        since: datetime,
+        account_id: str | None = None,
+        operation: str | None = None,
+        throttled: bool = False,
     ) -> list[t.CallCount]:
         found = [
             row
@@ -158,6 +163,7 @@ class MemoryCallCounts(MemoryShelf[t.CallCount]):
             if row.hour_at >= since
             and account_id in (None, row.account_id)
             and operation in (None, row.operation)
+            and (row.throttled or not throttled)
         ]
         return sorted(found, key=lambda row: (row.hour_at, row.id))
 

@@ -251,13 +251,20 @@ class PostgresCallCounts(PostgresShelf[t.CallCount]):
         await self._tx.connection.execute(statement)
 
     async def read(
-        self, *, since: datetime, account_id: str | None = None, operation: str | None = None
+        self,
+        *,
+        since: datetime,
+        account_id: str | None = None,
+        operation: str | None = None,
+        throttled: bool = False,
     ) -> list[t.CallCount]:
         columns = self._table.c
         statement = select(self._table).where(columns.hour_at >= self._form.value("hour_at", since))
         for column, wanted in ((columns.account_id, account_id), (columns.operation, operation)):
             if wanted is not None:
                 statement = statement.where(column == self._form.value(column.name, wanted))
+        if throttled:
+            statement = statement.where(columns.throttled > 0)
         statement = statement.order_by(columns.hour_at, columns.id)
         rows = (await self._tx.connection.execute(statement)).mappings()
         return [self._form.thing(cast("Mapping[str, Any]", row)) for row in rows]
