@@ -12,7 +12,7 @@ import pytest
 from evergrant.calls.values import Leave, Outcome
 from evergrant.entrances.gateway.exchange import KEPT, Exchange
 from evergrant.entrances.ops import Meters
-from evergrant.entrances.serve import Doors, compose
+from evergrant.entrances.serve import Doors, compose, compose_gateway
 from evergrant.testing.upstream import Played
 from tests.doors.gateway_house import (
     EVERYTHING,
@@ -489,3 +489,19 @@ async def test_below_a_path_and_under_a_name(house: House) -> None:
     assert (answer.status, answer.json()["error"]) == (400, "invalid_request")
     assert [seen.request.target for seen in house.fakes.upstream.seen] == [sku, sku]
     assert len(house.fakes.upstream.seen[1].body) == 10_000
+
+
+@pytest.mark.parametrize("where", ["below", "named", "own port"])
+async def test_sdks_can_read_the_last_word_too(
+    house: House, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bearer = await house.bearer(await house.account())
+    monkeypatch.setattr(house.desk.calls, "admit_at_hand", None)
+    doors = Doors(ops=house.door, gateway=house.door)
+    app = compose(doors, Meters(), 1024, ["gateway.test"] if where == "named" else [])
+    if where == "own port":
+        app = compose_gateway(doors, Meters())
+    path = f"/gateway{PARTICIPATIONS}" if where == "below" else PARTICIPATIONS
+    answer = await Program(app, "GET", path, bearer).run()
+    problem = refused(answer, 500, "internal")
+    assert problem["errors"][0]["code"] == "InternalFailure"

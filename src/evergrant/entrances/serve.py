@@ -28,7 +28,7 @@ import errno
 import logging
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -119,14 +119,21 @@ def compose(
     inner = BodyLimit(_Counted(_by_path(doors), meters, doors.public), body_limit)
     if doors.gateway is None:
         return inner
-    streaming = _Counted(_always("gateway", doors.gateway), meters, None)
+    streaming = _of_gateway(_always("gateway", doors.gateway), meters)
     return _GatewayFirst(inner, streaming, gateway_hosts)
 
 
 def compose_gateway(doors: Doors, meters: ops.Meters) -> ASGIApp:
     """What answers at the gateway's own port: Amazon's paths, and the questions of operations."""
     assert doors.gateway is not None
-    return _Counted(_beside_ops("gateway", doors.gateway, doors.ops), meters, None)
+    return _of_gateway(_beside_ops("gateway", doors.gateway, doors.ops), meters)
+
+
+def _of_gateway(choose: Choose, meters: ops.Meters) -> ASGIApp:
+    """Where SDKs listen, the last word is in a shape that they read, too."""
+    from evergrant.entrances.gateway import refusals
+
+    return _Counted(choose, meters, None, refusals.answer)
 
 
 def compose_decide(doors: Doors, meters: ops.Meters) -> ASGIApp:
@@ -141,6 +148,7 @@ NOBODY = "none"
 BELOW: Final = "/gateway"
 _OPS_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 Choose = Callable[[str, str], tuple[str, ASGIApp | None]]
+Refuse = Callable[[problems.Problem, str, Send], Awaitable[None]]
 
 
 def _always(name: str, door: ASGIApp) -> Choose:
@@ -219,10 +227,17 @@ def _by_path(doors: Doors) -> Choose:
 class _Counted:
     """Chooses the door, counts, and has the last word when a door breaks."""
 
-    def __init__(self, choose: Choose, meters: ops.Meters, pages: ASGIApp | None) -> None:
+    def __init__(
+        self,
+        choose: Choose,
+        meters: ops.Meters,
+        pages: ASGIApp | None,
+        refuse: Refuse = problems.answer,
+    ) -> None:
         self._choose = choose
         self._meters = meters
         self._pages = pages
+        self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -251,7 +266,7 @@ class _Counted:
             number = _request_id(scope)
             log.exception("a door broke", door=name, method=scope["method"], request_id=number)
             if not status:
-                await problems.answer(problems.unexpected(), number, note)
+                await self._refuse(problems.unexpected(), number, note)
             status = 500
         finally:
             took_s = time.perf_counter() - began
