@@ -11,6 +11,7 @@ import json
 import signal
 import sys
 
+import uvloop
 from starlette.types import Receive, Scope, Send
 
 from evergrant.entrances.serve import listen, serve
@@ -49,4 +50,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    uvloop.run(main())

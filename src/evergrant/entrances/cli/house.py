@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evergrant.entrances.cli.running import run_async, settings
+from evergrant.entrances.cli.running import run_async, run_serving, settings
 from evergrant.entrances.cli.show import Json, remark, say, show_json, table
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def up(address_file: AddressFile = None) -> None:
     """
     from evergrant.entrances.cli.processes import run_up
 
-    run_async(run_up(_configured(), address_file))
+    run_serving(run_up(_configured(), address_file))
 
 
 def serve(address_file: AddressFile = None) -> None:
@@ -56,7 +56,7 @@ def serve(address_file: AddressFile = None) -> None:
     """
     from evergrant.entrances.cli.processes import run_serve
 
-    run_async(run_serve(_configured(), address_file))
+    run_serving(run_serve(_configured(), address_file))
 
 
 def worker() -> None:
@@ -66,7 +66,7 @@ def worker() -> None:
     """
     from evergrant.entrances.cli.processes import run_worker
 
-    run_async(run_worker(_configured()))
+    run_serving(run_worker(_configured()))
 
 
 def migrate() -> None:
