@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from bench import boxed, gateway
+from bench import boxed, gateway, limiter
 from bench.measures import Result, herd, hot_token, many_accounts, revoked
 from bench.town import Town, machine
 from demo.stage import Stage
@@ -26,6 +26,7 @@ MEASURES: dict[str, Callable[[Town, argparse.Namespace], Result]] = {
     "data-plane": lambda town, asked: gateway.data_plane(
         town, seconds=asked.seconds, rounds=asked.rounds
     ),
+    "limiter": lambda town, asked: limiter.limiter(town),
     "warm": lambda town, asked: gateway.warm(town, asked.accounts),
 }
 
