@@ -21,6 +21,7 @@ from typing import Final
 from evergrant.calls.values import Asked
 from evergrant.desk import Desk
 from evergrant.errors import Flaw, InvalidInput, NotAllowed, NotAuthenticated
+from evergrant.ports.things import ConnectionKey
 from evergrant.rules import ids, operations
 from evergrant.rules.faults import Fault
 from evergrant.rules.rights import Caller
@@ -141,7 +142,8 @@ def _at_hand(desk: Desk, headers: Iterable[Header]) -> Program | None:
     if not told.connection:
         return _of_key(caller, told)
     connection = people.connection_at_hand(told.connection)
-    if connection is None:
+    if connection is None or caller.client_instance_id or caller.account_ids is not None:
+        # Whether a narrowed key reaches the account is nothing that lies at hand.
         return None
     return _of_key(caller, told, connection.account_id, connection.id)
 
@@ -161,12 +163,7 @@ async def _looked_up(desk: Desk, headers: Iterable[Header]) -> Program:
         caller = await people.authenticate(told.credential)
     connection = None
     if told.connection:
-        connection = await people.connection_of(told.connection)
-        if connection is None:
-            raise NotAuthenticated(
-                "The connection key is none that we know, or a revoked one.",
-                hint="Send 'x-evergrant-connection' with a key that begins with 'egc_'.",
-            )
+        connection = await _connection(desk, caller, told.connection)
         if shown is not None and connection.account_id != shown.account_id:
             raise _contradiction("x-evergrant-connection")
     if caller.client_instance_id is not None:
@@ -176,6 +173,22 @@ async def _looked_up(desk: Desk, headers: Iterable[Header]) -> Program:
     if connection is None:
         return _of_key(caller, told)
     return _of_key(caller, told, connection.account_id, connection.id)
+
+
+async def _connection(desk: Desk, caller: Caller, text: str) -> ConnectionKey:
+    """Somebody else's is none that we know, in the same words, whatever was sent beside it."""
+    found = await desk.people.connection_of(text)
+    standing = None if found is None else await desk.store.quick.standing(found.account_id)
+    if (
+        found is None
+        or standing is None
+        or not caller.reaches_account(found.account_id, standing.client_instance_id)
+    ):
+        raise NotAuthenticated(
+            "The connection key is none that we know, or a revoked one.",
+            hint="Send 'x-evergrant-connection' with a key that begins with 'egc_'.",
+        )
+    return found
 
 
 def asked(program: Program, method: str, path: str, query: str, *, request_id: str = "") -> Asked:

@@ -102,7 +102,11 @@ class Passes:
         connection = await self._people.connection_of(asked.refresh_token.reveal())
         if connection is None:
             raise Refusal(400, "invalid_grant", UNKNOWN_GRANT)
-        await self._reached(connection.account_id, caller)
+        try:
+            await self._reached(connection.account_id, caller)
+        except NotFound:
+            # Somebody else's is none that we know.
+            raise Refusal(400, "invalid_grant", UNKNOWN_GRANT) from None
         handed, _ = await self._tokens.hand_pass(
             connection.account_id,
             api_key_id=caller.id,

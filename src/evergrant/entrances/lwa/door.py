@@ -26,7 +26,7 @@ from evergrant.entrances.lwa_shapes import (
 )
 from evergrant.errors import AmazonError, EvergrantError
 from evergrant.rules import terms
-from evergrant.rules.rights import Caller
+from evergrant.rules.rights import Caller, Right
 from evergrant.settings import Settings
 from evergrant.tokens import MIN_TTL_S, AccessToken, GrantlessToken
 
@@ -78,6 +78,9 @@ class LwaDoor:
             raise errors.NotAuthenticated
         if caller.client_instance_id is not None:
             await self._registry.note_seen(caller.client_instance_id)
+        if not caller.may(Right.ACCESS_TOKENS):
+            # Before anything else is looked at: it would learn which connection keys there are.
+            raise errors.NotAllowed("This key may not have access tokens.")
         return caller
 
     async def _refresh(self, asked: Asked, caller: Caller) -> dict[str, object]:
@@ -92,6 +95,9 @@ class LwaDoor:
             raise Refusal(400, "invalid_grant", UNKNOWN_GRANT)
         try:
             token = await self._tokens.mint(account_id, by=caller, min_ttl_s=SDK_CACHE_S)
+        except errors.NotFound:
+            # Somebody else's is none that we know.
+            raise Refusal(400, "invalid_grant", UNKNOWN_GRANT) from None
         except AmazonError:
             # A token that lives shorter than we like is better than none.
             token = await self._tokens.mint(account_id, by=caller, min_ttl_s=MIN_TTL_S)
