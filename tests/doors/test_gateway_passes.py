@@ -283,41 +283,6 @@ async def test_old_sdks_sign_for_aws_as_well(house: House) -> None:
 # --- nobody else's accounts ---------------------------------------------------------------------
 
 
-async def test_no_key_reaches_an_account_of_another(house: House) -> None:
-    mine, other_instance = await house.account(), await house.instance()
-    theirs = await house.account(instance=other_instance)
-    sibling = await house.account()
-    bound = await house.api_key(*EVERYTHING, instance=house.instance_id)
-    to_mine = await house.api_key(*EVERYTHING, accounts=[mine])
-    their_connection = await house.connection_key(theirs)
-    my_connection = await house.connection_key(mine)
-    for key in (bound, to_mine):
-        assert (await ask_as(house, key, account=mine)).status == 200
-        served = len(house.fakes.upstream.seen)
-        refused(await ask_as(house, key, account=theirs), 404, "not_found")
-        refused(await ask_as(house, key, connection=their_connection), 404, "not_found")
-        for header in (("account", mine), ("account", theirs)):
-            given = {"connection": their_connection, header[0]: header[1]}
-            answer = await ask_as(house, key, **given)
-            assert answer.status in (400, 404)
-        answer = await ask_as(house, key, account=theirs, connection=my_connection)
-        refused(answer, 400, "invalid_input")
-        answer = await house.token(
-            grant_type="refresh_token",
-            client_id="x",
-            client_secret=key,
-            refresh_token=their_connection,
-        )
-        lwa_refused(answer, 400, "invalid_grant")
-        who = [("x-amz-access-token", key), ("x-evergrant-account", theirs)]
-        resources = {"restrictedResources": [{"method": "GET", "path": ORDERS}]}
-        body = json.dumps(resources).encode()
-        refused(await house.ask("POST", RESTRICTED, who, body), 404, "not_found")
-        assert len(house.fakes.upstream.seen) == served
-    refused(await ask_as(house, to_mine, account=sibling), 404, "not_found")
-    assert {house.about(seen.access_token) for seen in house.fakes.upstream.seen} == {mine}
-
-
 async def test_a_pass_is_for_one_account(house: House) -> None:
     mine, theirs = await house.account(), await house.account()
     handed = await house.pass_of(mine)
