@@ -59,27 +59,12 @@ def furnished(
     gateway_wait_s: float = 10.0,
     gateway_longest_wait_s: float = 120.0,
 ) -> Desk:
-    """A desk of this house. ``desk.calls``, ``desk.limits`` and ``desk.tokens`` have to be closed
-    before their sockets are, in this order."""
+    """A desk of this house. ``desk.consent``, ``desk.calls``, ``desk.limits`` and ``desk.tokens``
+    have to be closed before their sockets are, in this order."""
     store, clock, bell = sockets.store, sockets.clock, sockets.bell
     vault = Vault(sockets.keyring)
     registry = Registry(store, clock, vault, marketplaces)
     accounts = Accounts(store, clock, marketplaces)
-    consent = Consent(
-        store=store,
-        clock=clock,
-        vault=vault,
-        registry=registry,
-        accounts=accounts,
-        lwa=sockets.lwa,
-        selling_partner_api=sockets.selling_partner_api,
-        bell=bell,
-        marketplaces=marketplaces,
-        house=house,
-        login_uri=login_uri,
-        redirect_uri=redirect_uri,
-        invitation_life=invitation_life,
-    )
     tokens = Tokens(
         store=store,
         clock=clock,
@@ -91,6 +76,32 @@ def furnished(
         marketplaces=marketplaces,
     )
     limits = Limits(store, clock, sockets.budgets)
+    calls = Calls(
+        tokens=tokens,
+        selling_partner_api=sockets.selling_partner_api,
+        marketplaces=marketplaces,
+        store=store,
+        budgets=sockets.budgets,
+        limits=limits,
+        wait_s=gateway_wait_s,
+        longest_wait_s=gateway_longest_wait_s,
+    )
+    consent = Consent(
+        store=store,
+        clock=clock,
+        vault=vault,
+        registry=registry,
+        accounts=accounts,
+        lwa=sockets.lwa,
+        selling_partner_api=sockets.selling_partner_api,
+        permitted=calls.own.permitted,
+        bell=bell,
+        marketplaces=marketplaces,
+        house=house,
+        login_uri=login_uri,
+        redirect_uri=redirect_uri,
+        invitation_life=invitation_life,
+    )
     return Desk(
         clock=clock,
         store=store,
@@ -102,16 +113,7 @@ def furnished(
         consent=consent,
         tokens=tokens,
         limits=limits,
-        calls=Calls(
-            tokens=tokens,
-            selling_partner_api=sockets.selling_partner_api,
-            marketplaces=marketplaces,
-            store=store,
-            budgets=sockets.budgets,
-            limits=limits,
-            wait_s=gateway_wait_s,
-            longest_wait_s=gateway_longest_wait_s,
-        ),
+        calls=calls,
         upstream=sockets.upstream,
         watch=Watch(
             store=store, clock=clock, vault=vault, consent=consent, tokens=tokens, bell=bell

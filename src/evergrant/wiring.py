@@ -151,9 +151,10 @@ async def open_wires(
         )
         # First of all at the end: refreshes under way still need Amazon and the database.
         stack.push_async_callback(desk.tokens.close)
-        stack.push_async_callback(desk.consent.close)
         stack.push_async_callback(desk.limits.close)
         stack.push_async_callback(desk.calls.close)
+        # Its exchanges end with a call of ours.
+        stack.push_async_callback(desk.consent.close)
         yield Wires(desk=desk, keyring=ring, bell=bell, database_url=Secret(url))
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,8 +16,8 @@ import pytest
 from evergrant import vault
 from evergrant.accounts import Accounts
 from evergrant.consent import Arrived, Consent, Departure, Onward
-from evergrant.errors import ConsentRefused
-from evergrant.ports.amazon import ReportedParticipation
+from evergrant.errors import ConsentRefused, OverLimit
+from evergrant.ports.amazon import Hears, ReportedParticipation
 from evergrant.ports.things import (
     Account,
     Application,
@@ -65,6 +66,32 @@ class Trip:
         return parse_qs(urlsplit(self.departure.location.reveal()).query)["state"][0]
 
 
+class Permits:
+    """The gate as the reception sees it: what it gave leave for, and which answers it heard."""
+
+    def __init__(self) -> None:
+        self.given: list[tuple[str, str, str, str, float]] = []
+        self.heard: list[int] = []
+        self.spent_for_s: float | None = None
+
+    @asynccontextmanager
+    async def permitted(
+        self,
+        operation: str,
+        access_token: Secret,
+        *,
+        account_id: str,
+        application_id: str,
+        region: Region,
+        ready_to_wait_s: float,
+    ) -> AsyncIterator[Hears]:
+        assert access_token.reveal()
+        if self.spent_for_s is not None:
+            raise OverLimit(f"{operation} is spent.", retry_after_s=self.spent_for_s)
+        self.given.append((operation, account_id, application_id, region.value, ready_to_wait_s))
+        yield lambda answer: self.heard.append(answer.status)
+
+
 @dataclass
 class Reception:
     """The room, the fakes that it stands on, and shortcuts to look at what it did."""
@@ -78,6 +105,7 @@ class Reception:
         self.vault = Vault(MemoryKeyring())
         self.lwa = FakeLWA(self.clock)
         self.api = FakeSellingPartnerApi(self.lwa, self.clock)
+        self.permits = Permits()
         self.registry = Registry(self.store, self.clock, self.vault, STANDARD)
         self.accounts = Accounts(self.store, self.clock, STANDARD)
         self.house = House(
@@ -100,6 +128,7 @@ class Reception:
             accounts=self.accounts,
             lwa=self.lwa,
             selling_partner_api=self.api,
+            permitted=self.permits.permitted,
             bell=self.bell,
             marketplaces=STANDARD,
             house=self.house,

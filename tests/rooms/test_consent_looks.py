@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from evergrant import vault
+from evergrant.consent import looks
 from evergrant.errors import (
     AmazonUnavailable,
     ApplicationRefused,
@@ -313,3 +314,75 @@ async def test_one_account_that_breaks_keeps_no_other_waiting(
     assert owed(reception, broken)[1] == 1
     reception.clock.move(minutes=5)
     assert (await tower(reception).sweep()).looks_made == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "operation"),
+    [
+        (PartnerKind.SELLER, "sellers.v1.getMarketplaceParticipations"),
+        (PartnerKind.VENDOR, "vendor.orders.v1.getPurchaseOrdersStatus"),
+    ],
+)
+async def test_a_look_is_made_with_a_permit_and_tells_the_gate_how_it_ended(
+    reception: Reception, kind: PartnerKind, operation: str
+) -> None:
+    reception.sells(SHOP)
+    reception.api.vendor(SHOP)
+    account = await reception.add_account(partner_kind=kind)
+    await reception.connect(account, SHOP)
+    place = (operation, account.id, account.application_id, "eu")
+    assert reception.permits.given == [(*place, looks.PERMIT_PATIENCE_S)]
+    assert reception.permits.heard == [200]
+
+
+async def test_a_look_that_was_denied_is_told_to_the_gate(reception: Reception) -> None:
+    account = await reception.add_account()  # and sells nowhere
+    await reception.connect(account, SHOP)
+    assert reception.permits.heard == [403]
+
+
+async def test_a_look_without_a_permit_is_made_later_by_itself(reception: Reception) -> None:
+    reception.sells(SHOP)
+    reception.permits.spent_for_s = 63.0
+    account = await reception.add_account()
+    arrived = await reception.connect(account, SHOP)
+    assert arrived.account_id == account.id, "the partner is through; a look is no part of it"
+    now = reception.clock.now()
+    row = reception.authorization(account)
+    assert row.state is State.ACTIVE
+    assert (row.look_due_at, row.looks) == (now + timedelta(seconds=63), 0)
+    assert f"soon after {now + timedelta(seconds=63):%Y-%m-%d %H:%M:%S} UTC" in row.finding
+    assert reception.api.count() == 0
+    reception.clock.move(seconds=62)
+    assert (await tower(reception).sweep()).looks_made == 0, "not due yet"
+    reception.clock.move(seconds=1)
+    reception.permits.spent_for_s = None
+    assert (await tower(reception).sweep()).looks_made == 1
+    assert reception.permits.given[-1][-1] == looks.PERMIT_PATIENCE_OF_TOWER_S
+    assert owed(reception, account) == (None, 0)
+    assert reception.authorization(account).finding == ""
+
+
+async def test_an_adoption_without_a_permit_for_its_look_is_an_adoption(
+    reception: Reception,
+) -> None:
+    reception.sells(SHOP)
+    reception.permits.spent_for_s = 40.0
+    account = await reception.add_account()
+    pasted = reception.lwa.grant(await reception.client_id(account.application_id), SHOP)
+    view = await reception.consent.adopt(account.id, pasted, by=BOSS)
+    assert view.authorization.state is State.ACTIVE
+    assert "It is made without anybody's doing soon after" in view.authorization.finding
+    assert owed(reception, account) == (reception.clock.now() + timedelta(seconds=40), 0)
+
+
+async def test_calls_that_were_not_made_never_make_anybody_give_up(reception: Reception) -> None:
+    reception.sells(SHOP)
+    reception.permits.spent_for_s = 60.0
+    account = await reception.add_account()
+    await reception.connect(account, SHOP)
+    for _ in range(ENOUGH + 1):
+        reception.clock.move(minutes=1)
+        assert (await tower(reception).sweep()).looks_made == 0
+        assert owed(reception, account) == (reception.clock.now() + timedelta(minutes=1), 0)
+    assert reception.api.count() == 0

@@ -33,6 +33,7 @@ from evergrant.calls.background import Background
 from evergrant.calls.learning import Learning
 from evergrant.calls.leave import Ready, TokensOfCalls
 from evergrant.calls.lines import Line, Permit
+from evergrant.calls.own import OwnCalls
 from evergrant.calls.paths import METHODS, Paths, flaws_of
 from evergrant.calls.permits import Permits
 from evergrant.calls.refusals import may, needs_restricted, refuse_unless_allowed
@@ -106,6 +107,14 @@ class Calls:
         self._permits = Permits(budgets, self._background, monotonic=monotonic, sleep=sleep)
         self._learning = Learning(budgets, limits, self._background, marketplaces, monotonic)
         self._lines: dict[tuple[str, str, int], Line] = {}
+        #: For rooms below: what Evergrant asks of Amazon by itself.
+        self.own = OwnCalls(
+            permits=self._permits,
+            learning=self._learning,
+            limits=limits,
+            marketplaces=marketplaces,
+            monotonic=monotonic,
+        )
 
     # --- before a call ---
 

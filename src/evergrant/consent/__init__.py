@@ -39,7 +39,7 @@ from evergrant.consent.adoption import Adoption
 from evergrant.consent.arrivals import Arrivals
 from evergrant.consent.correspondence import Correspondence
 from evergrant.consent.grants import Grants
-from evergrant.consent.ground import COMMIT_PATIENCE_S, Ground
+from evergrant.consent.ground import COMMIT_PATIENCE_S, Ground, Permitted
 from evergrant.consent.handshakes import Handshakes
 from evergrant.consent.invitations import Invitations
 from evergrant.consent.log_in import LogIn
@@ -85,6 +85,7 @@ class Consent:
 
     ``login_uri`` and ``redirect_uri`` are this house's own; an application that was registered
     with others at Amazon carries its own. ``invitation_life`` is how long a mailed link works.
+    ``permitted`` gives leave for each call to the Selling Partner API.
     ``commit_patience_s``: pauses between attempts to store a grant when the database is away.
     """
 
@@ -98,6 +99,7 @@ class Consent:
         accounts: Accounts,
         lwa: LWA,
         selling_partner_api: SellingPartnerApi,
+        permitted: Permitted,
         bell: Bell,
         marketplaces: Marketplaces,
         house: House,
@@ -114,6 +116,7 @@ class Consent:
             accounts=accounts,
             lwa=lwa,
             selling_partner_api=selling_partner_api,
+            permitted=permitted,
             bell=bell,
             marketplaces=marketplaces,
             house=house,
@@ -165,7 +168,8 @@ class Consent:
         """Takes over a refresh token that somebody pasted: a self-authorization of a private
         application, or one from an older system. Asks LWA for an access token first; nothing is
         stored when that fails. Amazon does not tell whose token it is, so it is compared with
-        every other one that we hold for this application. Right WRITE.
+        every other one that we hold for this application. A first look that Amazon's limit does
+        not allow within seconds is made later; the finding says when. Right WRITE.
 
         ``granted_at`` unknown leaves the end of the term unknown.
 
@@ -188,7 +192,7 @@ class Consent:
     async def after_grant(self, account_id: str, access_token: Secret) -> str:
         """Looks at what the account can do: marketplaces of a seller, one probe of a vendor. Gives
         the finding, empty when all is well. Never undoes the grant, never raises for Amazon. A
-        look without an answer stays due (`look_where_due`)."""
+        look without an answer, or without a permit, stays due (`look_where_due`)."""
         return await self._looks.after_grant(account_id, access_token)
 
     async def report(self, reference: str, *, by: Caller) -> SupportReport:

@@ -7,14 +7,16 @@ account loaded together. Does not answer for: any decision.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from evergrant.accounts import Accounts
 from evergrant.errors import NotFound
 from evergrant.ports import Bell, Clock
-from evergrant.ports.amazon import LWA, SellingPartnerApi
+from evergrant.ports.amazon import LWA, Hears, SellingPartnerApi
 from evergrant.ports.store import Store, Transaction
 from evergrant.ports.things import (
     Account,
@@ -25,7 +27,7 @@ from evergrant.ports.things import (
 )
 from evergrant.registry import Registry
 from evergrant.rules.faults import Fault
-from evergrant.rules.marketplaces import Marketplaces
+from evergrant.rules.marketplaces import Marketplaces, Region
 from evergrant.rules.rights import Caller
 from evergrant.rules.secrecy import Secret
 from evergrant.settings import House
@@ -35,6 +37,7 @@ __all__ = [
     "COMMIT_PATIENCE_S",
     "Case",
     "Ground",
+    "Permitted",
     "case_in_reach",
     "case_of",
     "host_of",
@@ -47,6 +50,24 @@ __all__ = [
 COMMIT_PATIENCE_S: tuple[float, ...] = (0.2, 0.5, 1, 2, 4, 8)
 
 
+class Permitted(Protocol):
+    """Leave of the buckets that all of the house share, for the one call of this operation that is
+    made inside; it tells how the call ended. The gate gives it.
+
+    Raises OverLimit when there is no permit within ``ready_to_wait_s``, StoreUnavailable."""
+
+    def __call__(
+        self,
+        operation: str,
+        access_token: Secret,
+        *,
+        account_id: str,
+        application_id: str,
+        region: Region,
+        ready_to_wait_s: float,
+    ) -> AbstractAsyncContextManager[Hears]: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
     store: Store
@@ -56,6 +77,7 @@ class Ground:
     accounts: Accounts
     lwa: LWA
     selling_partner_api: SellingPartnerApi
+    permitted: Permitted
     bell: Bell
     marketplaces: Marketplaces
     house: House

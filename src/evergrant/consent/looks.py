@@ -1,8 +1,8 @@
 """First looks: one call after a grant, to see what the account can do.
 
-Answers for: that call, what it finds, and for making it later when it got no answer or when the
-process died before it could be made. Does not answer for: access tokens (whoever calls brings one)
-or for looking again at an account that was seen once.
+Answers for: that call, what it finds, and for making it later when it got no answer, when Amazon's
+limit did not allow it, or when the process died before it could be made. Does not answer for:
+access tokens (whoever calls brings one), or for looking again at an account that was seen once.
 
 That the look is still to be done is committed together with the grant. Whoever takes it up pushes
 its instant ahead by a conditional change, so two processes never make the same call, and a process
@@ -13,14 +13,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from evergrant import journal, vault
 from evergrant.consent.ground import Case, Ground, case_of
-from evergrant.errors import AmazonError, Blame, CallDenied, EvergrantError, StoreUnavailable
-from evergrant.ports.amazon import ReportedParticipation
+from evergrant.errors import (
+    AmazonError,
+    Blame,
+    CallDenied,
+    EvergrantError,
+    OverLimit,
+    StoreUnavailable,
+)
+from evergrant.ports.amazon import Hears, ReportedParticipation
 from evergrant.ports.store import Transaction, not_after
 from evergrant.ports.things import Authorization
 from evergrant.rules import cadence
@@ -34,6 +42,17 @@ __all__ = ["AccessTokenOf", "Looks"]
 
 #: The first look at an account happens while its owner waits for a page.
 LOOK_PATIENCE_S = 8.0
+#: So long is its permit waited for.
+PERMIT_PATIENCE_S = 3.0
+#: Nobody waits for a look of the clock tower. It stands in line long enough to get its turn before
+#: programs that never leave a permit over.
+PERMIT_PATIENCE_OF_TOWER_S = 20.0
+#: What a look calls. Source: sellers API v1 model, vendor orders API v1 model; the Sellers API does
+#: not serve vendors.
+OPERATIONS = {
+    PartnerKind.SELLER: "sellers.v1.getMarketplaceParticipations",
+    PartnerKind.VENDOR: "vendor.orders.v1.getPurchaseOrdersStatus",
+}
 #: A look belongs to one process for so long: longer than the look and the mint before it.
 CLAIM = timedelta(minutes=5)
 #: Taken up per round and at the same time. What is more waits a minute.
@@ -46,11 +65,13 @@ AccessTokenOf = Callable[[str], Awaitable[Secret]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Seen:
-    """What one call showed. ``over``: asking again would bring nothing new."""
+    """What one call showed. ``over``: asking again would bring nothing new. ``put_off_until``: it
+    was not made; then it probably can be."""
 
     finding: str
     passed: bool
     over: bool
+    put_off_until: datetime | None = None
     reported: Sequence[ReportedParticipation] = ()
 
 
@@ -68,7 +89,7 @@ class Looks:
                 if claimed is None:
                     return seen.finding  # the clock tower has taken it up already
                 case = replace(case, authorization=claimed)
-        return await self._look(case, access_token)
+        return await self._note(case, await self._look(case, access_token, PERMIT_PATIENCE_S))
 
     async def where_due(self, access_token_of: AccessTokenOf) -> int:
         now = self._ground.clock.now()
@@ -109,8 +130,9 @@ class Looks:
                 await self._note(case, _unanswered(error.message))
             # A grant that is dead needs no look; should it come back, the look is due then.
             return False
-        await self._look(case, access_token)
-        return True
+        saw = await self._look(case, access_token, PERMIT_PATIENCE_OF_TOWER_S)
+        await self._note(case, saw)
+        return saw.put_off_until is None
 
     async def _claim(
         self, tx: Transaction, seen: Authorization, now: datetime
@@ -124,37 +146,52 @@ class Looks:
 
     # --- the call -----------------------------------------------------------------------------
 
-    async def _look(self, case: Case, access_token: Secret) -> str:
+    async def _look(self, case: Case, access_token: Secret, patience_s: float) -> _Seen:
         try:
-            async with asyncio.timeout(LOOK_PATIENCE_S):
-                reported = await self._ask(case, access_token)
-            seen = _Seen(
+            async with self._permitted(case, access_token, patience_s) as hears:
+                async with asyncio.timeout(LOOK_PATIENCE_S):
+                    reported = await self._ask(case, access_token, hears)
+            return _Seen(
                 finding=_missing_home(case, reported, self._ground),
                 passed=True,
                 over=True,
                 reported=reported,
             )
+        except OverLimit as limit:
+            return _put_off(limit, self._ground.clock.now())
         except CallDenied as denied:
-            seen = _Seen(
+            return _Seen(
                 finding=f"The first call was denied. {denied.message}",
                 passed=False,
                 # Only the access token was refused, and there will be another one.
                 over=not denied.details.startswith(TOKEN_TROUBLE),
             )
         except AmazonError as error:
-            seen = _unanswered(error.message)
+            return _unanswered(error.message)
         except TimeoutError:
-            seen = _unanswered("No answer in time.")
-        return await self._note(case, seen)
+            return _unanswered("No answer in time.")
 
-    async def _ask(self, case: Case, access_token: Secret) -> list[ReportedParticipation]:
-        """One call of the partner's kind. Source: sellers API v1 model (getMarketplace-
-        Participations), vendor orders API v1 model; the Sellers API does not serve vendors."""
+    def _permitted(
+        self, case: Case, access_token: Secret, patience_s: float
+    ) -> AbstractAsyncContextManager[Hears]:
+        return self._ground.permitted(
+            OPERATIONS[case.account.partner_kind],
+            access_token,
+            account_id=case.account.id,
+            application_id=case.application.id,
+            region=case.account.region,
+            ready_to_wait_s=patience_s,
+        )
+
+    async def _ask(
+        self, case: Case, access_token: Secret, hears: Hears
+    ) -> list[ReportedParticipation]:
+        """The call of the partner's kind (`OPERATIONS`)."""
         api = self._ground.selling_partner_api
         endpoint = self._ground.marketplaces.endpoint(case.account.region)
         if case.account.partner_kind is PartnerKind.SELLER:
-            return await api.participations(endpoint, access_token)
-        await api.probe_vendor(endpoint, access_token, self._ground.clock.now())
+            return await api.participations(endpoint, access_token, hears)
+        await api.probe_vendor(endpoint, access_token, self._ground.clock.now(), hears)
         return []
 
     # --- writing it down ----------------------------------------------------------------------
@@ -163,6 +200,10 @@ class Looks:
         now = self._ground.clock.now()
         async with self._ground.store.transaction() as tx:
             if not seen.over:
+                if seen.put_off_until is not None:
+                    return await self._note_put_off(
+                        tx, case.authorization, seen.finding, seen.put_off_until
+                    )
                 return await self._note_unanswered(tx, case.authorization, seen.finding, now)
             known: dict[str, Any] = {"checked_at": now} if seen.passed else {}
             changed = await tx.authorizations.change(
@@ -182,6 +223,20 @@ class Looks:
                 )
             await self._drop_superseded(tx, changed.id)
         return seen.finding
+
+    async def _note_put_off(
+        self, tx: Transaction, claimed: Authorization, finding: str, until: datetime
+    ) -> str:
+        """A call that was not made is none of those after which nobody tries again."""
+        if claimed.look_due_at is not None:
+            await tx.authorizations.change(
+                claimed.id,
+                expecting={"grant_id": claimed.grant_id, "look_due_at": claimed.look_due_at},
+                finding=finding,
+                look_due_at=until,
+                looks=claimed.looks - 1,
+            )
+        return finding
 
     async def _note_unanswered(
         self, tx: Transaction, claimed: Authorization, finding: str, now: datetime
@@ -239,6 +294,17 @@ class Looks:
 
 def _next(seen: Authorization, now: datetime) -> cadence.TryAgain | cadence.GiveUp:
     return cadence.next_try(cadence.LOOK, seen.looks, now)
+
+
+def _put_off(limit: OverLimit, now: datetime) -> _Seen:
+    until = now + timedelta(seconds=limit.retry_after_s)
+    return _Seen(
+        finding=f"The first call has to wait. {limit.message} It is made without anybody's doing "
+        f"soon after {until:%Y-%m-%d %H:%M:%S} UTC.",
+        passed=False,
+        over=False,
+        put_off_until=until,
+    )
 
 
 def _unanswered(said: str) -> _Seen:

@@ -6,7 +6,7 @@ trying again (rooms do), or for the bytes (``adapters.amazon``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -17,6 +17,7 @@ __all__ = [
     "LWA",
     "Answer",
     "Call",
+    "Hears",
     "LwaClient",
     "ReportedParticipation",
     "RestrictedAnswer",
@@ -112,15 +113,23 @@ class Answer:
     body: bytes
 
 
+#: Is told an answer as it came, before anybody reads it.
+Hears = Callable[[Answer], None]
+
+
 class SellingPartnerApi(Protocol):
     """Raises AmazonUnavailable, Throttled, CallDenied, UnreadableAnswer. ``send`` raises only
-    AmazonUnavailable: whatever Amazon answers is the answer."""
+    AmazonUnavailable: whatever Amazon answers is the answer.
+
+    Each verb is one request and spends Amazon's limits: whoever calls has a permit."""
 
     async def participations(
-        self, endpoint: str, access_token: Secret
+        self, endpoint: str, access_token: Secret, hears: Hears | None = None
     ) -> list[ReportedParticipation]: ...
 
-    async def probe_vendor(self, endpoint: str, access_token: Secret, now: datetime) -> None:
+    async def probe_vendor(
+        self, endpoint: str, access_token: Secret, now: datetime, hears: Hears | None = None
+    ) -> None:
         """One cheap vendor call. CallDenied is no proof of a dead grant: a vendor without
         purchase orders may be refused as well."""
         ...

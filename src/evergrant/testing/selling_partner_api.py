@@ -16,11 +16,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from evergrant.errors import AmazonUnavailable, CallDenied, EvergrantError
+from evergrant.errors import AmazonUnavailable, CallDenied, EvergrantError, Throttled
 from evergrant.ports import Clock
 from evergrant.ports.amazon import (
     Answer,
     Call,
+    Hears,
     ReportedParticipation,
     RestrictedAnswer,
     RestrictedResource,
@@ -79,6 +80,8 @@ class FakeSellingPartnerApi:
     def __init__(self, lwa: FakeLWA, clock: Clock) -> None:
         self.calls: list[Asked] = []
         self.sent: list[Call] = []
+        #: Of every 200 that is not one of `answer`.
+        self.headers: dict[str, str] = {}
         self._lwa = lwa
         self._clock = clock
         self._participations: dict[str, list[ReportedParticipation]] = {}
@@ -154,19 +157,23 @@ class FakeSellingPartnerApi:
     # --- the port ---
 
     async def participations(
-        self, endpoint: str, access_token: Secret
+        self, endpoint: str, access_token: Secret, hears: Hears | None = None
     ) -> list[ReportedParticipation]:
-        about = self._asked("participations", endpoint, access_token)
-        self._check(about, endpoint, access_token)
-        if about not in self._participations:
-            raise _denied("Access to requested resource is denied.")
+        with self._telling(hears):
+            about = self._asked("participations", endpoint, access_token)
+            self._check(about, endpoint, access_token)
+            if about not in self._participations:
+                raise _denied("Access to requested resource is denied.")
         return list(self._participations[about])
 
-    async def probe_vendor(self, endpoint: str, access_token: Secret, now: datetime) -> None:
-        about = self._asked("probe_vendor", endpoint, access_token)
-        self._check(about, endpoint, access_token)
-        if about not in self._vendors:
-            raise _denied("Access to requested resource is denied.")
+    async def probe_vendor(
+        self, endpoint: str, access_token: Secret, now: datetime, hears: Hears | None = None
+    ) -> None:
+        with self._telling(hears):
+            about = self._asked("probe_vendor", endpoint, access_token)
+            self._check(about, endpoint, access_token)
+            if about not in self._vendors:
+                raise _denied("Access to requested resource is denied.")
 
     async def restricted_data_token(
         self, endpoint: str, access_token: Secret, resources: Sequence[RestrictedResource]
@@ -210,6 +217,25 @@ class FakeSellingPartnerApi:
         return answers.pop(0) if len(answers) > 1 else answers[0]
 
     # --- inside ---
+
+    @contextmanager
+    def _telling(self, hears: Hears | None) -> Iterator[None]:
+        """Whatever is decided inside is told as the answer that it would be."""
+        answer: Answer | None = None
+        try:
+            yield
+            answer = Answer(status=200, headers=dict(self.headers), body=b"{}")
+        except CallDenied as denied:
+            answer = error_answer(
+                denied.status, denied.amazon_code, "Access is denied.", denied.details
+            )
+            raise
+        except Throttled:
+            answer = error_answer(429, "QuotaExceeded", "You exceeded your quota.")
+            raise
+        finally:
+            if hears is not None and answer is not None:
+                hears(answer)
 
     def _asked(self, what: str, endpoint: str, access_token: Secret) -> str:
         about, _ = self._whose(access_token)

@@ -21,6 +21,7 @@ from evergrant.ports import Clock
 from evergrant.ports.amazon import (
     Answer,
     Call,
+    Hears,
     ReportedParticipation,
     RestrictedAnswer,
     RestrictedResource,
@@ -58,7 +59,7 @@ class HttpSellingPartnerApi:
         await self._client.aclose()
 
     async def participations(
-        self, endpoint: str, access_token: Secret
+        self, endpoint: str, access_token: Secret, hears: Hears | None = None
     ) -> list[ReportedParticipation]:
         """``getMarketplaceParticipations``. Rows of marketplaces that nobody knows are kept; a row
         without a marketplace id is left out."""
@@ -66,6 +67,7 @@ class HttpSellingPartnerApi:
             Call(endpoint=endpoint, method="GET", path="/sellers/v1/marketplaceParticipations"),
             access_token,
         )
+        _tell(hears, answer)
         told = _understood(answer, access_token)
         rows = told.get("payload")
         if not isinstance(rows, list):
@@ -73,7 +75,9 @@ class HttpSellingPartnerApi:
         found = [_participation(row) for row in rows]
         return [row for row in found if row is not None]
 
-    async def probe_vendor(self, endpoint: str, access_token: Secret, now: datetime) -> None:
+    async def probe_vendor(
+        self, endpoint: str, access_token: Secret, now: datetime, hears: Hears | None = None
+    ) -> None:
         """``getPurchaseOrdersStatus``, one row at most."""
         answer = await self.send(
             Call(
@@ -88,6 +92,7 @@ class HttpSellingPartnerApi:
             ),
             access_token,
         )
+        _tell(hears, answer)
         _understood(answer, access_token)
 
     async def restricted_data_token(
@@ -133,6 +138,11 @@ class HttpSellingPartnerApi:
         return await fetch(
             self._client, request, who=WHO, timeout_s=self._timeout_s, most_bytes=MOST_BYTES
         )
+
+
+def _tell(hears: Hears | None, answer: Answer) -> None:
+    if hears is not None:
+        hears(answer)
 
 
 def _understood(answer: Answer, access_token: Secret) -> dict[str, object]:
