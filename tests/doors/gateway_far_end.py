@@ -27,7 +27,8 @@ PIECE = bytes(range(256)) * 256  # 64 KiB
 @dataclass
 class FarEnd:
     """Amazon. ``?size=`` in the query is what it answers with; what it is sent it counts. Paths
-    that name a trouble get it."""
+    that name a trouble get it. With ``raw`` that is the answer to every head, and it hangs up;
+    ``drops`` requests are not answered at all."""
 
     port: int = 0
     taken: int = 0
@@ -35,6 +36,8 @@ class FarEnd:
     broken: int = 0
     heads: list[bytes] = field(default_factory=list)
     held: asyncio.Event = field(default_factory=asyncio.Event)
+    raw: bytes = b""
+    drops: int = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         under_way = False
@@ -44,6 +47,10 @@ class FarEnd:
                 head = await reader.readuntil(b"\r\n\r\n")
                 under_way = True
                 self.heads.append(head)
+                if self.drops or self.raw:
+                    self.drops -= bool(self.drops)
+                    writer.write(self.raw)
+                    return
                 await self._take(head.lower(), reader)
                 await self._give(head.split(b" ")[1], writer)
         except (asyncio.IncompleteReadError, ConnectionError):

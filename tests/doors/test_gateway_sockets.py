@@ -294,3 +294,112 @@ async def test_a_connection_serves_on_after_a_long_call(stage: Stage) -> None:
             near.writer.write("\r\n".join(again).encode())
         await near.head()
     assert len(stage.far.heads) == 4
+
+
+async def test_requests_that_come_before_the_answer_wait_their_turn(stage: Stage) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", stage.port)
+    for size in (1, 2, 3):
+        head = [f"GET {PARTICIPATIONS}?size={size} HTTP/1.1", "host: x", *stage.who, "", ""]
+        writer.write("\r\n".join(head).encode())
+    near = Near(reader, writer)
+    async with asyncio.timeout(10):
+        for size in (1, 2, 3):
+            status, headers = await near.head()
+            assert (status, headers["content-length"]) == (200, str(size))
+            assert await near.count(size) == size
+    writer.close()
+
+
+# --- odd answers of Amazon's ----------------------------------------------------------------------
+
+_TOO_LARGE = b'{"errors":[{"code":"RequestTooLarge","message":"x"}]}'
+
+
+@pytest.mark.parametrize("size", [200_000, 8 * MIB])
+@pytest.mark.parametrize("reads_at_once", [True, False])
+async def test_an_answer_before_the_body_is_whole(
+    stage: Stage, size: int, reads_at_once: bool
+) -> None:
+    """Amazon says no and hangs up, whatever is still on its way. Also a program that first sends
+    all and reads then gets to know why."""
+    length = b"Content-Length: %d\r\n\r\n" % len(_TOO_LARGE)
+    stage.far.raw = b"HTTP/1.1 413 Too Large\r\n" + length + _TOO_LARGE
+    headers = (*stage.who, f"content-length: {size}")
+    async with near_end(stage.port, "POST", FEEDS, *headers) as near, asyncio.timeout(20):
+        if reads_at_once:
+            pushing = asyncio.create_task(near.push(size))
+        else:
+            await near.push(size)
+        status, told = await near.head()
+        assert (status, told["content-length"]) == (413, str(len(_TOO_LARGE)))
+        assert await near.reader.readexactly(len(_TOO_LARGE)) == _TOO_LARGE
+        if reads_at_once:
+            await pushing
+        stage.far.raw = b""
+        again = [f"GET {PARTICIPATIONS} HTTP/1.1", "host: x", *stage.who, "", ""]
+        near.writer.write("\r\n".join(again).encode())
+        assert (await near.head())[0] == 200, "the connection is as good as before"
+
+
+@pytest.mark.parametrize(
+    ("raw", "status", "body"),
+    [
+        (b"HTTP/1.1 103 Hints\r\nLink: a\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2", 200, b"ok"),
+        (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2", 200, b"ok"),
+        (b"HTTP/1.1 200 OK\r\nX-A: caf\xe9\r\nX-B: \xc3\xa9\r\nContent-Length: 2", 200, b"ok"),
+        (b"HTTP/1.1 200 OK\r\nX-A: a\x01b\r\nX-B: a\x7fb\r\nContent-Length: 2", 200, b"ok"),
+        (b"HTTP/1.1 200 OK\r\n" + b"X-Many: 1\r\n" * 110 + b"Content-Length: 2", 200, b"ok"),
+        (b"HTTP/1.1 599\r\nContent-Length: 2", 599, b"ok"),
+        (b"HTTP/1.0 200 OK\r\nX-A: b", 200, b"ok"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3", 502, b""),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: +2", 502, b""),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked", 502, b""),
+        (b"HTTP/1.1 101 Other\r\nUpgrade: x\r\nConnection: upgrade", 502, b""),
+        (b"HTTP/1.1 200 OK\r\nX-A: a\x00b\r\nContent-Length: 2", 502, b""),
+    ],
+)
+async def test_odd_answers(stage: Stage, raw: bytes, status: int, body: bytes) -> None:
+    stage.far.raw = raw + b"\r\n\r\nok"
+    headers = (*stage.who, "connection: close", "x-evergrant-wait: 0")
+    async with near_end(stage.port, "GET", PARTICIPATIONS, *headers) as near:
+        got = await near.reader.read(-1)
+    head, _, rest = got.partition(b"\r\n\r\n")
+    assert int(head.split(b" ")[1]) == status
+    assert head.count(b"HTTP/1.") == 1
+    for name in (b"x-a: caf\xe9\r\n", b"x-b: \xc3\xa9\r\n"):
+        assert (name in head) == (b"caf\xe9" in raw)
+    assert head.count(b"x-many") == raw.count(b"X-Many")
+    if status == 502:
+        assert json.loads(rest)["facts"]["carried_out"] == "perhaps"
+    else:
+        assert body in rest
+
+
+async def test_chunks_with_extensions_and_trailers(stage: Stage) -> None:
+    head = b"HTTP/1.1 200 OK\r\nTrailer: X-T\r\nTransfer-Encoding: chunked\r\n\r\n"
+    stage.far.raw = head + b"2;a=b\r\nok\r\n0\r\nX-T: 1\r\n\r\n"
+    async with near_end(stage.port, "GET", PARTICIPATIONS, *stage.who) as near:
+        status, headers = await near.head()
+        assert (status, headers["transfer-encoding"]) == (200, "chunked")
+        assert "trailer" not in headers
+        assert await near.reader.readuntil(b"0\r\n\r\n") == b"2\r\nok\r\n0\r\n\r\n"
+
+
+async def test_a_kept_connection_that_ends_as_it_is_used(stage: Stage) -> None:
+    """What only reads is repeated; what changes something may have been carried out."""
+    ask = [f"GET {PARTICIPATIONS} HTTP/1.1", "host: x", *stage.who, "", ""]
+    async with near_end(stage.port, "GET", PARTICIPATIONS, *stage.who) as near:
+        assert (await near.head())[0] == 200
+        await near.count(2)
+        stage.far.drops = 1
+        near.writer.write("\r\n".join(ask).encode())
+        assert (await near.head())[0] == 200
+        await near.count(2)
+        assert len(stage.far.heads) == 3
+        stage.far.drops = 1
+        post = [f"POST {FEEDS} HTTP/1.1", "host: x", *stage.who, "content-length: 2", "", "{}"]
+        near.writer.write("\r\n".join(post).encode())
+        status, headers = await near.head()
+        problem = json.loads(await near.reader.readexactly(int(headers["content-length"])))
+        assert (status, problem["facts"]["carried_out"]) == (502, "perhaps")
+        assert len(stage.far.heads) == 4

@@ -159,6 +159,7 @@ class GatewayDoor:
         target = f"{path}?{query}" if query else path
         request = _Request(asked, program, read.who, target, read.travel, request_id)
         await self._call(leave, request, exchange)
+        await exchange.finish()
         return None
 
     async def _restricted(

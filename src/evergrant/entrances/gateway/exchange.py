@@ -41,11 +41,13 @@ class Exchange:
     """``idle_s`` is for tests."""
 
     __slots__ = (
+        "_begun",
         "_idle_s",
         "_kept",
         "_listening",
         "_look",
         "_loop",
+        "_owes_end",
         "_receive",
         "_send",
         "_streamed",
@@ -71,7 +73,9 @@ class Exchange:
         self._waiting_since_s = 0.0
         self._kept: list[bytes] = []
         self._whole = True
+        self._begun = False
         self._streamed = False
+        self._owes_end = False
         self.has_body = self.expects = False
         self.content_length: int | None = None
         #: The head of the answer is out.
@@ -130,6 +134,7 @@ class Exchange:
 
     async def _next(self) -> bytes:
         self._waiting_since_s = self._loop.time()
+        self._begun = True
         try:
             message = await self._receive()
         finally:
@@ -144,7 +149,7 @@ class Exchange:
     async def drain(self) -> None:
         """Lets a program that still sends come to the point where it listens. One that asked first
         whether it should send has sent nothing."""
-        if self._whole or self.expects or self.gone or self.idle:
+        if self._whole or (self.expects and not self._begun) or self.gone or self.idle:
             return
         read = 0
         try:
@@ -163,11 +168,23 @@ class Exchange:
     async def piece(self, piece: bytes, *, more: bool) -> None:
         """Returns when there is room for the next one. Without a last one (``more`` False) the
         server cuts the connection, so that nobody takes half an answer for a whole one."""
+        if not (more or self._whole):
+            # Amazon said all before the body was whole. See `finish`.
+            self._owes_end = more = True
         self._waiting_since_s = self._loop.time()
         try:
             await self._send({"type": "http.response.body", "body": piece, "more_body": more})
         finally:
             self._waiting_since_s = 0.0
+
+    async def finish(self) -> None:
+        """After all pieces, and when nobody reads the body any longer: the end of an answer that
+        came before the program had sent its whole body."""
+        if self._owes_end:
+            await asyncio.sleep(0)  # who read the body for Amazon was told to stop, and now has
+            await self.drain()
+            self._whole, self._owes_end = True, False
+            await self.piece(b"", more=False)
 
     # --- whether anybody still waits ---
 

@@ -66,6 +66,7 @@ _NEVER_NAMED: Final = frozenset(
 )
 _NAME = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _LENGTH = re.compile(rb"[0-9]{1,15}")
 #: What some server behind us might take an underscore for.
 _IMITATED: Final = _HOP_BY_HOP | _END_HERE | {b"content-type", b"x-amz-date", b"user-agent"}
@@ -129,11 +130,13 @@ def read(headers: Iterable[Header], who: Sequence[bytes]) -> Read:
 
 def of_answer(headers: Iterable[Header], ours: Sequence[Header]) -> tuple[list[Header], int | None]:
     """Amazon's headers as the program gets them, and ours behind; and the length of the body, if
-    it is told. Order and repetitions stay."""
+    it is told. Order and repetitions stay. One that no server may send stays here."""
     length: int | None = None
     travel: list[Header] = []
     named: list[bytes] = []
     for name, value in headers:
+        if _CONTROL.search(value):
+            continue
         lower = name.lower()
         if lower in _HOP_BY_HOP:
             if lower == b"connection":
