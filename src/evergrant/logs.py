@@ -12,11 +12,14 @@ never part of a traceback here: a frame may hold what a log may not.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import re
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, TextIO
 
@@ -25,7 +28,16 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from evergrant.rules.secrecy import MASK, Secret, is_secret_name, scrub
 
-__all__ = ["about", "configure", "logger", "scrub_event", "scrubbed", "tame", "uncaught_in_loop"]
+__all__ = [
+    "about",
+    "configure",
+    "logger",
+    "often",
+    "scrub_event",
+    "scrubbed",
+    "tame",
+    "uncaught_in_loop",
+]
 
 #: How deep a value is looked into, and how long one text may be. A line is for people.
 DEEPEST = 6
@@ -81,12 +93,14 @@ def configure(log_format: str = "text", level: str = "info", stream: TextIO | No
         cache_logger_on_first_use=False,
     )
     line = logging.StreamHandler(stream)
+    colours = stream.isatty()
     line.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
+        _Formatter(
+            _quick_json if log_format == "json" else None if colours else _quick_text,
             foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *_rendering(log_format, colours=stream.isatty()),
+                *_rendering(log_format, colours=colours),
             ],
             # Already part of the event as text; logging must not append its own.
             keep_exc_info=False,
@@ -123,6 +137,20 @@ def logger(name: str) -> structlog.stdlib.BoundLogger:
     return bound
 
 
+def often(name: str) -> Callable[..., None]:
+    """As ``logger(name).info``, at a fifth of its price, for what happens with every call. Facts
+    are texts and numbers; the line is the same, scrubbed as every other."""
+    into = logging.getLogger(name)
+
+    def say(event: str, **facts: object) -> None:
+        if into.isEnabledFor(logging.INFO):
+            record = logging.LogRecord(name, logging.INFO, "", 0, event, None, None)
+            record.__dict__["facts"] = facts
+            into.handle(record)
+
+    return say
+
+
 @contextmanager
 def about(**facts: object) -> Iterator[None]:
     """Facts that every line inside the block carries, such as the id of the request or job."""
@@ -154,6 +182,51 @@ def _rendering(log_format: str, *, colours: bool) -> list[Processor]:
     ]
 
 
+class _Formatter(structlog.stdlib.ProcessorFormatter):
+    """``quick`` renders what `often` was told; without it that takes the way of all others."""
+
+    def __init__(self, quick: Callable[[EventDict], str] | None, **given: Any) -> None:
+        super().__init__(**given)
+        self._quick = quick
+
+    def format(self, record: logging.LogRecord) -> str:
+        facts: EventDict | None = record.__dict__.get("facts")
+        if facts is None:
+            return super().format(record)
+        if self._quick is None:
+            record = logging.makeLogRecord({**record.__dict__, **facts})
+            del record.__dict__["facts"]
+            return super().format(record)
+        event = {**structlog.contextvars.get_contextvars(), **facts}
+        event |= {"event": record.getMessage(), "logger": record.name}
+        scrub_event(None, "", event)
+        event["level"] = record.levelname.lower()
+        at = datetime.fromtimestamp(record.created, UTC)
+        event["timestamp"] = at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return self._quick(event)
+
+
+def _quick_json(event: EventDict) -> str:
+    event["message"] = event.pop("event")
+    return _one_line(json.dumps(event, default=str, ensure_ascii=False))
+
+
+def _quick_text(event: EventDict) -> str:
+    """As structlog's console renderer without colours."""
+    at, level, said, name = map(event.pop, ("timestamp", "level", "event", "logger"))
+    facts = " ".join(f"{one}={_shown(event[one])}" for one in sorted(event))
+    return f"{at} [{level:<9}] {said} [{name}] {facts}"
+
+
+_TO_BE_QUOTED = re.compile(r"[ \t=\r\n\"']")
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, str) and not _TO_BE_QUOTED.search(value):
+        return value
+    return repr(value)
+
+
 class _Traceback:
     """Renders an exception as Python itself would, chained ones included."""
 
@@ -177,10 +250,13 @@ class _JsonLine:
 
     def __call__(self, logger: WrappedLogger, name: str, event: EventDict) -> str:
         line = self._render(logger, name, event)
-        text = line.decode() if isinstance(line, bytes) else line
-        # Line breaks inside values are escaped by JSON already; these two are not, and some
-        # collectors take them for the end of a line.
-        return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+        return _one_line(line.decode() if isinstance(line, bytes) else line)
+
+
+def _one_line(text: str) -> str:
+    """Line breaks inside values are escaped by JSON already; these two are not, and some
+    collectors take them for the end of a line."""
+    return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
 def scrub_event(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

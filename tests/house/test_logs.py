@@ -274,3 +274,54 @@ def test_a_long_text_is_cut_between_words(json_sink: Sink) -> None:
 def test_one_event_never_becomes_two_lines(json_sink: Sink) -> None:
     logs.logger("evergrant.tests").info("a\nb\u2028c", name="x\r\n{}")
     assert len(json_sink.getvalue().splitlines()) == 1
+
+
+# --- what happens often -------------------------------------------------------------------------
+
+
+def test_a_quick_line_is_as_any_other(sink: Sink) -> None:
+    facts: dict[str, Any] = {
+        "request_id": 'a "word" = b',
+        "operation": "orders.v0.getOrders",
+        "status": 200,
+        "error": "",
+        "took_ms": 1.5,
+        "restricted": False,
+        "left": None,
+        "separator": "a\u2028b",
+        "by_shape": f"egk_{secrets.token_hex(16)}",
+        "access_token": secrets.token_hex(16),
+        "authorized": Secret(secrets.token_hex(16)),
+    }
+    with logs.about(job="one of many"):
+        logs.logger("evergrant.here").info("call", **facts)
+        logs.often("evergrant.here")("call", **facts)
+    usual, quick, _ = sink.getvalue().split("\n")
+    if usual.startswith("{"):
+        told = [json.loads(line) for line in (usual, quick)]
+        assert len({line.pop("timestamp")[:16] for line in told}) <= 2
+        assert told[0] == told[1]
+        assert "\\u2028" in quick
+    else:
+        assert usual.partition(" ")[2] == quick.partition(" ")[2]
+        assert len(usual) == len(quick)
+    assert quick.count("***") == 3
+
+
+def test_a_quick_line_has_a_level(_as_before: None) -> None:
+    sink = Sink()
+    logs.configure("text", "warning", sink)
+    logs.often("evergrant.here")("call", status=200)
+    assert not sink.getvalue()
+
+
+def test_a_quick_line_has_colours_at_a_terminal(
+    _as_before: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = Sink()
+    monkeypatch.setattr(sink, "isatty", lambda: True)
+    logs.configure("text", "info", sink)
+    logs.often("evergrant.here")("call", status=200, access_token=secrets.token_hex(16))
+    assert "\x1b[" in sink.getvalue()
+    assert "200" in sink.getvalue()
+    assert "***" in sink.getvalue()

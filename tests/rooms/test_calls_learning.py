@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import math
 from collections.abc import AsyncIterator
 
@@ -254,13 +255,16 @@ async def test_our_own_429_is_counted(
     assert noted.calls == []
 
 
-async def test_each_call_has_one_line_without_secrets(ground: GateGround, shop: Held) -> None:
+async def test_each_call_has_one_line_without_secrets(
+    ground: GateGround, shop: Held, caplog: pytest.LogCaptureFixture
+) -> None:
     asked = ground.asked(shop, request_id="req-7")
     leave = await ground.calls.admit(asked, by=PROGRAM)
-    with capture_logs() as lines:
+    with caplog.at_level(logging.INFO, "evergrant.calls"):
         ground.calls.tell(leave, answered(200, 2.0))
         await ground.time.settle()
-    [line] = lines
+    [record] = caplog.records
+    line = {"event": record.getMessage(), **record.__dict__["facts"]}
     assert {name: line[name] for name in ("event", "request_id", "operation", "status")} == {
         "event": "call",
         "request_id": "req-7",

@@ -29,7 +29,7 @@ __all__ = ["Learning"]
 
 _Kept = TypeVar("_Kept")
 
-_log = logs.logger("evergrant.calls")
+_say = logs.often("evergrant.calls")
 
 _SILENT = frozenset({401, 403, 429})
 #: So long we do not say again what we said: another process may have learned otherwise since.
@@ -124,7 +124,7 @@ def _note(book: OrderedDict[str, _Kept], name: str, value: _Kept) -> None:
 
 
 def _tell(leave: Leave, outcome: Outcome) -> None:
-    _log.info(
+    _say(
         "call",
         request_id=leave.request_id,
         account_id=leave.account_id,
