@@ -52,6 +52,15 @@ def test_personal_data_is_named(connected: Cli, amazon: Amazon) -> None:
     assert set(issued.resources[0][2]) == {"buyerInfo", "shippingAddress"}
 
 
+def test_a_path_that_nobody_knows_is_doubted(connected: Cli, amazon: Amazon) -> None:
+    amazon.api.answer("GET", f"{PATH}s", error_answer(403, "Unauthorized", "Denied."))
+    said = connected("call", SHOP, "GET", f"{PATH}s")
+    assert said.code == 2
+    assert f"Did you mean '{PATH}'?" in said.err
+    amazon.api.answer("GET", PATH, error_answer(404, "NotFound", "None."))
+    assert "known" not in connected("call", SHOP, "GET", PATH).err
+
+
 def test_what_is_no_path_is_told(connected: Cli, amazon: Amazon) -> None:
     said = connected("call", SHOP, "GET", "/orders/../x")
     assert said.code == 2

@@ -160,7 +160,9 @@ async def test_only_a_key_of_a_data_plane_is_told_anything(ground: Ground) -> No
         assert "x-evergrant-refused" not in answer.headers
         assert "x-evergrant-access-token" not in answer.headers
         assert b"Atza" not in answer.body
-        assert json.loads(answer.body)["code"] in ("not_authenticated", "not_allowed")
+        told = json.loads(answer.body)
+        assert told["code"] in ("not_authenticated", "not_allowed")
+        assert "nginx" in told["hint"], "whoever took this port for the gateway is told"
     assert ground.outcomes.under_way == 0
 
 

@@ -206,7 +206,8 @@ def test_the_key_is_written_beside_it_for_nobody_else(
     assert f'include "{key}";' in out.read_text()
     assert "http://evergrant_gateway/auth/o2/token;" in out.read_text()
     assert "egk_made_up" not in out.read_text() + "".join(capsys.readouterr())
-    # Again, and the key that is there stays.
+    # Again, and the key that is there stays, whatever key a program of this shell has.
+    monkeypatch.setenv("EVERGRANT_API_KEY", "egk_of_some_program")
     assert running.run([*command, "--server-name", "other.example"]) == 0
     assert "egk_made_up" in key.read_text()
     assert "server_name other.example;" in out.read_text()
@@ -225,10 +226,11 @@ def test_the_key_is_written_beside_it_for_nobody_else(
     ],
 )
 def test_options_that_do_not_fit_are_told(
-    options: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    options: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("EVERGRANT_API_KEY", "egk_made_up_for_this_test")
-    assert running.run(["gateway", "nginx-config", *options]) == 2
+    given = tmp_path / "given"
+    given.write_text("egk_made_up_for_this_test\n")
+    assert running.run(["gateway", "nginx-config", *options, "--api-key-file", str(given)]) == 2
     assert capsys.readouterr().err.startswith("error[")
 
 

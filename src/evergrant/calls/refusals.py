@@ -60,10 +60,14 @@ def refuse_unless_allowed(
             ]
         )
     if (restricted or _personal(operation, asked)) and not by.may(Right.PERSONAL_DATA):
+        told = f"{operation.name} answers with personal data"
+        hint = f"It takes the right {Right.PERSONAL_DATA.value}."
+        if not operation.template:
+            told = "Evergrant knows no operation of this path, and it may answer with personal data"
+            hint = f"Check the path. As it stands, it takes the right {Right.PERSONAL_DATA.value}."
         raise NotAllowed(
-            f"{operation.name} answers with personal data, which this key or operator may not "
-            "have.",
-            hint=f"It takes the right {Right.PERSONAL_DATA.value}.",
+            f"{told}, which this key or operator may not have.",
+            hint=hint,
             facts={"operation": operation.name},
         )
     if operation.scope is not None:

@@ -64,6 +64,27 @@ STATUS: Final[Mapping[type[EvergrantError], int]] = {
     errors.EvergrantError: 500,
 }
 
+#: Where the room gave no hint, what helps somebody who writes a program.
+_HINTS: Final[Mapping[str, str]] = {
+    "not_authenticated": "A key can be mistyped, revoked, replaced or over; whoever runs Evergrant "
+    "sees which with `evergrant apikey list`.",
+    "not_allowed": "What a key may do is said when it is made: `evergrant apikey add --help`.",
+    "not_found": "Check the id. A key that is bound to a client instance or to accounts finds "
+    "only what belongs to these.",
+    "not_yet_authorized": "Send its link: POST /v1/accounts/{id}/invitation.",
+    "grant_refused": "The selling partner has to consent anew. Send a link: POST "
+    "/v1/accounts/{id}/invitation.",
+    "grant_lapsed": "The selling partner has to consent anew. Send a link: POST "
+    "/v1/accounts/{id}/invitation.",
+    "account_closed": "Somebody of the house closed it, and can open it again: POST "
+    "/v1/accounts/{id}/reopen.",
+    "amazon_unavailable": "Try again later. If a call was under way that changes something, look "
+    "first whether Amazon carried it out.",
+    "throttled": "Try again after the seconds in 'Retry-After'.",
+    "store_unavailable": "Try again in a moment; if that does not help, tell the people who run "
+    "this Evergrant.",
+}
+
 _RETRY_AFTER_S: Final = 5
 _LONGEST_NAME: Final = 64
 
@@ -93,7 +114,8 @@ _ROWS = (
         "not_found",
         Blame.CALLER,
         "There is no such thing here.",
-        "GET /v1/openapi.json lists every path; /v1/docs is the same for people.",
+        "GET /v1/openapi.json lists Evergrant's paths, /v1/docs shows them to people. Amazon's are "
+        "below /gateway/. A process that has a role answers only its part.",
     ),
     DoorProblem(
         405,
@@ -224,7 +246,7 @@ def of_error(error: EvergrantError, *, in_query: bool = False) -> Problem:
         code=error.code,
         blame=error.blame,
         detail=error.message,
-        hint=error.hint,
+        hint=error.hint or _HINTS.get(error.code),
         permanent=error.permanent,
         flaws=error.flaws if isinstance(error, errors.InvalidInput) else (),
         facts=error.facts,

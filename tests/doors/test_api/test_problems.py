@@ -93,6 +93,24 @@ def test_a_problem_has_the_shape_that_is_described(error: EvergrantError) -> Non
     assert shown["request_id"] == "req_1"
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        *(errors.NotAuthenticated(), errors.NotAllowed(), errors.NotFound()),
+        *(errors.NotYetAuthorized(), errors.GrantRefused(), errors.GrantLapsed()),
+        *(errors.AccountClosed(), errors.AmazonUnavailable(), errors.Throttled()),
+        errors.StoreUnavailable(),
+    ],
+    ids=lambda error: error.code,
+)
+def test_what_to_do_is_said_even_where_the_room_does_not(error: EvergrantError) -> None:
+    shown = problems.of_error(error).document("req_1")["hint"]
+    assert shown.endswith(".")
+    assert "*" not in shown, "nothing of it looks like a secret"
+    error.hint = "Do this."
+    assert problems.of_error(error).hint == "Do this."
+
+
 def test_amazons_wish_to_wait_is_passed_on() -> None:
     assert problems.of_error(errors.Throttled(retry_after_s=12.4)).headers["retry-after"] == "12"
     assert problems.of_error(errors.Throttled(retry_after_s=0.1)).headers["retry-after"] == "1"

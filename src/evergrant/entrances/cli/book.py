@@ -331,7 +331,9 @@ def reopen(account: Account, json: Json = False) -> None:
 def connection_key(
     account: Account,
     name: Annotated[str, typer.Option(help="What it is for.")] = "",
-    expires: Annotated[str | None, typer.Option(help="Day or instant of its end.")] = None,
+    expires: Annotated[
+        str | None, typer.Option(help="Its end: a day (its first instant, UTC) or an instant.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Make a connection key for an SDK.

@@ -60,7 +60,7 @@ def token(
 
 def call(
     account: Annotated[str, typer.Argument(help="Id or name of the account.")],
-    method: Annotated[str, typer.Argument(help="GET, POST, PUT, PATCH or DELETE.")],
+    method: Annotated[str, typer.Argument(help="GET, HEAD, POST, PUT, PATCH or DELETE.")],
     path: Annotated[
         str,
         typer.Argument(help="Path at the Selling Partner API, with its query if it has one."),
@@ -142,8 +142,20 @@ def call(
     else:
         show_json(told)
     if answer.status >= 400:
-        remark(f"Amazon answered {answer.status}.")
+        remark(f"Amazon answered {answer.status}.{_doubt(method, bare)}")
         raise typer.Exit(5 if answer.status >= 500 or answer.status == 429 else 2)
+
+
+def _doubt(method: str, path: str) -> str:
+    """What to say of a path that is none of Amazon's, as far as is known."""
+    from evergrant.rules import operations
+    from evergrant.spelling import did_you_mean
+
+    if operations.find(method, path).template:
+        return ""
+    known = {one.template for one in operations.ALL if one.method == method.upper()}
+    meant = did_you_mean(path, sorted(known))
+    return f" No operation that is known has this path.{f' {meant}' if meant else ''}"
 
 
 def _header(text: str) -> tuple[str, str]:

@@ -22,7 +22,9 @@ connection_keys = app_with("Connection keys: one account each, for SDKs.")
 
 Account = Annotated[str, typer.Argument(help="Id or name of the account.")]
 KeyId = Annotated[str, typer.Argument(help="Id of the key: con_...")]
-Expires = Annotated[str | None, typer.Option(help="Day or instant of its end.")]
+Expires = Annotated[
+    str | None, typer.Option(help="Its end: a day (its first instant, UTC) or an instant.")
+]
 
 
 def add(app: typer.Typer) -> None:

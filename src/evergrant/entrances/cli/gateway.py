@@ -21,7 +21,7 @@ from evergrant.entrances.cli.given import secret_from_file
 from evergrant.entrances.cli.running import app_with, settings
 from evergrant.entrances.cli.show import Json, remark, say, show_json
 from evergrant.errors import Flaw, InvalidInput
-from evergrant.rules.secrecy import Secret, scrub
+from evergrant.rules.secrecy import scrub
 
 if TYPE_CHECKING:
     from evergrant.entrances.gateway.data_plane import DataPlane, Decider
@@ -31,7 +31,6 @@ __all__ = ["add"]
 
 gateway = app_with("The gateway: Amazon's own paths, with a key of ours in place of its secrets.")
 
-_KEY_VARIABLE: Final = "EVERGRANT_API_KEY"
 _CHECK_WITHIN_S: Final = 30
 #: Where nginx may be for somebody whose PATH has no folders of root's.
 _FOLDERS: Final = ("/usr/sbin", "/usr/local/sbin", "/usr/local/nginx/sbin", "/opt/homebrew/bin")
@@ -66,7 +65,7 @@ def show(json: Json = False) -> None:
     for name, text in (
         ("endpoint", bases[0]),
         ("Login with Amazon", f"{bases[0]}/auth/o2/token"),
-        ("client id", "any name"),
+        ("client id", "the account's id (acc_...)"),
         ("client secret", "an API key (egk_...): evergrant apikey add"),
         ("refresh token", "a connection key (egc_...): evergrant account key"),
     ):
@@ -108,7 +107,7 @@ def nginx_config(
         Path | None,
         typer.Option(
             help="File with nginx's own API key (right data_plane), - for standard input. "
-            f"Without it: {_KEY_VARIABLE}, or the key that an earlier run has written."
+            "Without it: the key that an earlier run has written."
         ),
     ] = None,
     ca_file: Annotated[
@@ -253,13 +252,10 @@ def _write_key(path: Path, file: Path | None) -> None:
     """A key that is given, else the one that is there already."""
     from evergrant.entrances.gateway import nginx
 
-    given: Secret | None = None
+    # Never EVERGRANT_API_KEY: that is a program's, and has no right to ask for decisions.
     if file is not None:
         given = secret_from_file("API key", file)
-    elif os.environ.get(_KEY_VARIABLE):
-        given = Secret(os.environ[_KEY_VARIABLE].strip())
-    if given is not None:
-        _write(path, nginx.key_file(given.reveal().strip()), mode=0o600)
+        _write(path, nginx.key_file(given.reveal()), mode=0o600)
     elif not path.is_file():
         raise InvalidInput(
             "nginx needs an API key of its own.",

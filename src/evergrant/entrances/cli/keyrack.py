@@ -120,7 +120,9 @@ def add_api_key(
             help="Reaches this account and nothing besides, id or name; once per account."
         ),
     ] = None,
-    expires: Annotated[str | None, typer.Option(help="Day or instant of its end.")] = None,
+    expires: Annotated[
+        str | None, typer.Option(help="Its end: a day (its first instant, UTC) or an instant.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Make an API key.

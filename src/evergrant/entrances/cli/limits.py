@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json as json_of
 import sys
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
@@ -384,9 +385,16 @@ def calls(
     )
 
 
+_SINCE = "Write 90m, 24h or 7d, or an instant: 2026-11-21, 2026-11-21T09:30:00+00:00."
+
+
 def _since(text: str, now: datetime) -> datetime:
     if not text.strip().lower().endswith(("s", "m", "h", "d")):
-        return instant(text, "since") or now
+        try:
+            return instant(text, "since") or now
+        except InvalidInput as error:
+            flaws = [replace(flaw, hint=_SINCE) for flaw in error.flaws]
+            raise InvalidInput(flaws=flaws) from None
     try:
         return now - span(text, "since")
     except OverflowError:
@@ -394,8 +402,6 @@ def _since(text: str, now: datetime) -> datetime:
 
 
 def _added_up(rows: Iterable[CallCount]) -> list[CallCount]:
-    from dataclasses import replace
-
     from evergrant.ports.store import merged
 
     return merged(replace(row, id=row.operation) for row in rows)

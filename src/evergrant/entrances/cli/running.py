@@ -51,7 +51,7 @@ EXIT_CODES = {
 INTERRUPTED = 130
 #: Where the room gave no hint, what helps at a shell.
 HINTS = {
-    "not_found": "Check the id or the name; the list commands show both.",
+    "not_found": "Check the id or the name; keys go by their ids. The list commands show them.",
     "not_yet_authorized": "Send the link: evergrant account invite ACCOUNT",
     "account_closed": "Open it again: evergrant account reopen ACCOUNT",
     "grant_lapsed": "Send a link to renew it: evergrant account invite ACCOUNT",

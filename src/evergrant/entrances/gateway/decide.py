@@ -39,7 +39,14 @@ from evergrant.entrances.gateway.nginx import (
 from evergrant.entrances.gateway.outcomes import Outcomes
 from evergrant.entrances.problems import Problem
 from evergrant.entrances.programs import api_key_in, caller_of, fits_as_request_id
-from evergrant.errors import EvergrantError, Flaw, InvalidInput, NotAllowed, UnreadableAnswer
+from evergrant.errors import (
+    EvergrantError,
+    Flaw,
+    InvalidInput,
+    NotAllowed,
+    NotAuthenticated,
+    UnreadableAnswer,
+)
 from evergrant.logs import logger
 from evergrant.rules.marketplaces import Region
 from evergrant.rules.rights import SYSTEM, Right
@@ -68,6 +75,11 @@ _MOMENT_S: Final = 0.1
 _MOST_KNOWN: Final = 2_000
 _ALLOW: Final = {"allow": ", ".join(sorted(METHODS))}
 _HINT: Final = "It takes the right data_plane: evergrant apikey add nginx --right data_plane"
+_NOT_NGINX: Final = "Only nginx asks here, with a key of its own."
+_NOT_NGINX_HINT: Final = (
+    f"Programs call nginx, or the gateway itself: `evergrant gateway show`. nginx sends its key as "
+    f"'{KEY_HEADER}': `evergrant gateway nginx-config` writes that."
+)
 _NOT_SENT: Final = Outcome(status=None, took_s=0.0, error=NOT_SENT)
 _NO_BODY: Final = (b"content-length", b"0")
 _END: Final = {"type": "http.response.body", "body": b""}
@@ -112,8 +124,10 @@ class DecideDoor:
             await self._let_in(scope, key)
         except EvergrantError as error:
             # A whole problem for whoever came here without being nginx; nginx only takes the 403.
-            problem = problems.of_error(error)
-            await problems.answer(replace(problem, status=403), request_id, send)
+            problem = replace(problems.of_error(error), status=403)
+            if isinstance(error, NotAuthenticated):
+                problem = replace(problem, detail=_NOT_NGINX, hint=_NOT_NGINX_HINT)
+            await problems.answer(problem, request_id, send)
             return
         try:
             if scope["path"] != _PATH or scope["method"] != "GET" or not method:
