@@ -318,7 +318,14 @@ async def test_amazon_limits_the_making_of_restricted_data_tokens_too(
         await ground.calls.admit(ground.asked(shop, address), by=PROGRAM)
     await ground.time.settle()
     [[drained]] = ground.budgets.drained
-    assert drained.endswith("/tokens.2021-03-01.createRestrictedDataToken")
+    mint = "tokens.2021-03-01.createRestrictedDataToken"
+    assert drained.endswith(f"/{mint}")
+    await ground.time.result(ground.calls.admit(ground.asked(shop, address), by=PROGRAM))
+    counted = ground.one.limits.tally.calls
+    assert {word: n for (name, _, word), n in counted.items() if name == mint} == {
+        "throttled": 1,
+        "ok": 1,
+    }
 
 
 # --- permits around a whole call ------------------------------------------------------------------

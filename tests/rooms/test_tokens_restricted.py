@@ -26,13 +26,14 @@ from evergrant.errors import (
     StoreUnavailable,
     Throttled,
 )
+from evergrant.ports.amazon import Hears
 from evergrant.rules.lifecycle import State
 from evergrant.rules.marketplaces import STANDARD, Region
 from evergrant.rules.rights import SYSTEM, Caller, CallerKind, Right
 from evergrant.rules.secrecy import Secret
 from evergrant.testing.selling_partner_api import EXPIRED, LACKING
 from evergrant.tokens import RestrictedDataToken, Tokens
-from evergrant.tokens.restricted import OPERATION, resource
+from evergrant.tokens.restricted import resource
 from tests.rooms.mint_ground import Ground, Held, until
 
 READER = Caller(
@@ -54,15 +55,17 @@ class Permits:
 
     def __init__(self) -> None:
         self.taken = 0
+        self.heard: list[int] = []
         self.failure: Exception | None = None
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def __call__(self) -> None:
+    async def __call__(self) -> Hears:
         await self.gate.wait()
         if self.failure is not None:
             raise self.failure
         self.taken += 1
+        return lambda answer: self.heard.append(answer.status)
 
 
 @pytest.fixture
@@ -535,11 +538,12 @@ async def test_weather_is_told_and_the_next_one_asks_again(
     ground: Ground, held: Held, failure: Any
 ) -> None:
     ground.api.fail(failure, times=1)
-    with pytest.raises(failure) as caught:
-        await restricted(ground, held)
-    if failure is Throttled:
-        assert caught.value.facts["operation"] == OPERATION
-    assert (await restricted(ground, held)).account_id == held.account_id
+    permit = Permits()
+    with pytest.raises(failure):
+        await restricted(ground, held, permit=permit)
+    assert permit.heard == ([429] if failure is Throttled else []), "answers only"
+    assert (await restricted(ground, held, permit=permit)).account_id == held.account_id
+    assert permit.heard[-1] == 200
 
 
 async def test_what_cannot_be_shared_is_good_all_the_same(

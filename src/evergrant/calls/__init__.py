@@ -46,10 +46,9 @@ from evergrant.errors import (
     InvalidInput,
     NotFound,
     OverLimit,
-    Throttled,
 )
 from evergrant.limits import Limits
-from evergrant.ports.amazon import Answer, Call, SellingPartnerApi
+from evergrant.ports.amazon import Answer, Call, Hears, SellingPartnerApi
 from evergrant.ports.budgets import Budgets
 from evergrant.ports.store import Store
 from evergrant.ports.things import Standing
@@ -401,38 +400,33 @@ class Calls:
         patience_s: float,
         instead_of: Secret | None,
     ) -> Secret:
-        try:
-            return await self._tokens.fetch(
-                ready,
-                asked,
-                by=by,
-                permit=partial(self._permit_of_mint, asked, ready, by, patience_s),
-                instead_of=instead_of,
-            )
-        except Throttled as throttled:
-            if throttled.facts.get("operation") == RESTRICTED_DATA_TOKEN:
-                line = await self._line_of_mint(asked, ready)
-                self._learning.throttled(line.shares)
-            raise
+        return await self._tokens.fetch(
+            ready,
+            asked,
+            by=by,
+            permit=partial(self._permit_of_mint, asked, ready, by, patience_s),
+            instead_of=instead_of,
+        )
 
     async def _permit_of_mint(
         self, asked: Asked, ready: Ready, by: Caller, patience_s: float
-    ) -> None:
+    ) -> Hears:
         """For the restricted data token itself, which has a limit of its own."""
-        line = await self._line_of_mint(asked, ready)
-        await self._permit(
-            asked, replace(ready, operation=_operation_of_mint(), line=line), by, patience_s
-        )
-
-    async def _line_of_mint(self, asked: Asked, ready: Ready) -> Line:
+        operation = _operation_of_mint()
         shares = await self._limits.fetch_shares(
-            ready.application_id,
-            asked.account_id,
-            ready.region,
-            _operation_of_mint(),
-            asked.importance,
+            ready.application_id, asked.account_id, ready.region, operation, asked.importance
         )
-        return self._permits.line(shares, asked.importance)
+        line = self._permits.line(shares, asked.importance)
+        ready = replace(ready, operation=operation, line=line, restricted=False)
+        permit, waited_s = await self._permit(asked, ready, by, patience_s)
+        # Which access token the mint takes is its own affair.
+        leave = self._leave(asked, ready, permit, Secret(""), waited_s)
+        began_s = self._monotonic()
+
+        def hear(answer: Answer) -> None:
+            self.tell(leave, sending.outcome_of(answer, self._monotonic() - began_s))
+
+        return hear
 
     def _leave(
         self,

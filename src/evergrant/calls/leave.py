@@ -14,6 +14,7 @@ from types import MappingProxyType
 from evergrant.calls.lines import Line
 from evergrant.calls.values import Asked
 from evergrant.errors import Conflict
+from evergrant.ports.amazon import Hears
 from evergrant.rules.marketplaces import Region
 from evergrant.rules.operations import Group, Operation
 from evergrant.rules.rights import Caller, Right
@@ -62,7 +63,7 @@ class TokensOfCalls:
         asked: Asked,
         *,
         by: Caller,
-        permit: Callable[[], Awaitable[None]],
+        permit: Callable[[], Awaitable[Hears]],
         instead_of: Secret | None = None,
     ) -> Secret:
         """``permit`` is awaited before Amazon is asked for a restricted data token; ``instead_of``

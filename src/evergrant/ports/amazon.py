@@ -135,7 +135,11 @@ class SellingPartnerApi(Protocol):
         ...
 
     async def restricted_data_token(
-        self, endpoint: str, access_token: Secret, resources: Sequence[RestrictedResource]
+        self,
+        endpoint: str,
+        access_token: Secret,
+        resources: Sequence[RestrictedResource],
+        hears: Hears | None = None,
     ) -> RestrictedAnswer:
         """``createRestrictedDataToken``: one request. CallDenied carries Amazon's words, as that
         the application lacks the role for a data element."""

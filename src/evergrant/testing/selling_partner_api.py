@@ -176,16 +176,21 @@ class FakeSellingPartnerApi:
                 raise _denied("Access to requested resource is denied.")
 
     async def restricted_data_token(
-        self, endpoint: str, access_token: Secret, resources: Sequence[RestrictedResource]
+        self,
+        endpoint: str,
+        access_token: Secret,
+        resources: Sequence[RestrictedResource],
+        hears: Hears | None = None,
     ) -> RestrictedAnswer:
-        about = self._asked("restricted_data_token", endpoint, access_token)
-        if self._held is not None:
-            await self._held.wait()
-        self._check(about, endpoint, access_token)
-        wanted = {element for one in resources for element in one.data_elements}
-        missing = sorted(wanted & self._withheld.get(about, frozenset()))
-        if missing:
-            raise CallDenied(400, "InvalidInput", f"{LACKING}: [{', '.join(missing)}]")
+        with self._telling(hears):
+            about = self._asked("restricted_data_token", endpoint, access_token)
+            if self._held is not None:
+                await self._held.wait()
+            self._check(about, endpoint, access_token)
+            wanted = {element for one in resources for element in one.data_elements}
+            missing = sorted(wanted & self._withheld.get(about, frozenset()))
+            if missing:
+                raise CallDenied(400, "InvalidInput", f"{LACKING}: [{', '.join(missing)}]")
         value = f"Atz.sprdt|{secrets.token_hex(24)}"
         self._restricted[value] = RestrictedIssued(
             about=about,

@@ -43,7 +43,7 @@ from evergrant.errors import (
     NotFound,
 )
 from evergrant.ports import Bell, Clock
-from evergrant.ports.amazon import LWA, SellingPartnerApi
+from evergrant.ports.amazon import LWA, Hears, SellingPartnerApi
 from evergrant.ports.store import Store
 from evergrant.ports.things import Standing
 from evergrant.registry import Registry
@@ -280,14 +280,14 @@ class Tokens:
         data_elements: frozenset[str] = frozenset(),
         *,
         by: Caller,
-        permit: Callable[[], Awaitable[None]],
+        permit: Callable[[], Awaitable[Hears]],
         min_ttl_s: int = MIN_TTL_S,
         instead_of: Secret | None = None,
     ) -> RestrictedDataToken:
         """A restricted data token for one call, for the gate, which gives it to nobody. Rights
         PERSONAL_DATA and AMAZON_READ or AMAZON_WRITE, as the operation is. ``path`` as it will be
         called, encoded. ``permit`` is awaited before Amazon is asked: it comes back when there is
-        leave for one `restricted.OPERATION`, or raises.
+        leave for one `restricted.OPERATION`, with who is told Amazon's answer, or raises.
 
         Raises InvalidInput (an operation or a data element that Amazon gives none for), what
         ``permit`` raises, CallDenied with Amazon's words (a role is missing), and all that `mint`

@@ -3,7 +3,7 @@
 Answers for: what exactly a restricted data token is good for, and for never giving it for anything
 else: account, grant, application, region, method, path and data elements are its name in memory and
 in the safe, all of them, and none less or more. Does not answer for: who may have one (the mint),
-or for Amazon's limit of one a second (the gate, by ``permit``).
+or for Amazon's limit of one a second (the gate, by ``permit``; it is told Amazon's answer as well).
 
 Sources: Amazon's tokens 2021-03-01 model (generic paths, specific ones for documents of reports,
 data elements, one a second with a burst of ten) and its page "tokens-api-use-case-guide".
@@ -32,10 +32,9 @@ from evergrant.errors import (
     OverLimit,
     SealBroken,
     StoreUnavailable,
-    Throttled,
 )
 from evergrant.ports import Clock
-from evergrant.ports.amazon import RestrictedResource, SellingPartnerApi
+from evergrant.ports.amazon import Hears, RestrictedResource, SellingPartnerApi
 from evergrant.ports.store import Store
 from evergrant.ports.things import Standing
 from evergrant.rules import operations
@@ -57,7 +56,8 @@ LIFE = timedelta(hours=1)
 #: patience of somebody else.
 _FLIGHTS_PER_CALL = 4
 
-Permit = Callable[[], Awaitable[None]]
+#: Gives who is told Amazon's answer.
+Permit = Callable[[], Awaitable[Hears]]
 #: An access token of the account; not the one that is named.
 Live = Callable[[Secret | None], Awaitable[AccessToken]]
 Good = Callable[[RestrictedDataToken], bool]
@@ -246,35 +246,35 @@ class Restricted:
             region=access_token.region,
             grant_id=access_token.grant_id,
         )
-        await permit()
+        hears = await permit()
         if not wanted.shared:
-            return self._remember(holder, wanted, await self._ask(holder, wanted, access_token))
+            token = await self._ask(holder, wanted, access_token, hears)
+            return self._remember(holder, wanted, token)
         async with self._store.exclusive(f"mint/restricted/{self.name(holder, wanted)}"):
-            token = await self._at_rest(holder, wanted)
-            if token is None or not good(token):
-                token = await self._ask(holder, wanted, access_token)
+            at_rest = await self._at_rest(holder, wanted)
+            if at_rest is not None and good(at_rest):
+                token = at_rest
+            else:
+                token = await self._ask(holder, wanted, access_token, hears)
                 # It is good whether or not the others get to know of it.
                 with suppress(StoreUnavailable):
                     await self._put(holder, wanted, token)
         return self._remember(holder, wanted, token)
 
     async def _ask(
-        self, holder: Standing, wanted: Resource, access_token: AccessToken
+        self, holder: Standing, wanted: Resource, access_token: AccessToken, hears: Hears
     ) -> RestrictedDataToken:
         now = self._clock.now()
-        try:
-            answer = await self._selling_partner_api.restricted_data_token(
-                self._marketplaces.endpoint(access_token.region),
-                access_token.value,
-                [
-                    RestrictedResource(
-                        method=wanted.method, path=wanted.path, data_elements=wanted.in_order
-                    )
-                ],
-            )
-        except Throttled as throttled:
-            throttled.facts["operation"] = OPERATION
-            raise
+        answer = await self._selling_partner_api.restricted_data_token(
+            self._marketplaces.endpoint(access_token.region),
+            access_token.value,
+            [
+                RestrictedResource(
+                    method=wanted.method, path=wanted.path, data_elements=wanted.in_order
+                )
+            ],
+            hears,
+        )
         life = min(timedelta(seconds=answer.expires_in_s), LIFE)
         return _token(holder, wanted, answer.restricted_data_token, now + life)
 

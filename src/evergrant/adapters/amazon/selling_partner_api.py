@@ -96,7 +96,11 @@ class HttpSellingPartnerApi:
         _understood(answer, access_token)
 
     async def restricted_data_token(
-        self, endpoint: str, access_token: Secret, resources: Sequence[RestrictedResource]
+        self,
+        endpoint: str,
+        access_token: Secret,
+        resources: Sequence[RestrictedResource],
+        hears: Hears | None = None,
     ) -> RestrictedAnswer:
         """``createRestrictedDataToken`` of the tokens 2021-03-01 model. Its answer is flat in the
         model, and lay in a ``payload`` in an older guide; both are read."""
@@ -114,6 +118,7 @@ class HttpSellingPartnerApi:
             ),
             access_token,
         )
+        _tell(hears, answer)
         told = _understood(answer, access_token)
         inner = told.get("payload", told)
         return _restricted_answer(inner if isinstance(inner, dict) else {}, access_token)
