@@ -225,7 +225,7 @@ async def test_a_limit_that_somebody_else_spends(house: House) -> None:
         )
     (finding,) = await house.found(gateway.throttled)
     assert (finding.code, finding.subject) == ("EG085", house.account_id)
-    assert "orders.v0.getOrders 4 times;" in finding.message
+    assert "orders.v0.getOrders (4), " in finding.message
     assert "getFeed" not in finding.message
     assert f"{now:%Y-%m-%d %H:%M} UTC" in finding.message
 

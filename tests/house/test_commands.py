@@ -50,7 +50,8 @@ def leaf(words: list[str]) -> tuple[Any, list[str]]:
     """The command that is meant, and the words behind its name."""
     command, rest = TREE, list(words)
     while getattr(command, "commands", None) and rest and not rest[0].startswith("-"):
-        name = rest.pop(0)
+        otherwise = getattr(command, "otherwise", None)
+        name = otherwise if otherwise and rest[0] not in command.commands else rest.pop(0)
         assert name in command.commands, f"there is no command {name!r} in {words}"
         command = command.commands[name]
     return command, rest

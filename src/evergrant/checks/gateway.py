@@ -138,10 +138,10 @@ def _told(rows: Sequence[CallCount]) -> str:
     for row in rows:
         times[row.operation] += row.throttled
     found = sorted(times.items(), key=lambda item: (-item[1], item[0]))
-    told = ", ".join(f"{operation} {number} times" for operation, number in found[:3])
-    more = f" and {len(found) - 3} operations more" if len(found) > 3 else ""
+    told = ", ".join(f"{operation} ({number})" for operation, number in found[:3])
+    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
     last = max(row.last_at for row in rows)
-    return f"{told}{more}; the last of these calls {last:%Y-%m-%d %H:%M} UTC"
+    return f"{told}{more}, last about {last:%Y-%m-%d %H:%M} UTC"
 
 
 # --- a page after the other -----------------------------------------------------------------------

@@ -47,9 +47,11 @@ _SOURCES = {
 class _AccountFirst(TyperGroup):
     """``limits ACCOUNT`` is ``limits show ACCOUNT``: whatever is no command is an account."""
 
+    otherwise = "show"
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] != "--help":
-            args = ["show", *args]
+            args = [self.otherwise, *args]
         return super().parse_args(ctx, args)
 
 
