@@ -37,8 +37,9 @@ class UpstreamAnswer(Protocol):
     status: int
     headers: Headers
 
-    def pieces(self) -> AsyncIterator[bytes]:
-        """Raises errors.AmazonUnavailable when the connection breaks in mid-body."""
+    async def read(self) -> bytes:
+        """The next piece; an empty one is the end. Raises errors.AmazonUnavailable when the
+        connection breaks in mid-body."""
         ...
 
     async def close(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from evergrant.errors import AmazonUnavailable
@@ -107,18 +107,21 @@ class _Answer:
     def __init__(self, upstream: FakeUpstream, played: Played) -> None:
         self._upstream = upstream
         self._played = played
+        self._pieces = iter(played.pieces)
         self._closed = False
         self.status = played.status
         self.headers = played.headers
 
-    async def pieces(self) -> AsyncIterator[bytes]:
-        for piece in self._played.pieces:
+    async def read(self) -> bytes:
+        for piece in self._pieces:
             if self._played.hold_body is not None:
                 await self._played.hold_body.wait()
             await asyncio.sleep(0)
-            yield piece
+            if piece:
+                return piece
         if self._played.breaks:
             raise AmazonUnavailable("The connection broke.", facts={"sent": True})
+        return b""
 
     async def close(self) -> None:
         if not self._closed:

@@ -151,16 +151,14 @@ class _Answer:
         self.status: int = response.status
         self.headers: Headers = response.raw_headers
 
-    async def pieces(self) -> AsyncIterator[bytes]:
+    async def read(self) -> bytes:
         failure: AmazonUnavailable
         content = self._response.content
         try:
             while True:
                 piece = await content.readany()
-                if piece:
-                    yield piece
-                elif content.at_eof():
-                    return
+                if piece or content.at_eof():
+                    return piece
         except TimeoutError:
             failure = _unavailable("fell silent in the middle of its answer", sent=True)
         except (aiohttp.ClientError, OSError) as error:

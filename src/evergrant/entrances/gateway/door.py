@@ -16,8 +16,8 @@ import json
 import math
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -215,7 +215,7 @@ class GatewayDoor:
         """Nothing, if the answer was passed on."""
         began_s = self._monotonic()
         body, length = exchange.body()
-        ended = Outcome(status=None, took_s=0.0)
+        noted, error = _NOTHING, ""
         answer: UpstreamAnswer | None = None
         try:
             answer = await self._upstream.open(
@@ -229,42 +229,49 @@ class GatewayDoor:
                     content_length=length,
                 )
             )
-            ended, retry_after_s = _noted(answer)
+            noted = _noted(answer)
+            error = noted.error
             if answer.status < 200:
                 raise AmazonUnavailable("Amazon changed the protocol.", facts={"sent": True})
-            pieces = answer.pieces()
+            head = b""
             if answer.status >= 400:
-                head, whole = await _head(pieces)
-                ended = replace(ended, error=_code(head) or ended.error)
+                head, whole = await _head(answer)
+                error = _code(head) or error
                 if whole:
                     tried = Tried(
                         status=answer.status,
                         head=head,
-                        retry_after_s=retry_after_s,
+                        retry_after_s=noted.retry_after_s,
                         body_at_hand=exchange.at_hand,
                     )
                     return _Held(tried, (answer.status, answer.headers, head))
-                pieces = _chained(head, pieces)
-            await self._pass_on(leave, request, exchange, answer, pieces)
+            await self._pass_on(leave, request, exchange, answer, head)
             return None
         except AmazonUnavailable as failure:
             if exchange.gone:
-                ended = replace(ended, error=_GONE)
+                error = _GONE
                 raise Gone from None
             if answer is not None:
-                ended = replace(ended, error=failure.code)
+                error = failure.code
                 raise
             sent = bool(failure.facts.get("sent", True))
-            ended = replace(ended, error=failure.code if sent else NOT_SENT)
+            error = failure.code if sent else NOT_SENT
             tried = Tried(status=None, sent=sent, body_at_hand=exchange.at_hand)
             return _Held(tried, None, failure)
         except BaseException:
-            ended = replace(ended, error=_GONE)
+            error = _GONE
             raise
         finally:
             if answer is not None:
                 await answer.close()
-            self._calls.tell(leave, replace(ended, took_s=self._monotonic() - began_s))
+            ended = Outcome(
+                status=None if answer is None else answer.status,
+                took_s=self._monotonic() - began_s,
+                reported_rate_per_s=noted.rate_per_s,
+                amazon_request_id=noted.request_id,
+                error=error,
+            )
+            self._calls.tell(leave, ended)
 
     async def _pass_on(
         self,
@@ -272,23 +279,24 @@ class GatewayDoor:
         request: _Request,
         exchange: Exchange,
         answer: UpstreamAnswer,
-        pieces: AsyncIterator[bytes],
+        head: bytes,
     ) -> None:
+        """``head`` of its body was read already."""
         travel, left = headers.of_answer(answer.headers, self._ours(leave, request))
         await exchange.start(answer.status, travel)
         if request.asked.method == "HEAD" or answer.status in _WITHOUT_BODY or left == 0:
             await exchange.piece(b"", more=False)
             return
+        while piece := head or await answer.read():
+            head = b""
+            if left is not None:
+                left -= len(piece)
+                if left <= 0:
+                    await exchange.piece(piece, more=False)
+                    return
+            await exchange.piece(piece, more=True)
         if left is None:
-            async for piece in pieces:
-                await exchange.piece(piece, more=True)
             await exchange.piece(b"", more=False)
-            return
-        async for piece in pieces:
-            left -= len(piece)
-            await exchange.piece(piece, more=left > 0)
-            if left <= 0:
-                return
 
     def _ours(self, leave: Leave, request: _Request) -> Sequence[Header]:
         name = leave.operation.name
@@ -332,8 +340,18 @@ def _target(scope: Scope) -> tuple[str, str]:
 # --- what an answer says of itself --------------------------------------------------------------
 
 
-def _noted(answer: UpstreamAnswer) -> tuple[Outcome, float | None]:
-    """For the gate; and how long Amazon asks us to wait."""
+@dataclass(frozen=True, slots=True)
+class _Noted:
+    rate_per_s: float | None = None
+    request_id: str = ""
+    error: str = ""
+    retry_after_s: float | None = None
+
+
+_NOTHING: Final = _Noted()
+
+
+def _noted(answer: UpstreamAnswer) -> _Noted:
     rate: float | None = None
     retry_after_s: float | None = None
     amazon_request_id = error = ""
@@ -347,14 +365,7 @@ def _noted(answer: UpstreamAnswer) -> tuple[Outcome, float | None]:
             error = _word(value.partition(b":")[0])
         elif lower == b"retry-after":
             retry_after_s = _number(value)
-    ended = Outcome(
-        status=answer.status,
-        took_s=0.0,
-        reported_rate_per_s=rate,
-        amazon_request_id=amazon_request_id,
-        error=error if answer.status >= 400 else "",
-    )
-    return ended, retry_after_s
+    return _Noted(rate, amazon_request_id, error if answer.status >= 400 else "", retry_after_s)
 
 
 def _number(value: bytes) -> float | None:
@@ -382,17 +393,11 @@ def _code(head: bytes) -> str:
     return _word(code.encode("ascii", "replace")) if isinstance(code, str) else ""
 
 
-async def _head(pieces: AsyncIterator[bytes]) -> tuple[bytes, bool]:
+async def _head(answer: UpstreamAnswer) -> tuple[bytes, bool]:
     """The beginning of a body, and whether that is all of it."""
-    head = bytearray()
-    async for piece in pieces:
+    head = b""
+    while piece := await answer.read():
         head += piece
         if len(head) > HEAD_BYTES:
-            return bytes(head), False
-    return bytes(head), True
-
-
-async def _chained(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield head
-    async for piece in rest:
-        yield piece
+            return head, False
+    return head, True
