@@ -12,6 +12,7 @@ never part of a traceback here: a frame may hold what a log may not.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import re
@@ -42,6 +43,10 @@ __all__ = [
 #: How deep a value is looked into, and how long one text may be. A line is for people.
 DEEPEST = 6
 LONGEST = 8_000
+
+#: For so many seconds, and so many of them, lines of what happens often wait for others.
+_LATE_S = 0.1
+_MOST_WAITING = 500
 
 FORMATS = ("text", "json")
 LEVELS = ("debug", "info", "warning", "error")
@@ -92,7 +97,7 @@ def configure(log_format: str = "text", level: str = "info", stream: TextIO | No
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-    line = logging.StreamHandler(stream)
+    line = _Lines(stream)
     colours = stream.isatty()
     line.setFormatter(
         _Formatter(
@@ -109,6 +114,7 @@ def configure(log_format: str = "text", level: str = "info", stream: TextIO | No
     )
     root = logging.getLogger()
     for former in root.handlers[:]:
+        former.flush()
         root.removeHandler(former)
     root.addHandler(line)
     root.setLevel(number)
@@ -139,7 +145,8 @@ def logger(name: str) -> structlog.stdlib.BoundLogger:
 
 def often(name: str) -> Callable[..., None]:
     """As ``logger(name).info``, at a fifth of its price, for what happens with every call. Facts
-    are texts and numbers; the line is the same, scrubbed as every other."""
+    are texts and numbers; the line is the same, scrubbed as every other. Inside an event loop it
+    is written a moment later, with others."""
     into = logging.getLogger(name)
 
     def say(event: str, **facts: object) -> None:
@@ -180,6 +187,41 @@ def _rendering(log_format: str, *, colours: bool) -> list[Processor]:
             colors=colours, exception_formatter=structlog.dev.plain_traceback, pad_event_to=0
         )
     ]
+
+
+class _Lines(logging.StreamHandler[TextIO]):
+    """Writes at once; but what `often` was told waits for others, as each writing costs more than
+    the line itself. Their order stays, and what waits is written when the process ends."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._waiting: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "facts" not in record.__dict__:
+            self._write_waiting()
+            super().emit(record)
+            return
+        try:
+            self._waiting.append(self.format(record))
+            if len(self._waiting) == 1:
+                asyncio.get_running_loop().call_later(_LATE_S, self.flush)
+            elif len(self._waiting) >= _MOST_WAITING:
+                self.flush()
+        except RuntimeError:  # there is no loop that would do it later
+            self.flush()
+        except Exception:  # noqa: BLE001 - as every handler: a line is not worth the program
+            self.handleError(record)
+
+    def flush(self) -> None:
+        with self.lock or contextlib.nullcontext():
+            self._write_waiting()
+            super().flush()
+
+    def _write_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            self.stream.write("\n".join((*waiting, "")))
 
 
 class _Formatter(structlog.stdlib.ProcessorFormatter):

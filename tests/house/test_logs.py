@@ -325,3 +325,34 @@ def test_a_quick_line_has_colours_at_a_terminal(
     assert "\x1b[" in sink.getvalue()
     assert "200" in sink.getvalue()
     assert "***" in sink.getvalue()
+
+
+async def test_quick_lines_are_written_together_and_in_their_order(
+    json_sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "_LATE_S", 0.02)
+    say = logs.often("evergrant.here")
+    for number in range(3):
+        say("call", number=number)
+    assert json_sink.getvalue() == "", "they wait for each other"
+    async with asyncio.timeout(5):
+        while not json_sink.getvalue():  # noqa: ASYNC110 - what is waited for tells nobody
+            await asyncio.sleep(0.005)
+    for number in range(3, 5):
+        say("call", number=number)
+    logs.logger("evergrant.here").warning("something else", number=5)
+    assert [one["number"] for one in _lines(json_sink)] == [0, 1, 2, 3, 4, 5]
+    say("call", number=6)
+    logging.getLogger().handlers[0].flush()  # as at the end of a process
+    assert [one["number"] for one in _lines(json_sink)][-1] == 6
+
+
+def _lines(sink: Sink) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in sink.getvalue().splitlines()]
+
+
+async def test_quick_lines_do_not_wait_without_end(json_sink: Sink) -> None:
+    say = logs.often("evergrant.here")
+    for number in range(logs._MOST_WAITING):
+        say("call", number=number)
+    assert len(_lines(json_sink)) == logs._MOST_WAITING
