@@ -71,7 +71,9 @@ class Town:
 
     def adopted(self, partner: dict[str, Any], **wishes: Any) -> Any:
         """An account that got its grant by a pasted refresh token."""
-        account = self.account(partner, **wishes)
+        return self.adopted_again(self.account(partner, **wishes), partner)
+
+    def adopted_again(self, account: dict[str, Any], partner: dict[str, Any]) -> Any:
         return self.house.ask(
             "POST",
             f"/v1/accounts/{account['id']}/adopt",

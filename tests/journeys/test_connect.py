@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import Any
+
+import httpx2
 import pytest
 
 from demo.partner import Browser
@@ -168,3 +172,48 @@ def test_consent_with_another_shop_than_before_is_refused(town: Town) -> None:
     assert report["account_id"] == account["id"]
     support = town.house.wait_for_letter("dev-support@northwind.example", says=reference)
     assert other["selling_partner_id"] in support["text"]
+
+
+def test_the_ordinary_life_of_fifty_accounts_is_never_throttled(town: Town) -> None:
+    """Amazon keeps its limits, and whatever calls it, programs or Evergrant by itself, draws on the
+    same buckets. Its history is the judge."""
+    assert town.lever("GET", "/limits")["enforced"] is True
+    town.lever("DELETE", "/history")
+    through = [town.connected("seller"), town.connected("vendor")]
+    for number in range(48):
+        kind = "vendor" if number % 4 == 0 else "seller"
+        partner = town.partner(kind)
+        through.append((town.adopted(partner, kind=kind), partner))
+    assert {account["authorization"]["finding"] for account, _ in through} == {""}, (
+        "every first look was made"
+    )
+
+    key = town.house.ask("POST", "/v1/api-keys", {"name": "ERP", "rights": ["amazon_read"]})
+    with httpx2.Client(
+        base_url=f"{town.evergrant.url}/gateway",
+        headers={"authorization": f"Bearer {key['secret']}", "x-evergrant-wait": "0"},
+        trust_env=False,
+        timeout=30,
+    ) as program:
+
+        def call(account: dict[str, Any]) -> int:
+            path = "/sellers/v1/marketplaceParticipations"
+            if account["partner_kind"] == "vendor":
+                path = "/vendor/orders/v1/purchaseOrdersStatus?limit=1"
+            return program.get(path, headers={"x-evergrant-account": account["id"]}).status_code
+
+        heard = Counter(call(account) for account, _ in through for _ in range(2))
+        assert heard == {200: 2 * len(through)}
+        # One program knows no measure, and the account is authorized anew just then.
+        greedy, partner = through[0]
+        assert {call(greedy) for _ in range(20)} == {200, 429}, "Evergrant's own 429"
+    # The first one may find a permit that came in since.
+    again = [town.adopted_again(greedy, partner) for _ in range(2)]
+    assert "has to wait" in again[-1]["authorization"]["finding"], "it is looked at later"
+
+    told = town.lever("GET", "/history", kind="spapi", limit=1000)["items"]
+    assert {(item["kind"], item["status"]) for item in told} == {
+        ("spapi.getMarketplaceParticipations", 200),
+        ("spapi.getPurchaseOrdersStatus", 200),
+    }
+    assert len(told) >= 3 * len(through)
