@@ -59,9 +59,11 @@ class RuleBudgets:
         self.buckets.update(after)
         return answer
 
-    async def give_back(self, shares: Sequence[Share], permits: int, *, held_s: float) -> None:
+    async def give_back(
+        self, shares: Sequence[Share], permits: int, *, receipts: Sequence[float]
+    ) -> None:
         now_s = self._now_s
-        self.buckets.update(rule.give_back(self.buckets, shares, permits, held_s, now_s))
+        self.buckets.update(rule.give_back(self.buckets, shares, permits, receipts, now_s))
 
     async def leave_line(self, wish: Wish) -> None:
         self.buckets.update(rule.leave_line(self.buckets, wish))
@@ -175,13 +177,45 @@ async def test_reserves(budgets: Budgets) -> None:
     assert await taken(budgets, wish(importance=Importance.FIRST, most=9)) == 2
 
 
-async def test_giving_back(budgets: Budgets) -> None:
-    await budgets.take(wish(most=3))
-    await budgets.give_back([share(), share("no/such/bucket/x")], 2, held_s=0.0)
+async def test_giving_back(budgets: Budgets, clock: FakeClock) -> None:
+    first = await budgets.take(wish(most=3))
+    assert isinstance(first, Taken)
+    await budgets.give_back(
+        [share(), share("no/such/bucket/x")], 2, receipts=[*first.receipts, 0.0]
+    )
     assert await taken(budgets, wish(most=9)) == 2
-    await budgets.give_back([share()], 1, held_s=float("inf"))
+    await budgets.give_back([share()], 1, receipts=[0.0])  # of long ago
     assert await taken(budgets, wish(most=9)) == 0
     assert len(await budgets.look("")) == 1
+
+
+async def test_what_was_held_while_the_bucket_was_in_use_is_worth_all(
+    budgets: Budgets, clock: FakeClock
+) -> None:
+    await budgets.take(wish(most=2))
+    held = await budgets.take(wish())
+    assert isinstance(held, Taken)
+    clock.move(seconds=2.1)  # longer than one token takes to come back
+    before = (await budgets.look(""))[0].left
+    await budgets.give_back([share()], 1, receipts=held.receipts)
+    assert (await budgets.look(""))[0].left == pytest.approx(before + 1, abs=1e-3)
+
+
+async def test_of_two_buckets_each_has_its_receipt(budgets: Budgets) -> None:
+    pair, common = share("a/1/eu/op"), share("a/*/*/op", Plan(1, 20))
+    answer = await budgets.take(wish(pair, common, most=3))
+    assert isinstance(answer, Taken)
+    await budgets.give_back([pair, common], 3, receipts=answer.receipts)
+    levels = {level.bucket: level.left for level in await budgets.look("a/")}
+    assert levels == {"a/1/eu/op": pytest.approx(4), "a/*/*/op": pytest.approx(20)}
+
+
+async def test_what_amazon_emptied_is_not_given_back(budgets: Budgets) -> None:
+    answer = await budgets.take(wish(most=3))
+    assert isinstance(answer, Taken)
+    await budgets.drain([share()])
+    await budgets.give_back([share()], 3, receipts=answer.receipts)
+    assert await taken(budgets, wish()) == 0
 
 
 async def test_learning(budgets: Budgets, clock: FakeClock) -> None:
@@ -286,7 +320,9 @@ def steps(draw: st.DrawFn) -> tuple[float, str, dict[str, Any]]:
             )
         }
     elif verb == "give_back":
-        told |= {"permits": draw(st.integers(1, 9)), "held_s": draw(st.floats(-1, 9))}
+        # Seconds after the receipt of that bucket's last taking; see `Twins.receipts`.
+        offsets = [draw(st.sampled_from([0.0, 0.0, 0.0, -0.5, 2.0, -9e9])) for _ in shares]
+        told |= {"permits": draw(st.integers(1, 9)), "receipts": offsets}
     elif verb == "learn":
         rate = draw(st.sampled_from([0.5, 5.0, 1 / 3, 1e-7, float("nan")]))
         told = {"bucket": shares[0].bucket, "reported_rate_per_s": rate}
@@ -317,6 +353,7 @@ class Twins:
     clock: FakeClock = field(default_factory=FakeClock)
 
     def __post_init__(self) -> None:
+        self.receipts: dict[str, float] = {}
         self.rule = RuleBudgets(self.clock)
         self.memory = MemoryBudgets(self.clock)
         self.postgres = PostgresBudgets(self.url, now_s=lambda: self.clock.now().timestamp())
@@ -329,14 +366,26 @@ class Twins:
             )
             return {row["bucket"]: read_bucket(row) for row in await rows.fetchall()}
 
+    def with_receipts(self, told: dict[str, Any]) -> dict[str, Any]:
+        if "receipts" not in told:
+            return told
+        now_s = self.clock.now().timestamp()
+        pairs = zip(told["shares"], told["receipts"], strict=True)
+        receipts = [self.receipts.get(one.bucket, now_s) + later_s for one, later_s in pairs]
+        return {**told, "receipts": receipts}
+
     async def live_through(self, story: Sequence[Any], prefix: str) -> None:
         for later_s, verb, told in story:
             self.clock.move(seconds=later_s)
-            told = elsewhere(told, prefix)
+            told = self.with_receipts(elsewhere(told, prefix))
             said = [
                 await getattr(one, verb)(**told) for one in (self.rule, self.memory, self.postgres)
             ]
             assert said[0] == said[1] == said[2]
+            if isinstance(said[0], Taken):
+                assert said[0].receipts == said[1].receipts == said[2].receipts
+                buckets = [share.bucket for share in told["wish"].shares]
+                self.receipts |= dict(zip(buckets, said[0].receipts, strict=True))
             looks = [await one.look(prefix) for one in (self.rule, self.memory, self.postgres)]
             assert looks[0] == looks[1] == looks[2]
         ours = {name: b for name, b in self.rule.buckets.items() if name.startswith(prefix)}
@@ -375,7 +424,7 @@ def test_asked_together_is_asked_in_turn(runner: asyncio.Runner, database_url: s
         for name in ("p", "q", "z"):
             for one in (twins.rule, twins.postgres):
                 assert await taken(one, wish(share(prefix + name))) == 1
-        asked = [(verb, elsewhere(told, prefix)) for _, verb, told in story]
+        asked = [(verb, twins.with_receipts(elsewhere(told, prefix))) for _, verb, told in story]
         first = [await getattr(twins.rule, verb)(**told) for verb, told in asked]
         second = await asyncio.gather(
             *(getattr(twins.postgres, verb)(**told) for verb, told in asked)
@@ -498,9 +547,10 @@ async def test_a_dead_connection_is_replaced(watched: Watched, database_url: str
 
 
 async def test_permits_are_not_given_back_twice(watched: Watched) -> None:
-    await watched.take(wish(most=3))
+    answer = await watched.take(wish(most=3))
+    assert isinstance(answer, Taken)
     watched.lose_answer = True
-    await watched.give_back([share()], 1, held_s=0.0)
+    await watched.give_back([share()], 1, receipts=answer.receipts)
     assert await taken(watched, wish(most=9)) == 1
 
 
@@ -602,7 +652,7 @@ async def test_the_dolls_budgets_can_be_down() -> None:
     budgets.down = True
     for asked in (
         budgets.take(wish()),
-        budgets.give_back([share()], 1, held_s=0.0),
+        budgets.give_back([share()], 1, receipts=[0.0]),
         budgets.leave_line(wish()),
         budgets.learn("a", 1.0),
         budgets.drain([share()]),

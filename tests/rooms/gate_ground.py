@@ -54,7 +54,7 @@ class ToldBudgets(MemoryBudgets):
         super().__init__(*args)
         self.wishes: list[Wish] = []
         self.answers: list[Taken | Queued] = []
-        self.given_back: list[tuple[str, int, float]] = []
+        self.given_back: list[tuple[str, int]] = []
         self.left_lines: list[str] = []
         self.learned: list[tuple[str, float]] = []
         self.drained: list[tuple[str, ...]] = []
@@ -63,7 +63,7 @@ class ToldBudgets(MemoryBudgets):
     def taken(self) -> int:
         """Permits that are out: taken and never given back."""
         out = sum(answer.permits for answer in self.answers if isinstance(answer, Taken))
-        return out - sum(permits for _, permits, _ in self.given_back)
+        return out - sum(permits for _, permits in self.given_back)
 
     async def take(self, wish: Wish) -> Taken | Queued:
         self.wishes.append(wish)
@@ -71,9 +71,9 @@ class ToldBudgets(MemoryBudgets):
         self.answers.append(answer)
         return answer
 
-    async def give_back(self, shares: Any, permits: int, *, held_s: float) -> None:
-        await super().give_back(shares, permits, held_s=held_s)
-        self.given_back.append((shares[0].bucket, permits, held_s))
+    async def give_back(self, shares: Any, permits: int, *, receipts: Any) -> None:
+        await super().give_back(shares, permits, receipts=receipts)
+        self.given_back.append((shares[0].bucket, permits))
 
     async def leave_line(self, wish: Wish) -> None:
         await super().leave_line(wish)

@@ -9,9 +9,18 @@ from collections.abc import AsyncIterator
 import pytest
 
 from evergrant.calls import Again, Asked, Calls, Leave, Tried
-from evergrant.errors import AmazonUnavailable, InvalidInput, OverLimit, StoreUnavailable, Throttled
+from evergrant.calls.lines import Taking
+from evergrant.errors import (
+    AmazonUnavailable,
+    GrantRefused,
+    InvalidInput,
+    OverLimit,
+    StoreUnavailable,
+    Throttled,
+)
 from evergrant.ports.amazon import Answer
 from evergrant.rules.budgets import Importance
+from evergrant.rules.lifecycle import State
 from evergrant.testing.selling_partner_api import EXPIRED, error_answer
 from tests.rooms.gate_ground import OK, OPERATION, OTHER, PATH, PROGRAM, GateGround
 from tests.rooms.mint_ground import Held
@@ -138,7 +147,7 @@ async def test_callers_share_a_hand_until_one_has_to_wait(ground: GateGround, sh
     line.hand.drop(ground.time.monotonic())
     waiting = asyncio.ensure_future(ground.calls.admit(asked, by=OTHER))
     await asyncio.sleep(0)
-    line.hand.put(1, ground.time.monotonic())
+    line.hand.put(1, Taking(ground.time.monotonic(), line.shares, (0.0,)))
     assert ground.calls.admit_at_hand(asked, by=PROGRAM) is None
     await ground.time.result(waiting)
     line.hand.drop(ground.time.monotonic())
@@ -341,22 +350,48 @@ async def test_a_token_that_is_not_to_be_had_costs_no_permit(
     assert ground.budgets.taken == 0
 
 
-async def test_a_token_that_is_long_in_coming_costs_another_permit(
-    ground: GateGround, shop: Held
-) -> None:
-    """Amazon's bucket may have stood full in the meantime."""
+async def test_a_permit_is_taken_when_the_token_is_there(ground: GateGround, shop: Held) -> None:
     with ground.lwa.hold():
         task = asyncio.ensure_future(ground.calls.admit(ground.asked(shop), by=PROGRAM))
         await ground.time.move(2.0)
+        assert ground.budgets.wishes == []
     leave = await ground.time.result(task)
-    await ground.time.settle()
     assert leave.permit is not None
     assert leave.permit.taken_s == ground.time.monotonic()
-    [(_, permits, held_s)] = ground.budgets.given_back
-    assert permits == 1
-    assert held_s == pytest.approx(2.0)
+    assert ground.budgets.given_back == []
     assert ground.budgets.taken == 1
     assert ground.lwa.count() == 1
+
+
+async def test_after_a_long_wait_the_account_is_looked_at_again(
+    ground: GateGround, shop: Held
+) -> None:
+    await ground.plan(OPERATION, 0.2, 1)
+    await ground.calls.admit(ground.asked(shop), by=PROGRAM)
+    waiting = asyncio.ensure_future(
+        ground.calls.admit(ground.asked(shop, ready_to_wait_s=30.0), by=PROGRAM)
+    )
+    await ground.time.move(2.0)
+    async with ground.store.transaction() as tx:
+        [authorization] = await tx.authorizations.all(account_id=shop.account_id)
+        await tx.authorizations.change(authorization.id, {}, state=State.REVOKED)
+    with pytest.raises(GrantRefused):
+        await ground.time.result(waiting)
+    await ground.time.settle()
+    assert ground.budgets.taken == 1
+
+
+async def test_a_token_that_ended_while_waiting_is_fetched_anew(
+    ground: GateGround, shop: Held
+) -> None:
+    await ground.plan(OPERATION, 1 / 3_500, 1)
+    patient = ground.gate(longest_wait_s=3_590.0).calls
+    asked = ground.asked(shop, ready_to_wait_s=3_590.0)
+    first = await patient.admit(asked, by=PROGRAM)
+    leave = await ground.time.result(patient.admit(asked, by=PROGRAM))
+    assert leave.access_token != first.access_token
+    assert ground.lwa.count() == 2
+    assert leave.waited_s > 3_400
 
 
 @pytest.mark.parametrize("after", range(0, 60, 3))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
-from evergrant.calls.lines import Line, Waiter
+from evergrant.calls.lines import Line, Taking, Waiter
 from evergrant.calls.permits import Permits
 from evergrant.errors import OverLimit, StoreUnavailable
 from evergrant.ports.budgets import Queued, Taken, Wish
@@ -217,11 +218,12 @@ async def test_permits_go_round_beginning_with_who_asked(house: House) -> None:
     def served() -> dict[str, int]:
         return {name: sum(one.given.done() for one in those) for name, those in waiters.items()}
 
-    assert line.hand_out(1, 0.0, first="b") == (0, [])
+    taken = Taking(0.0, line.shares, (0.0,))
+    assert line.hand_out(1, taken, first="b") == (0, [])
     assert served() == {"a": 0, "b": 1, "c": 0}
-    assert line.hand_out(2, 0.0, first="a") == (0, [])
+    assert line.hand_out(2, taken, first="a") == (0, [])
     assert served() == {"a": 1, "b": 1, "c": 1}
-    assert line.hand_out(5, 0.0) == (3, [])
+    assert line.hand_out(5, taken) == (3, [])
     assert served() == {"a": 2, "b": 2, "c": 1}
     assert not line.turns
 
@@ -232,8 +234,9 @@ async def test_whoever_is_served_by_anothers_question_leaves_the_line(house: Hou
     tasks = [house.waiting(line, caller) for caller in "ab"]
     await house.time.settle()
     assert len(house.budgets.standing()) == 2
-    # Somebody gives back what makes the bucket full.
-    await house.budgets.give_back(line.shares, 5, held_s=0.0)
+    # What somebody gave back makes the bucket full.
+    bucket = house.budgets.buckets["app/acc/eu/op"]
+    house.budgets.buckets["app/acc/eu/op"] = replace(bucket, theoretical_arrival_s=0.0)
     await house.time.move(1.0)
     assert all(task.done() for task in tasks)
     assert house.budgets.standing() == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -58,8 +58,8 @@ class Store:
         self.buckets |= after
         return answer
 
-    def give_back(self, share: Share, permits: int, held_s: float) -> None:
-        self.buckets |= rule.give_back(self.buckets, [share], permits, held_s, self.now_s)
+    def give_back(self, share: Share, permits: int, receipts: tuple[float, ...]) -> None:
+        self.buckets |= rule.give_back(self.buckets, [share], permits, receipts, self.now_s)
 
 
 def share(plan: Plan, reserve: int = 0, name: str = "app/acc/eu/op", fixed: bool = False) -> Share:
@@ -114,12 +114,12 @@ def test_amazon_never_says_no(plan: Plan, moves: list[Move]) -> None:
     """However unevenly the calls come, as long as none is later than the margin."""
     store = Store()
     arrivals: list[float] = []
-    kept: list[tuple[float, float, int]] = []
+    kept: list[tuple[float, Taken]] = []
     for move in moves:
         store.now_s += move.after_paces * plan.interval_s
-        for taken_s, until_s, permits in [keep for keep in kept if keep[1] <= store.now_s]:
-            kept.remove((taken_s, until_s, permits))
-            store.give_back(share(plan), permits, store.now_s - taken_s)
+        for keep in [keep for keep in kept if keep[0] <= store.now_s]:
+            kept.remove(keep)
+            store.give_back(share(plan), keep[1].permits, keep[1].receipts)
         wish = Wish(
             shares=[share(plan, move.reserve)],
             ticket=move.ticket,
@@ -132,7 +132,7 @@ def test_amazon_never_says_no(plan: Plan, moves: list[Move]) -> None:
         assert 1 <= answer.permits <= move.most
         if move.keeps_paces is not None:
             until_s = store.now_s + move.keeps_paces * plan.interval_s
-            kept.append((store.now_s, until_s, answer.permits))
+            kept.append((until_s, answer))
         else:
             arrives_s = store.now_s + move.late * margin_s(plan)
             arrivals += [arrives_s] * answer.permits
@@ -364,6 +364,102 @@ def test_without_a_ticket_nobody_is_overtaken_and_nobody_waits() -> None:
     assert [t.name for t in store.buckets["app/acc/eu/op"].line] == ["waits"]
 
 
+@dataclass(frozen=True)
+class Errand:
+    """Permits that are taken; some are used, the rest is given back in pieces."""
+
+    after_paces: float
+    most: int
+    used: int
+    late: float  # of the margin
+    held_paces: float
+    pieces: int
+
+
+errands = st.lists(
+    st.builds(
+        Errand,
+        after_paces=st.sampled_from([0, 0, 0, 0.1, 0.5, 1, 1.001, 2, 30]) | st.floats(0, 3),
+        most=st.integers(1, 12),
+        used=st.integers(0, 12),
+        late=st.floats(0, 1),
+        held_paces=st.sampled_from([0, 0.3, 1, 2.5, 9]) | st.floats(0, 40),
+        pieces=st.integers(1, 3),
+    ),
+    min_size=1,
+    max_size=60,
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(plan=plans, errands=errands, drained=st.none() | st.integers(0, 59))
+def test_whatever_is_given_back_amazon_never_says_no(
+    plan: Plan, errands: list[Errand], drained: int | None
+) -> None:
+    """An exact bucket of Amazon's, which was never charged for what was given back."""
+    store, numbers = Store(), itertools.count()
+    returns: list[tuple[float, int, Taken, int]] = []
+    arrivals: list[float] = []
+    for place, errand in enumerate(errands):
+        begins_s = store.now_s + errand.after_paces * plan.interval_s
+        while returns and returns[0][0] <= begins_s:
+            store.now_s, _, was, permits = heapq.heappop(returns)
+            store.give_back(share(plan), permits, was.receipts)
+        store.now_s = begins_s
+        if place == drained:
+            store.buckets |= rule.drain(store.buckets, [share(plan)], store.now_s)
+        answer = store.take(wish(plan, "", most=errand.most))
+        if not isinstance(answer, Taken):
+            continue
+        used = min(errand.used, answer.permits)
+        arrivals += [store.now_s + errand.late * margin_s(plan)] * used
+        rest = answer.permits - used
+        for piece in range(errand.pieces):
+            permits = rest // (errand.pieces - piece)
+            rest -= permits
+            if permits:
+                back_s = store.now_s + errand.held_paces * plan.interval_s * (1 + piece)
+                heapq.heappush(returns, (back_s, next(numbers), answer, permits))
+    amazon = AmazonsBucket(plan)
+    assert all(amazon.arrive(at_s) for at_s in sorted(arrivals))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    plan=st.sampled_from([Plan(20, 40), Plan(5, 10), Plan(100, 100), Plan(1, 15)]),
+    held_paces=st.floats(0.1, 3),
+    wanted=st.lists(st.integers(1, 6), min_size=1, max_size=4),
+    kept=st.lists(st.booleans(), min_size=1, max_size=5),
+)
+def test_giving_back_makes_nobody_poorer(
+    plan: Plan, held_paces: float, wanted: list[int], kept: list[bool]
+) -> None:
+    """Up to an eighth of the burst is held for a while and given back, again and again. While the
+    bucket is in full use, all that was ever refilled is used, out, or still there."""
+    store, most, keeps = Store(), itertools.cycle(wanted), itertools.cycle(kept)
+    returns: deque[tuple[float, Taken]] = deque()
+    gulp = store.take(wish(plan, "", most=plan.burst // 2))  # from here on it is never full
+    assert isinstance(gulp, Taken)
+    used, out, ends_s = gulp.permits, 0, BEGIN_S + (plan.burst + 60) * plan.interval_s
+    while store.now_s < ends_s:
+        answer = store.take(wish(plan, "", most=next(most)))
+        if isinstance(answer, Taken):
+            if next(keeps) and out + answer.permits <= max(plan.burst // 8, 1):
+                returns.append((store.now_s + held_paces * plan.interval_s, answer))
+                out += answer.permits
+            else:
+                used += answer.permits
+        elif returns and returns[0][0] <= store.now_s + answer.turn_in_s:
+            store.now_s, back = returns.popleft()
+            store.give_back(share(plan), back.permits, back.receipts)
+            out -= back.permits
+        else:
+            store.now_s += answer.turn_in_s
+    there = rule.left(store.buckets["app/acc/eu/op"], store.now_s)
+    refilled = (store.now_s - BEGIN_S) * plan.rate_per_s / 1.003
+    assert used + out + there == pytest.approx(plan.burst + refilled, abs=0.01)
+
+
 # --- reserves -------------------------------------------------------------------------------------
 
 
@@ -454,12 +550,13 @@ def test_a_throttled_bucket_is_empty() -> None:
 
 
 def test_what_is_given_back_is_there_again_and_no_more() -> None:
-    plan = Plan(0.1, 5)
-    store = emptied(plan)
-    assert isinstance(store.take(wish(plan, "")), Queued)
-    store.give_back(share(plan), 2, 0.0)
+    plan, store = Plan(0.1, 5), Store()
+    answer = store.take(wish(plan, "", most=5))
+    assert isinstance(answer, Taken)
+    assert isinstance(store.take(wish(plan, "", most=2)), Queued)
+    store.give_back(share(plan), 2, answer.receipts)
     assert store.take(wish(plan, "", most=5)) == Taken(permits=2, left=0)
-    store.give_back(share(plan), 5000, 0.0)
+    store.give_back(share(plan), 5000, answer.receipts)
     granted = store.take(wish(plan, "", most=500))
     assert isinstance(granted, Taken)
     assert granted.permits <= 5
@@ -468,12 +565,41 @@ def test_what_is_given_back_is_there_again_and_no_more() -> None:
 def test_what_was_refilled_meanwhile_is_not_given_back() -> None:
     """One of two tokens was held until Amazon's bucket was full again: it is lost there."""
     plan, store = Plan(1, 2), Store()
-    store.take(wish(plan, ""))  # held
+    held = store.take(wish(plan, ""))
+    assert isinstance(held, Taken)
     store.now_s += 2
     store.take(wish(plan, "", most=2))
-    before = store.buckets
-    store.give_back(share(plan), 1, 2.0)
-    assert store.buckets == before
+    before = rule.left(store.buckets["app/acc/eu/op"], store.now_s)
+    store.give_back(share(plan), 1, held.receipts)
+    assert rule.left(store.buckets["app/acc/eu/op"], store.now_s) == before
+
+
+def test_in_an_empty_bucket_nothing_is_lost_however_long_it_was_held() -> None:
+    plan, store = Plan(10, 100), Store()
+    store.take(wish(plan, "", most=60))
+    held = store.take(wish(plan, "", most=20))
+    assert isinstance(held, Taken)
+    store.now_s += 5.9  # of the six seconds until Amazon's bucket would be full without them
+    before = rule.left(store.buckets["app/acc/eu/op"], store.now_s)
+    store.give_back(share(plan), 20, held.receipts)
+    after = rule.left(store.buckets["app/acc/eu/op"], store.now_s)
+    assert after - before == pytest.approx(20, abs=1e-3)
+
+
+def test_what_others_gave_back_counts_as_not_taken() -> None:
+    """Each of two held permits hides that Amazon's bucket is full; after the first is back, the
+    second is worth less."""
+    plan, store = Plan(1, 10), Store()
+    first, second = store.take(wish(plan, "")), store.take(wish(plan, ""))
+    assert isinstance(first, Taken)
+    assert isinstance(second, Taken)
+    store.now_s += 0.1
+    store.give_back(share(plan), 1, first.receipts)
+    store.now_s += 1.3
+    store.take(wish(plan, "", most=5))  # of a bucket that is full at Amazon
+    before = rule.left(store.buckets["app/acc/eu/op"], store.now_s)
+    store.give_back(share(plan), 1, second.receipts)
+    assert rule.left(store.buckets["app/acc/eu/op"], store.now_s) == before
 
 
 def test_a_clock_that_was_set_back_blocks_nobody_for_long() -> None:

@@ -19,7 +19,6 @@ A call in a door::
 from __future__ import annotations
 
 import asyncio
-import math
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -31,7 +30,7 @@ from evergrant import logs
 from evergrant.calls import sending
 from evergrant.calls.background import Background
 from evergrant.calls.learning import Learning
-from evergrant.calls.leave import Ready, TokensOfCalls
+from evergrant.calls.leave import Ready, TokensOfCalls, operation_of_mint
 from evergrant.calls.lines import Line, Permit
 from evergrant.calls.own import OwnCalls
 from evergrant.calls.paths import METHODS, Paths, flaws_of
@@ -41,8 +40,8 @@ from evergrant.calls.sending import is_token_trouble
 from evergrant.calls.values import NOT_SENT, Asked, Leave, Outcome
 from evergrant.errors import (
     AmazonUnavailable,
+    Conflict,
     EvergrantError,
-    Flaw,
     InvalidInput,
     NotFound,
     OverLimit,
@@ -52,7 +51,7 @@ from evergrant.ports.amazon import Answer, Call, Hears, SellingPartnerApi
 from evergrant.ports.budgets import Budgets
 from evergrant.ports.store import Store
 from evergrant.ports.things import Standing
-from evergrant.rules import operations, repeats
+from evergrant.rules import repeats
 from evergrant.rules.budgets import Importance
 from evergrant.rules.marketplaces import Marketplaces, Region
 from evergrant.rules.operations import Operation
@@ -61,7 +60,6 @@ from evergrant.rules.rights import Caller, Right
 from evergrant.rules.secrecy import Secret
 from evergrant.tokens import Tokens
 from evergrant.tokens.refresh import refuse_unless_serving
-from evergrant.tokens.restricted import OPERATION as RESTRICTED_DATA_TOKEN
 
 __all__ = ["METHODS", "Again", "Asked", "Calls", "Leave", "Outcome", "Tried", "is_token_trouble"]
 
@@ -69,6 +67,9 @@ _log = logs.logger(__name__)
 
 _MOST_LINES = 20_000
 _CLOSING_S = 5.0
+#: So often a call may change its permit for a fresh one.
+_MOST_TURNS = 3
+_LAST_TURN = _MOST_TURNS - 1
 
 
 class Calls:
@@ -346,33 +347,56 @@ class Calls:
         before: Leave | None = None,
         instead_of: Secret | None = None,
     ) -> Leave:
-        """Permit first, then the token; a permit that got old over it is changed for another."""
-        waited_s = 0.0
-        for last in (False, True):
-            permit, seconds = await self._permit(asked, ready, by, patience_s - waited_s)
+        """The token first, as it may be long in coming; then the permit, which does not keep; then
+        a look whether all is still so. Where that took too long, the permit is changed for another,
+        and whoever it belongs to comes before all other calls of its caller."""
+        waited_s, instead = 0.0, instead_of
+        for turn in range(_MOST_TURNS):
+            secret = await self._secret(asked, ready, by, patience_s - waited_s, instead)
+            permit, seconds = await self._permit(asked, ready, by, patience_s - waited_s, turn > 0)
             waited_s += seconds
-            if permit.queued:
-                # Much may have happened to the account meanwhile; the mint looks again.
-                ready = replace(ready, secret=None)
             try:
-                secret = await self._secret(asked, ready, by, patience_s - waited_s, instead_of)
+                if permit.queued:
+                    ready, secret = await self._looked_again(asked, ready, by, instead_of, secret)
+                line = ready.line
+                if line is permit.line and (turn == _LAST_TURN or self._permits.fresh(permit)):
+                    return self._leave(asked, ready, permit, secret, waited_s, before)
             except BaseException:
                 self._permits.give_back(permit)
                 raise
-            if last or self._permits.fresh(permit):
-                return self._leave(asked, ready, permit, secret, waited_s, before)
-            # It was long in coming; next time it lies at hand.
             self._permits.give_back(permit)
-            ready, instead_of = replace(ready, secret=secret), None
-        raise AssertionError("the last one goes, however old it is")
+            ready, instead = replace(ready, secret=secret), None
+        raise Conflict("The account was changed while the call was on its way; it was not made.")
+
+    async def _looked_again(
+        self, asked: Asked, ready: Ready, by: Caller, instead_of: Secret | None, secret: Secret
+    ) -> tuple[Ready, Secret]:
+        """After a wait, in which much may have happened: with the token and the buckets as of now.
+        No await if all of it lies at hand. Raises as `admit`."""
+        if not ready.restricted or needs_restricted(ready.operation, asked):
+            now = self._ready_at_hand(asked, by)
+            if now is not None and now.secret is not None and now.secret != instead_of:
+                return now, now.secret
+        now = await self._ready(asked, by, restricted=ready.restricted)
+        if now.restricted or now.operation.scope is not None:
+            # The mint keeps them as long as they live; this one was fetched for this call.
+            now = replace(now, secret=secret)
+        return now, await self._secret(asked, now, by, 0.0, None)
 
     async def _permit(
-        self, asked: Asked, ready: Ready, by: Caller, patience_s: float
+        self,
+        asked: Asked,
+        ready: Ready,
+        by: Caller,
+        patience_s: float,
+        before_its_own: bool = False,
     ) -> tuple[Permit, float]:
         """With the seconds that it was waited for: none, if it was there."""
         began_s = self._monotonic()
         try:
-            permit = await self._permits.take(ready.line, str(by), max(patience_s, 0.0))
+            permit = await self._permits.take(
+                ready.line, str(by), max(patience_s, 0.0), before_its_own=before_its_own
+            )
         except OverLimit as over:
             self._limits.note_refused(asked.account_id, ready.operation.name, ready.region)
             name = ready.operation.name
@@ -412,7 +436,7 @@ class Calls:
         self, asked: Asked, ready: Ready, by: Caller, patience_s: float
     ) -> Hears:
         """For the restricted data token itself, which has a limit of its own."""
-        operation = _operation_of_mint()
+        operation = operation_of_mint()
         shares = await self._limits.fetch_shares(
             ready.application_id, asked.account_id, ready.region, operation, asked.importance
         )
@@ -457,15 +481,7 @@ class Calls:
         )
 
     def _patience_s(self, asked: Asked) -> float:
-        """Raises InvalidInput when it is no number of seconds."""
-        wished_s = asked.ready_to_wait_s
-        if wished_s is None:
-            return self._wait_s
-        if not (math.isfinite(wished_s) and wished_s >= 0):
-            raise InvalidInput(
-                flaws=[Flaw("is no number of seconds.", field="ready_to_wait_s", code="invalid")]
-            )
-        return min(wished_s, self._longest_wait_s)
+        return asked.patience_s(self._wait_s, self._longest_wait_s)
 
     async def _sent(self, leave: Leave, call: Call) -> Answer | AmazonUnavailable:
         """What came of it, told to the gate."""
@@ -477,9 +493,3 @@ class Calls:
             ended = error
         self.tell(leave, sending.outcome_of(ended, self._monotonic() - began_s))
         return ended
-
-
-def _operation_of_mint() -> Operation:
-    operation = operations.get(RESTRICTED_DATA_TOKEN)
-    assert operation is not None, "Amazon's model has it"
-    return operation

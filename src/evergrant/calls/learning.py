@@ -80,6 +80,8 @@ class Learning:
     def _learn(self, leave: Leave, status: int, rate: float) -> None:
         if status in _SILENT or status >= 500 or not (math.isfinite(rate) and rate > 0):
             return
+        if not leave.operation.template:
+            return  # all paths that nobody knows share one bucket, and this is the rate of one
         bucket, now_s = leave.shares[0].bucket, self._monotonic()
         known, until_s = self._said.get(bucket, (math.nan, 0.0))
         if (known == rate and now_s < until_s) or self._is_sandbox(leave.endpoint):

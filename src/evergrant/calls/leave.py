@@ -15,13 +15,15 @@ from evergrant.calls.lines import Line
 from evergrant.calls.values import Asked
 from evergrant.errors import Conflict
 from evergrant.ports.amazon import Hears
+from evergrant.rules import operations
 from evergrant.rules.marketplaces import Region
 from evergrant.rules.operations import Group, Operation
 from evergrant.rules.rights import Caller, Right
 from evergrant.rules.secrecy import Secret
 from evergrant.tokens import AccessToken, RestrictedDataToken, Tokens
+from evergrant.tokens.restricted import OPERATION as RESTRICTED_DATA_TOKEN
 
-__all__ = ["RIGHTS", "Ready", "TokensOfCalls"]
+__all__ = ["RIGHTS", "Ready", "TokensOfCalls", "operation_of_mint"]
 
 
 RIGHTS = MappingProxyType({Group.READ: Right.AMAZON_READ, Group.WRITE: Right.AMAZON_WRITE})
@@ -106,3 +108,10 @@ def _value(token: AccessToken | RestrictedDataToken, ready: Ready) -> Secret:
 def _elements(operation: Operation, asked: Asked) -> frozenset[str]:
     """Data elements that are named for an operation that has none mean nothing, as at Amazon."""
     return asked.data_elements or frozenset() if operation.data_elements else frozenset()
+
+
+def operation_of_mint() -> Operation:
+    """Restricted data tokens have a limit of their own."""
+    operation = operations.get(RESTRICTED_DATA_TOKEN)
+    assert operation is not None, "Amazon's model has it"
+    return operation

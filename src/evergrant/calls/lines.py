@@ -16,13 +16,22 @@ from evergrant.errors import OverLimit
 from evergrant.ports.budgets import Share
 from evergrant.rules.budgets import Importance, margin_s
 
-__all__ = ["Hand", "Line", "Permit", "Turn", "Waiter", "over_limit"]
+__all__ = ["Hand", "Line", "Permit", "Taking", "Turn", "Waiter", "over_limit"]
 
 #: A hand is small beside the burst, and never larger than this.
 _HAND_OF_BURST = 50
-_LARGEST_HAND = 64
+_LARGEST_HAND = 256
 #: Of the delay that the budgets forgive; the rest is for the way to Amazon.
 _HELD_OF_MARGIN = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Taking:
+    """When permits were taken, and what has to be shown by whoever gives them back."""
+
+    at_s: float
+    shares: tuple[Share, ...]
+    receipts: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +40,13 @@ class Permit:
     now, about."""
 
     line: Line
-    taken_s: float
+    taken: Taking
     left: int
     queued: bool = False  # it was waited for
+
+    @property
+    def taken_s(self) -> float:
+        return self.taken.at_s
 
 
 @dataclass(eq=False, slots=True)
@@ -60,34 +73,36 @@ class Hand:
     """Permits that were taken ahead, the oldest first."""
 
     def __init__(self) -> None:
-        self._batches: deque[tuple[float, int]] = deque()  # when they were taken, and how many
+        self._batches: deque[tuple[Taking, int]] = deque()
         self.held = 0
 
-    def put(self, permits: int, taken_s: float) -> None:
-        self._batches.append((taken_s, permits))
+    def put(self, permits: int, taken: Taking) -> None:
+        self._batches.append((taken, permits))
         self.held += permits
 
-    def take(self, after_s: float) -> float | None:
-        """One permit that was taken after that instant, the youngest first; gives when it was."""
-        if not self._batches or self._batches[-1][0] <= after_s:
+    def take(self, after_s: float) -> Taking | None:
+        """One permit that was taken after that instant, the youngest first."""
+        if not self._batches or self._batches[-1][0].at_s <= after_s:
             return None
-        taken_s, permits = self._batches.pop()
+        taken, permits = self._batches[-1]
         if permits > 1:
-            self._batches.append((taken_s, permits - 1))
+            self._batches[-1] = (taken, permits - 1)
+        else:
+            self._batches.pop()
         self.held -= 1
-        return taken_s
+        return taken
 
-    def drop(self, until_s: float) -> list[tuple[float, int]]:
+    def drop(self, until_s: float) -> list[tuple[Taking, int]]:
         """Lets go of what was taken until then."""
         dropped = []
-        while self._batches and self._batches[0][0] <= until_s:
+        while self._batches and self._batches[0][0].at_s <= until_s:
             dropped.append(self._batches.popleft())
         self.held -= sum(permits for _, permits in dropped)
         return dropped
 
     def oldest_s(self) -> float:
         """When the oldest was taken. There has to be one."""
-        return self._batches[0][0]
+        return self._batches[0][0].at_s
 
 
 class Line:
@@ -140,17 +155,24 @@ class Line:
 
     # --- standing in line ---
 
-    def join(self, caller: str, waiter: Waiter, now_s: float) -> Turn:
-        """Raises OverLimit when no permit can be there in time."""
+    def join(
+        self, caller: str, waiter: Waiter, now_s: float, *, before_its_own: bool = False
+    ) -> Turn:
+        """``before_its_own``: before the other calls of its caller. Raises OverLimit when no permit
+        can be there in time."""
         turn = self.turns.get(caller)
         if turn is None:
             turn = self.turns[caller] = Turn()
         elif turn.in_line and not turn.asking:
-            likely_s = turn.likely_s + len(turn.waiters) * self.spacing_s
+            before = 0 if before_its_own else len(turn.waiters)
+            likely_s = turn.likely_s + before * self.spacing_s
             if likely_s > waiter.until_s:
                 raise over_limit(likely_s - now_s)
             waiter.queued = True
-        turn.waiters.append(waiter)
+        if before_its_own:
+            turn.waiters.appendleft(waiter)
+        else:
+            turn.waiters.append(waiter)
         return turn
 
     def leave(self, caller: str, turn: Turn, waiter: Waiter) -> bool:
@@ -173,7 +195,7 @@ class Line:
 
     # --- what the budgets said ---
 
-    def hand_out(self, permits: int, taken_s: float, first: str = "") -> tuple[int, list[str]]:
+    def hand_out(self, permits: int, taken: Taking, first: str = "") -> tuple[int, list[str]]:
         """Gives permits to those who wait, in turns, ``first`` before all others. So many are left
         over; and the callers whose tickets have to leave the line."""
         gone: list[str] = []
@@ -186,7 +208,7 @@ class Line:
                 waiting -= 1
                 waiter = turn.waiters.popleft()
                 if not waiter.given.done():
-                    waiter.given.set_result(Permit(self, taken_s, self.left, waiter.queued))
+                    waiter.given.set_result(Permit(self, taken, self.left, waiter.queued))
                     permits -= 1
             self.turns.move_to_end(caller)
             if self._gone(caller, turn):

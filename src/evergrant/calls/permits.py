@@ -15,11 +15,11 @@ import asyncio
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from evergrant.calls.background import Background
-from evergrant.calls.lines import Line, Permit, Turn, Waiter
+from evergrant.calls.lines import Line, Permit, Taking, Turn, Waiter
 from evergrant.errors import OverLimit, StoreUnavailable
 from evergrant.ports.budgets import Budgets, Queued, Share, Taken, Wish
 from evergrant.rules.budgets import Importance
@@ -51,6 +51,7 @@ class Permits:
         self._most_lines = most_lines
         self._process = secrets.token_hex(8)
         self._lines: OrderedDict[tuple[object, ...], Line] = OrderedDict()
+        self._returning: dict[int, tuple[Taking, int]] = {}
         self._closed = False
 
     def line(self, shares: tuple[Share, ...], importance: Importance) -> Line:
@@ -73,15 +74,18 @@ class Permits:
         if line.turns or not line.hand.held:
             return None
         now_s = self._monotonic()
-        taken_s = line.hand.take(now_s - line.hold_s)
-        if taken_s is None:
+        taken = line.hand.take(now_s - line.hold_s)
+        if taken is None:
             return None
         if not line.refilling and line.hand.held <= line.hand_size // 2:
             self._refill(line, now_s)
-        return Permit(line, taken_s, line.left + line.hand.held)
+        return Permit(line, taken, line.left + line.hand.held)
 
-    async def take(self, line: Line, caller: str, patience_s: float) -> Permit:
-        """Raises OverLimit when there is none within ``patience_s``, StoreUnavailable."""
+    async def take(
+        self, line: Line, caller: str, patience_s: float, *, before_its_own: bool = False
+    ) -> Permit:
+        """``before_its_own``: before the other calls of this caller. Raises OverLimit when there is
+        none within ``patience_s``, StoreUnavailable."""
         if self._closed:
             raise _closing()
         permit = self.at_hand(line)
@@ -89,7 +93,7 @@ class Permits:
             return permit
         now_s = self._monotonic()
         waiter = Waiter(now_s + patience_s, asyncio.get_running_loop().create_future())
-        turn = line.join(caller, waiter, now_s)
+        turn = line.join(caller, waiter, now_s, before_its_own=before_its_own)
         self._serve(line)
         try:
             return await waiter.given
@@ -108,7 +112,7 @@ class Permits:
 
     def give_back(self, permit: Permit) -> None:
         """Nobody used it: to the next who waits, else back to the budgets. Waits for nothing."""
-        self._pass_on(permit.line, 1, permit.taken_s)
+        self._pass_on(permit.line, permit.taken)
 
     def empty_hand(self, line: Line) -> None:
         """Amazon's bucket is empty: what lies in the hand is worth nothing."""
@@ -170,22 +174,30 @@ class Permits:
         now_s = self._monotonic()
         if isinstance(answer, Taken):
             turn.in_line, turn.due_s = False, now_s
-            self._taken(line, answer, now_s, first=caller)
+            self._taken(line, wish.shares, answer, now_s, first=caller)
         else:
             self._queued(line, turn, answer, now_s, in_line=waits)
         if line.settle_turn(caller, turn):
             self._leave_line(line, [caller])
 
-    def _taken(self, line: Line, answer: Taken, now_s: float, first: str = "") -> None:
+    def _taken(
+        self,
+        line: Line,
+        shares: Sequence[Share],
+        answer: Taken,
+        now_s: float,
+        first: str = "",
+    ) -> None:
         line.left = answer.left
-        over, gone = line.hand_out(answer.permits, now_s, first)
+        taken = Taking(now_s, tuple(shares), answer.receipts)
+        over, gone = line.hand_out(answer.permits, taken, first)
         self._leave_line(line, gone)
         keeping = 0 if self._closed else max(min(over, line.room(now_s)), 0)
         if keeping:
-            line.hand.put(keeping, now_s)
+            line.hand.put(keeping, taken)
             self._hold(line)
         if over > keeping:
-            self._return(line, over - keeping, now_s)
+            self._return(taken, over - keeping)
         line.asked_s = now_s
 
     def _queued(
@@ -224,11 +236,10 @@ class Permits:
         try:
             most = line.hand_size - line.hand.held
             if most > 0:
-                answer = await self._budgets.take(
-                    Wish(shares=line.shares, importance=line.importance, most=most)
-                )
+                wish = Wish(shares=line.shares, importance=line.importance, most=most)
+                answer = await self._budgets.take(wish)
                 if isinstance(answer, Taken):
-                    self._taken(line, answer, self._monotonic())
+                    self._taken(line, wish.shares, answer, self._monotonic())
                 else:
                     line.left = 0
         finally:
@@ -250,27 +261,40 @@ class Permits:
 
     def _drop(self, line: Line, until_s: float) -> None:
         """What was taken until then leaves the hand."""
-        for taken_s, permits in line.hand.drop(until_s):
-            self._return(line, permits, taken_s)
+        for taken, permits in line.hand.drop(until_s):
+            self._return(taken, permits)
 
     # --- giving back ---
 
-    def _pass_on(self, line: Line, permits: int, taken_s: float) -> None:
-        if not self._closed and self._monotonic() - taken_s <= line.hold_s:
-            over, gone = line.hand_out(permits, taken_s)
+    def _pass_on(self, line: Line, taken: Taking) -> None:
+        left = 1
+        if not self._closed and self._monotonic() - taken.at_s <= line.hold_s:
+            left, gone = line.hand_out(1, taken)
             self._leave_line(line, gone)
-            if over != permits:
+            if not left:
                 line.woken.set()
-            permits = over
-        if permits:
-            self._return(line, permits, taken_s)
+        if left:
+            self._return(taken, 1)
 
-    def _return(self, line: Line, permits: int, taken_s: float) -> None:
-        shares, held_s = line.shares, max(self._monotonic() - taken_s, 0.0)
-        self._background.start(
-            "giving permits back",
-            lambda: self._budgets.give_back(shares, permits, held_s=held_s),
+    def _return(self, taken: Taking, permits: int) -> None:
+        """Together with what else goes back in this tick: of one taking in one question."""
+        if not self._returning:
+            self._background.start("giving permits back", self._give_back_all)
+        before = self._returning.get(id(taken), (taken, 0))[1]
+        self._returning[id(taken)] = taken, before + permits
+
+    async def _give_back_all(self) -> None:
+        returning, self._returning = self._returning, {}
+        ended = await asyncio.gather(
+            *(
+                self._budgets.give_back(taken.shares, permits, receipts=taken.receipts)
+                for taken, permits in returning.values()
+            ),
+            return_exceptions=True,
         )
+        for trouble in ended:
+            if trouble is not None:
+                raise trouble  # one of them is enough to be told
 
     # --- the line of the budgets ---
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from evergrant.calls.lines import Permit
+from evergrant.errors import Flaw, InvalidInput
 from evergrant.ports.budgets import Share
 from evergrant.rules.budgets import Importance
 from evergrant.rules.marketplaces import Region
@@ -31,6 +33,17 @@ class Asked:
     ready_to_wait_s: float | None = None  # None: as the settings say
     importance: Importance = Importance.LAST
     request_id: str = ""
+
+    def patience_s(self, usual_s: float, longest_s: float) -> float:
+        """How long it waits for permits. Raises InvalidInput when that is no number of seconds."""
+        wished_s = self.ready_to_wait_s
+        if wished_s is None:
+            return usual_s
+        if not 0 <= wished_s < math.inf:
+            raise InvalidInput(
+                flaws=[Flaw("is no number of seconds.", field="ready_to_wait_s", code="invalid")]
+            )
+        return min(wished_s, longest_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,9 +71,12 @@ class Budgets(Protocol):
 
     async def take(self, wish: Wish) -> Taken | Queued: ...
 
-    async def give_back(self, shares: Sequence[Share], permits: int, *, held_s: float) -> None:
-        """Permits that were taken ``held_s`` ago and never used. Never more than was taken. What
-        has been refilled since then is not given back, as it may have been lost at Amazon."""
+    async def give_back(
+        self, shares: Sequence[Share], permits: int, *, receipts: Sequence[float]
+    ) -> None:
+        """Permits of one taking that were never used, with its receipts, one for each share. Never
+        more than was taken. They are worth what they cost as far as Amazon's bucket cannot have
+        stood full without them."""
         ...
 
     async def leave_line(self, wish: Wish) -> None:

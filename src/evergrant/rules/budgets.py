@@ -3,24 +3,35 @@
 Answers for: how much of a limit is left, whose turn it is, how long to wait. Does not answer for:
 keeping the buckets (an adapter does, in one statement) or for knowing Amazon's numbers.
 
-Kept as GCRA: one number per bucket, the theoretical arrival time, instead of a level and an
-instant. It is exactly equal to a token bucket of ``burst`` tokens refilled at ``rate_per_s``.
 Source of the model: Amazon's page "usage-plans-and-rate-limits".
 
-There are two kinds. ``Bucket`` is a plain one, for a limit that we set ourselves and that nobody
-else counts. ``SharedBucket`` is our picture of one of Amazon's: many callers in many processes
-draw on it, so it has a line of tickets, and what it grants stays a margin below the plan, because
-calls do not arrive as evenly as they were let go. PostgreSQL's function ``budgets_answer`` does the
-same as ``draw`` and its neighbours, operation by operation: whoever changes one changes both
-(``tests/edges/test_budgets.py`` compares them).
+There are two kinds. A plain ``Bucket`` (``rules.buckets``) is for a limit that we set ourselves and
+that nobody else counts. ``SharedBucket`` is our picture of one of Amazon's: many callers in many
+processes draw on it, so it has a line of tickets, and what it grants stays a margin below the plan,
+because calls do not arrive as evenly as they were let go. PostgreSQL's function ``budgets_answer``
+does the same as ``draw`` and its neighbours, operation by operation: whoever changes one changes
+both (``tests/edges/test_budgets.py`` compares them).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
+
+from evergrant.rules.buckets import (
+    FULL,
+    GRAIN_S,
+    LARGEST,
+    Bucket,
+    Granted,
+    Plan,
+    Wait,
+    available,
+    is_rate,
+    take,
+)
 
 __all__ = [
     "ASK_AGAIN_WITHIN_S",
@@ -58,78 +69,6 @@ class Importance(IntEnum):
     FIRST = 0  # cancellations and refunds: late costs money
     SECOND = 1  # what Evergrant does for the account by itself
     LAST = 2  # programs through the gateway
-
-
-# Nothing that Amazon publishes or reports is anywhere near.
-_SLOWEST_PER_S, _FASTEST_PER_S = 1e-6, 1e6
-_LARGEST = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """``rate_per_s`` tokens a second are refilled, up to ``burst``. A millionth to a million."""
-
-    rate_per_s: float
-    burst: int
-
-    def __post_init__(self) -> None:
-        if not (is_rate(self.rate_per_s) and 1 <= self.burst <= _LARGEST):
-            raise ValueError(f"not a usage plan: {self.rate_per_s}/s, burst {self.burst}")
-
-    @property
-    def interval_s(self) -> float:
-        """Seconds that one token needs to come back."""
-        return 1 / self.rate_per_s
-
-
-def is_rate(rate_per_s: float) -> bool:
-    """Whether that can be the rate of a plan."""
-    return _SLOWEST_PER_S <= rate_per_s <= _FASTEST_PER_S  # False for nan
-
-
-# --- a plain bucket -----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Bucket:
-    """``theoretical_arrival_s``: the second at which the bucket would be full again."""
-
-    theoretical_arrival_s: float
-
-
-#: Never used before.
-FULL = Bucket(-math.inf)
-
-
-@dataclass(frozen=True, slots=True)
-class Granted:
-    bucket: Bucket
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    seconds: float
-
-
-# Below this, a difference is the rounding of floats: a millionth of a second is nobody's limit.
-_GRAIN_S = 1e-6
-
-
-def take(bucket: Bucket, plan: Plan, now_s: float, *, reserve: int = 0) -> Granted | Wait:
-    """One permit, leaving at least ``reserve`` tokens for more important work."""
-    if not 0 <= reserve < plan.burst:
-        raise ValueError(f"cannot reserve {reserve} of {plan.burst}")
-    full_at_s = max(bucket.theoretical_arrival_s, now_s) + plan.interval_s
-    wait_s = full_at_s - now_s - (plan.burst - reserve) * plan.interval_s
-    if wait_s > _GRAIN_S:
-        return Wait(wait_s)
-    return Granted(Bucket(full_at_s))
-
-
-def available(bucket: Bucket, plan: Plan, now_s: float) -> float:
-    """Tokens left, fractions included: 0 to ``burst``."""
-    missing_s = max(bucket.theoretical_arrival_s - now_s, 0.0)
-    return min(max(plan.burst - missing_s * plan.rate_per_s, 0.0), float(plan.burst))
 
 
 # --- the margin ---------------------------------------------------------------------------------
@@ -186,7 +125,7 @@ class Share:
     def __post_init__(self) -> None:
         if not self.bucket or not self.bucket.isprintable():
             raise ValueError(f"not the name of a bucket: {self.bucket!r}")
-        if not 0 <= self.reserve <= _LARGEST:
+        if not 0 <= self.reserve <= LARGEST:
             raise ValueError(f"cannot reserve {self.reserve}")
 
 
@@ -209,17 +148,19 @@ class Wish:
             raise ValueError("A wish draws on at least one bucket, and on none twice.")
         if not self.ticket.isprintable():
             raise ValueError(f"not a ticket: {self.ticket!r}")
-        if not 1 <= self.most <= _LARGEST:
+        if not 1 <= self.most <= LARGEST:
             raise ValueError(f"cannot wish for {self.most} permits")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
     """``permits`` of those wished for, for calls that are made now (``rules.budgets.margin_s``).
-    ``left``: whole tokens left in the emptier bucket for wishes of this importance."""
+    ``left``: whole tokens left in the emptier bucket for wishes of this importance. ``receipts``:
+    one for each share, to be shown by whoever gives permits back."""
 
     permits: int
     left: int
+    receipts: tuple[float, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,11 +196,13 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedBucket:
-    """``plan`` is the one in force. Instants are seconds of the keeper's clock."""
+    """``plan`` is the one in force. Instants are seconds of the keeper's clock. ``forgiven_s``: by
+    so much was the theoretical arrival set back since the beginning."""
 
     plan: Plan
     fixed: bool = False
     theoretical_arrival_s: float = -math.inf
+    forgiven_s: float = 0.0
     line: tuple[Ticket, ...] = ()  # by importance, then arrival
     reported_rate_per_s: float | None = None
     reported_at_s: float | None = None
@@ -287,39 +230,51 @@ def draw(
     if permits >= 1:
         after = [_taken(bucket, wish, permits, now_s) for bucket in mine]
         over = min(
-            math.floor((view.allowed_s - _missing_s(bucket, now_s) + _GRAIN_S) / view.pace_s)
+            math.floor((view.allowed_s - _missing_s(bucket, now_s) + GRAIN_S) / view.pace_s)
             for view, bucket in zip(views, after, strict=True)
         )
-        return dict(zip(names, after, strict=True)), Taken(permits=permits, left=max(over, 0))
+        receipts = tuple(b.theoretical_arrival_s + b.forgiven_s for b in after)
+        answer = Taken(permits=permits, left=max(over, 0), receipts=receipts)
+        return dict(zip(names, after, strict=True)), answer
     short = [view for view in views if view.permits < 1]
     seconds = min(max(view.again_in_s for view in short), ASK_AGAIN_WITHIN_S)
-    answer = Queued(
-        seconds=max(seconds, _GRAIN_S),
+    queued = Queued(
+        seconds=max(seconds, GRAIN_S),
         ahead=max(view.ahead for view in views),
-        turn_in_s=max(max(view.turn_in_s for view in short), _GRAIN_S),
+        turn_in_s=max(max(view.turn_in_s for view in short), GRAIN_S),
     )
     after = [
-        _queued(bucket, view, wish, place, now_s, answer.seconds)
+        _queued(bucket, view, wish, place, now_s, queued.seconds)
         for bucket, view in zip(mine, views, strict=True)
     ]
-    return dict(zip(names, after, strict=True)), answer
+    return dict(zip(names, after, strict=True)), queued
 
 
 def give_back(
-    buckets: Buckets, shares: Sequence[Share], permits: int, held_s: float, now_s: float
+    buckets: Buckets,
+    shares: Sequence[Share],
+    permits: int,
+    receipts: Sequence[float],
+    now_s: float,
 ) -> dict[str, SharedBucket]:
-    """Permits that were taken ``held_s`` ago and never used. What was refilled since is not given
-    back: Amazon's bucket may have been full meanwhile, and then it was lost there."""
+    """Permits of one taking that were never used, with what `Taken` said of it.
+
+    Amazon's bucket was never charged for them. They are worth all that they cost, unless it stood
+    full meanwhile without them: then what was refilled since is lost there, and here too. How
+    empty ours was at the least since the taking follows from the receipt: takings only move the
+    theoretical arrival ahead, and by how much it was set back since is kept. So it was never
+    earlier than the receipt says, less all that was forgiven till now. If that is still ahead of
+    now by what the permits cost, no instant since can have seen Amazon's full.
+    """
     after = {}
-    for share in shares:
+    for share, receipt in zip(shares, receipts, strict=True):
         bucket = buckets.get(share.bucket)
         if bucket is None:
             continue
-        worth_s = max(permits * _pace_s(bucket.plan) - max(held_s, 0.0), 0.0)
-        full_at_s = bucket.theoretical_arrival_s
-        if full_at_s > now_s:
-            full_at_s = max(full_at_s - worth_s, now_s)
-        after[share.bucket] = replace(bucket, theoretical_arrival_s=full_at_s)
+        cost_s = permits * _pace_s(bucket.plan)
+        ahead_s = min(receipt - bucket.forgiven_s, bucket.theoretical_arrival_s) - now_s
+        worth_s = max(min(cost_s, ahead_s), 0.0)
+        after[share.bucket] = _forgiven(bucket, bucket.theoretical_arrival_s - worth_s, worth_s)
     return after
 
 
@@ -351,9 +306,9 @@ def drain(buckets: Buckets, shares: Sequence[Share], now_s: float) -> dict[str, 
     after = {}
     for share in shares:
         bucket = _in_force(buckets.get(share.bucket), share, now_s)
-        after[share.bucket] = replace(
-            bucket, theoretical_arrival_s=now_s + _room_s(bucket.plan), throttled_at_s=now_s
-        )
+        # That is so whatever was taken and not used yet: nothing of it is there to be given back.
+        bucket = _forgiven(bucket, now_s + _room_s(bucket.plan), _missing_s(bucket, now_s))
+        after[share.bucket] = replace(bucket, throttled_at_s=now_s)
     return after
 
 
@@ -366,7 +321,7 @@ def left(bucket: SharedBucket, now_s: float) -> float:
 def standing(bucket: SharedBucket, now_s: float) -> tuple[Ticket, ...]:
     """The living of its line. A ticket that would live for longer than one can was written before
     the clock was set back."""
-    longest_s = ASK_AGAIN_WITHIN_S + GRACE_S + _GRAIN_S
+    longest_s = ASK_AGAIN_WITHIN_S + GRACE_S + GRAIN_S
     return tuple(t for t in bucket.line if 0.0 < t.dies_at_s - now_s <= longest_s)
 
 
@@ -376,12 +331,21 @@ def put_in_force(bucket: SharedBucket, plan: Plan, now_s: float) -> SharedBucket
     missing_s = _missing_s(bucket, now_s)
     if missing_s == 0.0:
         return replace(bucket, plan=plan)
+    room_s, before_s = _room_s(plan), missing_s
     if plan != bucket.plan:
         missing_s = missing_s / _pace_s(bucket.plan) * _pace_s(plan)
-        bucket = replace(bucket, plan=plan, theoretical_arrival_s=now_s + missing_s)
-    if missing_s > _room_s(plan) + _GRAIN_S:
-        bucket = replace(bucket, theoretical_arrival_s=now_s + _room_s(plan))
-    return bucket
+    elif missing_s <= room_s + GRAIN_S:
+        return bucket
+    if missing_s > room_s + GRAIN_S:
+        missing_s = room_s
+    # Receipts are in seconds of the former plan: they are worth nothing under this one.
+    return replace(_forgiven(bucket, now_s + missing_s, before_s), plan=plan)
+
+
+def _forgiven(bucket: SharedBucket, theoretical_arrival_s: float, by_s: float) -> SharedBucket:
+    return replace(
+        bucket, theoretical_arrival_s=theoretical_arrival_s, forgiven_s=bucket.forgiven_s + by_s
+    )
 
 
 def _in_force(bucket: SharedBucket | None, share: Share, now_s: float) -> SharedBucket:
@@ -454,7 +418,7 @@ class _View:
                 ahead += 1
                 last_death_s = max(last_death_s, ticket.dies_at_s)
         missing_s = _missing_s(bucket, now_s)
-        permits = math.floor((allowed_s - missing_s + _GRAIN_S) / pace_s) - ahead
+        permits = math.floor((allowed_s - missing_s + GRAIN_S) / pace_s) - ahead
         if permits > 1 and behind:
             permits = max(permits // (1 + behind), 1)
         turn_in_s = missing_s + (ahead + 1) * pace_s - allowed_s

@@ -33,9 +33,11 @@ class MemoryBudgets:
         self.buckets |= after
         return answer
 
-    async def give_back(self, shares: Sequence[Share], permits: int, *, held_s: float) -> None:
+    async def give_back(
+        self, shares: Sequence[Share], permits: int, *, receipts: Sequence[float]
+    ) -> None:
         now_s = self._now_s()
-        self.buckets |= rule.give_back(self.buckets, shares, permits, held_s, now_s)
+        self.buckets |= rule.give_back(self.buckets, shares, permits, receipts, now_s)
 
     async def leave_line(self, wish: Wish) -> None:
         self._now_s()

@@ -7,9 +7,8 @@ whose company an ask goes to the database.
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -28,8 +27,8 @@ __all__ = [
     "taking",
 ]
 
-#: permits, left, seconds, ahead, turn_in_s
-Said = tuple[int, int, float, int, float]
+#: permits, left, seconds, ahead, turn_in_s, receipts
+Said = tuple[int, int, float, int, float, Sequence[float]]
 
 
 @dataclass(eq=False, slots=True)
@@ -40,7 +39,6 @@ class Ask:
     told: Mapping[str, Any]
     shares: Sequence[Share] = ()  # whose buckets are made when there are none
     answer: asyncio.Future[Said] | None = None
-    asked_s: float = field(default=0.0)  # monotonic
 
     @property
     def buckets(self) -> Sequence[str]:
@@ -69,10 +67,8 @@ def taking(wish: Wish) -> Ask:
     return Ask("take", told, wish.shares)
 
 
-def giving_back(buckets: Sequence[str], permits: int, held_s: float) -> Ask:
-    # Who held them for ever gives back nothing; JSON has no infinity.
-    held_s = held_s if math.isfinite(held_s) else 1e9
-    told = {"verb": "give back", "most": permits, "held_s": held_s, "buckets": buckets}
+def giving_back(buckets: Sequence[str], permits: int, receipts: Sequence[float]) -> Ask:
+    told = {"verb": "give back", "most": permits, "receipts": receipts, "buckets": buckets}
     return Ask("give back", told)
 
 
@@ -100,9 +96,9 @@ def _plans(shares: Sequence[Share]) -> dict[str, Any]:
 
 
 def read_answer(said: Said) -> Taken | Queued:
-    permits, left, seconds, ahead, turn_in_s = said
+    permits, left, seconds, ahead, turn_in_s, receipts = said
     if permits:
-        return Taken(permits=permits, left=left)
+        return Taken(permits=permits, left=left, receipts=tuple(receipts))
     return Queued(seconds=seconds, ahead=ahead, turn_in_s=turn_in_s)
 
 
@@ -112,6 +108,7 @@ def read_bucket(row: Mapping[str, Any]) -> SharedBucket:
         plan=Plan(row["rate_per_s"], row["burst"]),
         fixed=row["fixed"],
         theoretical_arrival_s=row["theoretical_arrival_s"],
+        forgiven_s=row["forgiven_s"],
         line=tuple(
             Ticket(
                 name=name,

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, LiteralString
@@ -35,9 +34,9 @@ __all__ = ["PostgresBudgets", "open_budgets"]
 _ANSWER: LiteralString = "SELECT * FROM budgets_answer(%s::text[], %s::jsonb, %s::float8)"
 #: In the order of names, as two who make the same buckets wait for each other.
 _MAKE: LiteralString = """
-    INSERT INTO budgets (bucket, rate_per_s, burst, fixed, theoretical_arrival_s,
+    INSERT INTO budgets (bucket, rate_per_s, burst, fixed, theoretical_arrival_s, forgiven_s,
                          line_tickets, line_importances, line_arrived_s, line_dies_s)
-    SELECT bucket, rate_per_s, burst, fixed, '-Infinity', '{}', '{}', '{}', '{}'
+    SELECT bucket, rate_per_s, burst, fixed, '-Infinity', 0, '{}', '{}', '{}', '{}'
       FROM unnest(%s::text[], %s::float8[], %s::int[], %s::bool[])
         AS wished (bucket, rate_per_s, burst, fixed)
      ORDER BY bucket COLLATE "C"
@@ -127,9 +126,11 @@ class PostgresBudgets:
     async def take(self, wish: Wish) -> Taken | Queued:
         return asks.read_answer(await self._answer(asks.taking(wish)))
 
-    async def give_back(self, shares: Sequence[Share], permits: int, *, held_s: float) -> None:
+    async def give_back(
+        self, shares: Sequence[Share], permits: int, *, receipts: Sequence[float]
+    ) -> None:
         buckets = [share.bucket for share in shares]
-        await self._answer(asks.giving_back(buckets, permits, held_s))
+        await self._answer(asks.giving_back(buckets, permits, receipts))
 
     async def leave_line(self, wish: Wish) -> None:
         if wish.ticket:
@@ -178,7 +179,6 @@ class PostgresBudgets:
         return await ask.answer
 
     def _send(self, ask: Ask) -> None:
-        ask.asked_s = time.monotonic()
         self._asked.append(ask)
         if self._free_lanes:
             self._free_lanes -= 1
@@ -218,8 +218,7 @@ class PostgresBudgets:
                 ask.answer.set_result(answer)
             elif ask.verb == "take" and answer[0] > 0:
                 # Whoever wished for them went away meanwhile.
-                held_s = time.monotonic() - ask.asked_s
-                self._send(asks.giving_back(ask.buckets, answer[0], held_s))
+                self._send(asks.giving_back(ask.buckets, answer[0], answer[5]))
 
     async def _say(self, together: Sequence[Ask]) -> list[Said]:
         try:

@@ -424,6 +424,7 @@ BUDGETS = Table(
     _number("burst"),
     _yes_no("fixed"),
     Column("theoretical_arrival_s", DOUBLE_PRECISION, nullable=False),
+    Column("forgiven_s", DOUBLE_PRECISION, nullable=False),
     _texts("line_tickets"),
     Column("line_importances", ARRAY(Integer), nullable=False),
     Column("line_arrived_s", ARRAY(DOUBLE_PRECISION), nullable=False),

@@ -25,6 +25,7 @@ CREATE TABLE budgets (
     burst integer NOT NULL,
     fixed boolean NOT NULL,
     theoretical_arrival_s double precision NOT NULL,
+    forgiven_s double precision NOT NULL,
     line_tickets text[] NOT NULL,
     line_importances integer[] NOT NULL,
     line_arrived_s double precision[] NOT NULL,
@@ -61,17 +62,23 @@ CREATE FUNCTION budgets_put_in_force(
 ) RETURNS budgets LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE
     missing_s float8 := greatest(b.theoretical_arrival_s - now_s, 0.0::float8);
+    before_s float8 := missing_s;
     room_s float8;
+    changes boolean := plan_rate_per_s <> b.rate_per_s OR plan_burst <> b.burst;
 BEGIN
     IF missing_s > 0 THEN
-        IF plan_rate_per_s <> b.rate_per_s OR plan_burst <> b.burst THEN
+        room_s := budgets_room_s(plan_rate_per_s, plan_burst);
+        IF changes THEN
             missing_s := missing_s / budgets_pace_s(b.rate_per_s, b.burst)
                 * budgets_pace_s(plan_rate_per_s, plan_burst);
-            b.theoretical_arrival_s := now_s + missing_s;
         END IF;
-        room_s := budgets_room_s(plan_rate_per_s, plan_burst);
         IF missing_s > room_s + 1e-6::float8 THEN
-            b.theoretical_arrival_s := now_s + room_s;
+            missing_s := room_s;
+            changes := true;
+        END IF;
+        IF changes THEN
+            b.theoretical_arrival_s := now_s + missing_s;
+            b.forgiven_s := b.forgiven_s + before_s;
         END IF;
     END IF;
     b.rate_per_s := plan_rate_per_s;
@@ -124,7 +131,10 @@ CREATE FUNCTION budgets_answer(
     names text[],  -- every bucket that is asked for, in order
     asks jsonb,  -- see adapters/budgets/asks.py
     at_s double precision DEFAULT NULL  -- instead of the clock; for tests
-) RETURNS TABLE (permits bigint, "left" bigint, seconds float8, ahead integer, turn_in_s float8)
+) RETURNS TABLE (
+    permits bigint, "left" bigint, seconds float8, ahead integer, turn_in_s float8,
+    receipts float8[]
+)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_variable
 DECLARE
@@ -148,6 +158,7 @@ DECLARE
     can bigint;
     turn_s float8;
     again_s float8;
+    worth_s float8;
 BEGIN
     SELECT array_agg(k.b), array_agg(k.bucket) INTO kept, kept_names FROM (
         SELECT t AS b, t.bucket FROM budgets AS t
@@ -156,10 +167,11 @@ BEGIN
     now_s := coalesce(at_s, extract(epoch FROM clock_timestamp())::float8);
 
     FOR ask IN SELECT * FROM jsonb_to_recordset(asks) AS a(
-        verb text, ticket text, importance integer, most bigint, held_s float8,
+        verb text, ticket text, importance integer, most bigint, receipts float8[],
         buckets text[], rates float8[], bursts integer[], fixed boolean[], reserves integer[]
     ) LOOP
         permits := 0; "left" := 0; seconds := 0; ahead := 0; turn_in_s := 0;
+        receipts := '{}';
         places := '{}';
         FOR i IN 1 .. cardinality(ask.buckets) LOOP
             places[i] := array_position(kept_names, ask.buckets[i]);
@@ -184,6 +196,8 @@ BEGIN
                     b := budgets_living(b, now_s);
                 END IF;
                 IF ask.verb = 'drain' THEN
+                    b.forgiven_s := b.forgiven_s
+                        + greatest(b.theoretical_arrival_s - now_s, 0.0::float8);
                     b.theoretical_arrival_s := now_s + budgets_room_s(b.rate_per_s, b.burst);
                     b.throttled_at := to_timestamp(now_s);
                 END IF;
@@ -264,6 +278,7 @@ BEGIN
                     END IF;
                     b.used_at := to_timestamp(now_s);
                     kept[places[i]] := b;
+                    receipts[i] := b.theoretical_arrival_s + b.forgiven_s;
                     missing_s := greatest(b.theoretical_arrival_s - now_s, 0.0::float8);
                     "left" := least("left",
                         floor((allowed_s[i] - missing_s + 1e-6::float8) / pace_s)::bigint);
@@ -297,18 +312,16 @@ BEGIN
             END IF;
 
         ELSIF ask.verb <> 'drain' THEN
-            FOREACH p IN ARRAY places LOOP
+            FOR i IN 1 .. cardinality(places) LOOP
+                p := places[i];
                 CONTINUE WHEN p IS NULL;
                 b := kept[p];
                 IF ask.verb = 'give back' THEN
-                    IF b.theoretical_arrival_s > now_s THEN
-                        b.theoretical_arrival_s := greatest(
-                            b.theoretical_arrival_s - greatest(
-                                ask.most * budgets_pace_s(b.rate_per_s, b.burst)
-                                    - greatest(ask.held_s, 0.0::float8),
-                                0.0::float8),
-                            now_s);
-                    END IF;
+                    worth_s := greatest(0.0::float8, least(
+                        ask.most * budgets_pace_s(b.rate_per_s, b.burst),
+                        least(ask.receipts[i] - b.forgiven_s, b.theoretical_arrival_s) - now_s));
+                    b.theoretical_arrival_s := b.theoretical_arrival_s - worth_s;
+                    b.forgiven_s := b.forgiven_s + worth_s;
                 ELSIF ask.verb = 'leave line' THEN
                     place := array_position(b.line_tickets, ask.ticket);
                     IF place IS NOT NULL THEN
@@ -333,7 +346,7 @@ BEGIN
 
     UPDATE budgets AS t
        SET rate_per_s = k.rate_per_s, burst = k.burst, fixed = k.fixed,
-           theoretical_arrival_s = k.theoretical_arrival_s,
+           theoretical_arrival_s = k.theoretical_arrival_s, forgiven_s = k.forgiven_s,
            line_tickets = k.line_tickets, line_importances = k.line_importances,
            line_arrived_s = k.line_arrived_s, line_dies_s = k.line_dies_s,
            reported_rate_per_s = k.reported_rate_per_s, reported_at = k.reported_at,
