@@ -31,7 +31,8 @@ PREFIX: Final = "/v1"
 
 ABOUT: Final = """\
 Connects the Amazon seller and vendor accounts of a software house's customers, keeps them
-connected, and hands out access tokens for them.
+connected, and hands out access tokens for them. Calls to Amazon go through the gateway, below
+`/gateway` or at an address of its own: its paths are Amazon's and not described here.
 
 **Keys.** Every request carries `Authorization: Bearer egk_…`. A key has rights (`read`, `write`,
 `access_tokens`, `manage`; at the gateway `amazon_read`, `amazon_write`, `personal_data`) and may be

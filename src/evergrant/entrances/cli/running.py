@@ -56,7 +56,7 @@ HINTS = {
     "account_closed": "Open it again: evergrant account reopen ACCOUNT",
     "grant_lapsed": "Send a link to renew it: evergrant account invite ACCOUNT",
     "grant_refused": "Send a link to renew it: evergrant account invite ACCOUNT",
-    "amazon_unavailable": "Try again later. If the call was to change something, look first whether "
+    "amazon_unavailable": "Try again later. If the call was to change something, look first if "
     "Amazon carried it out.",
     "store_unavailable": "Does PostgreSQL run? See: evergrant check",
 }
