@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from evergrant.entrances.gateway import decide
 from evergrant.rules.applications import NOTIFICATIONS_SCOPE, ROTATION_SCOPE
 from evergrant.rules.rights import SYSTEM
 from evergrant.rules.secrecy import Secret
@@ -16,8 +17,10 @@ from tests.doors.gateway_house import (
     ORDERS,
     PARTICIPATIONS,
     READING,
+    SETTINGS,
     Answer,
     House,
+    Program,
     refused,
 )
 
@@ -93,6 +96,25 @@ async def test_a_pass_is_over_after_an_hour(house: House) -> None:
     over(await ask_as(house, handed))
     _later(house, 7200)
     over(await ask_as(house, handed))
+
+
+async def test_nginx_says_the_same_of_a_pass_that_is_over(house: House) -> None:
+    door = decide.build(house.desk, SETTINGS)
+    plane = await house.api_key("data_plane")
+    handed = await house.pass_of(await house.account())
+    asked = [
+        ("x-evergrant-data-plane", plane),
+        ("x-evergrant-method", "GET"),
+        ("x-evergrant-uri", PARTICIPATIONS),
+        ("x-amz-access-token", handed),
+    ]
+    for seconds, status in ((0, 200), (3600, 403)):
+        _later(house, seconds)
+        answer = await Program(door, "GET", "/decide", asked).run()
+        assert answer.status == status
+    problem = json.loads(answer.header("x-evergrant-problem"))
+    assert answer.header("x-evergrant-refused") == "403"
+    assert problem["errors"][0]["details"].startswith("The access token you provided has expired.")
 
 
 @pytest.mark.parametrize("hours", [2, -2])

@@ -200,6 +200,20 @@ def _connections_of(stage: Stage) -> int:
     return 0 if session is None else len(session.connector._acquired)
 
 
+async def test_who_will_send_no_more_counts_as_gone(stage: Stage) -> None:
+    """A connection that is closed on one side is a program that hung up, as for nginx. The next
+    one is served."""
+    async with near_end(stage.port, "GET", f"{PARTICIPATIONS}?hold=1", *stage.who) as near:
+        await until(lambda: len(stage.far.heads) == 1)
+        near.writer.write_eof()
+        await until(lambda: stage.far.broken == 1 or near.reader.at_eof())
+        stage.far.held.set()
+        async with asyncio.timeout(5):
+            assert await near.reader.read(-1) == b""
+    async with near_end(stage.port, "GET", PARTICIPATIONS, *stage.who) as near:
+        assert (await near.head())[0] == 200
+
+
 @pytest.mark.parametrize("framing", ["content-length: 100000000", "transfer-encoding: chunked"])
 async def test_who_hangs_up_in_mid_body_leaves_half_a_request(stage: Stage, framing: str) -> None:
     headers = (*stage.who, framing)
