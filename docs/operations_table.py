@@ -98,7 +98,8 @@ see personal data.
   elements are named, and else answers without personal data; `content` depends on the document.
 - **per pair**: calls a second and burst for one account and the application; *careful* where
   Amazon publishes no figure. **per application**: calls a second over all accounts.
-- **scope**: of a grantless operation. It is called with the application's own access token.
+- **scope**: of a grantless operation. It is called with the application's own access token, and
+  takes a key that reaches everything. Rotating a client secret takes the right `manage` too.
 
 Figures are Amazon's, of its public models (of its SDK where they are silent). The rate that
 Amazon reports with its answers replaces them, and so does a plan that an operator sets."""

@@ -56,8 +56,9 @@ def errors_page() -> str:
         NOTE,
         (
             "Every error has a stable code, says who has to act, and whether the same call can "
-            "succeed later without anybody acting (*permanent: no*). At `/v1` it is a problem "
-            "(RFC 9457) with `code`, `blame` and `hint`; on the command line it is one line."
+            "succeed later without anybody acting (*permanent: no*). At `/v1` and the gateway it "
+            "is a problem (RFC 9457) with `code`, `blame` and `hint`; on the command line it is "
+            "one line."
         ),
     ]
     for family in errors.EvergrantError.__subclasses__():

@@ -180,8 +180,8 @@ class TooLarge(CallerError):
 
 
 class OverLimit(CallerError):
-    """Amazon's limit for this operation is spent, and the caller was not ready to wait so long.
-    Amazon was not asked. After ``retry_after_s`` seconds a permit can be had."""
+    """The caller was not ready to wait for so long; Amazon was not asked. After ``retry_after_s``
+    seconds a permit can be had."""
 
     code = "over_limit"
     permanent = False

@@ -44,7 +44,9 @@ _RETRY_AFTER_S: Final = 5
 
 _REFUSED_CLIENT: Final = "Client authentication failed"
 REFUSED_GRANT: Final = "The request has an invalid grant parameter : refresh_token."
-UNKNOWN_GRANT: Final = f"{REFUSED_GRANT} It is no connection key of Evergrant, or a revoked one."
+UNKNOWN_GRANT: Final = (
+    f"{REFUSED_GRANT} It is no connection key of Evergrant, or one that is revoked or over."
+)
 
 
 class Refusal(Exception):
