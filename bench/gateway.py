@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 import statistics
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from demo.stage import Evergrant, Running, Stage, free_port, wait_for
 OPERATION = "sellers.v1.getMarketplaceParticipations"
 PATH = "/sellers/v1/marketplaceParticipations"
 NGINX = shutil.which(
-    "nginx", path="/usr/sbin:/usr/local/sbin:.venv/nginx/usr/sbin"
+    "nginx", path=f"/usr/sbin:/usr/local/sbin:{sys.prefix}/nginx/usr/sbin"
 ) or shutil.which("nginx")
 BODY = '{"payload":"' + "x" * 1000 + '"}'
 

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import json
 import secrets
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +16,7 @@ from starlette.types import Message
 
 from evergrant.calls.values import Leave, Outcome
 from evergrant.entrances.gateway.decide import DecideDoor, build
-from evergrant.entrances.gateway.outcomes import Outcomes
+from evergrant.entrances.gateway.outcomes import Outcomes, listen
 from evergrant.errors import InvalidInput
 from evergrant.rules.rights import SYSTEM
 from evergrant.rules.secrecy import Secret
@@ -94,19 +95,23 @@ class Ground:
         return answer
 
     def tell(self, mark: str, **changes: str) -> None:
-        line = {
-            "mark": mark,
-            "status": "200",
-            "headers_s": "0.01",
-            "call_s": "0.01",
-            "took_s": "0.01",
-            "rate": "",
-            "amazon": "",
-            "error": "",
-            **changes,
-        }
-        datagram = f"<190>Nov 21 14:00:00 evergrant: {json.dumps(line)}".encode()
-        self.outcomes.take(datagram, "127.0.0.1")
+        self.outcomes.take(line_of(mark, **changes), "127.0.0.1")
+
+
+def line_of(mark: str, **changes: str) -> bytes:
+    """As nginx sends it."""
+    line = {
+        "mark": mark,
+        "status": "200",
+        "headers_s": "0.01",
+        "call_s": "0.01",
+        "took_s": "0.01",
+        "rate": "",
+        "amazon": "",
+        "error": "",
+        **changes,
+    }
+    return f"<190>Nov 21 14:00:00 evergrant: {json.dumps(line)}".encode()
 
 
 @pytest.fixture
@@ -339,6 +344,33 @@ async def test_who_hangs_up_while_waiting_costs_nothing(ground: Ground) -> None:
     assert ground.outcomes.under_way == under_way
 
 
+@pytest.mark.parametrize("slow", ["calls.admit", "people.authenticate", "tokens.mint"])
+async def test_a_decision_that_does_not_come_is_refused_in_time(
+    ground: Ground, slow: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = ground.house.desk
+    who = await ground.house.bearer(await ground.house.account())
+    door = DecideDoor(desk, ground.outcomes, wait_s=0.02, late_s=0.02)
+    late = dataclasses.replace(ground, door=door)
+    told: list[Outcome] = []
+    monkeypatch.setattr(desk.calls, "tell", lambda _, outcome: told.append(outcome))
+    if slow == "tokens.mint":  # after a 403, when a fresh access token is wanted
+        monkeypatch.setattr(door._doubts, "about", lambda _: True)
+        assert (await ground.ask("GET", PARTICIPATIONS, who)).status == 200
+
+    async def hangs(*_: object, **__: object) -> None:
+        await asyncio.Event().wait()
+
+    room, verb = slow.split(".")
+    monkeypatch.setattr(getattr(desk, room), verb, hangs)
+    async with asyncio.timeout(10):
+        answer = await late.ask("GET", PARTICIPATIONS, who)
+    told_by = answer.problem if "x-evergrant-problem" in answer.headers else json.loads(answer.body)
+    assert told_by["code"] == "store_unavailable"
+    assert "in time" in told_by["detail"]
+    assert [how.error for how in told] == (["not_sent"] if slow == "tokens.mint" else [])
+
+
 async def test_a_mistake_of_ours_is_a_problem_as_well(
     ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -388,7 +420,28 @@ async def test_a_problem_that_is_too_long_is_shortened(
     assert answer.headers["x-evergrant-problem"].isprintable()
 
 
-async def test_the_outcomes_of_a_desk_are_those_of_its_door(ground: Ground) -> None:
-    build(ground.house.desk, SETTINGS)
-    assert Outcomes.of(ground.house.desk) is Outcomes.of(ground.house.desk)
-    assert Outcomes.of(ground.house.desk) is not ground.outcomes
+async def test_the_door_of_a_desk_hears_how_its_own_calls_ended(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door = build(ground.house.desk, SETTINGS)
+    leave_of = Ground(ground.house, door, ground.outcomes, ground.plane, ground.seconds)
+    who = await ground.house.bearer(await ground.house.account())
+    mark = (await leave_of.ask("GET", PARTICIPATIONS, who)).headers["x-evergrant-mark"]
+    told: list[Outcome] = []
+    listening, stop = listen("127.0.0.1", 0), asyncio.Event()
+    port = listening.getsockname()[1]
+    heard = asyncio.Event()
+
+    def tell(leave: Leave, outcome: Outcome) -> None:
+        told.append(outcome)
+        heard.set()
+
+    monkeypatch.setattr(door._outcomes, "_tell", tell)
+    hearing = asyncio.create_task(door.hear(listening, stop))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nginx:
+        nginx.sendto(line_of(mark, status="204"), ("127.0.0.1", port))
+        async with asyncio.timeout(10):
+            await heard.wait()
+    stop.set()
+    await hearing
+    assert [how.status for how in told] == [204]

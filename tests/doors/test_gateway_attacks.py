@@ -53,7 +53,7 @@ async def test_what_ends_at_this_door(house: House) -> None:
         "x-amz-security-token": "x",
         "x-request-id": "my-trace-0001",
         "x-evergrant-wait": "1",
-        "x-evergrant-anything": "x",
+        "x-evergrant-uri": "/",
         "x_something": "underscored",
     }
     travelling = {
@@ -71,6 +71,13 @@ async def test_what_ends_at_this_door(house: House) -> None:
     assert [name.decode() for name, _ in seen.request.headers] == [*travelling, "accept"]
     assert dict(seen.request.headers)[b"x-something"] == "café".encode()
     assert seen.header("x-amz-date") == ["20261121T120000Z"]
+
+
+@pytest.mark.parametrize("name", ["x-evergrant-anything", "x-evergrant-target", "x-evergrant-"])
+async def test_what_begins_like_a_header_of_ours_and_is_none(house: House, name: str) -> None:
+    bearer = await house.bearer(await house.account())
+    refused(await house.ask("GET", PARTICIPATIONS, [*bearer, (name, "x")]), 400, "invalid_input")
+    assert not house.fakes.upstream.seen
 
 
 @pytest.mark.parametrize(

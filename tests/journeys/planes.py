@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -25,7 +27,9 @@ from demo.stage import Running, Stage, free_port, start_emulator, start_evergran
 from tests.journeys.amazon_stub import Stub
 from tests.journeys.conftest import Town
 
-NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+#: Where there is none, `make nginx` unpacks Debian's package beside the interpreter.
+UNPACKED = Path(sys.prefix) / "nginx/usr/sbin"
+NGINX = shutil.which("nginx") or shutil.which("nginx", path=f"/usr/sbin:/usr/local/sbin:{UNPACKED}")
 RIGHTS = ("amazon_read", "amazon_write", "personal_data")
 PARTICIPATIONS = "/sellers/v1/marketplaceParticipations"
 
@@ -129,8 +133,9 @@ def own_stream(town: Town) -> Plane:
     return Plane("own stream", f"http://127.0.0.1:{town.evergrant.env['EVERGRANT_GATEWAY_PORT']}")
 
 
-def start_nginx(town: Town, *options: str, name: str = "nginx") -> Plane:
-    """As the guide says it: a key, a configuration written by the command line, nginx."""
+def start_nginx(town: Town, *options: str, name: str = "nginx", impatient: bool = False) -> Plane:
+    """As the guide says it: a key, a configuration written by the command line, nginx.
+    ``impatient``: a process that decides nothing hangs for it after half a second."""
     command = nginx_or_skip()
     folder = town.stage.folder / name
     folder.mkdir(exist_ok=True)
@@ -143,6 +148,14 @@ def start_nginx(town: Town, *options: str, name: str = "nginx") -> Plane:
         *options,
         stdin=key,
     )
+    if impatient:
+        text, changed = re.subn(
+            r"(evergrant_decide/decide;[^}]*proxy_read_timeout )\d+ms",
+            r"\g<1>500ms",
+            config.read_text(),
+        )
+        assert changed == 2
+        config.write_text(text)
     running = town.stage.start(
         name, [command, "-c", str(config), "-p", str(folder), "-g", "daemon off;"], {}
     )

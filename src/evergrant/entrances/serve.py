@@ -30,7 +30,7 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -42,6 +42,9 @@ from evergrant.entrances.programs import REQUEST_ID, request_id
 from evergrant.errors import Misconfigured
 from evergrant.logs import logger, tame
 from evergrant.settings import Settings
+
+if TYPE_CHECKING:
+    from evergrant.entrances.gateway.decide import DecideDoor
 
 __all__ = [
     "BELOW",
@@ -72,7 +75,7 @@ class Doors:
     lwa: ASGIApp | None = None
     api: ASGIApp | None = None
     gateway: ASGIApp | None = None
-    decide: ASGIApp | None = None
+    decide: DecideDoor | None = None
     public: ASGIApp | None = None
     mailbox: ASGIApp | None = None
 
@@ -84,7 +87,7 @@ def build_doors(
     web = settings.role in ("all", "web")
     api = settings.role in ("all", "api")
     gateway = settings.role in ("all", "gateway")
-    built: dict[str, ASGIApp] = {}
+    built: dict[str, Any] = {}
     if api:
         from evergrant.entrances import access_token, lwa
         from evergrant.entrances import api as api_door

@@ -10,6 +10,7 @@ import os
 import shutil
 import ssl
 import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,7 +34,10 @@ gateway = app_with("The gateway: Amazon's own paths, with a key of ours in place
 
 _CHECK_WITHIN_S: Final = 30
 #: Where nginx may be for somebody whose PATH has no folders of root's.
-_FOLDERS: Final = ("/usr/sbin", "/usr/local/sbin", "/usr/local/nginx/sbin", "/opt/homebrew/bin")
+_FOLDERS: Final = (
+    *("/usr/sbin", "/usr/local/sbin", "/usr/local/nginx/sbin", "/opt/homebrew/bin"),
+    f"{sys.prefix}/nginx/usr/sbin",  # unpacked beside this interpreter
+)
 _BUNDLES: Final = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -160,6 +164,7 @@ def nginx_config(
         error_log=error_log or ("stderr" if whole or out is None else "/var/log/nginx/error.log"),
         amazon_timeout_s=read.amazon_timeout_s,
         user_agent=user_agent("Evergrant", __version__),
+        wait_s=read.gateway_wait_s,
         longest_wait_s=max(read.gateway_wait_s, read.gateway_longest_wait_s),
     )
     text = nginx.config(plane)

@@ -109,6 +109,7 @@ class _Sockets:
         self._taken = contextlib.ExitStack()
         self.gateway: socket.socket | None = None
         self.decide: socket.socket | None = None
+        self.outcomes: socket.socket | None = None
 
     def __enter__(self) -> _Sockets:
         with contextlib.ExitStack() as taken:
@@ -119,6 +120,12 @@ class _Sockets:
             if settings.role in ("all", "gateway"):
                 self.gateway = self._listen(taken, "EVERGRANT_GATEWAY_PORT", settings.gateway_port)
                 self.decide = self._listen(taken, "EVERGRANT_DECIDE_PORT", settings.decide_port)
+            if self.decide is not None:
+                from evergrant.entrances.gateway import outcomes
+
+                self.outcomes = taken.enter_context(
+                    contextlib.closing(outcomes.listen(settings.host, settings.outcomes_port))
+                )
             self._taken = taken.pop_all()
         return self
 
@@ -153,11 +160,9 @@ def _servers(
     servers = [serve(app, sockets.main, stop)]
     if sockets.gateway is not None:
         servers.append(serve(compose_gateway(doors, meters), sockets.gateway, stop))
-    if sockets.decide is not None:
-        from evergrant.entrances.gateway.outcomes import outcomes_of_nginx
-
+    if sockets.decide is not None and sockets.outcomes is not None and doors.decide is not None:
         servers.append(serve(compose_decide(doors, meters), sockets.decide, stop))
-        servers.append(outcomes_of_nginx(wires.desk, settings, stop))
+        servers.append(doors.decide.hear(sockets.outcomes, stop))
     return servers
 
 

@@ -20,6 +20,7 @@ from typing import Final
 
 from evergrant.calls.values import Asked
 from evergrant.desk import Desk
+from evergrant.entrances import problems
 from evergrant.errors import Flaw, InvalidInput, NotAllowed, NotAuthenticated
 from evergrant.ports.things import ConnectionKey
 from evergrant.rules import ids, operations
@@ -27,7 +28,7 @@ from evergrant.rules.faults import Fault
 from evergrant.rules.rights import Caller
 from evergrant.tokens import Pass
 
-__all__ = ["HEADERS", "Program", "Programs", "asked"]
+__all__ = ["HEADERS", "OURS", "Program", "Programs", "asked", "no_header_of_ours"]
 
 #: Name and value of a header, as ASGI has them.
 Header = tuple[bytes, bytes]
@@ -41,6 +42,9 @@ _ELEMENTS: Final = b"x-evergrant-data-elements"
 
 #: In these a program says who it is and how it wants to be served. None of them goes to Amazon.
 HEADERS: Final = (_AUTHORIZATION, _ACCESS_TOKEN, _ACCOUNT, _CONNECTION, _WAIT, _ELEMENTS)
+
+#: So begin all headers of ours.
+OURS: Final = b"x-evergrant-"
 
 _API_KEY: Final = "egk_"
 _CONNECTION_KEY: Final = "egc_"
@@ -185,7 +189,7 @@ async def _connection(desk: Desk, caller: Caller, text: str) -> ConnectionKey:
         or not caller.reaches_account(found.account_id, standing.client_instance_id)
     ):
         raise NotAuthenticated(
-            "The connection key is none that we know, or a revoked one.",
+            "The connection key is none that we know, or it is revoked or over.",
             hint="Send 'x-evergrant-connection' with a key that begins with 'egc_'.",
         )
     return found
@@ -354,6 +358,22 @@ def _is_of(path: str, named: str) -> bool:
     return len(segments) == len(wanted) and all(
         mine == theirs or (bool(mine) and _PLACEHOLDER.fullmatch(theirs) is not None)
         for mine, theirs in zip(segments, wanted, strict=True)
+    )
+
+
+def no_header_of_ours(name: bytes) -> InvalidInput:
+    """What begins like a header of ours and is none was meant to say something, or to be taken for
+    something: such a request goes nowhere. (nginx could not even leave it out.)"""
+    known = ", ".join(sorted(one.decode() for one in HEADERS if one.startswith(OURS)))
+    return InvalidInput(
+        flaws=[
+            Flaw(
+                "is no header of Evergrant's.",
+                field=problems.shown_name(name.decode("latin-1")),
+                code="unknown",
+                hint=f"It knows: {known}.",
+            )
+        ]
     )
 
 

@@ -11,12 +11,17 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 from evergrant.errors import Flaw
 from evergrant.rules.marketplaces import Region
 
-__all__ = ["DataPlane", "Decider", "is_path", "server_of"]
+__all__ = ["LATE_S", "DataPlane", "Decider", "is_path", "server_of"]
+
+#: What a decision may take besides waiting for a permit: an access token of Amazon's, most of all.
+#: A process that needs longer refuses the call; one that says nothing even then hangs.
+LATE_S: Final = 10.0
 
 _NAME = re.compile(r"[A-Za-z0-9.*_-]{1,253}", re.ASCII)
 _LISTEN = re.compile(r"(?:(?:[A-Za-z0-9.-]+|\*|\[[0-9A-Fa-f:]+\]):)?[0-9]{1,5}", re.ASCII)
@@ -52,6 +57,7 @@ class DataPlane:
     resolver: str = ""
     error_log: str = "stderr"
     amazon_timeout_s: float = 30
+    wait_s: float = 10  # of programs that do not say
     longest_wait_s: float = 120
     user_agent: str = ""  # of calls whose program names none
 

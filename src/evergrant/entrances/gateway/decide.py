@@ -16,6 +16,7 @@ import asyncio
 import itertools
 import math
 import secrets
+import socket
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
@@ -29,6 +30,7 @@ from evergrant.calls.values import NOT_SENT, Leave, Outcome
 from evergrant.desk import Desk
 from evergrant.entrances import problems
 from evergrant.entrances.gateway import asking, nginx_pages, refusals
+from evergrant.entrances.gateway.data_plane import LATE_S
 from evergrant.entrances.gateway.doubts import Doubts
 from evergrant.entrances.gateway.nginx import (
     KEY_HEADER,
@@ -41,10 +43,10 @@ from evergrant.entrances.problems import Problem
 from evergrant.entrances.programs import api_key_in, caller_of, fits_as_request_id
 from evergrant.errors import (
     EvergrantError,
-    Flaw,
     InvalidInput,
     NotAllowed,
     NotAuthenticated,
+    StoreUnavailable,
     UnreadableAnswer,
 )
 from evergrant.logs import logger
@@ -64,7 +66,6 @@ _PATH: Final = "/decide"
 _KEY: Final = KEY_HEADER.encode()
 _METHOD: Final = METHOD_HEADER.encode()
 _URI: Final = URI_HEADER.encode()
-_OURS: Final = b"x-evergrant-"
 #: Who a program is stands in these; they are read by `asking`.
 _WHO: Final = frozenset(asking.HEADERS)
 _REQUEST_ID: Final = b"x-request-id"
@@ -73,6 +74,8 @@ _REQUEST_ID: Final = b"x-request-id"
 #: revoked key has to stop.
 _MOMENT_S: Final = 0.1
 _MOST_KNOWN: Final = 2_000
+#: Whoever waits for longer is watched: it may hang up.
+_SOON_S: Final = 0.05
 _ALLOW: Final = {"allow": ", ".join(sorted(METHODS))}
 _HINT: Final = "It takes the right data_plane: evergrant apikey add nginx --right data_plane"
 _NOT_NGINX: Final = "Only nginx asks here, with a key of its own."
@@ -86,9 +89,13 @@ _END: Final = {"type": "http.response.body", "body": b""}
 
 
 def build(desk: Desk, settings: Settings) -> DecideDoor:
-    """The door of this desk. It needs no setting; how its calls ended is heard by
-    `outcomes.outcomes_of_nginx`, which has to run beside it."""
-    return DecideDoor(desk, Outcomes.of(desk))
+    """The door of this desk. Its `DecideDoor.hear` has to run beside it."""
+    return DecideDoor(
+        desk,
+        Outcomes(desk),
+        wait_s=settings.gateway_wait_s,
+        longest_wait_s=max(settings.gateway_wait_s, settings.gateway_longest_wait_s),
+    )
 
 
 class _Gone(Exception):
@@ -96,11 +103,22 @@ class _Gone(Exception):
 
 
 class DecideDoor:
-    """``monotonic`` is for tests."""
+    """``wait_s`` and ``longest_wait_s`` are those of the gate (`Calls`). ``monotonic`` is for
+    tests, and so is ``late_s``: what a decision may take besides waiting for a permit."""
 
     def __init__(
-        self, desk: Desk, outcomes: Outcomes, *, monotonic: Callable[[], float] = time.monotonic
+        self,
+        desk: Desk,
+        outcomes: Outcomes,
+        *,
+        wait_s: float = 10.0,
+        longest_wait_s: float = 120.0,
+        late_s: float = LATE_S,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._wait_s = wait_s
+        self._longest_wait_s = longest_wait_s
+        self._late_s = late_s
         self._outcomes = outcomes
         self._doubts = Doubts(monotonic=monotonic)
         self._outcomes.on_denied(self._doubts.denied)
@@ -113,6 +131,11 @@ class DecideDoor:
         self._date: tuple[float, bytes] = (-math.inf, b"")
         self._prefix = secrets.token_hex(6)
         self._numbers = itertools.count()
+
+    async def hear(self, listening: socket.socket, stop: asyncio.Event) -> None:
+        """Hears at this socket (`outcomes.listen`) how its calls ended, until ``stop`` is set, and
+        closes it."""
+        await self._outcomes.serve(listening, stop)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -133,12 +156,16 @@ class DecideDoor:
             if scope["path"] != _PATH or scope["method"] != "GET" or not method:
                 raise InvalidInput("nginx asks GET /decide, and says for which method and URI.")
             if strange:
-                raise _no_header_of_ours(strange)
+                raise asking.no_header_of_ours(strange)
             if method not in METHODS:
                 refused = problems.of_row("method_not_allowed", headers=_ALLOW)
                 await _refuse(refused, request_id, send)
                 return
             headers = await self._decide(request_id, method, uri, who, receive)
+        except TimeoutError:
+            log.warning("no decision in time", request_id=request_id)
+            await _refuse(refusals.problem_of(_too_late()), request_id, send)
+            return
         except _Gone:
             headers = [_NO_BODY]
         except EvergrantError as error:
@@ -157,7 +184,11 @@ class DecideDoor:
             return
         now_s = self._monotonic()
         sent = [f"Bearer {one.decode('latin-1')}" for one in key]
-        caller = await caller_of(self._desk, api_key_in(sent))
+        try:
+            async with asyncio.timeout(self._late_s):
+                caller = await caller_of(self._desk, api_key_in(sent))
+        except TimeoutError:
+            raise _too_late() from None
         if not caller.may(Right.DATA_PLANE):
             raise NotAllowed("This key may not ask for decisions.", hint=_HINT)
         if len(self._planes) >= _MOST_KNOWN:
@@ -169,17 +200,30 @@ class DecideDoor:
     async def _decide(
         self, request_id: str, method: str, uri: str, who: tuple[Header, ...], receive: Receive
     ) -> list[Header]:
-        program = self._programs.at_hand(who) or await self._programs.find(who)
+        # Short of what nginx waits for: who needs longer says so, who says nothing hangs.
+        until_s = asyncio.get_running_loop().time() + self._late_s
+        program = self._programs.at_hand(who)
+        if program is None:
+            async with asyncio.timeout_at(until_s):
+                program = await self._programs.find(who)
         path, _, query = uri.partition("?")
         asked = asking.asked(program, method, path, query, request_id=request_id)
         by = program.caller
         leave = self._calls.admit_at_hand(asked, by=by)
         if leave is None:
-            leave = await _unless_gone(self._calls.admit(asked, by=by), receive)
-            await self._look_again(leave, who)
+            until_s += self._patience_s(program)
+            async with asyncio.timeout_at(until_s):
+                leave = await _unless_gone(self._calls.admit(asked, by=by), receive)
+                await self._look_again(leave, who)
         if self._doubts.about(leave):
-            leave = await self._with_fresh_access_token(leave)
+            async with asyncio.timeout_at(until_s):
+                leave = await self._with_fresh_access_token(leave)
         return self._headers(leave, uri)
+
+    def _patience_s(self, program: asking.Program) -> float:
+        """How long the gate lets it wait for a permit."""
+        wished_s = program.ready_to_wait_s
+        return self._wait_s if wished_s is None else min(wished_s, self._longest_wait_s)
 
     async def _look_again(self, leave: Leave, who: tuple[Header, ...]) -> None:
         """Whoever stood in line may have lost its key over it. Raises as `Programs.find`; the
@@ -196,7 +240,7 @@ class DecideDoor:
             minted = await self._desk.tokens.mint(
                 leave.account_id, by=SYSTEM, instead_of=leave.access_token
             )
-        except EvergrantError:
+        except BaseException:
             self._calls.tell(leave, _NOT_SENT)
             raise
         return replace(leave, access_token=minted.value, renewed=True)
@@ -256,23 +300,15 @@ def _sorted(
         elif name == _REQUEST_ID:
             wished = value.decode("latin-1")
             request_id = wished if fits_as_request_id(wished) else ""
-        elif name.startswith(_OURS):
+        elif name.startswith(asking.OURS):
             strange = strange or name
     return request_id, method, uri, key, tuple(who), strange
 
 
-def _no_header_of_ours(name: bytes) -> InvalidInput:
-    """nginx cannot take away headers by how they begin, so such a request goes nowhere."""
-    known = ", ".join(sorted(one.decode() for one in _WHO if one.startswith(_OURS)))
-    return InvalidInput(
-        flaws=[
-            Flaw(
-                "is no header of Evergrant's.",
-                field=problems.shown_name(name.decode("latin-1")),
-                code="unknown",
-                hint=f"It knows: {known}.",
-            )
-        ]
+def _too_late() -> StoreUnavailable:
+    return StoreUnavailable(
+        "Evergrant could not decide in time; the call was not made.",
+        hint="The database or Amazon's log-in is slow. Try again in a moment.",
     )
 
 
@@ -301,16 +337,21 @@ async def _unless_gone(work: Awaitable[Given], receive: Receive) -> Given:
     """What ``work`` gives; it is given up when nginx hangs up, which it does when the program
     did. Raises _Gone, and all that ``work`` raises."""
     working = asyncio.ensure_future(work)
-    watching = asyncio.ensure_future(_hung_up(receive))
+    watching: asyncio.Future[None] | None = None
     try:
-        await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
+        # One question to the database is soon over, and nobody hangs up meanwhile.
+        await asyncio.wait((working,), timeout=_SOON_S)
+        if not working.done():
+            watching = asyncio.ensure_future(_hung_up(receive))
+            await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
         if working.done():
             return working.result()
         raise _Gone
     finally:
         # Whoever stood in line leaves it; a permit that was on its way goes back.
         working.cancel()
-        watching.cancel()
+        if watching is not None:
+            watching.cancel()
 
 
 async def _hung_up(receive: Receive) -> None:

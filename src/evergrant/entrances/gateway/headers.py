@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from evergrant.entrances.gateway.asking import OURS, no_header_of_ours
 from evergrant.entrances.programs import fits_as_request_id
 from evergrant.errors import Flaw, InvalidInput, TooLarge
 
@@ -53,13 +54,17 @@ _END_HERE: Final = frozenset(
         b"forwarded",
         b"host",
         b"via",
+        # nginx puts its own there, whatever somebody sends.
+        b"x-evergrant-data-plane",
+        b"x-evergrant-method",
+        b"x-evergrant-uri",
         b"x-amz-access-token",
         b"x-amz-security-token",
         b"x-real-ip",
         b"x-request-id",
     }
 )
-_END_BY_PREFIX: Final = (b"x-evergrant-", b"x-forwarded-")
+_END_BY_PREFIX: Final = (OURS, b"x-forwarded-")
 #: Whoever names these in ``Connection`` wants them gone on the way.
 _NEVER_NAMED: Final = frozenset(
     {b"authorization", b"content-length", b"content-type", b"host", b"x-amz-access-token"}
@@ -108,7 +113,9 @@ def read(headers: Iterable[Header], who: Sequence[bytes]) -> Read:
                 named += [one.strip().lower() for one in value.split(b",")]
             else:
                 _note(found, name, value)
-        elif not name.startswith(_END_BY_PREFIX):
+        elif name.startswith(_END_BY_PREFIX):
+            _refuse_unless_known(name)
+        else:
             if name == b"user-agent":
                 found.user_agent = True
             elif name == b"x-amz-date":
@@ -169,6 +176,11 @@ def _note(found: Read, name: bytes, value: bytes) -> None:
         found.expects = True
     elif name == b"x-request-id" and fits_as_request_id(value.decode("latin-1")):
         found.request_id = value
+
+
+def _refuse_unless_known(name: bytes) -> None:
+    if name.startswith(OURS):
+        raise no_header_of_ours(name)
 
 
 def _refuse_imitation(name: bytes) -> None:

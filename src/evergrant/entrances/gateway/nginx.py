@@ -25,7 +25,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from evergrant.entrances.gateway import nginx_pages
-from evergrant.entrances.gateway.data_plane import DataPlane, is_path, server_of
+from evergrant.entrances.gateway.data_plane import LATE_S, DataPlane, is_path, server_of
 from evergrant.entrances.gateway.outcomes import LOG_TAG
 from evergrant.errors import Flaw, InvalidInput
 from evergrant.rules.marketplaces import Region
@@ -76,6 +76,10 @@ _ORDERS_TO_NGINX: Final = (
     *("x-accel-redirect", "x-accel-expires", "x-accel-limit-rate"),
     *("x-accel-buffering", "x-accel-charset"),
 )
+#: Whoever waits for less than this, waits for as long as somebody who does not say.
+_SHORT_WAIT_S: Final = 10.0
+#: The way between nginx and a process that is busy.
+_BESIDE_S: Final = 5.0
 _SECRET = re.compile(r"[A-Za-z0-9_-]{8,512}", re.ASCII)
 
 
@@ -152,7 +156,10 @@ def _upstreams(plane: DataPlane) -> list[str]:
     ):
         lines += [
             f"upstream {name} {{",
-            *(f"    server {one} max_fails=3 fail_timeout=2s;" for one in servers),
+            # Whoever hangs keeps those who ask it: at most half of all then, and none for a while
+            # after the first of them gave up.
+            "    least_conn;",
+            *(f"    server {one} max_fails=1 fail_timeout=5s;" for one in servers),
             f"    keepalive {idle};",
             # Evergrant hangs up after 30 s without a request.
             "    keepalive_timeout 20s;",
@@ -188,8 +195,13 @@ def _outcome_maps(plane: DataPlane) -> list[str]:
 
 
 def _given_maps(plane: DataPlane) -> list[str]:
-    """What Amazon wants to see and not every program sends."""
+    """What Amazon wants to see and not every program sends; and who is ready to wait long."""
     return [
+        "map $http_x_evergrant_wait $evergrant_patient {",
+        '    "" 0;',
+        '    "~^[0-9]([.][0-9]+)?$" 0;',
+        "    default 1;",
+        "}",
         "map $http_x_amz_date $evergrant_amz_date {",
         '    "" $evergrant_date;',
         "    default $http_x_amz_date;",
@@ -325,8 +337,21 @@ def _location_all(plane: DataPlane) -> list[str]:
 
 
 def _location_decide(plane: DataPlane) -> list[str]:
+    """Twice: a process that hangs is to be noticed soon, and nobody's wait is cut short for it."""
+    wait_s = min(max(plane.wait_s, _SHORT_WAIT_S), plane.longest_wait_s)
+    place = f"{nginx_pages.OWN}/decide"
+    return [
+        *_decided(
+            plane, place, wait_s, f"if ($evergrant_patient) {{ rewrite ^ {place}-late last; }}"
+        ),
+        *_decided(plane, f"{place}-late", plane.longest_wait_s),
+    ]
+
+
+def _decided(plane: DataPlane, place: str, wait_s: float, *first: str) -> list[str]:
     lines = [
         "internal;",
+        *first,
         "access_log off;",
         "proxy_pass http://evergrant_decide/decide;",
         "proxy_http_version 1.1;",
@@ -343,12 +368,13 @@ def _location_decide(plane: DataPlane) -> list[str]:
         "proxy_buffer_size 64k;",
         "proxy_buffers 4 64k;",
         "# Asking again is no harm: at worst one permit is spent and not used.",
-        "proxy_next_upstream error;",
+        "proxy_next_upstream error timeout;",
+        "proxy_next_upstream_tries 2;",
         "proxy_connect_timeout 2s;",
-        "# A call may wait for its permit, and then for an access token.",
-        f"proxy_read_timeout {_seconds(plane.longest_wait_s + 60)};",
+        "# A call may wait for its permit, and then for an access token; it is told in time.",
+        f"proxy_read_timeout {_seconds(wait_s + LATE_S + _BESIDE_S)};",
     ]
-    return [f"location = {nginx_pages.OWN}/decide {{", *_indented(lines), "}", ""]
+    return [f"location = {place} {{", *_indented(lines), "}", ""]
 
 
 def _locations_gateway(plane: DataPlane) -> list[str]:

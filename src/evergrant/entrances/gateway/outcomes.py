@@ -34,16 +34,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
-from weakref import WeakKeyDictionary
 
-from evergrant.calls import Calls
 from evergrant.calls.values import Leave, Outcome
 from evergrant.desk import Desk
 from evergrant.errors import Misconfigured
 from evergrant.logs import logger
-from evergrant.settings import Settings
 
-__all__ = ["LOG_TAG", "NEVER_TOLD", "Line", "Outcomes", "listen", "outcomes_of_nginx", "read"]
+__all__ = ["LOG_TAG", "NEVER_TOLD", "Line", "Outcomes", "listen", "read"]
 
 log = logger(__name__)
 
@@ -95,17 +92,8 @@ class Line:
     outcome: Outcome
 
 
-async def outcomes_of_nginx(desk: Desk, settings: Settings, stop: asyncio.Event) -> None:
-    """Hears at ``settings.host`` and ``settings.outcomes_port`` (UDP) how the calls ended for
-    which the door of this desk gave leave, until ``stop`` is set. Raises errors.Misconfigured."""
-    listening = listen(settings.host, settings.outcomes_port)
-    host, port = listening.getsockname()[:2]
-    log.info("nginx tells outcomes", host=host, port=port)
-    await Outcomes.of(desk).serve(listening, stop)
-
-
 class Outcomes:
-    """Of one gate: `Outcomes.of`. ``monotonic`` is for tests."""
+    """Of one door (`decide.DecideDoor`). ``monotonic`` is for tests."""
 
     def __init__(self, desk: Desk, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._tell = desk.calls.tell
@@ -118,15 +106,6 @@ class Outcomes:
         #: Of datagrams: told, strange (not from nginx), unreadable, unknown (of no call that is
         #: under way); of calls: lost (nobody said how they ended).
         self.counts: Counter[str] = Counter()
-
-    @classmethod
-    def of(cls, desk: Desk) -> Outcomes:
-        """Those of this desk's gate, the same ones each time: the door that gives leave and the
-        socket that hears of it are opened apart."""
-        known = _OF_GATE.get(desk.calls)
-        if known is None:
-            known = _OF_GATE[desk.calls] = cls(desk)
-        return known
 
     def on_denied(self, hears: Callable[[Leave], None]) -> None:
         """Who wants to know of each 403."""
@@ -189,6 +168,8 @@ class Outcomes:
     async def serve(self, listening: socket.socket, stop: asyncio.Event) -> None:
         """Hears outcomes at this socket (`listen`) until ``stop`` is set, and closes it."""
         loop = asyncio.get_running_loop()
+        host, port = listening.getsockname()[:2]
+        log.info("nginx tells outcomes", host=host, port=port)
         # Not a datagram endpoint of asyncio: that reads one datagram in a turn of the loop.
         loop.add_reader(listening, self._hear, listening)
         told: Counter[str] = Counter()
@@ -234,9 +215,6 @@ class Outcomes:
                 lost=fresh["lost"],
             )
         return Counter(self.counts)
-
-
-_OF_GATE: WeakKeyDictionary[Calls, Outcomes] = WeakKeyDictionary()
 
 
 def listen(host: str, port: int) -> socket.socket:
