@@ -414,3 +414,17 @@ async def test_an_account_that_moves_takes_everything_along(ground: Ground) -> N
         while not await ask_all():  # noqa: ASYNC110 - what is waited for tells nobody
             await asyncio.sleep(0.1)
     assert set(statuses.values()) <= {401, 404}, statuses
+
+
+# --- request ids --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ask", [at_gateway, at_decide])
+async def test_a_key_is_no_id_of_a_request(ground: Ground, ask: Ask) -> None:
+    """Ids of requests are written into logs and answers."""
+    key = ground.tenants.keys["account A1"]
+    for secret in (ground.tenants.a1_connection, key[:64]):
+        who = [("authorization", f"Bearer {key}"), ("x-request-id", secret)]
+        _, told = await ask(ground, "GET", "/sellers/v1/..", who)
+        assert "invalid_input" in told
+        assert secret not in told

@@ -15,6 +15,7 @@ from typing import Final
 from evergrant.desk import Desk
 from evergrant.errors import NotAuthenticated
 from evergrant.rules.rights import Caller
+from evergrant.rules.secrecy import scrub
 
 __all__ = ["HEADERS", "REQUEST_ID", "api_key_in", "caller_of", "fits_as_request_id", "request_id"]
 
@@ -55,8 +56,9 @@ async def caller_of(desk: Desk, api_key: str) -> Caller:
 
 
 def fits_as_request_id(wished: str) -> bool:
-    """Whether a caller may have this as the id of its request."""
-    return _REQUEST_ID_SHAPE.match(wished) is not None
+    """Whether a caller may have this as the id of its request. It is written into logs and answers,
+    so a key that somebody put there by mistake is none."""
+    return _REQUEST_ID_SHAPE.match(wished) is not None and scrub(wished) == wished
 
 
 def request_id(wished: str = "") -> str:
