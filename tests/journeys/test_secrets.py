@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import dataclasses
 import gzip
+import re
 import secrets
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
+import httpx2
 import pytest
 
 from demo.house import lever
 from demo.partner import Browser
 from demo.stage import wait_for
+from evergrant.rules.applications import NOTIFICATIONS_SCOPE
 from tests.journeys.conftest import Town, own_town_at
+from tests.journeys.planes import NGINX, PARTICIPATIONS, RIGHTS, own_stream, ports, start_nginx
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("secrets")]
 
@@ -51,8 +58,15 @@ def receiver() -> Iterator[tuple[str, list[bytes]]]:
 
 @pytest.fixture
 def own_town(tmp_path: Path) -> Iterator[Town]:
-    with own_town_at(tmp_path, EVERGRANT_LOG_LEVEL="debug") as town:
+    with own_town_at(tmp_path, **{"EVERGRANT_LOG_LEVEL": "debug", **ports()}) as town:
         yield town
+
+
+#: Amazon's tokens and ours, also those that no test gets to see. Behind `egk_` and the id.
+BY_SHAPE = re.compile(
+    rb"Atz[ar](?:\.sprdt)?(?:\||%7[Cc]|\\u007[Cc])[A-Za-z0-9_%-]{16}"
+    rb"|eg[cp]_[A-Za-z0-9_-]{24}|egk_[0-9a-z]{26}_[A-Za-z0-9_-]{16}|whsec_[A-Za-z0-9+/]{16}"
+)
 
 
 def forms_of(secret: str) -> set[bytes]:
@@ -136,6 +150,8 @@ def test_no_secret_is_written_down(
     key = town.house.ask("POST", f"/v1/accounts/{adopted['id']}/connection-keys", {"name": "sdk"})
     marked["connection key"] = key["secret"]
 
+    pages += use_the_gateway(town, marked, account, adopted)
+
     # Bad weather and refusals, so that errors have something to say.
     for mode in ("500", "invalid_client", "garbage"):
         town.lever("POST", "/lwa/fail", {"mode": mode, "times": 1})
@@ -166,6 +182,8 @@ def test_no_secret_is_written_down(
         "metrics": town.house.send("GET", "/metrics").content,
         "accounts": town.house.send("GET", "/v1/accounts", limit=100).content,
         "applications": town.house.send("GET", "/v1/applications", limit=100).content,
+        "gateway metrics": httpx2.get(f"{own_stream(town).url}/metrics", trust_env=False).content,
+        "arguments": _arguments(),
         "check": town.evergrant.cli("settings").encode(),
         "cli": town.evergrant.cli("account", "list", "--json").encode(),
     }
@@ -182,9 +200,135 @@ def test_no_secret_is_written_down(
         if form in text
     ]
     assert not found
+    assert not [place for place, text in places.items() if BY_SHAPE.search(text)]
     # The search would have found something: an identifier that may be written down is there.
     assert adopted["id"].encode() in places["dump"]
     lever(town.emulator, "GET", "/history")
+
+
+def use_the_gateway(
+    town: Town, marked: dict[str, str], account: dict[str, Any], adopted: dict[str, Any]
+) -> list[str]:
+    """Everything that is secret at the gateway, on each data plane; then the same in every place
+    where it does not belong, in text and in JSON. Gives what was answered to that."""
+    program = town.house.ask("POST", "/v1/api-keys", {"name": "p", "rights": [*RIGHTS, "manage"]})
+    connection = f"/v1/accounts/{adopted['id']}/connection-keys"
+    marked["program's key"] = program["secret"]
+    made = town.house.ask("POST", connection, {"name": "rotated"})
+    marked["former connection key"] = made["secret"]
+    rotated = town.house.ask("POST", f"{connection}/{made['id']}/rotate", {"overlap_s": 3600})
+    marked["rotated connection key"] = rotated["secret"]
+    spare = town.house.ask("POST", "/v1/api-keys", {"name": "spare", "rights": list(RIGHTS)})
+    marked["former key"] = spare["secret"]
+    fresh = town.house.ask("POST", f"/v1/api-keys/{spare['id']}/rotate", {"overlap_s": 0})
+    marked["rotated key"] = fresh["secret"]
+    # A line for each is in text so far; this process says it in JSON.
+    own = {"EVERGRANT_LOG_FORMAT": "json", "EVERGRANT_ROLE": "gateway", **ports()}
+    env = {**town.evergrant.env, **own}
+    in_json = dataclasses.replace(town.evergrant, env=env)
+    running = in_json.another("in-json")
+    planes = [own_stream(town), own_stream(dataclasses.replace(town, evergrant=running))]
+    told: list[str] = []
+    if NGINX is not None:
+        planes.append(start_nginx(town))
+        plane = town.evergrant.cli_json("apikey", "add", "shown", "--right", "data_plane")
+        marked["data plane's key"] = plane["secret"]
+        shown = town.evergrant.cli(
+            *("gateway", "nginx-config", "--whole", "--api-key-file", "-", "--listen", "8443"),
+            stdin=marked["data plane's key"],
+        )
+        assert "auth_request" in shown
+        told.append(shown)
+    for one in planes:
+        with one.client() as http:
+            told += _through(http, one.name, marked, account, town.application["id"])
+    return told
+
+
+def _through(
+    http: httpx2.Client,
+    name: str,
+    marked: dict[str, str],
+    account: dict[str, Any],
+    application_id: str,
+) -> list[str]:
+    place = f"{name} {len(marked)}"
+    client = {"client_id": "sdk", "client_secret": marked["rotated key"]}
+    refresh = {"grant_type": "refresh_token", "refresh_token": marked["rotated connection key"]}
+    handed = http.post("/auth/o2/token", data={**client, **refresh}).json()["access_token"]
+    marked[f"pass {place}"] = handed
+    scope = {"grant_type": "client_credentials", "scope": NOTIFICATIONS_SCOPE}
+    form = {**client, **scope, "client_id": application_id}
+    grantless = http.post("/auth/o2/token", data=form)
+    assert grantless.status_code == 200, grantless.text
+    marked[f"grantless pass {place}"] = grantless.json()["access_token"]
+    order = {"method": "GET", "path": "/orders/v0/orders/{orderId}", "dataElements": ["buyerInfo"]}
+    restricted = http.post(
+        "/tokens/2021-03-01/restrictedDataToken",
+        json={"restrictedResources": [order]},
+        headers={"x-amz-access-token": handed},
+    )
+    marked[f"restricted pass {place}"] = restricted.json()["restrictedDataToken"]
+    called = {}
+    for what, target in (
+        ("pass", PARTICIPATIONS),
+        ("restricted pass", "/orders/v0/orders/902-1"),
+        ("grantless pass", "/notifications/v1/destinations"),
+    ):
+        who = {"x-amz-access-token": marked[f"{what} {place}"], "x-evergrant-wait": "5"}
+        answer = http.get(target, headers=who)
+        assert "evergrant:" not in answer.text, answer.text
+        called[what] = answer.status_code
+    assert called["pass"] == 200
+    key = marked["rotated key"]
+    bearer = {"authorization": f"Bearer {key}", "x-evergrant-account": account["id"]}
+    odd = {**bearer, "x-request-id": handed[:64]}
+    assert http.get(PARTICIPATIONS, headers=odd).status_code == 200
+    told = []
+    for secret in (handed, key, marked["former key"], marked["rotated connection key"]):
+        for headers in (
+            {**bearer, "x-evergrant-account": secret},
+            {**bearer, "x-evergrant-connection": secret + "x"},
+            {**bearer, "x-evergrant-wait": secret},
+            {**bearer, "x-evergrant-data-elements": secret},
+            {"authorization": f"Bearer {key}", "x-request-id": secret[:64]},
+            {"authorization": f"Bearer {key}", "x-evergrant-key": secret},
+            {**bearer, "x-amz-access-token": f"Atza|{secret}"},
+            {"authorization": f"Basic {secret}"},
+            {"authorization": f"Bearer {secret}{secret}"},
+        ):
+            got = http.get(PARTICIPATIONS, headers=headers)
+            told.append(f"{got.headers.get('content-type')} {got.text}")
+        for target in (
+            f"/{secret}/v1/x",
+            f"/sellers/v1/{secret}?access_token={secret}",
+            f"/sellers/v1/..?refresh_token={secret}",
+        ):
+            told.append(http.get(target).text)
+        for form in (
+            {**client, "grant_type": secret},
+            {**client, "grant_type": "refresh_token", "refresh_token": secret + "x"},
+            {"grant_type": "refresh_token", "client_id": secret, "client_secret": secret + "x"},
+            {**client, "grant_type": "client_credentials", "scope": secret},
+        ):
+            told.append(http.post("/auth/o2/token", data=form).text)
+        resource = {"method": secret, "path": f"/{secret}", "dataElements": [secret]}
+        body = {"restrictedResources": [resource], "targetApplication": secret}
+        told.append(
+            http.post("/tokens/2021-03-01/restrictedDataToken", json=body, headers=bearer).text
+        )
+    assert len(told) > 60
+    return told
+
+
+def _arguments() -> bytes:
+    """Of all processes that run here now."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found.append(process.read_bytes())
+    assert any(b"evergrant" in one for one in found)
+    return b"\n".join(found)
 
 
 def _unpacked(file: Path) -> bytes:
