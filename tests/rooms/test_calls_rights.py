@@ -116,6 +116,8 @@ async def test_no_verb_reaches_another_tenants_account(
         assert shop.account_id not in str(error)
         with pytest.raises(NotFound):
             await ground.calls.send(shop.account_id, "GET", path, by=by)
+        with pytest.raises(NotFound):
+            await ground.calls.refuse_unless_served(shop.account_id, by=by)
         for how in (Again(), Again(fresh_access_token=True), Again(restricted=True)):
             with pytest.raises(NotFound):
                 await ground.calls.again(leave, how, by=by)
@@ -427,6 +429,10 @@ async def test_refusals_come_in_their_order(ground: GateGround) -> None:
     assert isinstance(await refused(ground, ground.asked(closed), nobody), NotAllowed)
     assert isinstance(await refused(ground, ground.asked(closed, ADDRESS), reader), NotAllowed)
     assert isinstance(await refused(ground, ground.asked(closed), reader), AccountClosed)
+    with pytest.raises(NotFound):
+        await ground.calls.refuse_unless_served(closed.account_id, by=stranger)
+    with pytest.raises(AccountClosed):
+        await ground.calls.refuse_unless_served(closed.account_id, by=nobody)
     assert untouched(ground)
 
 
@@ -492,5 +498,6 @@ def test_the_verbs_are_these() -> None:
     """Whoever adds one adds it to the tests of tenancy."""
     verbs = {name for name in vars(Calls) if not name.startswith("_")}
     assert verbs == {
-        "admit", "admit_at_hand", "again", "close", "give_back", "judge", "send", "tell",
+        "admit", "admit_at_hand", "again", "close", "give_back", "judge", "refuse_unless_served",
+        "send", "tell",
     }  # fmt: skip

@@ -195,6 +195,7 @@ OF_ONE_ACCOUNT: dict[str, Verb] = {
         a, "GET", "/sellers/v1/marketplaceParticipations", by=by
     ),
     "calls.admit": lambda w, a, by: w.desk.calls.admit(asked(a), by=by),
+    "calls.refuse_unless_served": lambda w, a, by: w.desk.calls.refuse_unless_served(a, by=by),
     "calls.again": lambda w, a, by: _again(w, a, by),
     "tokens.restricted": lambda w, a, by: w.desk.tokens.restricted(
         a, *RESTRICTED, by=by, permit=_permitted

@@ -142,6 +142,11 @@ class Calls:
         ready = self._ready_at_hand(asked, by) or await self._ready(asked, by)
         return await self._let_go(asked, ready, by=by, patience_s=patience_s)
 
+    async def refuse_unless_served(self, account_id: str, *, by: Caller) -> None:
+        """Raises NotFound, and what stands against any call for the account, as `admit` does."""
+        found = await self._standing(account_id, by)
+        refuse_unless_serving(found.state, found.grant_id, found.refused_reason)
+
     # --- after it ---
 
     def tell(self, leave: Leave, outcome: Outcome) -> None:

@@ -35,7 +35,6 @@ from evergrant.rules.applications import GRANTLESS_SCOPES, ROTATION_SCOPE
 from evergrant.rules.marketplaces import Region
 from evergrant.rules.rights import Caller, Right
 from evergrant.rules.secrecy import Secret
-from evergrant.tokens.refresh import refuse_unless_serving
 
 __all__ = ["LIFE_S", "PATH", "Passes"]
 
@@ -57,6 +56,7 @@ class Passes:
         self._people = desk.people
         self._registry = desk.registry
         self._tokens = desk.tokens
+        self._calls = desk.calls
         self._store = desk.store
 
     # --- in place of Login with Amazon ---
@@ -103,7 +103,7 @@ class Passes:
         if connection is None:
             raise Refusal(400, "invalid_grant", UNKNOWN_GRANT)
         try:
-            await self._reached(connection.account_id, caller)
+            await self._calls.refuse_unless_served(connection.account_id, by=caller)
         except NotFound:
             # Somebody else's is none that we know.
             raise Refusal(400, "invalid_grant", UNKNOWN_GRANT) from None
@@ -192,7 +192,7 @@ class Passes:
                 facts={"right": Right.PERSONAL_DATA.value},
             )
         resources = _resources(body)
-        await self._reached(program.account_id, program.caller)
+        await self._calls.refuse_unless_served(program.account_id, by=program.caller)
         handed, _ = await self._tokens.hand_pass(
             program.account_id,
             api_key_id=program.caller.id,
@@ -202,14 +202,6 @@ class Passes:
         )
         told = {"restrictedDataToken": handed.reveal(), "expiresIn": LIFE_S}
         return json.dumps(told).encode()
-
-    async def _reached(self, account_id: str, caller: Caller) -> None:
-        """Raises NotFound, and what stands against the account: a pass for it would be of no
-        use."""
-        standing = await self._store.quick.standing(account_id)
-        if standing is None or not caller.reaches_account(account_id, standing.client_instance_id):
-            raise NotFound("There is no such account.")
-        refuse_unless_serving(standing.state, standing.grant_id, standing.refused_reason)
 
 
 def _shape(handed: Secret) -> dict[str, object]:
