@@ -49,7 +49,7 @@ def need(by: Caller, right: Right) -> None:
     """Raises NotAllowed unless the caller has the right."""
     if not by.may(right):
         raise NotAllowed(
-            f"This needs the right {right.value!r}, which {by.name or by.id} does not have.",
+            f"This needs the right {right.value!r}, which {(by.name or by.id)!r} does not have.",
             facts={"right": right.value},
         )
 
