@@ -20,8 +20,11 @@ import httpx2
 import pytest
 import pytest_asyncio
 
+from evergrant.entrances import ops
 from evergrant.entrances.gateway.decide import DecideDoor
 from evergrant.entrances.gateway.outcomes import Outcomes
+from evergrant.entrances.ops import Meters
+from evergrant.entrances.serve import Doors, compose, compose_gateway
 from evergrant.rules.applications import GRANTLESS_SCOPES
 from evergrant.rules.rights import SYSTEM
 from tests.doors.gateway_house import ORDERS, PARTICIPATIONS, Answer, Program
@@ -414,6 +417,29 @@ async def test_an_account_that_moves_takes_everything_along(ground: Ground) -> N
         while not await ask_all():  # noqa: ASYNC110 - what is waited for tells nobody
             await asyncio.sleep(0.1)
     assert set(statuses.values()) <= {401, 404}, statuses
+
+
+# --- figures ------------------------------------------------------------------------------------
+
+
+async def test_figures_are_not_where_tenants_come(ground: Ground) -> None:
+    """They tell accounts apart, by their ids: at the gateway's own port there are none. Where
+    they are, no shop, instance or person is named."""
+    tenants = ground.tenants
+    who = [
+        ("authorization", f"Bearer {tenants.everything}"),
+        ("x-evergrant-account", ground.theirs.account),
+    ]
+    assert (await at_gateway(ground, "GET", PARTICIPATIONS, who))[0] == 200
+    meters = Meters()
+    doors = Doors(ops=ops.build(tenants.house.desk, meters, {}), gateway=tenants.house.door)
+    for app, status in ((compose(doors, meters, 1024), 200), (compose_gateway(doors, meters), 401)):
+        assert (await Program(app, "GET", "/healthz").run()).status == 200
+        told = await Program(app, "GET", "/metrics").run()
+        text = told.body.decode()
+        assert told.status == status
+        assert (ground.theirs.account in text) == (status == 200)
+        assert not tenants.leaks(text) - {ground.theirs.account}
 
 
 # --- request ids --------------------------------------------------------------------------------

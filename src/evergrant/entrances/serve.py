@@ -28,7 +28,7 @@ import errno
 import logging
 import socket
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -127,9 +127,11 @@ def compose(
 
 
 def compose_gateway(doors: Doors, meters: ops.Meters) -> ASGIApp:
-    """What answers at the gateway's own port: Amazon's paths, and the questions of operations."""
+    """What answers at the gateway's own port: Amazon's paths, and whether the process is of use.
+    No figures: they tell accounts apart, and whoever comes here belongs to one tenant."""
     assert doors.gateway is not None
-    return _of_gateway(_beside_ops("gateway", doors.gateway, doors.ops), meters)
+    beside = _beside_ops("gateway", doors.gateway, doors.ops, _LIFE_PATHS)
+    return _of_gateway(beside, meters)
 
 
 def _of_gateway(choose: Choose, meters: ops.Meters) -> ASGIApp:
@@ -142,14 +144,16 @@ def _of_gateway(choose: Choose, meters: ops.Meters) -> ASGIApp:
 def compose_decide(doors: Doors, meters: ops.Meters) -> ASGIApp:
     """What answers at the port that nginx asks."""
     assert doors.decide is not None
-    return _Counted(_beside_ops("decide", doors.decide, doors.ops), meters, None)
+    beside = _beside_ops("decide", doors.decide, doors.ops, _OPS_PATHS)
+    return _Counted(beside, meters, None)
 
 
 # --- which path, which door -------------------------------------------------------------------
 
 NOBODY = "none"
 BELOW: Final = "/gateway"
-_OPS_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+_LIFE_PATHS = frozenset({"/healthz", "/readyz"})
+_OPS_PATHS = _LIFE_PATHS | {"/metrics"}
 Choose = Callable[[str, str], tuple[str, ASGIApp | None]]
 Refuse = Callable[[problems.Problem, str, Send], Awaitable[None]]
 
@@ -158,9 +162,9 @@ def _always(name: str, door: ASGIApp) -> Choose:
     return lambda method, path: (name, door)
 
 
-def _beside_ops(name: str, door: ASGIApp, ops_door: ASGIApp) -> Choose:
+def _beside_ops(name: str, door: ASGIApp, ops_door: ASGIApp, of_ops: Set[str]) -> Choose:
     def choose(method: str, path: str) -> tuple[str, ASGIApp | None]:
-        return ("ops", ops_door) if path in _OPS_PATHS else (name, door)
+        return ("ops", ops_door) if path in of_ops else (name, door)
 
     return choose
 
