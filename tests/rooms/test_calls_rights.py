@@ -326,6 +326,20 @@ async def test_no_restricted_data_token_lies_at_hand_for_a_program(
     assert ground.calls.admit_at_hand(ground.asked(shop, TOKENS, "POST"), by=SYSTEM) is None
 
 
+async def test_a_document_that_was_named_goes_with_a_restricted_data_token_at_once(
+    ground: GateGround, shop: Held
+) -> None:
+    """nginx reads no answers, and so makes no second try with one."""
+    path = f"{DOCUMENT}1"
+    plain = await ground.calls.admit(ground.asked(shop, path), by=PROGRAM)
+    assert not plain.restricted
+    named = ground.asked(shop, path, data_elements=frozenset())
+    assert (await ground.calls.admit(named, by=PROGRAM)).restricted
+    with pytest.raises(NotAllowed):
+        await ground.calls.admit(named, by=holding(READ))
+    assert not (await ground.calls.admit(ground.asked(shop, path), by=holding(READ))).restricted
+
+
 async def test_data_elements_are_those_that_were_named(ground: GateGround, shop: Held) -> None:
     plain = await ground.calls.admit(ground.asked(shop, ORDER), by=PROGRAM)
     assert not plain.restricted

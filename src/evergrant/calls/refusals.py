@@ -75,10 +75,13 @@ def refuse_unless_allowed(
 
 
 def needs_restricted(operation: Operation, asked: Asked) -> bool:
-    """Whether the call takes a restricted data token from the start. Data elements that are named
-    for an operation that has none mean nothing, as at Amazon."""
+    """Whether the call takes a restricted data token from the start. Of documents only the caller
+    knows which need one, and says so by naming one; else it takes a second try. Data elements that
+    are named for any other operation that has none mean nothing, as at Amazon."""
     if operation.personal is Personal.RESTRICTED:
         return True
+    if operation.personal is Personal.CONTENT:
+        return asked.data_elements is not None
     return operation.personal is Personal.ELEMENTS and bool(asked.data_elements)
 
 
