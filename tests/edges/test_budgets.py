@@ -112,7 +112,7 @@ async def test_a_burst_then_the_rate(budgets: Budgets, clock: FakeClock) -> None
     assert await budgets.take(wish(most=3)) == Taken(permits=3, left=0)
     answer = await budgets.take(wish(most=3))
     assert isinstance(answer, Queued)
-    assert 0 < answer.seconds < 0.1  # the margin of the burst
+    assert 0 < answer.seconds < 0.2  # the margin of the burst
     clock.move(seconds=answer.seconds)
     assert await budgets.take(wish(most=3)) == Taken(permits=1, left=0)
     answer = await budgets.take(wish(most=3))
@@ -565,12 +565,13 @@ async def test_new_buckets_of_many_at_once(database_url: str) -> None:
         return sum(await asyncio.gather(*(taken(budgets, one) for one in asked)))
 
     async with asyncio.timeout(20):
-        await asyncio.gather(
+        granted = await asyncio.gather(
             *(ask(budgets, names[turn:] + names[:turn]) for turn, budgets in enumerate(several * 3))
         )
     levels = await several[0].look("")
     assert [level.bucket for level in levels] == names
-    assert all(level.left < 2 for level in levels)
+    # Both of a pair or none: at whatever moment one has nothing left, the other may have.
+    assert sum(granted) >= len(names)
     for budgets in several:
         await budgets.close()
 

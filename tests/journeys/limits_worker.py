@@ -34,7 +34,7 @@ async def work(desk: Desk, account_id: str, worker: str, until_s: float) -> Coun
         while time.monotonic() < until_s:
             try:
                 answer = await desk.calls.send(
-                    account_id, "GET", PATH, by=command_line(worker), ready_to_wait_s=2.0
+                    account_id, "GET", PATH, by=command_line(worker), ready_to_wait_s=10.0
                 )
                 met[str(answer.status)] += 1
             except EvergrantError as error:

@@ -26,11 +26,11 @@ pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("limits")]
 
 OPERATION = "getMarketplaceParticipations"
 NAME = f"sellers.v1.{OPERATION}"
-RATE, BURST = 25.0, 20
-#: After so many seconds the burst is spent, and then calls are counted for so long: 200 permitted.
-AFTER_S, WINDOW_S = 1.5, 8.0
-LASTS_S = AFTER_S + WINDOW_S + 0.5
-PERMITTED = RATE * WINDOW_S
+#: A burst that is spent within the first second or two, and then a rate that is little beside what
+#: the machine can do: four hundredths of what is permitted are a whole second's calls.
+RATE, BURST = 10.0, 300
+WINDOW_S = 8.0
+LASTS_S = WINDOW_S + 0.5
 
 
 @pytest.fixture(scope="module")
@@ -134,11 +134,17 @@ class Rush:
 
 
 def all_permitted_were_made(called: list[float], but: float = 0.0) -> None:
-    """At full tilt: of the permitted calls at most one in a hundred was not made."""
-    steady = sum(AFTER_S <= at < AFTER_S + WINDOW_S for at in called)
-    assert steady >= 0.99 * PERMITTED - but
-    # What is lost of the burst, permits that got old on their way in busy processes, is not more.
-    assert sum(at < AFTER_S for at in called) >= RATE * AFTER_S
+    """Of the calls that the plan permits from the first one on, the burst included, at most one in
+    a hundred was not made; counted at the best instant of the last second, as a machine that is
+    busy for a moment has lost nothing yet."""
+    spent_s = called[BURST - 1] if len(called) >= BURST else WINDOW_S
+    assert spent_s < 0.75 * WINDOW_S, f"this machine needs {spent_s:.1f} s for {BURST} calls"
+    used = [
+        (count + but) / (BURST + RATE * at)
+        for count, at in enumerate(called, 1)
+        if WINDOW_S - 1.0 <= at <= WINDOW_S
+    ]
+    assert max(used, default=0.0) >= 0.99, (used, len(called), called[-20:])
 
 
 @pytest.fixture
@@ -154,7 +160,7 @@ def test_four_workers_in_two_processes_call_all_that_is_permitted(rush: Rush) ->
     for one in met:
         # Nobody heard a refusal, and neither process lived at the cost of the other.
         assert set(one) == {"200"}
-        assert one["200"] > 0.3 * PERMITTED
+        assert one["200"] > 0.25 * (BURST + RATE * WINDOW_S)
     level = rush.level()
     assert level is not None
     assert level["plan_from"] == "operator"
@@ -164,16 +170,15 @@ def test_four_workers_in_two_processes_call_all_that_is_permitted(rush: Rush) ->
 def test_a_process_that_dies_takes_only_the_permits_in_its_hand_along(rush: Rush) -> None:
     victim, survivor = rush.worker(60), rush.worker(LASTS_S)
     rush.begin()
-    rush.wait_for_calls(BURST + 60)
+    rush.wait_for_calls(BURST + 20)
     victim.running.kill()
     rush.town.stage.running.remove(victim.running)
     assert set(survivor.met()) == {"200"}
     called = rush.judge()
     # Those under way when it died were made all the same, and its hand is this small.
-    all_permitted_were_made(called, but=max(BURST // 50, 1))
+    all_permitted_were_made(called, but=BURST // 50)
     # Nobody stands in the way of the living: the last seconds are as full as any.
-    end_s = AFTER_S + WINDOW_S
-    assert sum(end_s - 3 <= at < end_s for at in called) >= 0.98 * 3 * RATE
+    assert sum(WINDOW_S - 3 <= at < WINDOW_S for at in called) >= 3 * RATE - 2
 
 
 def test_a_program_at_the_gateway_draws_on_the_same_bucket(rush: Rush) -> None:
@@ -183,7 +188,7 @@ def test_a_program_at_the_gateway_draws_on_the_same_bucket(rush: Rush) -> None:
     headers = {
         "authorization": f"Bearer {key['secret']}",
         "x-evergrant-account": rush.account["id"],
-        "x-evergrant-wait": "2",
+        "x-evergrant-wait": "10",
     }
     workers = [rush.worker(LASTS_S) for _ in range(2)]
     with httpx2.Client(base_url=gateway, headers=headers, trust_env=False, timeout=30) as program:
@@ -200,6 +205,6 @@ def test_a_program_at_the_gateway_draws_on_the_same_bucket(rush: Rush) -> None:
         met = [worker.met() for worker in workers]
     all_permitted_were_made(rush.judge())
     assert all(set(one) == {"200"} for one in met)
-    assert of_program[200] > 0.1 * PERMITTED
+    assert of_program[200] > 0.1 * (BURST + RATE * WINDOW_S)
     # It went on when the workers were at their end, so that it may have heard ours at last.
     assert set(of_program) <= {200, 429}

@@ -76,9 +76,11 @@ class Importance(IntEnum):
 # The rate is kept a little below the plan's: Amazon publishes 0.0167 and means 1/60, and two clocks
 # never run alike. With a burst of one it is all the margin there is, so it is larger.
 _SLOWER, _SLOWER_ALONE = 1.003, 1.007
-# A larger burst is never spent to its last instant: calls that were let go early and arrive late
-# meet those that were let go after them.
+# A larger burst is never spent to its last instant: Amazon's bucket stays full until the first call
+# arrives, which may have had to connect, and ours is refilled from the instant of its permit on. As
+# much as one token is worth that, where it does not take longer than a call may be late.
 _MARGIN_OF_BURST, _LEAST_MARGIN_S, _MOST_MARGIN_S = 0.004, 0.02, 0.25
+_MARGIN_OF_TOKEN_S = 0.15
 _MOST_OF_BURST = 0.1  # or one token
 
 
@@ -89,7 +91,8 @@ def margin_s(plan: Plan) -> float:
     if plan.burst == 1:
         return (_SLOWER_ALONE - 1.0) / plan.rate_per_s
     refill_s = plan.burst / plan.rate_per_s
-    wanted_s = min(max(_MARGIN_OF_BURST * refill_s, _LEAST_MARGIN_S), _MOST_MARGIN_S)
+    token_s = min(1.0 / plan.rate_per_s, _MARGIN_OF_TOKEN_S)
+    wanted_s = min(max(_MARGIN_OF_BURST * refill_s, _LEAST_MARGIN_S, token_s), _MOST_MARGIN_S)
     return min(wanted_s, max(_MOST_OF_BURST * plan.burst, 1.0) / plan.rate_per_s)
 
 
