@@ -248,9 +248,13 @@ class _Formatter(structlog.stdlib.ProcessorFormatter):
         return self._quick(event)
 
 
+#: Made once: `json.dumps` with wishes makes one for every line.
+_JSON = json.JSONEncoder(default=str, ensure_ascii=False)
+
+
 def _quick_json(event: EventDict) -> str:
     event["message"] = event.pop("event")
-    return _one_line(json.dumps(event, default=str, ensure_ascii=False))
+    return _one_line(_JSON.encode(event))
 
 
 def _quick_text(event: EventDict) -> str:
