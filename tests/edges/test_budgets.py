@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import itertools
+import os
+import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -605,6 +607,30 @@ async def test_who_holds_a_bucket_does_not_hold_up_for_ever(
         with pytest.raises(StoreUnavailable, match="somebody else"):
             await budgets.take(wish())
     assert await taken(budgets, wish()) == 1
+    await budgets.close()
+
+
+async def test_a_server_that_says_nothing_any_longer_is_unavailable(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PostgresBudgets, "PATIENCE_S", 1.0)
+    budgets = await open_budgets(database_url)
+    assert await taken(budgets, wish()) == 1
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        rows = connection.execute(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+            " AND application_name = 'evergrant budgets'"
+        ).fetchall()
+    for (pid,) in rows:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        async with asyncio.timeout(5):
+            with pytest.raises(StoreUnavailable, match="any longer"):
+                await budgets.take(wish())
+    finally:
+        for (pid,) in rows:
+            os.kill(pid, signal.SIGCONT)
+    await until(lambda: taken(budgets, wish()))
     await budgets.close()
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, LiteralString
 
 import psycopg
@@ -88,6 +88,7 @@ class PostgresBudgets:
         self._asked: deque[Ask] = deque()
         self._free_lanes = connections
         self._lanes: set[asyncio.Task[None]] = set()
+        self._saying: set[asyncio.Future[list[Said]]] = set()
         self._pool: AsyncConnectionPool[psycopg.AsyncConnection[Any]] = AsyncConnectionPool(
             self._conninfo,
             kwargs={
@@ -205,7 +206,7 @@ class PostgresBudgets:
     async def _settle(self, together: list[Ask]) -> None:
         try:
             with plainly():
-                said = await self._say(together)
+                said = await self._in_time(self._say(together))
         except Exception as error:  # noqa: BLE001 - whoever waits has to hear of it
             for ask in together:
                 if ask.answer is not None and not ask.answer.done():
@@ -219,6 +220,25 @@ class PostgresBudgets:
             elif ask.verb == "take" and answer[0] > 0:
                 # Whoever wished for them went away meanwhile.
                 self._send(asks.giving_back(ask.buckets, answer[0], answer[5]))
+
+    async def _in_time(self, saying: Coroutine[Any, Any, list[Said]]) -> list[Said]:
+        """A server that took the question and says nothing more is as good as none. Its connection
+        is given up in the background, as that takes its time too."""
+        under_way = asyncio.ensure_future(saying)
+        self._saying.add(under_way)
+        under_way.add_done_callback(self._said)
+        try:
+            await asyncio.wait({under_way}, timeout=1.5 * self.PATIENCE_S)
+            if under_way.done():
+                return under_way.result()
+            raise StoreUnavailable("The database does not answer any longer.")
+        finally:
+            under_way.cancel()
+
+    def _said(self, under_way: asyncio.Future[list[Said]]) -> None:
+        self._saying.discard(under_way)
+        if not under_way.cancelled():
+            under_way.exception()  # looked at: whoever waited was told
 
     async def _say(self, together: Sequence[Ask]) -> list[Said]:
         try:
