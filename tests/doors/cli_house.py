@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import logging
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 import structlog
+import typer.main
 
 from evergrant import logs, wiring
 from evergrant.adapters.clock import SystemClock
@@ -58,8 +60,14 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     structlog.configure(**was)
 
 
+#: A process builds its commands once, and so does this one, however many of them are called.
+_built = functools.cache(typer.main.get_command)
+
+
 @pytest.fixture
 def cli(bare: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cli:
+    monkeypatch.setattr(typer.main, "get_command", _built)
+
     def call(*arguments: str, stdin: str = "") -> Said:
         monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
         capsys.readouterr()
