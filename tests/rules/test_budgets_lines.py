@@ -408,10 +408,11 @@ def test_whatever_is_given_back_amazon_never_says_no(
         store.now_s = begins_s
         if place == drained:
             store.buckets |= rule.drain(store.buckets, [share(plan)], store.now_s)
-        answer = store.take(wish(plan, "", most=errand.most))
+        most = plan.burst if errand.most == 12 else errand.most
+        answer = store.take(wish(plan, "", most=most))
         if not isinstance(answer, Taken):
             continue
-        used = min(errand.used, answer.permits)
+        used = answer.permits if errand.used > 9 else min(errand.used, answer.permits)
         arrivals += [store.now_s + errand.late * margin_s(plan)] * used
         rest = answer.permits - used
         for piece in range(errand.pieces):
@@ -420,6 +421,13 @@ def test_whatever_is_given_back_amazon_never_says_no(
             if permits:
                 back_s = store.now_s + errand.held_paces * plan.interval_s * (1 + piece)
                 heapq.heappush(returns, (back_s, next(numbers), answer, permits))
+    # Whatever is there is used at once from now on, and then all that comes back.
+    for back in [None, *sorted(returns, key=lambda one: one[:2])]:
+        if back is not None:
+            store.now_s = max(store.now_s, back[0])
+            store.give_back(share(plan), back[3], back[2].receipts)
+        if isinstance(answer := store.take(wish(plan, "", most=plan.burst)), Taken):
+            arrivals += [store.now_s] * answer.permits
     amazon = AmazonsBucket(plan)
     assert all(amazon.arrive(at_s) for at_s in sorted(arrivals))
 
