@@ -571,12 +571,11 @@ def test_a_spent_limit_is_told_by_us_and_amazon_is_not_asked(
     ground: Ground, http: httpx2.Client
 ) -> None:
     account, partner = ground.town.connected()
-    # The first look at a fresh grant asks the same operation.
-    ground.town.lever("POST", "/limits/fill", {"partner": partner["selling_partner_id"]})
     who = {**headers(ground.key, account), "x-evergrant-wait": "0"}
     answers = [http.get(PARTICIPATIONS, headers=who) for _ in range(20)]
     counts = Counter(answer.status_code for answer in answers)
-    assert counts[200] in (14, 15), counts
+    # Of 15; the first look at a fresh grant was one, and the last may come a moment later.
+    assert counts[200] in (13, 14), counts
     assert counts[200] + counts[429] == 20, counts
     refused = answers[-1]
     assert refused.json()["code"] == "over_limit"
