@@ -219,6 +219,8 @@ BODIES: dict[str, Any] = {
     "changeAccount": {"notes": "was here"},
     "addConnectionKey": {"name": "mine"},
     "changeInstance": {"name": "mine"},
+    "rotateConnectionKey": {},
+    "rotateApiKey": {},
 }
 
 

@@ -80,7 +80,7 @@ _SLOWER, _SLOWER_ALONE = 1.003, 1.007
 # arrives, which may have had to connect, and ours is refilled from the instant of its permit on. As
 # much as one token is worth that, where it does not take longer than a call may be late.
 _MARGIN_OF_BURST, _LEAST_MARGIN_S, _MOST_MARGIN_S = 0.004, 0.02, 0.25
-_MARGIN_OF_TOKEN_S = 0.15
+_MARGIN_OF_TOKEN_S = 0.25
 _MOST_OF_BURST = 0.1  # or one token
 
 

@@ -50,7 +50,7 @@ RETURNS double precision LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE WHEN burst = 1 THEN 1.007::float8 / rate_per_s
         ELSE burst * (1.003::float8 / rate_per_s) - least(
             least(greatest(0.004::float8 * (burst / rate_per_s), 0.02::float8,
-                least(1.0::float8 / rate_per_s, 0.15::float8)), 0.25::float8),
+                least(1.0::float8 / rate_per_s, 0.25::float8)), 0.25::float8),
             greatest(0.1::float8 * burst, 1.0::float8) / rate_per_s)
     END
 $$;
