@@ -46,8 +46,9 @@ demo: setup  ## run the main job before your eyes: connect a seller and a vendor
 demo-serve: setup  ## the same, and leave everything running, with the addresses printed
 	@$(BIN)/python -m demo --serve
 
+# Some hundred processes start in the tests: they need not compile everything anew, whatever the surroundings say.
 test: setup-dev chromium nginx node-sdk lint types imports  ## everything that must hold
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist loadgroup
 
 test-fast: setup-dev  ## the shelves without processes and browser
 	@$(BIN)/python -m pytest -q tests/rules tests/rooms tests/edges tests/doors tests/client
