@@ -13,7 +13,7 @@ import base64
 import binascii
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl, unquote_plus
@@ -22,7 +22,9 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from evergrant import errors
+from evergrant.desk import Desk
 from evergrant.errors import EvergrantError
+from evergrant.rules.rights import Caller
 from evergrant.rules.secrecy import Secret, scrub
 
 __all__ = [
@@ -32,9 +34,11 @@ __all__ = [
     "Refusal",
     "answer",
     "answer_refusal",
+    "client_of",
     "read",
     "read_body",
     "refusal_of",
+    "serve",
     "unsupported",
 ]
 
@@ -231,6 +235,39 @@ async def read_body(scope: Scope, receive: Receive) -> bytes | None:
             raise Refusal(413, "invalid_request", "The body is too large for a token request.")
         if not message.get("more_body", False):
             return bytes(body)
+
+
+async def serve(
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    told: Callable[[Asked], Awaitable[Mapping[str, object]]],
+) -> None:
+    """The whole answer to a token request; ``told`` gives what LWA would say."""
+    try:
+        body = await read_body(scope, receive)
+        if body is None:
+            return
+        asked = read(Headers(scope=scope), body)
+        try:
+            said = await told(asked)
+        except EvergrantError as error:
+            raise refusal_of(error) from None
+    except Refusal as refusal:
+        await answer_refusal(send, refusal)
+        return
+    await answer(send, 200, said)
+
+
+async def client_of(desk: Desk, asked: Asked) -> Caller:
+    """Whose API key stands in the place of the client secret; its client instance has been seen.
+    Raises NotAuthenticated."""
+    caller = await desk.people.authenticate(asked.client_secret.reveal())
+    if asked.client_id.startswith("key_") and asked.client_id != caller.id:
+        raise errors.NotAuthenticated
+    if caller.client_instance_id is not None:
+        await desk.registry.note_seen(caller.client_instance_id)
+    return caller
 
 
 async def answer_refusal(send: Send, refusal: Refusal) -> None:

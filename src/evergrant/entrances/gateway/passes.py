@@ -12,24 +12,19 @@ from __future__ import annotations
 import json
 from typing import Final
 
-from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from evergrant import errors
 from evergrant.desk import Desk
 from evergrant.entrances.gateway.asking import Program
 from evergrant.entrances.lwa_shapes import (
     UNKNOWN_GRANT,
     Asked,
     Refusal,
-    answer,
-    answer_refusal,
-    read,
-    read_body,
-    refusal_of,
+    client_of,
+    serve,
     unsupported,
 )
-from evergrant.errors import EvergrantError, Flaw, InvalidInput, NotAllowed, NotFound
+from evergrant.errors import Flaw, InvalidInput, NotAllowed, NotFound
 from evergrant.rules import ids, operations
 from evergrant.rules.applications import GRANTLESS_SCOPES, ROTATION_SCOPE
 from evergrant.rules.marketplaces import Region
@@ -53,8 +48,8 @@ class Passes:
     """Gives them out."""
 
     def __init__(self, desk: Desk) -> None:
+        self._desk = desk
         self._people = desk.people
-        self._registry = desk.registry
         self._tokens = desk.tokens
         self._calls = desk.calls
         self._store = desk.store
@@ -63,33 +58,18 @@ class Passes:
 
     async def token(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The whole answer to a token request."""
-        try:
-            body = await read_body(scope, receive)
-            if body is None:
-                return
-            told = await self._told(read(Headers(scope=scope), body))
-        except Refusal as refusal:
-            await answer_refusal(send, refusal)
-            return
-        await answer(send, 200, told)
+        await serve(scope, receive, send, self._told)
 
     async def _told(self, asked: Asked) -> dict[str, object]:
-        try:
-            caller = await self._caller(asked)
-            if asked.grant_type == "refresh_token":
-                return await self._of_connection(asked, caller)
-            if asked.grant_type == "client_credentials":
-                return await self._grantless(asked, caller)
-        except EvergrantError as error:
-            raise refusal_of(error) from None
+        caller = await self._caller(asked)
+        if asked.grant_type == "refresh_token":
+            return await self._of_connection(asked, caller)
+        if asked.grant_type == "client_credentials":
+            return await self._grantless(asked, caller)
         raise unsupported(asked.grant_type)
 
     async def _caller(self, asked: Asked) -> Caller:
-        caller = await self._people.authenticate(asked.client_secret.reveal())
-        if asked.client_id.startswith("key_") and asked.client_id != caller.id:
-            raise errors.NotAuthenticated
-        if caller.client_instance_id is not None:
-            await self._registry.note_seen(caller.client_instance_id)
+        caller = await client_of(self._desk, asked)
         if _AMAZON.isdisjoint(caller.rights):
             raise NotAllowed(
                 "This key may not call Amazon: it needs the right 'amazon_read' or 'amazon_write'."

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from evergrant import errors
@@ -17,14 +16,11 @@ from evergrant.entrances.lwa_shapes import (
     UNKNOWN_GRANT,
     Asked,
     Refusal,
-    answer,
-    answer_refusal,
-    read,
-    read_body,
-    refusal_of,
+    client_of,
+    serve,
     unsupported,
 )
-from evergrant.errors import AmazonError, EvergrantError
+from evergrant.errors import AmazonError
 from evergrant.rules import terms
 from evergrant.rules.rights import Caller, Right
 from evergrant.settings import Settings
@@ -43,41 +39,26 @@ def build(desk: Desk, settings: Settings) -> ASGIApp:
 
 class LwaDoor:
     def __init__(self, desk: Desk) -> None:
+        self._desk = desk
         self._people = desk.people
-        self._registry = desk.registry
         self._tokens = desk.tokens
         self._now = desk.clock.now
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        try:
-            body = await read_body(scope, receive)
-            if body is None:
-                return
-            told = await self._token(read(Headers(scope=scope), body))
-        except Refusal as refusal:
-            await answer_refusal(send, refusal)
-            return
-        await answer(send, 200, told)
+        await serve(scope, receive, send, self._token)
 
     async def _token(self, asked: Asked) -> dict[str, object]:
-        try:
-            caller = await self._caller(asked)
-            if asked.grant_type == "refresh_token":
-                return await self._refresh(asked, caller)
-            if asked.grant_type == "client_credentials":
-                return await self._grantless(asked, caller)
-        except EvergrantError as error:
-            raise refusal_of(error) from None
+        caller = await self._caller(asked)
+        if asked.grant_type == "refresh_token":
+            return await self._refresh(asked, caller)
+        if asked.grant_type == "client_credentials":
+            return await self._grantless(asked, caller)
         raise unsupported(asked.grant_type)
 
     async def _caller(self, asked: Asked) -> Caller:
-        caller = await self._people.authenticate(asked.client_secret.reveal())
-        if asked.client_id.startswith("key_") and asked.client_id != caller.id:
-            raise errors.NotAuthenticated
-        if caller.client_instance_id is not None:
-            await self._registry.note_seen(caller.client_instance_id)
+        caller = await client_of(self._desk, asked)
         if not caller.may(Right.ACCESS_TOKENS):
             # Before anything else is looked at: it would learn which connection keys there are.
             raise errors.NotAllowed("This key may not have access tokens.")
