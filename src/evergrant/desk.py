@@ -12,12 +12,16 @@ from evergrant.accounts import Accounts
 from evergrant.calls import Calls
 from evergrant.consent import Consent
 from evergrant.limits import Limits
+from evergrant.moving import Moving
+from evergrant.notices import Notices
 from evergrant.people import People
 from evergrant.ports import Clock
 from evergrant.ports.store import Store
 from evergrant.ports.upstream import Upstream
 from evergrant.post import Post
 from evergrant.registry import Registry
+from evergrant.reviews import Reviews
+from evergrant.rotation import Rotations
 from evergrant.rules.marketplaces import Marketplaces
 from evergrant.tokens import Tokens
 from evergrant.vault import Vault
@@ -42,5 +46,9 @@ class Desk:
     limits: Limits
     calls: Calls
     upstream: Upstream
+    notices: Notices
+    reviews: Reviews
+    rotations: Rotations
+    moving: Moving
     watch: Watch
     post: Post

@@ -23,11 +23,13 @@ one mapping of its own) or for decisions of ``rules``, which are values, not exc
     │   └── ConsentRefused              a callback that must not be believed; carries the reason
     ├── ApplicationError                blame application: all accounts feel it, none is marked
     │   ├── ApplicationRefused          LWA: invalid_client, unauthorized_client or invalid_scope
-    │   └── ApplicationIncomplete       a credential is missing on our side
+    │   ├── ApplicationIncomplete       a credential is missing on our side
+    │   └── QueueRefused                AWS: keys, role, policy or address of the queue are wrong
     ├── AmazonError                     blame amazon: the weather; try again
     │   ├── AmazonUnavailable           5xx, time-out, connection lost
     │   ├── Throttled                   429
     │   ├── UnreadableAnswer            an answer in no shape that we know
+    │   ├── QueueUnavailable            the queue does not answer
     │   └── CallDenied                  SP-API 403 or 4xx with Amazon's own words
     └── OurError                        blame us
         ├── Misconfigured               a setting is missing or wrong; names it
@@ -45,6 +47,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
+
+from evergrant.rules.secrecy import Secret
 
 __all__ = [
     "AccountClosed",
@@ -73,6 +77,8 @@ __all__ = [
     "OurError",
     "OverLimit",
     "PartnerError",
+    "QueueRefused",
+    "QueueUnavailable",
     "SealBroken",
     "StoreUnavailable",
     "Throttled",
@@ -203,7 +209,10 @@ class OverLimit(CallerError):
 
 
 class PartnerError(EvergrantError):
+    """``renewal_link``: with it the selling partner mends it; only doors add and reveal it."""
+
     blame = Blame.PARTNER
+    renewal_link: Secret | None = None
 
 
 class NotYetAuthorized(PartnerError):
@@ -301,6 +310,13 @@ class ApplicationIncomplete(ApplicationError):
     default_message = "The application lacks a credential."
 
 
+class QueueRefused(ApplicationError):
+    """AWS does not let us at the queue of new client secrets."""
+
+    code = "queue_refused"
+    default_message = "AWS does not let us at the queue of this application."
+
+
 # --- amazon ---------------------------------------------------------------------------------
 
 
@@ -334,6 +350,11 @@ class Throttled(AmazonError):
 class UnreadableAnswer(AmazonError):
     code = "unreadable_answer"
     default_message = "Amazon's answer has a shape that we do not know."
+
+
+class QueueUnavailable(AmazonError):
+    code = "queue_unavailable"
+    default_message = "The queue did not answer."
 
 
 class CallDenied(AmazonError):

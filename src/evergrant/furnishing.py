@@ -15,16 +15,21 @@ from evergrant.calls import Calls
 from evergrant.consent import Consent
 from evergrant.desk import Desk
 from evergrant.limits import Limits
+from evergrant.moving import Moving
+from evergrant.notices import Notices
 from evergrant.people import People
 from evergrant.ports import Bell, Clock, Keyring, Mail, Webhooks
 from evergrant.ports.amazon import LWA, SellingPartnerApi
 from evergrant.ports.budgets import Budgets
+from evergrant.ports.secrets_queue import SecretsQueue
 from evergrant.ports.store import Store
 from evergrant.ports.upstream import Upstream
 from evergrant.post import Post
 from evergrant.registry import Registry
+from evergrant.reviews import Reviews
+from evergrant.rotation import Rotations
 from evergrant.rules.marketplaces import Marketplaces
-from evergrant.settings import House
+from evergrant.settings import House, Watching
 from evergrant.tokens import Tokens
 from evergrant.vault import Vault
 from evergrant.watch import Watch
@@ -46,6 +51,7 @@ class Sockets:
     bell: Bell
     budgets: Budgets
     upstream: Upstream
+    secrets_queue: SecretsQueue
 
 
 def furnished(
@@ -58,9 +64,11 @@ def furnished(
     invitation_life: timedelta,
     gateway_wait_s: float = 10.0,
     gateway_longest_wait_s: float = 120.0,
+    watching: Watching | None = None,
 ) -> Desk:
     """A desk of this house. ``desk.consent``, ``desk.calls``, ``desk.limits`` and ``desk.tokens``
     have to be closed before their sockets are, in this order."""
+    watching = watching or Watching()
     store, clock, bell = sockets.store, sockets.clock, sockets.bell
     vault = Vault(sockets.keyring)
     registry = Registry(store, clock, vault, marketplaces)
@@ -102,6 +110,17 @@ def furnished(
         redirect_uri=redirect_uri,
         invitation_life=invitation_life,
     )
+    rotations = Rotations(
+        store=store,
+        clock=clock,
+        vault=vault,
+        registry=registry,
+        lwa=sockets.lwa,
+        calls=calls,
+        queue=sockets.secrets_queue,
+        bell=bell,
+        ahead=watching.rotate_ahead,
+    )
     return Desk(
         clock=clock,
         store=store,
@@ -115,8 +134,28 @@ def furnished(
         limits=limits,
         calls=calls,
         upstream=sockets.upstream,
+        notices=Notices(store, clock),
+        reviews=Reviews(store, clock),
+        rotations=rotations,
+        moving=Moving(
+            store=store,
+            clock=clock,
+            vault=vault,
+            registry=registry,
+            accounts=accounts,
+            consent=consent,
+            marketplaces=marketplaces,
+        ),
         watch=Watch(
-            store=store, clock=clock, vault=vault, consent=consent, tokens=tokens, bell=bell
+            store=store,
+            clock=clock,
+            vault=vault,
+            consent=consent,
+            tokens=tokens,
+            rotations=rotations,
+            bell=bell,
+            house=house,
+            watching=watching,
         ),
         post=Post(
             store=store,

@@ -13,10 +13,17 @@ from typing import Any
 
 from evergrant.naming import new_id
 from evergrant.ports.store import Transaction
-from evergrant.ports.things import Account, Authorization, OutboxItem, OutboxKind
+from evergrant.ports.things import (
+    Account,
+    Application,
+    Authorization,
+    OutboxItem,
+    OutboxKind,
+)
+from evergrant.ports.watched import EventRecord
 from evergrant.rules import ids
 
-__all__ = ["put_event", "put_mail"]
+__all__ = ["put_application_event", "put_event", "put_mail"]
 
 
 async def put_mail(
@@ -56,17 +63,15 @@ async def put_event(
     authorization: Authorization,
     **more: Any,
 ) -> OutboxItem | None:
-    """One event about an authorization, as it is after the change, for the client instance of its
-    account; None where that wants to hear nothing. ``more``: what this kind of event adds."""
-    instance = await tx.instances.get(account.client_instance_id)
-    if instance is None or not instance.webhook_url:
-        return None
-    item = OutboxItem(
-        id=new_id(ids.Kind.OUTBOX, now),
-        kind=OutboxKind.WEBHOOK,
+    """One event about an account, as it is after the change, for the client instance of the
+    account: always to be read there, and sent where the instance has a webhook URL; then that item
+    is given, to ring for. ``more``: what this kind of event adds."""
+    return await _put(
+        tx,
+        now,
         topic=topic,
         subject=authorization.id,
-        to=instance.id,
+        client_instance_id=account.client_instance_id,
         account_id=account.id,
         facts={
             "account_id": account.id,
@@ -80,10 +85,70 @@ async def put_event(
             "term_ends_at": _text(authorization.term_ends_at),
             **more,
         },
-        next_at=now,
-        created_at=now,
     )
-    await tx.outbox.add(item)
+
+
+async def put_application_event(
+    tx: Transaction, *, now: datetime, topic: str, application: Application, **more: Any
+) -> list[OutboxItem]:
+    """One event about an application for every client instance that has an account of it; gives
+    the webhooks among them, to ring for."""
+    told = [
+        await _put(
+            tx,
+            now,
+            topic=topic,
+            subject=application.id,
+            client_instance_id=instance.id,
+            account_id=None,
+            facts={
+                "application_id": application.id,
+                "application_name": application.name,
+                "amazon_application_id": application.application_id,
+                **more,
+            },
+        )
+        for instance in await tx.instances.all()
+        if await tx.accounts.count(application_id=application.id, client_instance_id=instance.id)
+    ]
+    return [item for item in told if item is not None]
+
+
+async def _put(
+    tx: Transaction,
+    now: datetime,
+    *,
+    topic: str,
+    subject: str,
+    client_instance_id: str,
+    account_id: str | None,
+    facts: Mapping[str, Any],
+) -> OutboxItem | None:
+    event = EventRecord(
+        id=new_id(ids.Kind.EVENT, now),
+        at=now,
+        topic=topic,
+        subject=subject,
+        client_instance_id=client_instance_id,
+        account_id=account_id,
+        facts=facts,
+    )
+    instance = await tx.instances.get(client_instance_id)
+    item = None
+    if instance is not None and instance.webhook_url:
+        item = OutboxItem(
+            id=new_id(ids.Kind.OUTBOX, now),
+            kind=OutboxKind.WEBHOOK,
+            topic=topic,
+            subject=subject,
+            to=client_instance_id,
+            account_id=account_id,
+            facts=facts,
+            event_id=event.id,
+            next_at=now,
+            created_at=now,
+        )
+    await tx.events.append(event, item)
     return item
 
 

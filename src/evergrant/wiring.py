@@ -97,6 +97,7 @@ async def open_wires(
 ) -> AsyncIterator[Wires]:
     """As ``open_desk``, with the desk's surroundings."""
     from evergrant.adapters.amazon.upstream import AiohttpUpstream
+    from evergrant.adapters.aws import SqsSecretsQueue
     from evergrant.adapters.budgets import open_budgets
     from evergrant.adapters.store import open_store
 
@@ -120,8 +121,13 @@ async def open_wires(
         stack.push_async_callback(upstream.close)
         budgets = await open_budgets(url)
         stack.push_async_callback(budgets.close)
+        secrets_queue = SqsSecretsQueue(
+            aws_url=settings.aws_url, timeout_s=settings.amazon_timeout_s, user_agent=agent
+        )
+        stack.push_async_callback(secrets_queue.close)
         webhooks = HttpWebhooks(
             allow_local=settings.webhooks_to_anywhere,
+            networks=settings.webhook_networks,
             timeout_s=settings.webhook_timeout_s,
             user_agent=f"Evergrant-Webhooks/{__version__}",
         )
@@ -140,6 +146,7 @@ async def open_wires(
                 bell=bell,
                 budgets=budgets,
                 upstream=upstream,
+                secrets_queue=secrets_queue,
             ),
             marketplaces=settings.marketplaces,
             house=settings.house,
@@ -148,6 +155,7 @@ async def open_wires(
             invitation_life=settings.invitation_life,
             gateway_wait_s=settings.gateway_wait_s,
             gateway_longest_wait_s=settings.gateway_longest_wait_s,
+            watching=settings.watching,
         )
         # First of all at the end: refreshes under way still need Amazon and the database.
         stack.push_async_callback(desk.tokens.close)

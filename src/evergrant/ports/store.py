@@ -8,7 +8,7 @@ One contract suite (``tests/edges/test_store.py``) runs on the in-memory store a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -35,6 +35,14 @@ from evergrant.ports.things import (
     Standing,
     SupportReport,
 )
+from evergrant.ports.watched import (
+    EventRecord,
+    Notice,
+    Reminder,
+    Review,
+    Rotation,
+    WindowReached,
+)
 
 __all__ = [
     "COUNTED",
@@ -44,12 +52,18 @@ __all__ = [
     "ONE_AUTHORIZATION_PER_ACCOUNT",
     "ONE_HOLDER_PER_SELLING_PARTNER",
     "ONE_INSTANCE_PER_NAME",
+    "ONE_OPEN_NOTICE",
+    "ONE_OPEN_ROTATION",
     "ONE_OPERATOR_PER_EMAIL",
+    "ONE_REMINDER_PER_WINDOW",
     "UNIQUE_KEYS",
     "AlreadyThere",
     "CallCounts",
     "Diary",
+    "Events",
+    "Outbox",
     "QuickReads",
+    "Scans",
     "Shelf",
     "Store",
     "Transaction",
@@ -188,6 +202,68 @@ class Diary(Protocol):
     ) -> list[JournalLine]: ...
 
 
+class Outbox(Shelf[OutboxItem], Protocol):
+    """What waits to go out."""
+
+    async def is_held_up(self, item: OutboxItem) -> bool:
+        """Whether an earlier event of the same account for the same client instance still waits.
+        Never for mails and for events of no account."""
+        ...
+
+    async def next_in_line(self, item: OutboxItem) -> OutboxItem | None:
+        """The first event that waits behind this one: same client instance, same account."""
+        ...
+
+
+class Events(Protocol):
+    """Every event that a client instance was told or could have read."""
+
+    async def append(self, event: EventRecord, delivery: OutboxItem | None) -> None:
+        """Kept until just before the commit. Then it gets its position, in the order of commits
+        over all processes, so that whoever reads on from a position never misses one that was
+        committed later with an earlier position. ``delivery``, the webhook, is put into the outbox
+        with ``event_id`` and ``position`` set."""
+        ...
+
+    async def get(self, id: str) -> EventRecord | None: ...
+
+    async def read(
+        self,
+        *,
+        after: int = 0,
+        limit: int = 100,
+        client_instance_id: str | None = None,
+        account_ids: Collection[str] | None = None,
+        topic: str | None = None,
+    ) -> list[EventRecord]:
+        """In the order of positions, of committed events only. ``account_ids``: of these accounts
+        and no others."""
+        ...
+
+    async def purge(self, before: datetime, limit: int) -> int:
+        """Forgets events that are older and whose delivery is over; gives how many went."""
+        ...
+
+
+class Scans(Protocol):
+    """What the clock tower looks for in one statement over very many rows."""
+
+    async def windows_reached(
+        self, now: datetime, usual_days: Sequence[int], *, limit: int
+    ) -> list[WindowReached]:
+        """Ends of terms (ACTIVE and LAPSED) whose newest reached window stands in no line of the
+        ledger, in the order of their ends. A window of ``d`` days is reached from midnight UTC on,
+        at the beginning of the day that lies ``d`` days before the day of the end; a window whose
+        end was more than 30 days ago is not reached any more. An application's ``reminder_days``
+        count instead of ``usual_days``; none of them: no reminders."""
+        ...
+
+    async def closed_since(self, before: datetime, *, limit: int) -> list[str]:
+        """Ids of accounts that have been CLOSED since before that instant and still hold personal
+        data (client e-mail or notes) or a grant's refresh token."""
+        ...
+
+
 class Transaction(Protocol):
     """Everything between begin and commit. Commits when its block ends, rolls back on any error."""
 
@@ -200,13 +276,19 @@ class Transaction(Protocol):
     participations: Shelf[Participation]
     invitations: Shelf[Invitation]
     handshakes: Shelf[Handshake]
-    outbox: Shelf[OutboxItem]
+    outbox: Outbox
     reports: Shelf[SupportReport]
     operators: Shelf[Operator]
     api_keys: Shelf[ApiKey]
     connection_keys: Shelf[ConnectionKey]
     plan_overrides: Shelf[PlanOverride]
     call_counts: CallCounts
+    reminders: Shelf[Reminder]
+    notices: Shelf[Notice]
+    rotations: Shelf[Rotation]
+    reviews: Shelf[Review]
+    events: Events
+    scans: Scans
     safe: Shelf[SealedSecret]
     journal: Diary
 
@@ -250,6 +332,9 @@ ONE_APPLICATION_PER_AMAZON_ID = "applications_application_id_key"
 ONE_APPLICATION_PER_NAME = "applications_name_key"
 ONE_INSTANCE_PER_NAME = "instances_name_key"
 ONE_OPERATOR_PER_EMAIL = "operators_email_key"
+ONE_REMINDER_PER_WINDOW = "reminders_window_key"  # kind, subject, ends_at, days
+ONE_OPEN_NOTICE = "notices_open_key"  # kind, subject, where settled_at is null
+ONE_OPEN_ROTATION = "rotations_open_key"  # application_id, where ended_at is null
 
 UNIQUE_KEYS: Sequence[str] = (
     ONE_ACCOUNT_PER_NAME,
@@ -259,4 +344,7 @@ UNIQUE_KEYS: Sequence[str] = (
     ONE_APPLICATION_PER_NAME,
     ONE_INSTANCE_PER_NAME,
     ONE_OPERATOR_PER_EMAIL,
+    ONE_REMINDER_PER_WINDOW,
+    ONE_OPEN_NOTICE,
+    ONE_OPEN_ROTATION,
 )

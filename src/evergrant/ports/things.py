@@ -71,6 +71,8 @@ class Application:
     # None: decided by `rules.applications.needs_beta`; a bool overrides it for that partner kind.
     beta_for_sellers: bool | None = None
     beta_for_vendors: bool | None = None
+    # Days before the end of a term on which a reminder goes out; None: those of the settings.
+    reminder_days: tuple[int, ...] | None = None
     created_at: datetime
     changed_at: datetime
 
@@ -158,6 +160,7 @@ class Authorization:
     finding: str = ""  # what the last check found, empty when all is well
     look_due_at: datetime | None = None  # a first look at this grant is owed; None: it was made
     looks: int = 0  # tries of that look so far
+    probe_due_at: datetime | None = None  # the next daily probe; None: its slot is not set yet
     version: int = 0
     changed_at: datetime
 
@@ -303,6 +306,9 @@ class OutboxItem:
     language: str = "en"
     account_id: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    # Of a webhook: its event and that one's position. Events of one account leave in this order.
+    event_id: str | None = None
+    position: int = 0
     state: OutboxState = OutboxState.WAITING
     attempts: int = 0
     next_at: datetime

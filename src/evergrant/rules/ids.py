@@ -54,6 +54,8 @@ class Kind(StrEnum):
     OUTBOX = "out"
     REPORT = "rep"
     EVENT = "evt"
+    NOTICE = "ntc"
+    ROTATION = "rot"
 
 
 # Crockford's base 32: no i, l, o, u, so nobody misreads one on the phone.

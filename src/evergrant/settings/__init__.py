@@ -1,6 +1,6 @@
 """Settings: the environment, read once, into frozen values.
 
-Answers for: every name that an operator may set, its default and meaning, what is wrong with a
+Answers for: reading every name that an operator may set (``names``), and for what is wrong with a
 value. Does not answer for: whether the thing behind a setting works (``checks``).
 Every setting may also come from a file: ``NAME_FILE`` names it (secrets mounted by Docker,
 Kubernetes or systemd). A name that begins with ``EVERGRANT_`` and that nobody knows is an error.
@@ -12,22 +12,27 @@ from __future__ import annotations
 import json
 import os
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from evergrant.errors import Misconfigured
-from evergrant.rules import ids
 from evergrant.rules.faults import Fault
-from evergrant.rules.invitations import LETTER_LIFE
 from evergrant.rules.marketplaces import STANDARD, Marketplaces
 from evergrant.rules.overrides import overridden
 from evergrant.rules.secrecy import Secret
-from evergrant.settings import readers
+from evergrant.settings.names import (
+    PREFIX,
+    SETTINGS,
+    LogFormat,
+    ServerRole,
+    Setting,
+    WebhookTargets,
+)
 from evergrant.spelling import did_you_mean
 
 __all__ = [
@@ -38,42 +43,14 @@ __all__ = [
     "Setting",
     "Settings",
     "ShownSetting",
+    "Watching",
     "WebhookTargets",
 ]
 
-PREFIX = "EVERGRANT_"
 LARGEST_FILE = 1024 * 1024
 
 #: Names with our prefix that other programs of this repository read.
 READ_ELSEWHERE = frozenset({"EVERGRANT_AMAZON_MODELS", "EVERGRANT_URL", "EVERGRANT_API_KEY"})
-
-
-class ServerRole(StrEnum):
-    """What one server process answers: partners' browsers, programs, or both."""
-
-    ALL = "all"
-    WEB = "web"
-    API = "api"
-    GATEWAY = "gateway"
-
-
-class LogFormat(StrEnum):
-    TEXT = "text"
-    JSON = "json"
-
-
-class WebhookTargets(StrEnum):
-    """Where webhooks may go."""
-
-    PUBLIC = "public"  # https to public addresses
-    ANY = "any"  # internal addresses and plain http as well
-
-
-class LogLevel(StrEnum):
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +61,22 @@ class House:
     public_url: str  # without a slash at the end
     support_email: str  # Dev Support
     mail_from: str
+    operators_email: str = ""  # empty: Dev Support
+
+    @property
+    def operators(self) -> str:
+        """Where operators read their mail."""
+        return self.operators_email or self.support_email
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watching:
+    """How the clock tower keeps watch."""
+
+    reminder_days: tuple[int, ...] = (30, 23, 16, 9, 2, 0)
+    probe_every: timedelta = timedelta(hours=24)
+    rotate_ahead: timedelta = timedelta(days=30)
+    journal_months: int | None = None  # None: for good
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,12 +104,18 @@ class Settings:
     mailbox_port: int
     mail_from: str
     support_email: str
+    operators_email: str | None  # None: Dev Support
     house_name: str
     marketplaces: Marketplaces = field(repr=False)  # standard, with the operator's overrides
     marketplaces_file: Path | None
     log_format: LogFormat
     log_level: str  # debug, info, warning, error
     clock_file: Path | None
+    aws_url: str | None  # None: AWS itself
+    reminder_days: tuple[int, ...]  # falling
+    probe_every: timedelta
+    rotate_ahead: timedelta
+    journal_months: int | None  # None: for good
     gateway_port: int | None  # None: no port of its own; 0: any free one
     gateway_hosts: tuple[str, ...]
     gateway_wait_s: float
@@ -129,6 +128,7 @@ class Settings:
     lwa_timeout_s: float
     amazon_timeout_s: float
     webhook_timeout_s: float
+    webhook_networks: tuple[IPv4Network | IPv6Network, ...]
     webhook_targets: WebhookTargets | None  # None: any in development, else public
     mail_timeout_s: float
     worker_concurrency: int
@@ -142,7 +142,8 @@ class Settings:
         values = reading.values()
         reading.refuse_if_wrong()
         settled = {name: values[name] or stand_in for name, stand_in in _STAND_INS.items()}
-        values["gateway_hosts"] = values["gateway_hosts"] or ()
+        for several in ("gateway_hosts", "webhook_networks"):
+            values[several] = values[several] or ()
         settled["public_url"] = values["public_url"] or _url_of(values["host"], values["port"])
         return cls(
             **{**values, **settled},
@@ -163,6 +164,16 @@ class Settings:
             public_url=self.public_url,
             support_email=self.support_email,
             mail_from=self.mail_from,
+            operators_email=self.operators_email or "",
+        )
+
+    @property
+    def watching(self) -> Watching:
+        return Watching(
+            reminder_days=self.reminder_days,
+            probe_every=self.probe_every,
+            rotate_ahead=self.rotate_ahead,
+            journal_months=self.journal_months,
         )
 
     @property
@@ -191,148 +202,6 @@ class Settings:
         """No mail relay is given: mails go to the development mailbox."""
         return self.smtp_url is None
 
-
-# --- the list -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """One name that an operator may set. ``default`` is text as one would write it; "" means
-    that there is none, and ``unset`` says what happens then."""
-
-    name: str
-    into: str  # field of Settings
-    section: str
-    what: str
-    example: str
-    read: Callable[[str], Any] = field(repr=False)
-    default: str = ""
-    unset: str = ""
-    secret: bool = False
-    names_a_file: bool = False
-
-    @property
-    def file_name(self) -> str | None:
-        """The name under which a file can be given instead."""
-        return None if self.names_a_file else f"{self.name}_FILE"
-
-
-def _s(name: str, section: str, read: Callable[[str], Any], what: str, **more: Any) -> Setting:
-    return Setting(
-        name=f"{PREFIX}{name}",
-        into=more.pop("into", name.lower()),
-        section=section,
-        read=read,
-        what=what,
-        **more,
-    )
-
-
-_PLACE, _DATA, _HOUSE, _AMAZON = "Server", "Data and secrets", "House and mail", "Amazon"
-_LIMITS, _LOGS = "Limits", "Logs and development"
-_GATEWAY = "Gateway"
-
-# fmt: off
-SETTINGS: tuple[Setting, ...] = (
-    _s("PUBLIC_URL", _PLACE, readers.public_url,
-       "Where selling partners and Amazon reach this installation: an origin, https except on "
-       "loopback. Letters, pages and the URIs registered at Amazon are made of it.",
-       unset="`http://` with host and port below", example="https://connect.your-house.example"),
-    _s("HOST", _PLACE, readers.host, "Address that the server listens at.",
-       default="127.0.0.1", example="10.0.0.7"),
-    _s("PORT", _PLACE, readers.integer(0, 65535),
-       "Port that the server listens at; 0 takes any free one.",
-       default="8080", example="8000"),
-    _s("ROLE", _PLACE, readers.word(ServerRole),
-       "What this process answers: `web` (partners' browsers), `api` (programs), `gateway` (calls "
-       "to Amazon) or `all`.",
-       default="all", example="api"),
-    _s("WORKER_CONCURRENCY", _PLACE, readers.integer(1, 200),
-       "Jobs that one worker does at a time.",
-       default="10", example="25"),
-    _s("HOME", _DATA, readers.folder,
-       "Folder for the embedded database and the key ring. Keep it closed to other users.",
-       default="~/.evergrant", example="/var/lib/evergrant"),
-    _s("DATABASE_URL", _DATA, readers.database_url, "PostgreSQL 14 or newer.", secret=True,
-       unset="an embedded PostgreSQL runs below the home folder",
-       example="postgresql://evergrant:…@db.internal/evergrant"),
-    _s("DATABASE_POOL", _DATA, readers.integer(2, 200), "Most connections per process.",
-       default="10", example="20"),
-    _s("KEYRING", _DATA, Secret,
-       "Keys that seal secrets: `id:base64,id:base64`, 32 bytes each, the first one seals.",
-       secret=True, unset="the file `keyring` in the home folder, made on the first start",
-       example="k2:…,k1:…"),
-    _s("HOUSE_NAME", _HOUSE, ids.check_name,
-       "Name of the software house, as letters and pages say it. Needed with a mail relay.",
-       unset="a made-up house, for trying out", example="Northwind Commerce Software"),
-    _s("SMTP_URL", _HOUSE, readers.smtp_url,
-       "Mail relay: `smtp://` (with `?starttls=1`) or `smtps://`.",
-       secret=True, unset="mails go to the development mailbox at `/dev/mailbox`",
-       example="smtp://user:…@mail.internal:587?starttls=1"),
-    _s("MAIL_FROM", _HOUSE, readers.sender, "Sender of all letters. Needed with a mail relay.",
-       unset="a made-up address, for trying out",
-       example="Northwind <connect@northwind.example>"),
-    _s("SUPPORT_EMAIL", _HOUSE, ids.check_email,
-       "Dev Support: receives a report of every failed authorization. Needed with a mail relay.",
-       unset="a made-up address, for trying out", example="dev-support@northwind.example"),
-    _s("INVITATION_DAYS", _HOUSE, readers.days(1, 90),
-       "Days that the link of an invitation works.",
-       into="invitation_life", default=str(LETTER_LIFE.days), example="7"),
-    _s("MARKETPLACES_FILE", _AMAZON, readers.folder,
-       "JSON or TOML file that overrides hosts, endpoints and marketplaces.", names_a_file=True,
-       unset="Amazon's 23 stores as published", example="/etc/evergrant/marketplaces.toml"),
-    _s("LWA_TIMEOUT_S", _AMAZON, readers.seconds(0.1, 120),
-       "Seconds to wait for Login with Amazon.",
-       default="10", example="5"),
-    _s("AMAZON_TIMEOUT_S", _AMAZON, readers.seconds(0.1, 600),
-       "Seconds to wait for the Selling Partner API.", default="30", example="60"),
-    _s("GATEWAY_PORT", _GATEWAY, readers.integer(0, 65535),
-       "Port at which the gateway answers with Amazon's own paths; 0 takes any free one.",
-       unset="no port of its own; the gateway is below `/gateway` of the main one",
-       example="8081"),
-    _s("GATEWAY_HOSTS", _GATEWAY, readers.host_names,
-       "Names, with commas between, under which requests to the main port go to the gateway.",
-       unset="none", example="amazon.connect.your-house.example"),
-    _s("GATEWAY_WAIT_S", _GATEWAY, readers.seconds(0, 600),
-       "Seconds that a call waits for a permit when its program does not say how long it is "
-       "ready to wait.",
-       default="10", example="0"),
-    _s("GATEWAY_LONGEST_WAIT_S", _GATEWAY, readers.seconds(0, 3600),
-       "Longest wait that a program may ask for, in seconds.", default="120", example="600"),
-    _s("DECIDE_PORT", _GATEWAY, readers.integer(0, 65535),
-       "Port at which nginx, as data plane, asks what to do with a request. Never open it to "
-       "anybody but nginx.",
-       unset="nginx is not the data plane", example="8082"),
-    _s("OUTCOMES_PORT", _GATEWAY, readers.integer(0, 65535),
-       "UDP port at which nginx tells how calls ended; 0 takes any free one.",
-       default="8083", example="9083"),
-    _s("METRICS_ACCOUNTS", _GATEWAY, readers.integer(0, 10_000),
-       "Pairs of account and operation, the busiest ones, that `/metrics` tells apart by "
-       "Evergrant's account ids; all others are one. 0 names no account.",
-       default="100", example="0"),
-    _s("BODY_LIMIT", _LIMITS, readers.integer(1024, 1024**3),
-       "Largest request body, in bytes.",
-       default="1048576", example="262144"),
-    _s("MAIL_TIMEOUT_S", _LIMITS, readers.seconds(0.1, 600),
-       "Seconds to wait for the mail relay.",
-       default="30", example="10"),
-    _s("WEBHOOK_TIMEOUT_S", _LIMITS, readers.seconds(0.1, 120),
-       "Seconds to wait for a client instance to take a webhook.", default="10", example="5"),
-    _s("WEBHOOK_TARGETS", _LIMITS, readers.word(WebhookTargets),
-       "Where webhooks may go: `public` (https to public addresses) or `any` (internal addresses "
-       "and plain http as well, for instances that live beside Evergrant).",
-       unset="`public` with a mail relay, else `any`", example="any"),
-    _s("LOG_FORMAT", _LOGS, readers.word(LogFormat), "`text` for people, `json` for machines.",
-       default="text", example="json"),
-    _s("LOG_LEVEL", _LOGS, readers.word(LogLevel), "`debug`, `info`, `warning` or `error`.",
-       default="info", example="warning"),
-    _s("MAILBOX_PORT", _LOGS, readers.integer(0, 65535),
-       "SMTP port of the development mailbox; 0 takes any free one.", default="0", example="2525"),
-    _s("CLOCK_FILE", _LOGS, readers.folder,
-       "File with an offset in seconds that is added to the time. Refused with a mail relay.",
-       names_a_file=True, unset="the time as it is", example="/srv/evergrant/clock"),
-)
-# fmt: on
 
 _BY_NAME: Mapping[str, Setting] = MappingProxyType({one.name: one for one in SETTINGS})
 _FILE_NAMES: Mapping[str, Setting] = MappingProxyType(

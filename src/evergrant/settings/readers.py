@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from email.utils import parseaddr
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -23,15 +24,19 @@ from evergrant.spelling import did_you_mean
 
 __all__ = [
     "database_url",
+    "day_list",
     "days",
     "folder",
     "host",
     "host_names",
+    "hours",
     "integer",
+    "networks",
     "public_url",
     "seconds",
     "sender",
     "smtp_url",
+    "url",
     "word",
 ]
 
@@ -83,6 +88,40 @@ def seconds(low: float, high: float) -> Callable[[str], float]:
 def days(low: int, high: int) -> Callable[[str], timedelta]:
     whole = integer(low, high)
     return lambda text: timedelta(days=whole(text))
+
+
+def hours(low: int, high: int) -> Callable[[str], timedelta]:
+    whole = integer(low, high)
+    return lambda text: timedelta(hours=whole(text))
+
+
+def day_list(low: int, high: int) -> Callable[[str], tuple[int, ...]]:
+    """Whole numbers of days with commas between; falling, none twice."""
+    whole = integer(low, high)
+
+    def read(text: str) -> tuple[int, ...]:
+        return tuple(sorted({whole(part.strip()) for part in text.split(",")}, reverse=True))
+
+    return read
+
+
+def url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"https", "http"} or not parts.hostname or parts.username:
+        raise Fault("bad_url", "it has to begin with https:// or http:// and name a host.")
+    return text.rstrip("/")
+
+
+def networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    found = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        try:
+            found.append(ip_network(part))
+        except ValueError as error:
+            raise Fault(
+                "bad_network", f"'{part[:60]}' is not a network: {error}.", hint="As 10.20.0.0/16."
+            ) from None
+    return tuple(found)
 
 
 def folder(text: str) -> Path:

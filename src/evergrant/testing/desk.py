@@ -13,13 +13,14 @@ from evergrant.desk import Desk
 from evergrant.furnishing import Sockets, furnished
 from evergrant.rules.invitations import LETTER_LIFE
 from evergrant.rules.marketplaces import STANDARD, Marketplaces
-from evergrant.settings import House
+from evergrant.settings import House, Watching
 from evergrant.testing.bell import MemoryBell
 from evergrant.testing.budgets import MemoryBudgets
 from evergrant.testing.clock import FakeClock
 from evergrant.testing.keyring import MemoryKeyring
 from evergrant.testing.lwa import FakeLWA
 from evergrant.testing.mail import MemoryMail
+from evergrant.testing.secrets_queue import MemorySecretsQueue
 from evergrant.testing.selling_partner_api import FakeSellingPartnerApi
 from evergrant.testing.store import MemoryStore
 from evergrant.testing.upstream import FakeUpstream
@@ -47,6 +48,7 @@ class Fakes:
     webhooks: MemoryWebhooks = field(default_factory=MemoryWebhooks)
     bell: MemoryBell = field(default_factory=MemoryBell)
     upstream: FakeUpstream = field(default_factory=FakeUpstream)
+    secrets_queue: MemorySecretsQueue = field(default_factory=MemorySecretsQueue)
     budgets: MemoryBudgets = field(init=False)
     lwa: FakeLWA = field(init=False)
     selling_partner_api: FakeSellingPartnerApi = field(init=False)
@@ -63,6 +65,7 @@ def desk(
     marketplaces: Marketplaces = STANDARD,
     house: House = HOUSE,
     invitation_life: timedelta = LETTER_LIFE,
+    watching: Watching | None = None,
 ) -> Desk:
     """A desk for a test; keep ``fakes`` to move its clock and read its mail."""
     fakes = fakes or Fakes()
@@ -78,10 +81,12 @@ def desk(
             bell=fakes.bell,
             budgets=fakes.budgets,
             upstream=fakes.upstream,
+            secrets_queue=fakes.secrets_queue,
         ),
         marketplaces=marketplaces,
         house=house,
         login_uri=f"{house.public_url}/amazon/login",
         redirect_uri=f"{house.public_url}/callback",
         invitation_life=invitation_life,
+        watching=watching,
     )

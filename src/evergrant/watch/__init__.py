@@ -23,10 +23,12 @@ from evergrant.outbox import put_event
 from evergrant.ports import Bell, Clock
 from evergrant.ports.store import Store, Transaction, not_after
 from evergrant.ports.things import Authorization, OutboxItem
+from evergrant.rotation import Rotations
 from evergrant.rules import lifecycle
 from evergrant.rules.lifecycle import Event, State
 from evergrant.rules.rights import SYSTEM
 from evergrant.rules.secrecy import Secret
+from evergrant.settings import House, Watching
 from evergrant.tokens import Tokens
 from evergrant.watch.retention import purge
 
@@ -64,14 +66,20 @@ class Watch:
         vault: vault.Vault,
         consent: Consent,
         tokens: Tokens,
+        rotations: Rotations,
         bell: Bell,
+        house: House,
+        watching: Watching,
     ) -> None:
         self._store = store
         self._clock = clock
         self._vault = vault
         self._consent = consent
         self._tokens = tokens
+        self._rotations = rotations
         self._bell = bell
+        self._house = house
+        self._watching = watching
         self._purged_at: datetime | None = None
 
     async def sweep(self) -> Swept:

@@ -28,6 +28,7 @@ from evergrant.rules.secrecy import Secret, scrub
 __all__ = ["EXCERPT", "HttpWebhooks", "is_public"]
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
@@ -46,6 +47,7 @@ class HttpWebhooks:
         self,
         *,
         allow_local: bool = False,
+        networks: Sequence[IPNetwork] = (),
         timeout_s: float = 10.0,
         user_agent: str = "Evergrant-Webhooks/1",
         verify: ssl.SSLContext | bool = True,
@@ -53,6 +55,7 @@ class HttpWebhooks:
         resolve: Resolve | None = None,
     ) -> None:
         self._allow_local = allow_local
+        self._networks = tuple(networks)
         self._timeout_s = timeout_s
         self._resolve = resolve or _resolve
         self._client = httpx2.AsyncClient(

@@ -1,0 +1,104 @@
+"""What can be on the notice board: each kind with its gravity, its title, and what to do.
+
+Answers for: the list. Does not answer for: when one is put up or settled (the rooms).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+__all__ = ["KINDS", "Gravity", "KindOfNotice", "NoticeKind"]
+
+
+class Gravity(StrEnum):
+    """In falling urgency."""
+
+    ERROR = "error"  # something does not work
+    WARNING = "warning"  # something will not work, or not safely
+    NOTE = "note"  # worth knowing
+
+
+class NoticeKind(StrEnum):
+    TERM_ENDING = "term_ending"
+    TERM_OVER = "term_over"
+    TERM_BELIEVED = "term_believed"
+    TERM_UNKNOWN = "term_unknown"
+    GRANT_REFUSED = "grant_refused"
+    RENEWAL_FAILED = "renewal_failed"
+    LETTER_UNDELIVERED = "letter_undelivered"
+    EVENTS_UNDELIVERED = "events_undelivered"
+    SECRET_ENDING = "secret_ending"  # noqa: S105
+    SECRET_DEAD = "secret_dead"  # noqa: S105
+    APPLICATION_REFUSED = "application_refused"
+    ROTATION_STUCK = "rotation_stuck"
+    QUEUE_TROUBLE = "queue_trouble"
+    MARKETPLACE_LEFT = "marketplace_left"
+    LISTINGS_SUSPENDED = "listings_suspended"
+    ROLE_LOST = "role_lost"
+
+
+@dataclass(frozen=True, slots=True)
+class KindOfNotice:
+    gravity: Gravity
+    title: str
+    hint: str
+
+
+_E, _W, _N = Gravity.ERROR, Gravity.WARNING, Gravity.NOTE
+
+# fmt: off
+KINDS: Mapping[NoticeKind, KindOfNotice] = MappingProxyType({
+    NoticeKind.TERM_ENDING: KindOfNotice(_W, "An authorization ends soon",
+        "The client has the renewal link by mail; send it again, or call."),
+    NoticeKind.TERM_OVER: KindOfNotice(_E, "An authorization has lapsed",
+        "Nothing of this account goes on until the selling partner renews. Send the link, or "
+        "call."),
+    NoticeKind.TERM_BELIEVED: KindOfNotice(_N, "A self-authorization is a year old",
+        "Amazon states no end for it; that it may end is our belief. Authorize the application "
+        "again in Amazon's console at a quiet hour and adopt the new refresh token."),
+    NoticeKind.TERM_UNKNOWN: KindOfNotice(_N, "Nobody knows when an authorization ends",
+        "Amazon does not tell. Ask the client when they authorized and note the day, or have them "
+        "renew with the link: then it is known."),
+    NoticeKind.GRANT_REFUSED: KindOfNotice(_E, "Amazon refuses an authorization",
+        "The selling partner took it back, or Amazon did. Send the link; they authorize anew."),
+    NoticeKind.RENEWAL_FAILED: KindOfNotice(_W, "A renewal did not work",
+        "The former grant is in force again. Look into the report, then send the link again."),
+    NoticeKind.LETTER_UNDELIVERED: KindOfNotice(_W, "A mail to a client did not arrive",
+        "Correct the client e-mail of the account, then send the link again."),
+    NoticeKind.EVENTS_UNDELIVERED: KindOfNotice(_W, "A client instance does not take its events",
+        "Look at its webhook URL and its log. What it missed can be sent again or read with "
+        "`GET /v1/events`."),
+    NoticeKind.SECRET_ENDING: KindOfNotice(_W, "A client secret ends soon",
+        "Rotate it: `evergrant app rotate-secret`."),
+    NoticeKind.SECRET_DEAD: KindOfNotice(_E, "A client secret is over",
+        "All accounts of the application are down. Rotate it in Amazon's console, then "
+        "`evergrant app rotate-secret`."),
+    NoticeKind.APPLICATION_REFUSED: KindOfNotice(_E, "Amazon refuses an application",
+        "All its accounts are down, and none of them is at fault. Check its client id and client "
+        "secret in Amazon's console."),
+    NoticeKind.ROTATION_STUCK: KindOfNotice(_E, "A rotation of a client secret is stuck",
+        "See `evergrant app rotation`; the working secret is not touched. Paste the new one from "
+        "Amazon's console."),
+    NoticeKind.QUEUE_TROUBLE: KindOfNotice(_W, "The queue of an application cannot be read",
+        "Check role ARN, access key, secret key and queue URL of its integration credentials."),
+    NoticeKind.MARKETPLACE_LEFT: KindOfNotice(_W, "An account has left a marketplace",
+        "Ask the client whether that was meant."),
+    NoticeKind.LISTINGS_SUSPENDED: KindOfNotice(_W, "Listings of an account are suspended",
+        "Amazon did that; the client has to settle it in Seller Central."),
+    NoticeKind.ROLE_LOST: KindOfNotice(_W, "Amazon denies an account what it allowed before",
+        "A role is missing, or was added to the application after this grant: then the selling "
+        "partner has to authorize again."),
+})
+# fmt: on
+
+
+def _assert_complete() -> None:
+    missing = set(NoticeKind) - set(KINDS)
+    if missing:
+        raise AssertionError(f"no words for {sorted(missing)}")
+
+
+_assert_complete()
