@@ -31,9 +31,9 @@ For every mail above `Consent.letter_facts` gives what the template wants.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from evergrant.consent.adoption import Adoption
 from evergrant.consent.arrivals import Arrivals
@@ -44,6 +44,7 @@ from evergrant.consent.handshakes import Handshakes
 from evergrant.consent.invitations import Invitations
 from evergrant.consent.log_in import LogIn
 from evergrant.consent.looks import AccessTokenOf, Looks
+from evergrant.consent.renewals import Renewals
 from evergrant.consent.reports import Reports
 from evergrant.consent.values import (
     Arrived,
@@ -56,7 +57,7 @@ from evergrant.consent.values import (
 )
 from evergrant.ports import Bell, Clock
 from evergrant.ports.amazon import LWA, SellingPartnerApi
-from evergrant.ports.store import Store
+from evergrant.ports.store import Store, Transaction
 from evergrant.ports.things import Grant, Handshake, Invitation, OutboxItem, SupportReport
 from evergrant.rules.marketplaces import Marketplaces
 from evergrant.rules.rights import Caller
@@ -130,6 +131,7 @@ class Consent:
         self._grants = Grants(ground)
         self._looks = Looks(ground)
         self._adoption = Adoption(ground, self._grants, self._looks)
+        self._renewals = Renewals(ground, self._invitations)
         self._correspondence = Correspondence(ground, self._invitations)
         self._handshakes = Handshakes(ground, self._reports, self._invitations)
         self._log_in = LogIn(ground, self._reports, self._invitations)
@@ -269,6 +271,28 @@ class Consent:
         """For each mail of the table above. None: the letter is pointless by now (its link was
         used, withdrawn or is over); end the item without sending."""
         return await self._correspondence.letter_facts(item)
+
+    async def put_renewal_letter(
+        self,
+        tx: Transaction,
+        account_id: str,
+        *,
+        now: datetime,
+        topic: str,
+        facts: Mapping[str, Any],
+    ) -> OutboxItem | None:
+        """A letter to the account's client e-mail that brings a renewal link, in the caller's
+        transaction: that of the open invitation, or of a fresh one when it has few days left. Ring
+        for it after the commit. ``facts`` hold no secret. None: the account is closed, or there is
+        no consent page to send anybody to. Raises NotFound."""
+        return await self._renewals.put_letter(tx, account_id, now=now, topic=topic, facts=facts)
+
+    async def renewal_link(self, account_id: str) -> Secret | None:
+        """The whole link of the open invitation, or of a fresh one that nobody is mailed: one in
+        14 days at most. None: there is none to be had (closed, no consent page, the last one was
+        declined). Asks for no right: whoever shows it has looked who is asking. Raises
+        StoreUnavailable."""
+        return await self._renewals.link(account_id)
 
     async def lose_stale(self, now: datetime) -> list[Handshake]:
         """Ends handshakes whose exchange began five minutes ago and never ended: the process died

@@ -7,8 +7,10 @@ happens after the button was pressed, or for the words of the letter.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from evergrant import journal, vault
 from evergrant.consent.ground import (
@@ -81,9 +83,9 @@ class Invitations:
         now = self._ground.clock.now()
         async with self._ground.store.transaction() as tx:
             case = await case_in_reach(tx, account_id, by)
-            await self._refuse_unless_invitable(tx, case)
+            await self.refuse_unless_invitable(tx, case)
             invitation = await self.prepare(tx, case, now, by=by)
-            item = await self._mail(tx, case, invitation, now, by=by)
+            item = await self.mail(tx, case, invitation, now, by=by)
         await self._ground.ring([item.id])
         return invitation
 
@@ -92,8 +94,8 @@ class Invitations:
         now = self._ground.clock.now()
         async with self._ground.store.transaction() as tx:
             case = await case_in_reach(tx, account_id, by)
-            await self._refuse_unless_invitable(tx, case)
-            await self._hold(tx, case, now)
+            await self.refuse_unless_invitable(tx, case)
+            await self.hold(tx, case, now)
             invitation = await self.newest_open(tx, account_id, now)
             if invitation is None:
                 invitation = await self.prepare(tx, case, now, by=by)
@@ -232,7 +234,7 @@ class Invitations:
     ) -> Invitation:
         """A fresh invitation in place of all older ones, its link in the safe; nobody is mailed."""
         account = case.account
-        await self._hold(tx, case, now)
+        await self.hold(tx, case, now)
         for older in await tx.invitations.all(account_id=account.id, state=InvitationState.OPEN):
             await self._withdraw(tx, older)
         link_secret = Secret(secrets.token_urlsafe(32))
@@ -268,14 +270,14 @@ class Invitations:
 
     async def ready(self, tx: Transaction, case: Case, now: datetime) -> Invitation:
         """An open invitation with some days left, made if need be; nobody is mailed."""
-        await self._hold(tx, case, now)
+        await self.hold(tx, case, now)
         found = await self.newest_open(tx, case.account.id, now + READY_MARGIN)
         return found or await self.prepare(tx, case, now, by=SYSTEM)
 
     async def write_again(self, tx: Transaction, case: Case, now: datetime) -> OutboxItem | None:
         """A letter because somebody unproven asked for one. The link that is open stays as it is,
         so a stranger cannot make it useless; None when a letter went out a short while ago."""
-        await self._hold(tx, case, now)
+        await self.hold(tx, case, now)
         invitation = await self.newest_open(tx, case.account.id, now)
         if invitation is None:
             invitation = await self.prepare(tx, case, now, by=partner())
@@ -283,7 +285,7 @@ class Invitations:
             sent = await tx.outbox.all(subject=invitation.id)
             if any(item.created_at > now - COLD_LETTER_PAUSE for item in sent):
                 return None
-        return await self._mail(tx, case, invitation, now, by=partner())
+        return await self.mail(tx, case, invitation, now, by=partner())
 
     async def spend_all(self, tx: Transaction, account_id: str, now: datetime) -> None:
         """The account is connected: no link of it opens anything any more."""
@@ -308,13 +310,14 @@ class Invitations:
 
     # --- inside -------------------------------------------------------------------------------
 
-    async def _hold(self, tx: Transaction, case: Case, now: datetime) -> None:
+    async def hold(self, tx: Transaction, case: Case, now: datetime) -> None:
         """The flow has begun. Written before any look at the account's invitations: the write holds
         the account's row, so that two who make one at the same time take turns."""
         began_at = case.account.oauth_began_at or now
         await tx.accounts.change(case.account.id, oauth_began=True, oauth_began_at=began_at)
 
-    async def _refuse_unless_invitable(self, tx: Transaction, case: Case) -> None:
+    async def refuse_unless_invitable(self, tx: Transaction, case: Case) -> None:
+        """Raises AccountClosed, ApplicationIncomplete, Conflict (there is no consent page)."""
         if case.authorization.state is State.CLOSED:
             raise AccountClosed(hint="Reopen the account first.")
         if case.application.kind is ApplicationKind.PRIVATE:
@@ -339,18 +342,27 @@ class Invitations:
                 hint="Set the integration credentials of the application first.",
             )
 
-    async def _mail(
-        self, tx: Transaction, case: Case, invitation: Invitation, now: datetime, *, by: Caller
+    async def mail(
+        self,
+        tx: Transaction,
+        case: Case,
+        invitation: Invitation,
+        now: datetime,
+        *,
+        by: Caller,
+        topic: str | None = None,
+        facts: Mapping[str, Any] | None = None,
     ) -> OutboxItem:
+        """The letter that brings its link; ``topic`` and ``facts`` where it is about more."""
         item = await put_mail(
             tx,
             now=now,
-            topic="renewal" if case.renewal else "invitation",
+            topic=topic or ("renewal" if case.renewal else "invitation"),
             subject=invitation.id,
             to=invitation.email,
             language=invitation.language,
             account_id=case.account.id,
-            facts={"account_name": case.account.name},
+            facts={"account_name": case.account.name, **(facts or {})},
         )
         await journal.write(
             tx,
