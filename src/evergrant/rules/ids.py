@@ -55,6 +55,7 @@ class Kind(StrEnum):
     REPORT = "rep"
     EVENT = "evt"
     NOTICE = "ntc"
+    REMINDER = "rmd"
     ROTATION = "rot"
 
 
