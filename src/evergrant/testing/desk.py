@@ -48,13 +48,14 @@ class Fakes:
     webhooks: MemoryWebhooks = field(default_factory=MemoryWebhooks)
     bell: MemoryBell = field(default_factory=MemoryBell)
     upstream: FakeUpstream = field(default_factory=FakeUpstream)
-    secrets_queue: MemorySecretsQueue = field(default_factory=MemorySecretsQueue)
     budgets: MemoryBudgets = field(init=False)
     lwa: FakeLWA = field(init=False)
+    secrets_queue: MemorySecretsQueue = field(init=False)
     selling_partner_api: FakeSellingPartnerApi = field(init=False)
 
     def __post_init__(self) -> None:
         self.budgets = MemoryBudgets(self.clock)
+        self.secrets_queue = MemorySecretsQueue(self.clock)
         self.lwa = FakeLWA(self.clock)
         self.selling_partner_api = FakeSellingPartnerApi(self.lwa, self.clock)
 
