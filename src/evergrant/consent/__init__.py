@@ -21,9 +21,12 @@ Outbox, all added in one commit with their fact:
 topic                       kind      subject                                           to
 ==========================  ========  ================================================  ============
 invitation, renewal         mail      invitation id                                     client mail
+authorization_ending, ...   mail      invitation id (`Consent.put_renewal_letter`)      client mail
 support_report              mail      report id                                         support mail
 authorization_interrupted   mail      invitation id (the fresh link)                    support mail
 authorization.granted       webhook   authorization id; facts = the event's ``data``    instance id
+authorization.renewed       webhook   likewise; a grant after the first one             instance id
+authorization.failed        webhook   likewise; with the report's ``reference``         instance id
 ==========================  ========  ================================================  ============
 
 For every mail above `Consent.letter_facts` gives what the template wants.

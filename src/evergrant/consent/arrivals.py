@@ -217,8 +217,9 @@ class Arrivals:
                 await self._ground.registry.note_application_trouble(application_id, error)
             raise await self._failed(believed, _trouble_of(error, believed)) from error
         now = self._ground.clock.now()
+        grant_id = new_id(ids.Kind.GRANT, now)
         try:
-            outbox_ids = await self._store_patiently(believed, answer, now)
+            outbox_ids = await self._store_patiently(believed, answer, grant_id, now)
         except NotStorable as refused:
             trouble = _refusal_of(
                 refused.refusal,
@@ -230,7 +231,9 @@ class Arrivals:
         await self._ground.registry.note_application_trouble(application_id, None)
         if outbox_ids is not None:
             await self._ground.ring(outbox_ids)
-            await self._looks.after_grant(believed.case.account.id, answer.access_token)
+            await self._looks.after_grant(
+                believed.case.account.id, answer.access_token, grant_id=grant_id
+            )
         return await self._told(believed.handshake.id)
 
     async def _exchange(self, client: LwaClient, believed: Believed) -> TokenAnswer:
@@ -248,12 +251,11 @@ class Arrivals:
         return answer
 
     async def _store_patiently(
-        self, believed: Believed, answer: TokenAnswer, now: datetime
+        self, believed: Believed, answer: TokenAnswer, grant_id: str, now: datetime
     ) -> tuple[str, ...] | None:
         """Stores the grant and gives what to ring for; None when it was given up as LOST before.
         While the database is away the grant exists nowhere but here, so this is tried for some
         seconds. Raises NotStorable, StoreUnavailable."""
-        grant_id = new_id(ids.Kind.GRANT, now)
 
         async def store() -> tuple[str, ...] | None:
             async with self._ground.store.transaction() as tx:
@@ -405,8 +407,8 @@ class Arrivals:
                 reference=reference,
                 spent_at=lost.spent_at,
             )
-            outbox_ids = await self._tell_operators(tx, case, lost, reference, now)
-        await self._ground.ring(outbox_ids)
+            told = await self._tell_operators(tx, case, lost, reference, now)
+        await self._ground.ring((*filed.outbox_ids, *told))
         return ended
 
     async def _tell_operators(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from evergrant import journal, vault
+from evergrant import journal, notices, vault
 from evergrant.consent.ground import Case, Ground, case_in_reach
 from evergrant.intake import need
 from evergrant.outbox import put_event
@@ -23,6 +23,7 @@ from evergrant.ports.things import (
 )
 from evergrant.rules.invitations import Refusal
 from evergrant.rules.lifecycle import Event, Moved, State, advance
+from evergrant.rules.notices import NoticeKind
 from evergrant.rules.rights import Caller, Right
 from evergrant.rules.secrecy import Secret, digest
 from evergrant.rules.terms import ACCESS_TOKEN_LIFE, grant_term_ends_at
@@ -34,6 +35,15 @@ __all__ = ["MOST_RACES", "Given", "Grants", "NotStorable", "Raced"]
 LOOK_DUE_AFTER = timedelta(minutes=1)
 #: How often a grant is stored anew after somebody else changed the same authorization.
 MOST_RACES = 5
+#: What hangs on the notice board about a grant is over when another one is there.
+_SETTLED = (
+    NoticeKind.TERM_ENDING,
+    NoticeKind.TERM_OVER,
+    NoticeKind.TERM_BELIEVED,
+    NoticeKind.TERM_UNKNOWN,
+    NoticeKind.GRANT_REFUSED,
+    NoticeKind.RENEWAL_FAILED,
+)
 
 
 class NotStorable(Exception):
@@ -120,6 +130,7 @@ class Grants:
             handshake_id=grant.handshake_id,
             **_told(grant, after),
         )
+        await notices.settle(tx, now=now, kinds=_SETTLED, subject=after.id)
         return await self._announce(tx, case, grant, after, now)
 
     async def _advanced(
@@ -158,7 +169,7 @@ class Grants:
         item = await put_event(
             tx,
             now=now,
-            topic="authorization.granted",
+            topic="authorization.renewed" if case.renewal else "authorization.granted",
             account=case.account,
             authorization=after,
             renewal=case.renewal,

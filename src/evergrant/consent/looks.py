@@ -79,11 +79,17 @@ class Looks:
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
 
-    async def after_grant(self, account_id: str, access_token: Secret) -> str:
+    async def after_grant(
+        self, account_id: str, access_token: Secret, *, grant_id: str | None = None
+    ) -> str:
+        """``grant_id``: whose access token it is. One that was replaced meanwhile is not looked at:
+        what it can do says nothing of its successor."""
         now = self._ground.clock.now()
         async with self._ground.store.transaction() as tx:
             case = await case_of(tx, account_id)
             seen = case.authorization
+            if grant_id not in (None, seen.grant_id):
+                return seen.finding
             if seen.look_due_at is not None:
                 claimed = None if seen.looks else await self._claim(tx, seen, now)
                 if claimed is None:

@@ -1,6 +1,6 @@
 """Support reports: what Dev Support needs to solve a failed authorization, and no secret in it.
 
-Answers for: writing a report with its journal line and letter, once per trouble however often a
+Answers for: writing a report with its journal line, letter and event, once per trouble however often a
 page is loaded, and showing reports to those who may see them. Does not answer for: deciding that
 something failed.
 """
@@ -17,10 +17,11 @@ from evergrant.consent.ground import Ground
 from evergrant.errors import Blame, ConsentRefused, NotFound
 from evergrant.intake import Flaws, accounts_within, need
 from evergrant.naming import new_id, new_reference
-from evergrant.outbox import put_mail
+from evergrant.outbox import put_event, put_mail
 from evergrant.ports.store import Transaction
 from evergrant.ports.things import Account, Handshake, SupportReport
 from evergrant.rules import ids
+from evergrant.rules.invitations import Refusal
 from evergrant.rules.rights import Caller, Right, partner
 from evergrant.rules.secrecy import scrub
 
@@ -35,6 +36,9 @@ MOST_OF_NOBODY = 20
 #: Reports a page of the list may hold.
 MOST_REPORTS = 500
 _LONGEST_FACT = 500
+#: Worth a report, and nothing went wrong: the way of who comes from Amazon's own pages, and a
+#: letter that was opened again after all went well.
+_NO_FAILURE = frozenset({Refusal.PROOF_NEEDED.value, Refusal.INVITATION_SPENT.value})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,10 +117,11 @@ class Reports:
             blame=report.blame,
             reference=report.reference,
         )
+        event = await self._event(tx, report, account, now)
         if recent or not trouble.told_by_mail:
-            return Filed(report=report)
+            return Filed(report=report, outbox_ids=event)
         letter = await self._letter(tx, report, account, now)
-        return Filed(report=report, outbox_ids=letter)
+        return Filed(report=report, outbox_ids=(*event, *letter))
 
     async def _recent(
         self, tx: Transaction, trouble: Trouble, now: datetime
@@ -161,6 +166,29 @@ class Reports:
             for name, value in facts.items()
             if value not in (None, "")
         }
+
+    async def _event(
+        self, tx: Transaction, report: SupportReport, account: Account | None, now: datetime
+    ) -> tuple[str, ...]:
+        """The client instance hears what went wrong with one of its accounts."""
+        if account is None or report.reason in _NO_FAILURE:
+            return ()
+        authorization = await tx.authorizations.one(account_id=account.id)
+        if authorization is None:
+            return ()
+        item = await put_event(
+            tx,
+            now=now,
+            topic="authorization.failed",
+            account=account,
+            authorization=authorization,
+            renewal=authorization.grant_id is not None,
+            reference=report.reference,
+            reason=report.reason,
+            blame=report.blame,
+            happened=report.facts.get("happened", ""),
+        )
+        return () if item is None else (item.id,)
 
     async def _letter(
         self, tx: Transaction, report: SupportReport, account: Account | None, now: datetime

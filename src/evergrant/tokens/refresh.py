@@ -1,21 +1,17 @@
 """One errand: an access token of one account from the safe, or from LWA.
 
 Answers for: the lock over all processes, looking again after locking, the second look at
-``invalid_grant``, and for writing down what Amazon said. Does not answer for: who asks and whether
-they may (the mint), or for how often LWA is asked in bad weather (`asking`).
-
-An answer is written down only if the authorization still holds the grant that was asked with; the
-row of the authorization is always touched before the safe, here and in every other room, so two
-processes cannot wait for each other.
+``invalid_grant``, and the grant before this one where a renewal did not work. Does not answer for:
+who asks and whether they may (the mint), for how often LWA is asked in bad weather (`asking`), or
+for what is written down (`records`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 
-from evergrant import journal
 from evergrant import vault as safe
 from evergrant.errors import (
     AccountClosed,
@@ -23,27 +19,19 @@ from evergrant.errors import (
     Conflict,
     GrantLapsed,
     GrantRefused,
-    NotFound,
     NotYetAuthorized,
     SealBroken,
 )
-from evergrant.outbox import put_event
 from evergrant.patience import patiently
 from evergrant.ports import Bell, Clock
 from evergrant.ports.amazon import TokenAnswer
-from evergrant.ports.store import AlreadyThere, Store, Transaction
-from evergrant.ports.things import (
-    Account,
-    Authorization,
-    OutboxItem,
-    SealedSecret,
-    Standing,
-)
+from evergrant.ports.store import Store
+from evergrant.ports.things import SealedSecret, Standing
 from evergrant.rules import lifecycle, terms
-from evergrant.rules.lifecycle import Event, State
-from evergrant.rules.rights import SYSTEM
-from evergrant.rules.secrecy import Secret, digest
+from evergrant.rules.lifecycle import State
+from evergrant.rules.secrecy import Secret
 from evergrant.tokens.asking import Asking
+from evergrant.tokens.records import Former, Found, Records
 from evergrant.tokens.values import AccessToken
 
 __all__ = ["Refresh", "refuse_unless_serving"]
@@ -52,6 +40,7 @@ __all__ = ["Refresh", "refuse_unless_serving"]
 _ATTEMPTS = 3
 #: Pauses, in seconds, between attempts to write down an answer of LWA. Callers wait meanwhile.
 _KEEPING_S = (0.1, 0.4)
+_RENEW = "Send the account a fresh link; the selling partner renews with it."
 
 Good = Callable[[AccessToken], bool]
 
@@ -72,22 +61,11 @@ def refuse_unless_serving(
         return
     if state is State.LAPSED:
         raise GrantLapsed(
-            hint="Send the account a fresh link; the selling partner renews with it.",
+            hint=_RENEW,
             facts={"amazon_reason": refused_reason} if refused_reason else None,
         )
     if state is State.REVOKED or refused_reason:
-        raise _refused(refused_reason)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Found:
-    """What lay there under the lock."""
-
-    account: Account
-    authorization: Authorization
-    grant_id: str
-    refresh_token: SealedSecret | None
-    access_token: SealedSecret | None
+        raise _refusal(refused_reason)
 
 
 class Refresh:
@@ -99,8 +77,8 @@ class Refresh:
         self._store = store
         self._clock = clock
         self._vault = vault
-        self._bell = bell
         self._asking = asking
+        self._records = Records(store=store, clock=clock, vault=vault, bell=bell)
 
     async def fetch(
         self,
@@ -134,8 +112,7 @@ class Refresh:
         self, standing: Standing, good: Good, dead_too: bool, since_s: float
     ) -> AccessToken | None:
         """None: somebody replaced the grant meanwhile."""
-        now = self._clock.now()
-        found = await self._look(standing.account_id)
+        found = await self._records.look(standing.account_id)
         authorization = found.authorization
         refuse_unless_serving(
             authorization.state,
@@ -161,26 +138,8 @@ class Refresh:
                 authorization.application_id, refresh_token, since_s=since_s
             )
         except GrantRefused as first:
-            again = await self._second_look(found, refresh_token, first, since_s)
-            if again is None:
-                return None
-            answer = again
-        return await self._keep(found, refresh_token, answer, now)
-
-    async def _look(self, account_id: str) -> _Found:
-        async with self._store.transaction() as tx:
-            account = await tx.accounts.get(account_id)
-            authorization = await tx.authorizations.one(account_id=account_id)
-            if account is None or authorization is None:
-                raise NotFound("There is no such account.")
-            grant_id = authorization.grant_id or ""
-            return _Found(
-                account=account,
-                authorization=authorization,
-                grant_id=grant_id,
-                refresh_token=await tx.safe.get(safe.refresh_token(grant_id)),
-                access_token=await tx.safe.get(safe.access_token(authorization.id)),
-            )
+            return await self._refused(found, refresh_token, first, since_s)
+        return await self._keep(found, refresh_token, answer)
 
     async def _opened(
         self, sealed: SealedSecret | None, good: Good, owner: Standing
@@ -205,199 +164,98 @@ class Refresh:
 
     # --- what Amazon said ---
 
-    async def _second_look(
-        self, found: _Found, refresh_token: Secret, first: GrantRefused, since_s: float
-    ) -> TokenAnswer | None:
-        """LWA's answer if it changed its mind. Refused again: written down, and raised. None when
-        the grant was replaced meanwhile, which explains the refusal."""
-        if found.authorization.first_refused_at is None:
-            try:
-                return await self._asking.refresh(
-                    found.authorization.application_id, refresh_token, since_s=since_s
-                )
-            except GrantRefused as second:
-                first = second
-            except AmazonError:
-                # Said once, not confirmed: whoever asks next takes the second look.
-                await self._note_first_look(found)
-                raise _refused(first.reason) from None
-        moved = await self._note_refused(found, first.reason)
+    async def _refused(
+        self, found: Found, refresh_token: Secret, first: GrantRefused, since_s: float
+    ) -> AccessToken | None:
+        """A token after all, if LWA changed its mind or takes the former grant. Else it is written
+        down, and raised. None when the grant was replaced meanwhile, which explains the refusal."""
+        said = first
+        try:
+            if found.authorization.first_refused_at is None:
+                try:
+                    answer = await self._asking.refresh(
+                        found.authorization.application_id, refresh_token, since_s=since_s
+                    )
+                    return await self._keep(found, refresh_token, answer)
+                except GrantRefused as second:
+                    said = second
+            former = await self._former_accepted(found, since_s)
+        except AmazonError:
+            # Said once, not confirmed: whoever asks next takes the second look.
+            await self._records.note_first_look(found)
+            raise _refusal(said.reason) from None
+        if former is not None:
+            return await self._restore(found, *former, said.reason)
+        moved = await self._records.note_refused(found, said.reason)
         if moved is None:
             return None
         if moved is State.LAPSED:
-            raise GrantLapsed(
-                hint="Send the account a fresh link; the selling partner renews with it.",
-                facts={"amazon_reason": first.reason},
-            )
-        raise _refused(first.reason)
+            raise GrantLapsed(hint=_RENEW, facts={"amazon_reason": said.reason})
+        raise _refusal(said.reason)
 
-    async def _note_first_look(self, found: _Found) -> None:
-        now = self._clock.now()
-        async with self._store.transaction() as tx:
-            await tx.authorizations.change(
-                found.authorization.id,
-                expecting={"grant_id": found.grant_id, "state": found.authorization.state},
-                first_refused_at=now,
-            )
-
-    async def _note_refused(self, found: _Found, reason: str) -> State | None:
-        """The state in which it is now; None when the grant is another one by now."""
-        now = self._clock.now()
-        seen = found.authorization
-        over = terms.phase(now, seen.term_ends_at) is terms.Phase.OVER
-        decision = lifecycle.advance(seen.state, Event.TERM_ENDED if over else Event.REFUSED)
-        state = decision.to if isinstance(decision, lifecycle.Moved) else seen.state
-        told: OutboxItem | None = None
-        async with self._store.transaction() as tx:
-            changed = await tx.authorizations.change(
-                seen.id,
-                expecting={"grant_id": found.grant_id, "state": seen.state},
-                state=state,
-                refused_at=now,
-                refused_reason=reason,
-                first_refused_at=seen.first_refused_at or now,
-                checked_at=now,
-                version=seen.version + 1,
-                changed_at=now,
-            )
-            if changed is None:
-                return None
-            await self._vault.drop(tx, safe.access_token(seen.id))
-            if state is not seen.state or not seen.refused_reason:
-                await journal.write(
-                    tx,
-                    now=now,
-                    by=SYSTEM,
-                    verb=_VERBS.get(state, "authorization.refused"),
-                    subject=seen.id,
-                    account_id=found.account.id,
-                    grant_id=found.grant_id,
-                    amazon_reason=reason,
-                    state_before=seen.state,
-                    state=state,
+    async def _former_accepted(
+        self, found: Found, since_s: float
+    ) -> tuple[Former, Secret, TokenAnswer] | None:
+        """A renewal that Amazon refuses before it passed a call: whether it still takes what was in
+        force before."""
+        for former in await self._records.former(found):
+            try:
+                refresh_token = await self._vault.open_sealed(former.refresh_token)
+                answer = await self._asking.refresh(
+                    found.authorization.application_id, refresh_token, since_s=since_s
                 )
-            if state is not seen.state:
-                told = await _announce(tx, found.account, changed, now)
-        if told is not None:
-            await self._bell.ring([told.id])
-        return state
+            except (GrantRefused, SealBroken):
+                continue
+            return former, refresh_token, answer
+        return None
+
+    async def _restore(
+        self,
+        found: Found,
+        former: Former,
+        refresh_token: Secret,
+        answer: TokenAnswer,
+        reason: str,
+    ) -> AccessToken | None:
+        token = self._token(found, former.grant.id, answer)
+        kept = await patiently(
+            lambda: self._records.restore(
+                found, former, token, answer.refresh_token or refresh_token, reason
+            ),
+            _KEEPING_S,
+        )
+        return token if kept else None
 
     async def _keep(
-        self, found: _Found, refresh_token: Secret, answer: TokenAnswer, now: datetime
+        self, found: Found, refresh_token: Secret, answer: TokenAnswer
     ) -> AccessToken | None:
         """Writes a fresh token down; None when the grant is another one by now."""
-        life = min(timedelta(seconds=answer.expires_in_s), terms.ACCESS_TOKEN_LIFE)
-        authorization = found.authorization
-        token = AccessToken(
-            value=answer.access_token,
-            expires_at=now + life,
-            account_id=found.account.id,
-            application_id=authorization.application_id,
-            region=authorization.region,
-            partner_kind=found.account.partner_kind,
-            grant_id=found.grant_id,
-        )
+        token = self._token(found, found.grant_id, answer)
         swapped = answer.refresh_token is not None and answer.refresh_token != refresh_token
         new_refresh_token = answer.refresh_token if swapped else None
         # A refresh token that Amazon swapped would be lost with the answer.
-        kept = await patiently(lambda: self._write(found, token, new_refresh_token), _KEEPING_S)
+        kept = await patiently(
+            lambda: self._records.write(found, token, new_refresh_token), _KEEPING_S
+        )
         return token if kept else None
 
-    async def _write(
-        self, found: _Found, token: AccessToken, new_refresh_token: Secret | None
-    ) -> bool:
-        now = self._clock.now()
-        seen = found.authorization
-        decision = lifecycle.advance(seen.state, Event.ACCEPTED)
-        values: dict[str, object] = {"checked_at": now, "first_refused_at": None}
-        revived = isinstance(decision, lifecycle.Moved)
-        if isinstance(decision, lifecycle.Moved):
-            values |= {
-                "state": decision.to,
-                "refused_at": None,
-                "refused_reason": "",
-                "version": seen.version + 1,
-                "changed_at": now,
-            }
-            if terms.phase(now, seen.term_ends_at) is terms.Phase.OVER:
-                # It was renewed at Amazon, and nobody told us when.
-                values["term_ends_at"] = None
-        told: OutboxItem | None = None
-        try:
-            async with self._store.transaction() as tx:
-                changed = await tx.authorizations.change(
-                    seen.id, expecting={"grant_id": found.grant_id, "state": seen.state}, **values
-                )
-                if changed is None:
-                    return False
-                await self._vault.put(
-                    tx,
-                    safe.access_token(seen.id),
-                    token.value,
-                    now=now,
-                    expires_at=token.expires_at,
-                )
-                if new_refresh_token is not None:
-                    await self._swap(tx, found, new_refresh_token, now)
-                if revived:
-                    await journal.write(
-                        tx,
-                        now=now,
-                        by=SYSTEM,
-                        verb="authorization.reinstated",
-                        subject=seen.id,
-                        account_id=found.account.id,
-                        grant_id=found.grant_id,
-                        state_before=seen.state,
-                        state=changed.state,
-                    )
-                    told = await _announce(tx, found.account, changed, now)
-        except AlreadyThere:
-            raise Conflict(
-                "Another account of this application and region holds the selling partner by now."
-            ) from None
-        if told is not None:
-            await self._bell.ring([told.id])
-        return True
-
-    async def _swap(
-        self, tx: Transaction, found: _Found, refresh_token: Secret, now: datetime
-    ) -> None:
-        await self._vault.put(tx, safe.refresh_token(found.grant_id), refresh_token, now=now)
-        await tx.grants.change(found.grant_id, token_digest=digest(refresh_token))
-        await journal.write(
-            tx,
-            now=now,
-            by=SYSTEM,
-            verb="authorization.refresh_token_replaced",
-            subject=found.authorization.id,
+    def _token(self, found: Found, grant_id: str, answer: TokenAnswer) -> AccessToken:
+        life = min(timedelta(seconds=answer.expires_in_s), terms.ACCESS_TOKEN_LIFE)
+        return AccessToken(
+            value=answer.access_token,
+            expires_at=found.at + life,
             account_id=found.account.id,
-            grant_id=found.grant_id,
+            application_id=found.authorization.application_id,
+            region=found.authorization.region,
+            partner_kind=found.account.partner_kind,
+            grant_id=grant_id,
         )
 
 
-_VERBS = {State.REVOKED: "authorization.revoked", State.LAPSED: "authorization.lapsed"}
-_TOPICS = {**_VERBS, State.ACTIVE: "authorization.reinstated"}
-
-
-def _refused(reason: str) -> GrantRefused:
+def _refusal(reason: str) -> GrantRefused:
     return GrantRefused(
         reason,
         message="Amazon no longer accepts the authorization of this account"
         + (f": {reason}" if reason else "."),
         hint="Send the account a fresh link; the selling partner has to authorize again.",
-    )
-
-
-async def _announce(
-    tx: Transaction, account: Account, changed: Authorization, now: datetime
-) -> OutboxItem | None:
-    """The event for the client instance, where it wants to hear."""
-    return await put_event(
-        tx,
-        now=now,
-        topic=_TOPICS[changed.state],
-        account=account,
-        authorization=changed,
-        amazon_reason=changed.refused_reason,
     )
