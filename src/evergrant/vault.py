@@ -30,6 +30,7 @@ __all__ = [
     "grantless_token",
     "invitation_link",
     "previous_client_secret",
+    "received_client_secret",
     "refresh_token",
     "restricted_data_token",
     "signing_secret",
@@ -47,6 +48,11 @@ def client_secret(application_id: str) -> str:
 def previous_client_secret(application_id: str) -> str:
     """The LWA client secret that was rotated out and still works for a few days."""
     return f"application/{application_id}/previous_client_secret"
+
+
+def received_client_secret(rotation_id: str) -> str:
+    """A new LWA client secret that Amazon sent, until it is in force."""
+    return f"rotation/{rotation_id}/client_secret"
 
 
 def aws_access_key(application_id: str) -> str:

@@ -26,7 +26,9 @@ from evergrant.errors import (
     ApplicationIncomplete,
     ApplicationRefused,
     Conflict,
+    Misconfigured,
     NotFound,
+    SealBroken,
     StoreUnavailable,
 )
 from evergrant.intake import (
@@ -38,7 +40,7 @@ from evergrant.intake import (
     need_everywhere,
 )
 from evergrant.naming import new_id
-from evergrant.ports import Clock
+from evergrant.ports import Bell, Clock
 from evergrant.ports.amazon import LwaClient
 from evergrant.ports.store import (
     ONE_APPLICATION_PER_AMAZON_ID,
@@ -46,8 +48,15 @@ from evergrant.ports.store import (
     ONE_INSTANCE_PER_NAME,
     AlreadyThere,
     Store,
+    Transaction,
 )
-from evergrant.ports.things import Application, ClientInstance, IntegrationCredentials
+from evergrant.ports.things import (
+    Application,
+    ClientInstance,
+    IntegrationCredentials,
+    OutboxItem,
+)
+from evergrant.registry import incidents
 from evergrant.registry.inspection import (
     APPLICATION,
     CREDENTIALS,
@@ -58,16 +67,23 @@ from evergrant.registry.inspection import (
     check_lwa_url,
     check_secrets,
 )
-from evergrant.registry.sealing import seal_aws_keys, seal_client_secret
+from evergrant.registry.sealing import Promotion, seal_aws_keys, seal_client_secret, seal_promoted
 from evergrant.registry.values import AddedInstance, Credentials, NewApplication, NewInstance
 from evergrant.rules import ids
 from evergrant.rules.marketplaces import Marketplaces
-from evergrant.rules.rights import SYSTEM, Caller, Right
-from evergrant.rules.secrecy import Secret, scrub
+from evergrant.rules.rights import Caller, Right
+from evergrant.rules.secrecy import Secret
 from evergrant.spelling import did_you_mean
 from evergrant.vault import Vault
 
-__all__ = ["AddedInstance", "Credentials", "NewApplication", "NewInstance", "Registry"]
+__all__ = [
+    "AddedInstance",
+    "Credentials",
+    "NewApplication",
+    "NewInstance",
+    "Promotion",
+    "Registry",
+]
 
 T = TypeVar("T")
 
@@ -91,12 +107,22 @@ class Registry:
     flaw at once, Conflict when a name is taken or somebody else was faster."""
 
     def __init__(
-        self, store: Store, clock: Clock, vault: Vault, marketplaces: Marketplaces
+        self,
+        store: Store,
+        clock: Clock,
+        vault: Vault,
+        marketplaces: Marketplaces,
+        *,
+        bell: Bell | None = None,
+        operators: str = "",
     ) -> None:
+        """``operators``: where they read their mail; empty: they get no letter of an incident."""
         self._store = store
         self._clock = clock
         self._vault = vault
         self._marketplaces = marketplaces
+        self._bell = bell
+        self._operators = operators
         self._seen: dict[str, datetime] = {}
 
     # --- applications ---
@@ -206,6 +232,11 @@ class Registry:
             old = await tx.credentials.get(application_id)
             await check_credentials(tx, flaws, application_id, old, given, values)
             flaws.refuse_if_any()
+            # Holds the row first: nobody promotes a client secret at the same moment.
+            if old is not None and not await tx.credentials.change(
+                application_id, {"changed_at": old.changed_at}, changed_at=now
+            ):
+                raise Conflict(_MOVED_ON)
             base = old or IntegrationCredentials(
                 id=application_id, lwa_client_id=values["lwa_client_id"], changed_at=now
             )
@@ -245,42 +276,68 @@ class Registry:
                 hint="Set the integration credentials of the application.",
                 facts={"application_id": application_id},
             )
+        return self.lwa_client_with(credentials, secret)
+
+    async def previous_lwa_client(self, application_id: str) -> LwaClient | None:
+        """The application with the client secret that was replaced last, while Amazon may still
+        take it; else None. For the mint, once LWA refused the one in force: a secret that was
+        mistyped, or that not all of LWA knows yet, stops nobody for these days."""
+        now = self._clock.now()
+        async with self._store.transaction() as tx:
+            credentials = await tx.credentials.get(application_id)
+            ends_at = credentials.previous_secret_ends_at if credentials is not None else None
+            if credentials is None or ends_at is None or ends_at <= now:
+                return None
+            try:
+                secret = await self._vault.open(tx, vault.previous_client_secret(application_id))
+            except (SealBroken, Misconfigured):
+                return None
+        return None if secret is None else self.lwa_client_with(credentials, secret)
+
+    def lwa_client_with(self, credentials: IntegrationCredentials, secret: Secret) -> LwaClient:
+        """With another client secret than the one in force: to try it."""
         return LwaClient(
-            application_id=application_id,
+            application_id=credentials.id,
             lwa_client_id=credentials.lwa_client_id,
             lwa_client_secret=secret,
             lwa_url=credentials.lwa_url or self._marketplaces.lwa_url,
         )
+
+    async def promote_client_secret(
+        self, tx: Transaction, seen: IntegrationCredentials, promoted: Promotion, *, now: datetime
+    ) -> IntegrationCredentials:
+        """Part of the transaction: the client secret of ``promoted``, which LWA has taken, is in
+        force; the one before it is kept to its end. For the room that rotates, which writes the
+        journal. Raises Conflict when the credentials were changed since they were ``seen``."""
+        held = await tx.credentials.change(seen.id, {"changed_at": seen.changed_at}, changed_at=now)
+        if held is None:
+            raise Conflict(_MOVED_ON)
+        changes = await seal_promoted(self._vault, tx, seen, promoted, now)
+        fresh = await tx.credentials.change(seen.id, **changes)
+        await incidents.end(tx, held, now=now)
+        return _found(fresh)
 
     async def note_application_trouble(
         self, application_id: str, error: ApplicationRefused | None
     ) -> bool:
         """What LWA just said of the application itself: an error, or None when it was content.
         Gives True when that is news: journal ``application.trouble_began`` or
-        ``application.trouble_ended``, once each. Marks no account."""
+        ``application.trouble_ended``, one notice, one event for each client instance and one letter
+        to the operators for all of its accounts together. Marks no account."""
         now = self._clock.now()
-        said = scrub(f"{error.error}: {error.reason}".strip(": ")) if error else ""
+        items: list[OutboxItem] = []
         async with self._store.transaction() as tx:
             old = await tx.credentials.get(application_id)
             if old is None or bool(old.trouble) == bool(error):
                 return False
-            fresh = await tx.credentials.change(
-                application_id,
-                {"trouble": old.trouble},
-                trouble=said,
-                trouble_since=now if error else None,
-            )
-            if fresh is None:
+            if error is None:
+                return await incidents.end(tx, old, now=now)
+            begun = await incidents.begin(tx, old, error, now=now, operators=self._operators)
+            if begun is None:
                 return False
-            await journal.write(
-                tx,
-                now=now,
-                by=SYSTEM,
-                verb="application.trouble_began" if error else "application.trouble_ended",
-                subject=application_id,
-                amazon_said=said or old.trouble,
-                since=old.trouble_since,
-            )
+            items = begun
+        if items and self._bell is not None:
+            await self._bell.ring([item.id for item in items])
         return True
 
     # --- client instances ---

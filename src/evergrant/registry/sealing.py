@@ -7,6 +7,7 @@ afterwards. Does not answer for: what is a secret worth taking (``inspection``).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -16,10 +17,23 @@ from evergrant.ports.store import Transaction
 from evergrant.ports.things import IntegrationCredentials
 from evergrant.registry.values import Credentials
 from evergrant.rules.applications import GRANTLESS_SCOPES
+from evergrant.rules.secrecy import Secret
 from evergrant.rules.terms import SECRET_OVERLAP, secret_ends_at
 from evergrant.vault import Vault
 
-__all__ = ["seal_aws_keys", "seal_client_secret"]
+__all__ = ["Promotion", "seal_aws_keys", "seal_client_secret", "seal_promoted"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promotion:
+    """A client secret that LWA has taken. ``previous_ends_at``: when the one in force dies, as
+    Amazon said; None: seven days from now. ``keep_previous`` False: LWA refuses that one."""
+
+    secret: Secret = field(repr=False)
+    created_at: datetime | None
+    expires_at: datetime | None
+    previous_ends_at: datetime | None = None
+    keep_previous: bool = True
 
 
 async def seal_client_secret(
@@ -58,6 +72,40 @@ async def seal_client_secret(
     ends_at = min(now + SECRET_OVERLAP, old.secret_expires_at or now + SECRET_OVERLAP)
     await safe.put(tx, previous, current, now=now, expires_at=ends_at)
     return changes | dates | {"previous_secret_ends_at": ends_at}
+
+
+async def seal_promoted(
+    safe: Vault,
+    tx: Transaction,
+    old: IntegrationCredentials,
+    promoted: Promotion,
+    now: datetime,
+) -> dict[str, Any]:
+    """What the row beside the safe says afterwards. One that is in force already stays as it is:
+    nothing becomes its own predecessor."""
+    dates = {
+        "secret_set": True,
+        "secret_created_at": promoted.created_at,
+        "secret_expires_at": promoted.expires_at,
+    }
+    name, previous = vault.client_secret(old.id), vault.previous_client_secret(old.id)
+    try:
+        current = await safe.open(tx, name)
+    except (SealBroken, Misconfigured):
+        current = None  # it is lost, and what is promoted takes its place
+    if promoted.secret == current:
+        return dates
+    await safe.put(tx, name, promoted.secret, now=now)
+    ends_at = min(
+        promoted.previous_ends_at or now + SECRET_OVERLAP,
+        now + SECRET_OVERLAP,
+        old.secret_expires_at or now + SECRET_OVERLAP,
+    )
+    if current is None or not promoted.keep_previous or ends_at <= now:
+        await safe.drop(tx, previous)
+        return dates | {"previous_secret_ends_at": None}
+    await safe.put(tx, previous, current, now=now, expires_at=ends_at)
+    return dates | {"previous_secret_ends_at": ends_at}
 
 
 async def seal_aws_keys(
