@@ -17,11 +17,13 @@ from evergrant.adapters.store import open_store
 from evergrant.errors import Misconfigured, StoreUnavailable
 from evergrant.ports import store as ports
 from evergrant.ports import things as t
+from evergrant.ports import watched as w
 from evergrant.ports.store import AlreadyThere, Store, Transaction
 from evergrant.rules.applications import ApplicationKind, ApplicationStatus
 from evergrant.rules.flags import ALL_ON, Flag
 from evergrant.rules.lifecycle import State
 from evergrant.rules.marketplaces import PartnerKind, Region, VendorKind
+from evergrant.rules.notices import NoticeKind
 from evergrant.rules.rights import Right, Role
 from evergrant.testing.store import KINDS, MemoryStore
 
@@ -35,6 +37,7 @@ APPLICATION = t.Application(
     status=ApplicationStatus.PUBLISHED,
     application_id="amzn1.sp.solution.1",
     beta_for_vendors=False,
+    reminder_days=(30, 7, 0),
     created_at=NOW,
     changed_at=NOW,
 )
@@ -171,6 +174,45 @@ CALL_COUNT = t.CallCount(
     errors={"QuotaExceeded": 1},
     last_at=NOW,
 )
+REMINDER = w.Reminder(
+    id="rem_1",
+    kind=w.ReminderKind.TERM,
+    subject="aut_1",
+    account_id="acc_1",
+    ends_at=NOW + timedelta(days=30),
+    days=30,
+    at=NOW,
+    outbox_id="out_1",
+)
+NOTICE = w.Notice(
+    id="not_1",
+    kind=NoticeKind.TERM_ENDING,
+    subject="aut_1",
+    account_id="acc_1",
+    application_id="app_1",
+    message="It ends.",
+    facts={"days_left": 30},
+    first_at=NOW,
+    last_at=NOW,
+)
+ROTATION = w.Rotation(
+    id="rot_1",
+    application_id="app_1",
+    source=w.RotationSource.ASKED,
+    step=w.RotationStep.ASKING,
+    asked_at=NOW,
+    created_at=NOW,
+    changed_at=NOW,
+)
+REVIEW = w.Review(
+    id="settings/app_1",
+    item="settings",
+    subject="app_1",
+    digest="d" * 64,
+    by="operator:opr_1",
+    name="Ada",
+    at=NOW,
+)
 SEALED = t.SealedSecret(
     id="grant/grt_1/refresh_token", key_id="k1", ciphertext=b"\x00\xff", sealed_at=NOW
 )
@@ -193,6 +235,10 @@ EVERYTHING: dict[str, Any] = {
     "connection_keys": CONNECTION_KEY,
     "plan_overrides": PLAN_OVERRIDE,
     "call_counts": CALL_COUNT,
+    "reminders": REMINDER,
+    "notices": NOTICE,
+    "rotations": ROTATION,
+    "reviews": REVIEW,
     "safe": SEALED,
 }
 

@@ -21,10 +21,11 @@ from psycopg import sql
 import evergrant.adapters.store as home
 from evergrant.adapters.store import migrate, newest_version, open_store, schema_version
 from evergrant.adapters.store.shelves import THINGS
-from evergrant.adapters.store.tables import JOURNAL, METADATA, SHELVES
+from evergrant.adapters.store.tables import EVENTS, JOURNAL, METADATA, SHELVES
 from evergrant.errors import Misconfigured
 from evergrant.ports import store as ports
 from evergrant.ports import things as t
+from evergrant.ports import watched as w
 from evergrant.testing.store import KINDS
 
 
@@ -106,14 +107,18 @@ def test_every_field_has_a_column(name: str) -> None:
         assert SHELVES[name].c[field].nullable == may_be_null, field
 
 
-def test_the_journal_has_every_field() -> None:
-    fields = [field.name for field in dataclasses.fields(t.JournalLine)]
-    assert [column.name for column in JOURNAL.columns] == fields
+@pytest.mark.parametrize(("thing", "table"), [(t.JournalLine, JOURNAL), (w.EventRecord, EVENTS)])
+def test_the_journal_and_the_events_have_every_field(thing: Any, table: sqlalchemy.Table) -> None:
+    fields = [field.name for field in dataclasses.fields(thing)]
+    assert [column.name for column in table.columns] == fields
 
 
 def test_the_dolls_store_has_the_same_keys_and_references() -> None:
     assert {name: kind.thing for name, kind in KINDS.items()} == THINGS
-    assert list(typing.get_type_hints(ports.Transaction)) == [*THINGS, "journal"]
+    no_shelves = ["events", "scans", "journal"]
+    offered = list(typing.get_type_hints(ports.Transaction))
+    assert [name for name in offered if name not in no_shelves] == list(THINGS)
+    assert [name for name in offered if name in no_shelves] == no_shelves
     for name, table in SHELVES.items():
         keys = {
             str(key.name): {column.name for column in key.columns}

@@ -12,6 +12,7 @@ from typing import Any
 
 from evergrant.ports import store as ports
 from evergrant.ports import things as t
+from evergrant.ports import watched as w
 from evergrant.rules.lifecycle import State
 
 __all__ = ["KINDS", "Kind", "Unique"]
@@ -115,5 +116,21 @@ KINDS: dict[str, Kind] = {
         t.PlanOverride, (), {"application_id": "applications", "account_id": "accounts"}
     ),
     "call_counts": Kind(t.CallCount),
+    "reminders": Kind(
+        w.Reminder,
+        (Unique(ports.ONE_REMINDER_PER_WINDOW, ("kind", "subject", "ends_at", "days")),),
+        {"account_id": "accounts"},
+    ),
+    "notices": Kind(
+        w.Notice,
+        (Unique(ports.ONE_OPEN_NOTICE, ("kind", "subject"), lambda row: row.settled_at is None),),
+        {"account_id": "accounts", "application_id": "applications"},
+    ),
+    "rotations": Kind(
+        w.Rotation,
+        (Unique(ports.ONE_OPEN_ROTATION, ("application_id",), lambda row: row.ended_at is None),),
+        {"application_id": "applications"},
+    ),
+    "reviews": Kind(w.Review),
     "safe": Kind(t.SealedSecret),
 }

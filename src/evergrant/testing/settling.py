@@ -94,7 +94,8 @@ def _settle_for(hint: Any) -> _Settle:
         settle = _settle_for(parts[0])
         return lambda value: frozenset(settle(item) for item in _a(frozenset, value))
     if origin is tuple:
-        return lambda value: tuple(_text(item) for item in _a(tuple, value))
+        settle = _settle_for(parts[0])
+        return lambda value: tuple(settle(item) for item in _a(tuple, value))
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return _flags if parts[0] is Flag else _json
     if isinstance(hint, type) and issubclass(hint, Enum):

@@ -20,12 +20,15 @@ from typing import Any, Generic, TypeVar, cast
 from evergrant.errors import StoreUnavailable
 from evergrant.ports import store as ports
 from evergrant.ports import things as t
+from evergrant.ports import watched as w
 from evergrant.testing.kinds import KINDS
 from evergrant.testing.settling import Settling
+from evergrant.testing.watched import MemoryEvents, MemoryScans
 
 __all__ = [
     "KINDS",
     "MemoryDiary",
+    "MemoryOutbox",
     "MemoryQuickReads",
     "MemoryShelf",
     "MemoryStore",
@@ -172,6 +175,31 @@ class MemoryCallCounts(MemoryShelf[t.CallCount]):
         return sum([await self.drop(row.id) for row in gone])
 
 
+class MemoryOutbox(MemoryShelf[t.OutboxItem]):
+    """``ports.Outbox``."""
+
+    def __init__(self, tx: MemoryTransaction) -> None:
+        super().__init__("outbox", tx)
+
+    async def is_held_up(self, item: t.OutboxItem) -> bool:
+        return any(_place(other) < _place(item) for other in await self._line_of(item))
+
+    async def next_in_line(self, item: t.OutboxItem) -> t.OutboxItem | None:
+        behind = [other for other in await self._line_of(item) if _place(other) > _place(item)]
+        return min(behind, key=_place, default=None)
+
+    async def _line_of(self, item: t.OutboxItem) -> list[t.OutboxItem]:
+        if item.kind is not t.OutboxKind.WEBHOOK or item.account_id is None:
+            return []
+        return await self.all(
+            state=t.OutboxState.WAITING, kind=item.kind, to=item.to, account_id=item.account_id
+        )
+
+
+def _place(item: t.OutboxItem) -> tuple[int, str]:
+    return item.position, item.id
+
+
 class MemoryDiary:
     """``ports.Diary`` over a list."""
 
@@ -218,13 +246,19 @@ class MemoryTransaction:
     participations: ports.Shelf[t.Participation]
     invitations: ports.Shelf[t.Invitation]
     handshakes: ports.Shelf[t.Handshake]
-    outbox: ports.Shelf[t.OutboxItem]
+    outbox: ports.Outbox
     reports: ports.Shelf[t.SupportReport]
     operators: ports.Shelf[t.Operator]
     api_keys: ports.Shelf[t.ApiKey]
     connection_keys: ports.Shelf[t.ConnectionKey]
     plan_overrides: ports.Shelf[t.PlanOverride]
     call_counts: ports.CallCounts
+    reminders: ports.Shelf[w.Reminder]
+    notices: ports.Shelf[w.Notice]
+    rotations: ports.Shelf[w.Rotation]
+    reviews: ports.Shelf[w.Review]
+    events: ports.Events
+    scans: ports.Scans
     safe: ports.Shelf[t.SealedSecret]
     journal: ports.Diary
 
@@ -232,10 +266,16 @@ class MemoryTransaction:
         self.store = store
         self.written: dict[str, _Rows] = defaultdict(dict)
         self.lines: list[t.JournalLine] = []
+        self.told: list[w.EventRecord] = []
+        self.forgotten: set[str] = set()
         self.over = False
         for name in KINDS:
             setattr(self, name, MemoryShelf(name, self))
+        self.outbox = MemoryOutbox(self)
         self.call_counts = MemoryCallCounts(self)
+        self._events = MemoryEvents(self)
+        self.events = self._events
+        self.scans = MemoryScans(self)
         self.journal = MemoryDiary(self)
 
     def check(self) -> None:
@@ -266,6 +306,13 @@ class MemoryTransaction:
                 else:
                     self.store.rows[name][key] = row
         self.store.lines.extend(self.lines)
+        self.store.events[:] = [
+            event for event in (*self.store.events, *self.told) if event.id not in self.forgotten
+        ]
+
+    async def end(self) -> None:
+        """What has to come last before the commit."""
+        await self._events.write()
 
 
 class MemoryQuickReads:
@@ -334,10 +381,12 @@ class MemoryStore:
     def __init__(self) -> None:
         self.rows: dict[str, _Rows] = {name: {} for name in KINDS}
         self.lines: list[t.JournalLine] = []
+        self.events: list[w.EventRecord] = []
         self.memory_quick = MemoryQuickReads(self)
         self.quick: ports.QuickReads = self.memory_quick
         self.down = False
         self._line_ids = itertools.count(1)
+        self._positions = itertools.count(1)
         self._turn = asyncio.Lock()
         self._inside: set[asyncio.Task[Any] | None] = set()
         self._locks: dict[str, asyncio.Lock] = {}
@@ -349,6 +398,9 @@ class MemoryStore:
 
     def next_line_id(self) -> int:
         return next(self._line_ids)
+
+    def next_position(self) -> int:
+        return next(self._positions)
 
     def transaction(self) -> AbstractAsyncContextManager[ports.Transaction]:
         return self._transaction()
@@ -362,6 +414,7 @@ class MemoryStore:
             try:
                 yield tx
                 self.check()
+                await tx.end()
                 tx.commit()
             finally:
                 tx.over = True

@@ -79,7 +79,8 @@ def _part(hint: Any) -> _Part:
             lambda stored: frozenset(kind(item) for item in stored),
         )
     if origin is tuple:
-        return _Part(lambda value: [_text(item) for item in _a(tuple, value)], tuple)
+        item_in = _part(inner[0]).store
+        return _Part(lambda value: [item_in(item) for item in _a(tuple, value)], tuple)
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return _FLAGS if inner[0] is Flag else _JSON
     if isinstance(hint, type) and issubclass(hint, Enum):

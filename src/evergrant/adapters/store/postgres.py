@@ -94,6 +94,7 @@ class PostgresStore:
                 tx = PostgresTransaction(connection)
                 try:
                     yield tx
+                    await tx.end()
                 finally:
                     tx.over = True
 

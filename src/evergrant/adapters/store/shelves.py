@@ -6,32 +6,37 @@ transaction itself (``postgres``).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Generic, TypeVar, cast
 
-from psycopg import errors as pg
 from sqlalchemy import (
     ColumnElement,
     Table,
     UniqueConstraint,
+    and_,
     delete,
+    exists,
     func,
     insert,
     or_,
     select,
     text,
+    tuple_,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from evergrant.adapters.store.events import PostgresEvents
 from evergrant.adapters.store.forms import Form
+from evergrant.adapters.store.refusals import understood
+from evergrant.adapters.store.scans import PostgresScans
 from evergrant.adapters.store.tables import JOURNAL, SHELVES
 from evergrant.ports import store as ports
 from evergrant.ports import things as t
+from evergrant.ports import watched as w
 
 __all__ = ["FORMS", "PostgresTransaction"]
 
@@ -54,6 +59,10 @@ THINGS: dict[str, type[Any]] = {
     "connection_keys": t.ConnectionKey,
     "plan_overrides": t.PlanOverride,
     "call_counts": t.CallCount,
+    "reminders": w.Reminder,
+    "notices": w.Notice,
+    "rotations": w.Rotation,
+    "reviews": w.Review,
     "safe": t.SealedSecret,
 }
 
@@ -125,10 +134,10 @@ class PostgresShelf(Generic[Thing]):
         # One round trip as a rule. Only when a key refused it, a second statement in a savepoint
         # asks which: the answer of the first does not say.
         quietly = upsert(self._table).values(row).on_conflict_do_nothing()
-        with _understood(self._name):
+        with understood(self._name):
             result = await self._tx.connection.execute(quietly.returning(self._table.c.id))
         if result.one_or_none() is None:
-            with _understood(self._name):
+            with understood(self._name):
                 async with self._tx.connection.begin_nested():
                     await self._tx.connection.execute(insert(self._table).values(row))
 
@@ -165,7 +174,7 @@ class PostgresShelf(Generic[Thing]):
 
     async def drop(self, id: str) -> bool:
         statement = delete(self._table).where(self._table.c.id == self._form.value("id", id))
-        with _understood(self._name):
+        with understood(self._name):
             result = await self._tx.connection.execute(statement.returning(self._table.c.id))
         return result.one_or_none() is not None
 
@@ -190,7 +199,7 @@ class PostgresShelf(Generic[Thing]):
     @asynccontextmanager
     async def _guarded(self, row: Iterable[str]) -> AsyncIterator[None]:
         """A savepoint where a unique key can refuse: its refusal must not end the transaction."""
-        with _understood(self._name):
+        with understood(self._name):
             if _KEYED[self._name].isdisjoint(row):
                 yield
             else:
@@ -198,23 +207,8 @@ class PostgresShelf(Generic[Thing]):
                     yield
 
 
-@contextmanager
-def _understood(shelf: str) -> Iterator[None]:
-    try:
-        yield
-    except IntegrityError as error:
-        raise _refusal(error, shelf) from None
-
-
-def _refusal(error: IntegrityError, shelf: str) -> Exception:
-    cause = error.orig
-    if isinstance(cause, pg.UniqueViolation):
-        return ports.AlreadyThere(cause.diag.constraint_name or "")
-    if isinstance(cause, pg.ForeignKeyViolation):
-        told = cause.diag.constraint_name
-        return LookupError(f"{shelf}: {told} names a row that is not there, or is still named.")
-    return error
-
+#: In the words of the index on the lines, which a parameter would not match.
+_WAITING_EVENT = text("outbox.state = 'waiting' AND outbox.kind = 'webhook'")
 
 #: JSON objects of numbers, added to each other name by name.
 _ADDED_ERRORS = text("""
@@ -275,6 +269,46 @@ class PostgresCallCounts(PostgresShelf[t.CallCount]):
         return result.rowcount
 
 
+class PostgresOutbox(PostgresShelf[t.OutboxItem]):
+    """``ports.Outbox``."""
+
+    def __init__(self, tx: PostgresTransaction) -> None:
+        super().__init__("outbox", tx)
+
+    async def is_held_up(self, item: t.OutboxItem) -> bool:
+        if not _stands_in_line(item):
+            return False
+        earlier = exists().where(self._line_of(item), self._place < self._place_of(item))
+        return bool((await self._tx.connection.execute(select(earlier))).scalar_one())
+
+    async def next_in_line(self, item: t.OutboxItem) -> t.OutboxItem | None:
+        if not _stands_in_line(item):
+            return None
+        behind = select(self._table).where(self._line_of(item), self._place > self._place_of(item))
+        statement = behind.order_by(self._table.c.position, self._table.c.id).limit(1)
+        row = (await self._tx.connection.execute(statement)).mappings().one_or_none()
+        return None if row is None else self._form.thing(cast("Mapping[str, Any]", row))
+
+    def _line_of(self, item: t.OutboxItem) -> ColumnElement[bool]:
+        return and_(
+            _WAITING_EVENT,
+            self._table.c.to == self._form.value("to", item.to),
+            self._table.c.account_id == self._form.value("account_id", item.account_id),
+        )
+
+    @property
+    def _place(self) -> Any:
+        return tuple_(self._table.c.position, self._table.c.id)
+
+    def _place_of(self, item: t.OutboxItem) -> Any:
+        stored = self._form.row(item)
+        return tuple_(stored["position"], stored["id"])
+
+
+def _stands_in_line(item: t.OutboxItem) -> bool:
+    return item.kind is t.OutboxKind.WEBHOOK and item.account_id is not None
+
+
 class PostgresDiary:
     """``ports.Diary`` over the journal's table."""
 
@@ -324,13 +358,19 @@ class PostgresTransaction:
     participations: ports.Shelf[t.Participation]
     invitations: ports.Shelf[t.Invitation]
     handshakes: ports.Shelf[t.Handshake]
-    outbox: ports.Shelf[t.OutboxItem]
+    outbox: ports.Outbox
     reports: ports.Shelf[t.SupportReport]
     operators: ports.Shelf[t.Operator]
     api_keys: ports.Shelf[t.ApiKey]
     connection_keys: ports.Shelf[t.ConnectionKey]
     plan_overrides: ports.Shelf[t.PlanOverride]
     call_counts: ports.CallCounts
+    reminders: ports.Shelf[w.Reminder]
+    notices: ports.Shelf[w.Notice]
+    rotations: ports.Shelf[w.Rotation]
+    reviews: ports.Shelf[w.Review]
+    events: ports.Events
+    scans: ports.Scans
     safe: ports.Shelf[t.SealedSecret]
     journal: ports.Diary
 
@@ -339,7 +379,11 @@ class PostgresTransaction:
         self.over = False
         for name in SHELVES:
             setattr(self, name, PostgresShelf(name, self))
+        self.outbox = PostgresOutbox(self)
         self.call_counts = PostgresCallCounts(self)
+        self._events = PostgresEvents(self)
+        self.events = self._events
+        self.scans = PostgresScans(self)
         self.journal = PostgresDiary(self)
 
     @property
@@ -347,3 +391,7 @@ class PostgresTransaction:
         if self.over:
             raise RuntimeError("This transaction is over.")
         return self._connection
+
+    async def end(self) -> None:
+        """What has to come last before the commit."""
+        await self._events.write()

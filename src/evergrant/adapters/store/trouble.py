@@ -1,7 +1,7 @@
 """What the database's own errors mean to the rooms.
 
 Answers for: telling an unreachable database from a wrong schema. Does not answer for: keys that
-refuse a row (``shelves``): those are expected.
+refuse a row (``refusals``): those are expected.
 """
 
 from __future__ import annotations

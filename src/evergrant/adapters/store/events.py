@@ -1,0 +1,136 @@
+"""Events, in the order in which their transactions commit.
+
+Answers for: ``ports.Events`` inside one transaction. Does not answer for: what is worth an event
+(the rooms), or for bringing it anywhere (the post room).
+
+A sequence alone gives numbers in the order of the asking: a transaction that asked first and
+commits last would slip an event in behind a reader who has gone on. So the transactions that have
+events to write stand in line for one lock, take it as the very last thing before the commit, and
+PostgreSQL frees it when the commit is visible. Whoever holds it needs nothing of anybody else any
+more, which is why nobody can wait in a circle for it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlalchemy import ColumnElement, delete, exists, func, insert, select, text
+
+from evergrant.adapters.store.forms import Form
+from evergrant.adapters.store.locks import lock_number
+from evergrant.adapters.store.refusals import understood
+from evergrant.adapters.store.tables import EVENTS, SHELVES
+from evergrant.ports.things import OutboxItem
+from evergrant.ports.watched import EventRecord
+
+if TYPE_CHECKING:
+    from evergrant.adapters.store.shelves import PostgresTransaction
+
+__all__ = ["PostgresEvents"]
+
+_EVENT = Form(EventRecord, "events")
+_DELIVERY = Form(OutboxItem, "outbox")
+_OUTBOX = SHELVES["outbox"]
+_ACCOUNTS = SHELVES["accounts"]
+#: No name of a lock of the rooms begins like this.
+_LINE = lock_number("store: the line of those who write events")
+#: Rows of one statement: PostgreSQL takes 65535 values in one.
+_AT_ONCE = 1000
+
+_Row = dict[str, Any]
+
+
+class PostgresEvents:
+    """``ports.Events``. Whoever ends the transaction calls ``write`` just before."""
+
+    def __init__(self, tx: PostgresTransaction) -> None:
+        self._tx = tx
+        self._kept: list[tuple[_Row, _Row | None]] = []
+
+    async def append(self, event: EventRecord, delivery: OutboxItem | None) -> None:
+        assert self._tx.connection is not None, "raises when the transaction is over"
+        row = _EVENT.row(event)
+        del row["position"]
+        self._kept.append((row, None if delivery is None else _DELIVERY.row(delivery)))
+
+    async def write(self) -> None:
+        """Raises AlreadyThere for an id that is taken, LookupError for a webhook about an account
+        that is not there."""
+        if not self._kept:
+            return
+        kept, self._kept = self._kept, []
+        await self._hold_accounts(delivery for _, delivery in kept)
+        await self._tx.connection.execute(select(func.pg_advisory_xact_lock(_LINE)))
+        positions: dict[str, int] = {}
+        for rows in _portions(event for event, _ in kept):
+            written = insert(EVENTS).values(rows).returning(EVENTS.c.id, EVENTS.c.position)
+            with understood("events"):
+                found = await self._tx.connection.execute(written)
+            positions.update((row.id, row.position) for row in found)
+        deliveries = (
+            {**delivery, "event_id": event["id"], "position": positions[event["id"]]}
+            for event, delivery in kept
+            if delivery is not None
+        )
+        for rows in _portions(deliveries):
+            with understood("outbox"):
+                await self._tx.connection.execute(insert(_OUTBOX).values(rows))
+
+    async def get(self, id: str) -> EventRecord | None:
+        found = await self._read(EVENTS.c.id == _EVENT.value("id", id), limit=1)
+        return found[0] if found else None
+
+    async def read(
+        self,
+        *,
+        after: int = 0,
+        limit: int = 100,
+        client_instance_id: str | None = None,
+        account_ids: Collection[str] | None = None,
+        topic: str | None = None,
+    ) -> list[EventRecord]:
+        conditions = [EVENTS.c.position > after]
+        for name, wanted in (("client_instance_id", client_instance_id), ("topic", topic)):
+            if wanted is not None:
+                conditions.append(EVENTS.c[name] == _EVENT.value(name, wanted))
+        if account_ids is not None:
+            wanted_ids = [_EVENT.value("account_id", one) for one in account_ids]
+            conditions.append(EVENTS.c.account_id.in_(wanted_ids))
+        return await self._read(*conditions, limit=limit)
+
+    async def purge(self, before: datetime, limit: int) -> int:
+        waiting = exists().where(_OUTBOX.c.event_id == EVENTS.c.id, _STILL_WAITING)
+        old = (
+            select(EVENTS.c.id)
+            .where(EVENTS.c.at < _EVENT.value("at", before), ~waiting)
+            .order_by(EVENTS.c.at, EVENTS.c.position)
+            .limit(limit)
+            .with_for_update(skip_locked=True, of=EVENTS)
+        )
+        result = await self._tx.connection.execute(delete(EVENTS).where(EVENTS.c.id.in_(old)))
+        return result.rowcount
+
+    async def _hold_accounts(self, deliveries: Iterable[_Row | None]) -> None:
+        """What the webhooks' references will ask for, asked for before the lock: somebody who
+        renames an account holds its row, and may be the next in line."""
+        named = {row["account_id"] for row in deliveries if row and row["account_id"] is not None}
+        if named:
+            known = select(_ACCOUNTS.c.id).where(_ACCOUNTS.c.id.in_(named)).order_by(_ACCOUNTS.c.id)
+            await self._tx.connection.execute(known.with_for_update(read=True, key_share=True))
+
+    async def _read(self, *conditions: ColumnElement[bool], limit: int) -> list[EventRecord]:
+        statement = select(EVENTS).where(*conditions).order_by(EVENTS.c.position).limit(limit)
+        rows = (await self._tx.connection.execute(statement)).mappings()
+        return [_EVENT.thing(cast("Mapping[str, Any]", row)) for row in rows]
+
+
+_STILL_WAITING: ColumnElement[bool] = text("outbox.state = 'waiting'")  # type: ignore[assignment]
+
+
+def _portions(rows: Iterable[_Row]) -> Iterable[list[_Row]]:
+    left = iter(rows)
+    while portion := list(itertools.islice(left, _AT_ONCE)):
+        yield portion
