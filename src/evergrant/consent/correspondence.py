@@ -7,14 +7,17 @@ pointless. Does not answer for: words, or for who gets a letter.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
+from evergrant.consent.digest import Digest
 from evergrant.consent.ground import Ground, case_of, host_of, one_line
 from evergrant.consent.invitations import Invitations
+from evergrant.consent.renewals import Renewals
 from evergrant.consent.values import LetterFacts
 from evergrant.ports.store import Transaction
-from evergrant.ports.things import InvitationState, OutboxItem, SupportReport
+from evergrant.ports.things import Authorization, InvitationState, OutboxItem, SupportReport
+from evergrant.rules.lifecycle import State
 
 __all__ = ["Correspondence"]
 
@@ -25,12 +28,17 @@ class Correspondence:
     def __init__(self, ground: Ground, invitations: Invitations) -> None:
         self._ground = ground
         self._invitations = invitations
+        self._digest = Digest(ground, Renewals(ground, invitations))
 
     async def letter_facts(self, item: OutboxItem) -> LetterFacts | None:
         now = self._ground.clock.now()
+        if item.topic == "operators_digest":
+            return await self._digest.letter_facts(item, now)
         async with self._ground.store.transaction() as tx:
             if item.topic == "support_report":
                 return await self._of_report(tx, item)
+            if item.topic == "secret_incident":
+                return await self._of_incident(tx, item)
             return await self._of_invitation(tx, item, now)
 
     async def _of_report(self, tx: Transaction, item: OutboxItem) -> LetterFacts | None:
@@ -48,6 +56,25 @@ class Correspondence:
             }
         )
 
+    async def _of_incident(self, tx: Transaction, item: OutboxItem) -> LetterFacts | None:
+        """Of the application as it is now: an incident that is over is no letter any more."""
+        application = await tx.applications.get(item.subject)
+        credentials = await tx.credentials.get(item.subject)
+        if application is None or credentials is None or not credentials.trouble:
+            return None
+        return LetterFacts(
+            facts={
+                "application_id": application.id,
+                "application_name": application.name,
+                "amazon_said": credentials.trouble,
+                "since_at": credentials.trouble_since or item.created_at,
+                "secret_ends_at": credentials.secret_expires_at,
+                "accounts": await tx.authorizations.count(
+                    application_id=application.id, state=State.ACTIVE
+                ),
+            }
+        )
+
     async def _of_invitation(
         self, tx: Transaction, item: OutboxItem, now: datetime
     ) -> LetterFacts | None:
@@ -59,6 +86,12 @@ class Correspondence:
         ):
             return None
         case = await case_of(tx, invitation.account_id)
+        told = _instants(item.facts)
+        if item.topic == "authorization_ending":
+            ending = _ending(case.authorization, told["ends_at"], now)
+            if ending is None:
+                return None
+            told |= ending
         facts = {
             "house_name": self._ground.house.name,
             "support_email": self._ground.house.support_email,
@@ -68,9 +101,22 @@ class Correspondence:
             "central_host": host_of(self._ground.consent_origin(case.account)),
             "client_email": invitation.email,
             "expires_at": invitation.expires_at,
-            **_instants(item.facts),
+            **told,
         }
         return LetterFacts(facts=facts, link=await self._invitations.link_of(tx, invitation))
+
+
+def _ending(
+    authorization: Authorization, ends_at: datetime, now: datetime
+) -> dict[str, Any] | None:
+    """How far off the end is when the letter goes, which may be days after it was written; None
+    when that end is none any more: renewed, revoked, closed, or the term was set anew."""
+    if authorization.state not in (State.ACTIVE, State.LAPSED):
+        return None
+    if authorization.term_ends_at != ends_at:
+        return None
+    days_left = (ends_at.astimezone(UTC).date() - now.astimezone(UTC).date()).days
+    return {"days_left": max(days_left, 0), "over": now >= ends_at}
 
 
 def _instants(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from evergrant.letters.plain import plain
 from evergrant.letters.tongues import tongue
+from evergrant.rules.secrecy import Secret
 
 __all__ = ["TOPICS", "Rendered", "render"]
 
@@ -25,6 +26,9 @@ TOPICS: tuple[str, ...] = (
     "support_report",
     "authorization_interrupted",
     "letter_undeliverable",
+    "authorization_ending",
+    "operators_digest",
+    "secret_incident",
 )
 SUBJECT_LIMIT = 150
 
@@ -66,6 +70,8 @@ def _press(language: str) -> Environment:
     press.filters["plain"] = plain
     press.filters["day"] = spoken.day
     press.filters["moment"] = spoken.moment
+    # A letter is a socket: here a link that stands in a table stops being a secret.
+    press.filters["reveal"] = Secret.reveal
     press.globals["language"] = spoken.language
     press.policies["ext.i18n.trimmed"] = True
     return press
