@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from evergrant.desk import Desk
 from evergrant.entrances import problems
 from evergrant.entrances.programs import HEADERS, api_key_in, caller_of, fits_as_request_id
+from evergrant.entrances.renewal_links import RenewalLinks
 from evergrant.errors import EvergrantError, Flaw, InvalidInput
 from evergrant.rules.rights import Caller
 from evergrant.rules.secrecy import scrub
@@ -64,6 +65,7 @@ class AccessTokenDoor:
         self._desk = desk
         self._at_hand = desk.tokens.at_hand
         self._mint = desk.tokens.mint
+        self._links = RenewalLinks(desk)
         self._now = desk.clock.now
         self._request_ids = itertools.count()
         self._prefix = secrets.token_hex(6).encode()
@@ -104,7 +106,8 @@ class AccessTokenDoor:
             account_id = path[_ID]
             token = at_hand = self._at_hand(account_id, by=caller, min_ttl_s=min_ttl_s)
             if token is None:
-                token = await self._mint(account_id, by=caller, min_ttl_s=min_ttl_s)
+                minted = self._mint(account_id, by=caller, min_ttl_s=min_ttl_s)
+                token = await self._links.carried(minted, account_id)
         except EvergrantError as error:
             problem = problems.of_error(error, in_query=True)
             await problems.answer(problem, request_id.decode("latin-1"), send)

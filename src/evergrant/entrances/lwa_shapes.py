@@ -54,15 +54,23 @@ UNKNOWN_GRANT: Final = (
 
 
 class Refusal(Exception):
-    """An answer in LWA's shape that holds no access token."""
+    """An answer in LWA's shape that holds no access token. ``renewal_link`` is told behind the
+    description: SDKs show that to people."""
 
     def __init__(
-        self, status: int, error: str, description: str, headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        error: str,
+        description: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        renewal_link: Secret | None = None,
     ) -> None:
         self.status = status
         self.error = error
         self.description = description
         self.headers = dict(headers or {})
+        self.renewal_link = renewal_link
         super().__init__(error)
 
 
@@ -185,9 +193,11 @@ def refusal_of(error: EvergrantError) -> Refusal:
         case errors.NotFound():
             return Refusal(400, "invalid_grant", f"{REFUSED_GRANT} {error.message}")
         case errors.GrantRefused():
-            return Refusal(400, "invalid_grant", error.reason or REFUSED_GRANT)
+            said = error.reason or REFUSED_GRANT
+            return Refusal(400, "invalid_grant", said, renewal_link=error.renewal_link)
         case errors.PartnerError():
-            return Refusal(400, "invalid_grant", f"{REFUSED_GRANT} {error.message}")
+            said = f"{REFUSED_GRANT} {error.message}"
+            return Refusal(400, "invalid_grant", said, renewal_link=error.renewal_link)
         case errors.ApplicationRefused():
             status = 401 if error.error == "invalid_client" else 400
             return Refusal(status, error.error, error.message)
@@ -271,8 +281,11 @@ async def client_of(desk: Desk, asked: Asked) -> Caller:
 
 
 async def answer_refusal(send: Send, refusal: Refusal) -> None:
+    description = scrub(refusal.description)
+    if refusal.renewal_link is not None:
+        description += f" The selling partner renews here: {refusal.renewal_link.reveal()}"
     told = {
-        "error_description": scrub(refusal.description),
+        "error_description": description,
         "error": refusal.error,
         "request_id": secrets.token_hex(12),
     }

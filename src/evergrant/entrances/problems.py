@@ -161,6 +161,8 @@ class Problem:
     flaws: Sequence[Flaw] = ()
     facts: Mapping[str, object] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    #: With it the selling partner mends it; shown as ``renewal_url``.
+    renewal_link: Secret | None = None
     in_query: bool = False  # flaws name query parameters, not members of the body
 
     def document(self, request_id: str) -> dict[str, Any]:
@@ -176,6 +178,8 @@ class Problem:
         }
         if self.hint:
             document["hint"] = scrub(self.hint)
+        if self.renewal_link is not None:
+            document["renewal_url"] = self.renewal_link.reveal()
         if self.flaws:
             document["flaws"] = [self._flaw(flaw) for flaw in self.flaws]
         if facts := {name: _plain(value) for name, value in self.facts.items() if value}:
@@ -251,6 +255,7 @@ def of_error(error: EvergrantError, *, in_query: bool = False) -> Problem:
         flaws=error.flaws if isinstance(error, errors.InvalidInput) else (),
         facts=error.facts,
         headers=headers,
+        renewal_link=error.renewal_link if isinstance(error, errors.PartnerError) else None,
         in_query=in_query,
     )
 

@@ -17,6 +17,8 @@ What LWA may say, and what follows:
   LAPSED when its term is over), journal and event go out, the caller is told Amazon's words. From
   then on nobody asks LWA: the standing alone refuses.
 - the application is refused: one incident of the application; no account is marked.
+- a renewal is refused that never passed a call: the grant before it is tried, and is in force again
+  when LWA takes it.
 - weather (5xx, 429, time-outs, unreadable answers): a few tries, then a pause. An access token that
   still lives is served all the while.
 
@@ -54,6 +56,7 @@ from evergrant.rules.marketplaces import STANDARD, Marketplaces
 from evergrant.rules.rights import Caller, Right
 from evergrant.rules.secrecy import Secret
 from evergrant.tokens.asking import Asking
+from evergrant.tokens.denials import Denials
 from evergrant.tokens.flights import Flights, Pauses
 from evergrant.tokens.grantless import Grantless
 from evergrant.tokens.memory import Memory
@@ -61,6 +64,7 @@ from evergrant.tokens.passes import LONGEST_LIFE_S, Passes
 from evergrant.tokens.refresh import Refresh, refuse_unless_serving
 from evergrant.tokens.restricted import Restricted, resource
 from evergrant.tokens.values import AccessToken, GrantlessToken, Pass, RestrictedDataToken
+from evergrant.tokens.wishes import LONGEST_MIN_TTL_S, check_min_ttl, right_of
 
 __all__ = [
     "LONGEST_MIN_TTL_S",
@@ -74,7 +78,6 @@ __all__ = [
 
 #: What a caller gets who does not say how long it needs the token.
 MIN_TTL_S = 60
-LONGEST_MIN_TTL_S = terms.LONGEST_MIN_TTL_S
 
 #: A flight may end with a token that lives too short for one of those who joined it.
 _FLIGHTS_PER_CALL = 3
@@ -109,6 +112,7 @@ class Tokens:
         self._remember_s = remember_s
         self._monotonic = monotonic
         self._memory = Memory(most_accounts)
+        self._denials = Denials(store, clock, monotonic)
         self._pauses = Pauses(monotonic)
         self._ahead_pauses = Pauses(monotonic)
         self._flights: Flights[AccessToken] = Flights(at_once)
@@ -148,7 +152,7 @@ class Tokens:
             seat is None
             or self._monotonic() >= seat.until_s
             or not serves_tokens(seat.standing.state)
-            or not by.may(_right(for_call))
+            or not by.may(right_of(for_call))
             or not by.reaches_account(account_id, seat.standing.client_instance_id)
         ):
             return None
@@ -173,14 +177,16 @@ class Tokens:
         for the gate, which gives it to nobody, the right that the call needs (``for_call``:
         AMAZON_READ or AMAZON_WRITE).
 
-        ``instead_of`` is a token that Amazon no longer takes: it is not given again.
+        ``instead_of`` is a token that Amazon no longer takes: it is not given again. LWA is asked
+        for another one, and says so if the grant is dead; when Amazon does not take that one
+        either, it is asked again after a while, and CallDenied is raised until then.
 
         Raises InvalidInput (``min_ttl_s`` out of range), NotAllowed, NotFound, NotYetAuthorized,
         AccountClosed, GrantLapsed, GrantRefused, ApplicationRefused, ApplicationIncomplete,
         AmazonUnavailable, Throttled, UnreadableAnswer, SealBroken, StoreUnavailable.
         """
-        _check_min_ttl(min_ttl_s)
-        if not by.may(_right(for_call)):
+        check_min_ttl(min_ttl_s)
+        if not by.may(right_of(for_call)):
             raise NotAllowed(
                 "This key or operator may not have access tokens."
                 if for_call is None
@@ -219,14 +225,14 @@ class Tokens:
         Raises InvalidInput, NotAllowed, NotFound, ApplicationIncomplete, ApplicationRefused,
         AmazonUnavailable, Throttled, UnreadableAnswer, StoreUnavailable.
         """
-        _check_min_ttl(min_ttl_s)
+        check_min_ttl(min_ttl_s)
         if scope not in GRANTLESS_SCOPES:
             known = ", ".join(sorted(GRANTLESS_SCOPES))
             raise InvalidInput(
                 flaws=[Flaw("is not a scope of grantless operations.", "scope", "unknown", known)]
             )
         if (
-            not by.may(_right(for_call))
+            not by.may(right_of(for_call))
             or not by.reaches(None)
             or (scope == ROTATION_SCOPE and not by.may(Right.MANAGE))
         ):
@@ -293,7 +299,7 @@ class Tokens:
         ``permit`` raises, CallDenied with Amazon's words (a role is missing), and all that `mint`
         raises.
         """
-        _check_min_ttl(min_ttl_s)
+        check_min_ttl(min_ttl_s)
         wanted = resource(method, path, data_elements)
         if not (by.may(wanted.right) and by.may(Right.PERSONAL_DATA)):
             raise NotAllowed("This key or operator may not see personal data of buyers.")
@@ -388,9 +394,13 @@ class Tokens:
             if terms.refresh_ahead(now, token.expires_at, min_ttl_s):
                 self._refresh_ahead(standing, min_ttl_s)
             return token
+        if instead_of is not None:
+            await self._denials.refuse_if_repeated(standing, instead_of)
         for _ in range(_FLIGHTS_PER_CALL):
             token = await self._fly(standing, min_ttl_s, instead_of)
             if _good(token, self._clock.now(), min_ttl_s, instead_of):
+                if instead_of is not None:
+                    self._denials.replaced(standing.account_id, token.value)
                 return token
         raise AmazonUnavailable(
             f"Amazon gives no access token that lives for {min_ttl_s} more seconds.",
@@ -466,30 +476,3 @@ _NEEDED_S = terms.ACCESS_TOKEN_MARGIN.total_seconds()
 
 def _good(token: AccessToken, now: datetime, min_ttl_s: int, instead_of: Secret | None) -> bool:
     return terms.usable(now, token.expires_at, min_ttl_s) and token.value != instead_of
-
-
-#: The rights with which the gate may ask in the name of a program.
-_OF_CALLS = frozenset({Right.AMAZON_READ, Right.AMAZON_WRITE})
-
-
-def _right(for_call: Right | None) -> Right:
-    if for_call is None:
-        return Right.ACCESS_TOKENS
-    if for_call not in _OF_CALLS:
-        raise ValueError(f"{for_call} is no right to call Amazon")
-    return for_call
-
-
-def _check_min_ttl(min_ttl_s: int) -> None:
-    if not 0 <= min_ttl_s <= LONGEST_MIN_TTL_S:
-        raise InvalidInput(
-            flaws=[
-                Flaw(
-                    f"has to be from 0 to {LONGEST_MIN_TTL_S} seconds.",
-                    field="min_ttl",
-                    code="out_of_range",
-                    hint="Amazon's access tokens live for 3600 seconds, and the last "
-                    f"{int(_NEEDED_S)} are never handed out.",
-                )
-            ]
-        )

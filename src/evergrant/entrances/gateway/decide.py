@@ -41,7 +41,9 @@ from evergrant.entrances.gateway.nginx import (
 from evergrant.entrances.gateway.outcomes import Outcomes
 from evergrant.entrances.problems import Problem
 from evergrant.entrances.programs import api_key_in, caller_of, fits_as_request_id
+from evergrant.entrances.renewal_links import RenewalLinks
 from evergrant.errors import (
+    CallDenied,
     EvergrantError,
     InvalidInput,
     NotAllowed,
@@ -126,6 +128,7 @@ class DecideDoor:
         self._calls = desk.calls
         self._monotonic = monotonic
         self._planes: dict[bytes, float] = {}
+        self._links = RenewalLinks(desk)
         self._programs = asking.Programs(desk)
         self._targets: dict[tuple[Region, str], tuple[str, bytes]] = {}
         self._date: tuple[float, bytes] = (-math.inf, b"")
@@ -213,7 +216,8 @@ class DecideDoor:
         if leave is None:
             until_s += self._patience_s(program)
             async with asyncio.timeout_at(until_s):
-                leave = await _unless_gone(self._calls.admit(asked, by=by), receive)
+                admitted = self._links.carried(self._calls.admit(asked, by=by), program.account_id)
+                leave = await _unless_gone(admitted, receive)
                 await self._look_again(leave, who)
         if self._doubts.about(leave):
             async with asyncio.timeout_at(until_s):
@@ -236,10 +240,12 @@ class DecideDoor:
             raise
 
     async def _with_fresh_access_token(self, leave: Leave) -> Leave:
+        minting = self._desk.tokens.mint(leave.account_id, by=SYSTEM, instead_of=leave.access_token)
         try:
-            minted = await self._desk.tokens.mint(
-                leave.account_id, by=SYSTEM, instead_of=leave.access_token
-            )
+            minted = await self._links.carried(minting, leave.account_id)
+        except CallDenied:
+            # Another one was refused as well, a short while ago: Amazon's own answer says most.
+            return leave
         except BaseException:
             self._calls.tell(leave, _NOT_SENT)
             raise

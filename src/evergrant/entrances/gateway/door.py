@@ -30,6 +30,7 @@ from evergrant.entrances.gateway import asking, headers, refusals
 from evergrant.entrances.gateway.exchange import IDLE_S, Exchange, Gone
 from evergrant.entrances.gateway.passes import PATH as TOKEN_PATH
 from evergrant.entrances.gateway.passes import Passes
+from evergrant.entrances.renewal_links import RenewalLinks
 from evergrant.errors import AmazonUnavailable, EvergrantError, InvalidInput, TooLarge
 from evergrant.logs import logger
 from evergrant.ports.upstream import UpstreamAnswer, UpstreamRequest
@@ -85,7 +86,8 @@ class GatewayDoor:
         self._desk = desk
         self._calls = desk.calls
         self._upstream = desk.upstream
-        self._passes = Passes(desk)
+        self._links = RenewalLinks(desk)
+        self._passes = Passes(desk, self._links)
         self._monotonic = monotonic
         self._programs = asking.Programs(desk)
         self._names: dict[str, bytes] = {}
@@ -152,7 +154,8 @@ class GatewayDoor:
             await exchange.keep()
         leave = self._calls.admit_at_hand(asked, by=program.caller)
         if leave is None:
-            leave = await self._calls.admit(asked, by=program.caller)
+            admitted = self._calls.admit(asked, by=program.caller)
+            leave = await self._links.carried(admitted, program.account_id)
             await self._look_again(leave, read.who)
         if not read.date:
             read.travel.append((b"x-amz-date", self._dated()))

@@ -24,6 +24,7 @@ from evergrant.entrances.lwa_shapes import (
     serve,
     unsupported,
 )
+from evergrant.entrances.renewal_links import RenewalLinks
 from evergrant.errors import Flaw, InvalidInput, NotAllowed, NotFound
 from evergrant.rules import ids, operations
 from evergrant.rules.applications import GRANTLESS_SCOPES, ROTATION_SCOPE
@@ -47,7 +48,8 @@ _MOST_ELEMENTS: Final = 20
 class Passes:
     """Gives them out."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, links: RenewalLinks) -> None:
+        self._links = links
         self._desk = desk
         self._people = desk.people
         self._tokens = desk.tokens
@@ -83,7 +85,7 @@ class Passes:
         if connection is None:
             raise Refusal(400, "invalid_grant", UNKNOWN_GRANT)
         try:
-            await self._calls.refuse_unless_served(connection.account_id, by=caller)
+            await self._refuse_unless_served(connection.account_id, caller)
         except NotFound:
             # Somebody else's is none that we know.
             raise Refusal(400, "invalid_grant", UNKNOWN_GRANT) from None
@@ -157,6 +159,9 @@ class Passes:
             "region of that account.",
         )
 
+    async def _refuse_unless_served(self, account_id: str, by: Caller) -> None:
+        await self._links.carried(self._calls.refuse_unless_served(account_id, by=by), account_id)
+
     # --- in place of createRestrictedDataToken ---
 
     async def restricted(self, program: Program, body: bytes) -> bytes:
@@ -172,7 +177,7 @@ class Passes:
                 facts={"right": Right.PERSONAL_DATA.value},
             )
         resources = _resources(body)
-        await self._calls.refuse_unless_served(program.account_id, by=program.caller)
+        await self._refuse_unless_served(program.account_id, program.caller)
         handed, _ = await self._tokens.hand_pass(
             program.account_id,
             api_key_id=program.caller.id,

@@ -79,8 +79,11 @@ def _without_answer(problem: Problem, error: errors.AmazonUnavailable) -> Proble
 
 
 def _details(problem: Problem, document: Mapping[str, Any]) -> Sequence[str]:
+    """SDKs show them to people, so what the selling partner has to open stands there as well."""
     over = _EXPIRED if problem.facts.get("pass") == OVER else ""
-    return over, f"evergrant: {problem.code}.", document.get("hint", "")
+    renewal_url = document.get("renewal_url")
+    renew = f"Renew: {renewal_url}" if renewal_url else ""
+    return over, f"evergrant: {problem.code}.", document.get("hint", ""), renew
 
 
 async def answer(problem: Problem, request_id: str, send: Send, *, head: bool = False) -> None:

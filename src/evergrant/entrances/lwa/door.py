@@ -20,6 +20,7 @@ from evergrant.entrances.lwa_shapes import (
     serve,
     unsupported,
 )
+from evergrant.entrances.renewal_links import RenewalLinks
 from evergrant.errors import AmazonError
 from evergrant.rules import terms
 from evergrant.rules.rights import Caller, Right
@@ -42,6 +43,7 @@ class LwaDoor:
         self._desk = desk
         self._people = desk.people
         self._tokens = desk.tokens
+        self._links = RenewalLinks(desk)
         self._now = desk.clock.now
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,14 +77,18 @@ class LwaDoor:
         if account_id is None:
             raise Refusal(400, "invalid_grant", UNKNOWN_GRANT)
         try:
-            token = await self._tokens.mint(account_id, by=caller, min_ttl_s=SDK_CACHE_S)
+            token = await self._mint(account_id, caller, SDK_CACHE_S)
         except errors.NotFound:
             # Somebody else's is none that we know.
             raise Refusal(400, "invalid_grant", UNKNOWN_GRANT) from None
         except AmazonError:
             # A token that lives shorter than we like is better than none.
-            token = await self._tokens.mint(account_id, by=caller, min_ttl_s=MIN_TTL_S)
+            token = await self._mint(account_id, caller, MIN_TTL_S)
         return {**self._told(token), "refresh_token": asked.refresh_token.reveal()}
+
+    async def _mint(self, account_id: str, caller: Caller, min_ttl_s: int) -> AccessToken:
+        minted = self._tokens.mint(account_id, by=caller, min_ttl_s=min_ttl_s)
+        return await self._links.carried(minted, account_id)
 
     async def _grantless(self, asked: Asked, caller: Caller) -> dict[str, object]:
         if not asked.scope:
