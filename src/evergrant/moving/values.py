@@ -41,7 +41,7 @@ class Row:
     line: int  # of the file, from 1; in JSON, where lines mean nothing, equal to ``number``
     number: int  # of the row in its table, from 1
     cells: Mapping[str, Cell] = field(repr=False)
-    faults: tuple[str, ...] = ()  # why it cannot be used as it stands
+    faults: Mapping[str, str] = field(default_factory=dict)  # by column; "": of the row as a whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
