@@ -1,10 +1,12 @@
 """THE CLOCK TOWER. Looks once a minute for what time alone brings about.
 
 Answers for: handshakes that a dead process left behind and first looks that are still owed (the
-reception decides what becomes of them), terms that are over, sealed things whose content has
-expired, records that are kept no longer. Does not answer for: reminders or probes, or for calling
-Amazon: the reception does, with access tokens that the tower brings from the mint, because these
-two rooms never meet.
+reception decides what becomes of them), reminders and terms that are over (each with a file of its
+own beside this one), rotations of client secrets (the locksmith's), sealed things whose content has
+expired, records that are kept no longer; for the operators' daily letter, which comes last because
+it tells of all the others; and for the day of a grant that somebody has to tell. Does not answer
+for: calling Amazon: the reception does, with access tokens that the tower brings from the mint,
+because these two rooms never meet.
 
 Every step is safe to run twice and at once in several processes: each change is conditional on
 what was seen, and a round that was cut short is continued by the next one.
@@ -13,45 +15,49 @@ what was seen, and a round that was cut short is continued by the next one.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
 
-from evergrant import journal, vault
+from evergrant import vault
 from evergrant.consent import Consent
-from evergrant.outbox import put_event
+from evergrant.logs import logger
 from evergrant.ports import Bell, Clock
-from evergrant.ports.store import Store, Transaction, not_after
-from evergrant.ports.things import Authorization, OutboxItem
+from evergrant.ports.store import Store
+from evergrant.ports.things import Authorization
 from evergrant.rotation import Rotations
-from evergrant.rules import lifecycle
-from evergrant.rules.lifecycle import Event, State
-from evergrant.rules.rights import SYSTEM
+from evergrant.rules.reminders import Outlook
+from evergrant.rules.rights import SYSTEM, Caller
 from evergrant.rules.secrecy import Secret
 from evergrant.settings import House, Watching
 from evergrant.tokens import Tokens
+from evergrant.watch.daily_letter import DailyLetter
+from evergrant.watch.dates import Dates
+from evergrant.watch.lapses import Lapses
+from evergrant.watch.reminders import Reminders
 from evergrant.watch.retention import purge
+from evergrant.watch.rounds import ROUND
 
 __all__ = ["Swept", "Watch"]
 
-#: Rows per round and kind. What is more waits a minute.
-ROUND = 500
+log = logger(__name__)
+
 #: How long an expired sealed thing stays, so that a clock that is set back meets it again.
 KEPT_AFTER_EXPIRY = timedelta(hours=1)
 #: Records are purged that often at most, by each process.
 PURGE_EVERY = timedelta(hours=1)
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swept:
     """What one round found: counts."""
 
-    handshakes_lost: int
-    terms_ended: int
-    secrets_swept: int
+    handshakes_lost: int = 0
+    terms_ended: int = 0
+    secrets_swept: int = 0
     looks_made: int = 0
+    reminders_told: int = 0
+    daily_letters: int = 0
     rows_purged: int = 0
 
 
@@ -73,35 +79,42 @@ class Watch:
     ) -> None:
         self._store = store
         self._clock = clock
-        self._vault = vault
         self._consent = consent
         self._tokens = tokens
         self._rotations = rotations
-        self._bell = bell
-        self._house = house
-        self._watching = watching
+        self._reminders = Reminders(store=store, consent=consent, bell=bell, watching=watching)
+        self._lapses = Lapses(store=store, vault=vault, bell=bell)
+        self._daily_letter = DailyLetter(store=store, bell=bell, house=house)
+        self._dates = Dates(store=store, clock=clock, watching=watching)
         self._purged_at: datetime | None = None
+
+    # --- each minute --------------------------------------------------------------------------
 
     async def sweep(self) -> Swept:
         """One round. What one step stumbles over does not keep the others from their work; it is
         raised afterwards. Raises StoreUnavailable."""
         now = self._clock.now()
-        steps = await asyncio.gather(
-            self._lose_handshakes(now),
-            self._end_terms(now),
-            self._empty_safe(now),
-            self._look(),
-            self._purge(now),
-            return_exceptions=True,
+        ends = await _at_once(
+            handshakes_lost=self._lose_handshakes(now),
+            terms_ended=self._lapses.round(now),
+            secrets_swept=self._empty_safe(now),
+            looks_made=self._look(),
+            reminders_told=self._reminders.round(now),
+            rows_purged=self._purge(now),
         )
-        lost, ended, swept, looked, purged = steps
-        return Swept(
-            handshakes_lost=_done(lost),
-            terms_ended=_done(ended),
-            secrets_swept=_done(swept),
-            looks_made=_done(looked),
-            rows_purged=_done(purged),
-        )
+        told = ends["reminders_told"]
+        if not isinstance(told, int) or told < ROUND:
+            # Where reminders come by full rounds, the letter that tells of them waits for the rest.
+            ends |= await _at_once(daily_letters=self._write_to_operators(now))
+        troubles = [end for end in ends.values() if isinstance(end, BaseException)]
+        for trouble in troubles[1:]:
+            log.error("a step of the watch broke", exc_info=trouble)
+        if troubles:
+            raise troubles[0]
+        return Swept(**{name: end for name, end in ends.items() if isinstance(end, int)})
+
+    async def _write_to_operators(self, now: datetime) -> int:
+        return 0 if await self._daily_letter.put(now) is None else 1
 
     async def _lose_handshakes(self, now: datetime) -> int:
         return len(await self._consent.lose_stale(now))
@@ -119,56 +132,6 @@ class Watch:
         self._purged_at = now
         return purged.rows
 
-    async def _end_terms(self, now: datetime) -> int:
-        async with self._store.transaction() as tx:
-            over = await tx.authorizations.all(
-                state=State.ACTIVE, before=not_after("term_ends_at", now), limit=ROUND
-            )
-        ended = 0
-        for authorization in over:
-            async with self._store.transaction() as tx:
-                lapsed = await self._lapse(tx, authorization, now)
-                told = None if lapsed is None else await _announce(tx, lapsed, now)
-            ended += lapsed is not None
-            if told is not None:
-                await self._bell.ring([told.id])
-        return ended
-
-    async def _lapse(
-        self, tx: Transaction, seen: Authorization, now: datetime
-    ) -> Authorization | None:
-        decision = lifecycle.advance(seen.state, Event.TERM_ENDED)
-        if not isinstance(decision, lifecycle.Moved):
-            return None
-        lapsed = await tx.authorizations.change(
-            seen.id,
-            # A renewal that came between moved the end of the term; then it is not over.
-            expecting={
-                "state": seen.state,
-                "term_ends_at": seen.term_ends_at,
-                "version": seen.version,
-            },
-            state=decision.to,
-            version=seen.version + 1,
-            changed_at=now,
-        )
-        if lapsed is None:
-            return None
-        await self._vault.drop(tx, vault.access_token(seen.id))
-        await journal.write(
-            tx,
-            now=now,
-            by=SYSTEM,
-            verb="authorization.lapsed",
-            subject=seen.id,
-            account_id=seen.account_id,
-            granted_at=seen.granted_at,
-            term_ends_at=seen.term_ends_at,
-            before=seen.state,
-            after=decision.to,
-        )
-        return lapsed
-
     async def _empty_safe(self, now: datetime) -> int:
         async with self._store.transaction() as tx:
             expired = await tx.safe.all(before=("expires_at", now - KEPT_AFTER_EXPIRY), limit=ROUND)
@@ -183,18 +146,26 @@ class Watch:
                 swept += held is not None and await tx.safe.drop(sealed.id)
         return swept
 
+    # --- when somebody asks -------------------------------------------------------------------
 
-def _done(step: T | BaseException) -> T:
-    if isinstance(step, BaseException):
-        raise step
-    return step
+    async def note_granted_at(
+        self, account_id: str, granted_at: datetime, *, by: Caller
+    ) -> Authorization:
+        """The day of a grant that was adopted without one, or that Amazon accepts again after its
+        term; its term follows from it. Telling the same day twice changes nothing. Needs WRITE.
+
+        Raises NotAllowed, NotFound, InvalidInput (in the future, or too long ago), AccountClosed,
+        Conflict (there is no grant in force, its day is known, or somebody else was faster).
+        Journal: ``authorization.dated``."""
+        return await self._dates.note(account_id, granted_at, by=by)
+
+    async def outlooks(self, authorizations: Sequence[Authorization]) -> Mapping[str, Outlook]:
+        """When somebody is reminded next of each of them, and what to say of it, by its id. Asks
+        for no right: whoever holds an authorization may know. Raises StoreUnavailable."""
+        return await self._dates.outlooks(authorizations)
 
 
-async def _announce(tx: Transaction, lapsed: Authorization, now: datetime) -> OutboxItem | None:
-    """The event for the client instance, where it wants to hear."""
-    account = await tx.accounts.get(lapsed.account_id)
-    if account is None:
-        return None
-    return await put_event(
-        tx, now=now, topic="authorization.lapsed", account=account, authorization=lapsed
-    )
+async def _at_once(**steps: Awaitable[int]) -> dict[str, int | BaseException]:
+    """How each step ended, by its name: what it counted, or what it stumbled over."""
+    ends = await asyncio.gather(*steps.values(), return_exceptions=True)
+    return dict(zip(steps, ends, strict=True))
