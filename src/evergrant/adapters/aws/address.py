@@ -52,6 +52,7 @@ def address_of(queue_url: str, aws_url: str | None) -> QueueAddress:
     is not one of AWS's and none is emulated."""
     parts = urlsplit(queue_url)
     host = (parts.hostname or "").lower()
+    _, colon, port = parts.netloc.rpartition(":")
     found = next((hit for shape in _SHAPES if (hit := shape.fullmatch(host))), None)
     if aws_url is not None:
         named = found or _EMULATED.fullmatch(host)
@@ -59,7 +60,7 @@ def address_of(queue_url: str, aws_url: str | None) -> QueueAddress:
         return QueueAddress(
             region=named["region"] if named else region, sqs_url=aws_url, sts_url=aws_url
         )
-    if parts.scheme != "https" or parts.port not in (None, 443):
+    if parts.scheme != "https" or (colon and port != "443"):
         raise QueueRefused(
             "The queue's URL does not begin with https:// and a name of AWS's.", hint=_HINT
         )
