@@ -29,6 +29,7 @@ from evergrant.rules.applications import ApplicationKind, ApplicationStatus
 from evergrant.rules.marketplaces import PartnerKind, Region
 from evergrant.rules.secrecy import Secret
 from evergrant.settings import House
+from evergrant.testing.bell import MemoryBell
 from evergrant.testing.clock import FakeClock
 from evergrant.testing.mail import MemoryMail
 from evergrant.testing.store import MemoryStore
@@ -108,6 +109,7 @@ class World:
     clock: FakeClock = field(default_factory=lambda: FakeClock(START))
     mail: MemoryMail = field(default_factory=MemoryMail)
     webhooks: MemoryWebhooks = field(default_factory=MemoryWebhooks)
+    bell: MemoryBell = field(default_factory=MemoryBell)
     reception: Reception = field(default_factory=Reception)
     register: Register = field(default_factory=Register)
     house: House = HOUSE
@@ -121,6 +123,7 @@ class World:
             "consent": self.reception,
             "mail": self.mail,
             "webhooks": self.webhooks,
+            "bell": self.bell,
             "house": self.house,
         }
         return Post(**(rooms | other))

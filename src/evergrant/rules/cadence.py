@@ -11,7 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-__all__ = ["LOOK", "LWA_WEATHER_S", "MAIL", "WEBHOOK", "GiveUp", "TryAgain", "next_try"]
+__all__ = [
+    "LOOK",
+    "LWA_WEATHER_S",
+    "MAIL",
+    "WEBHOOK",
+    "WEBHOOK_LIFE",
+    "GiveUp",
+    "TryAgain",
+    "next_try",
+    "next_until",
+]
 
 #: A greylisting relay accepts after minutes, a full mailbox or a relay under repair after hours; a
 #: link that arrives after three days is still alive (letters live 14).
@@ -27,18 +37,22 @@ MAIL: Sequence[timedelta] = (
     timedelta(hours=27),
 )
 
-#: A receiver restarts within seconds, is redeployed within minutes, is repaired within a weekend.
+#: A receiver restarts within seconds, is redeployed within minutes, is repaired within hours. From
+#: then on it is asked four times a day, the last pause again and again, until the event's time is
+#: over: who repairs it on Sunday evening has everything by Monday.
 WEBHOOK: Sequence[timedelta] = (
     timedelta(seconds=5),
     timedelta(seconds=30),
-    timedelta(minutes=5),
+    timedelta(minutes=2),
+    timedelta(minutes=10),
     timedelta(minutes=30),
+    timedelta(hours=1),
     timedelta(hours=2),
-    timedelta(hours=5),
-    timedelta(hours=10),
-    timedelta(hours=24),
-    timedelta(hours=30),
+    timedelta(hours=4),
+    timedelta(hours=6),
 )
+#: So long after it happened an event is tried, the last time at the very end.
+WEBHOOK_LIFE = timedelta(days=3)
 
 #: Amazon's weather passes in minutes, an incident in hours. After a week of daily tries it is no
 #: weather, and a person has to look.
@@ -77,3 +91,16 @@ def next_try(
     if attempts > len(ladder):
         return GiveUp(f"{attempts} tries failed")
     return TryAgain(now + ladder[attempts - 1])
+
+
+def next_until(
+    ladder: Sequence[timedelta], attempts: int, now: datetime, ends_at: datetime
+) -> TryAgain | GiveUp:
+    """What follows after ``attempts`` tries (at least one) have failed, where not their number but
+    an instant is the end: the ladder's last pause repeats, and the last try lies at ``ends_at``. A
+    try after ``ends_at`` is the last one."""
+    if attempts < 1:
+        raise ValueError("next_until is asked after a try")
+    if now >= ends_at:
+        return GiveUp(f"{attempts} tries failed")
+    return TryAgain(min(now + ladder[min(attempts, len(ladder)) - 1], ends_at))
