@@ -164,6 +164,7 @@ def furnished(
             consent=consent,
             mail=sockets.mail,
             webhooks=sockets.webhooks,
+            bell=bell,
             house=house,
         ),
     )
