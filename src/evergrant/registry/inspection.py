@@ -6,7 +6,7 @@ answer for: the shapes of Amazon's ids (``rules.ids``) or for writing anything.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
@@ -20,6 +20,7 @@ from evergrant.rules import ids
 from evergrant.rules.applications import ApplicationKind, ApplicationStatus
 from evergrant.rules.lifecycle import EVER_AUTHORIZED
 from evergrant.rules.marketplaces import PartnerKind
+from evergrant.rules.reminders import check_days
 from evergrant.rules.terms import secret_ends_at
 from evergrant.rules.urls import is_loopback
 
@@ -34,6 +35,20 @@ __all__ = [
     "check_secrets",
 ]
 
+
+def _reminder_days(flaws: Flaws, field: str, value: object) -> tuple[int, ...] | None:
+    if value is None:
+        return None
+    if isinstance(value, str) or not isinstance(value, Collection):
+        flaws.add(field, "must be a list of days, or null for the usual ones.", code="wrong_type")
+        return None
+    days = [one for one in value if isinstance(one, int) and not isinstance(one, bool)]
+    if len(days) < len(value):
+        flaws.add(field, "must hold whole numbers of days.", code="wrong_type")
+        return None
+    return flaws.check(field, check_days, days)
+
+
 APPLICATION: Mapping[str, Reader] = MappingProxyType(
     {
         "name": text(ids.check_name),
@@ -47,6 +62,7 @@ APPLICATION: Mapping[str, Reader] = MappingProxyType(
         "redirect_uri": url(),
         "beta_for_sellers": truth(optional=True),
         "beta_for_vendors": truth(optional=True),
+        "reminder_days": _reminder_days,
     }
 )
 INSTANCE: Mapping[str, Reader] = MappingProxyType(

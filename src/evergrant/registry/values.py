@@ -34,6 +34,8 @@ class NewApplication:
     redirect_uri: str = ""
     beta_for_sellers: bool | None = None
     beta_for_vendors: bool | None = None
+    # Days before the end of a grant's year; none of them: no reminders; None: those of the settings
+    reminder_days: Collection[int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,7 @@ from evergrant.people import DEFAULT_OVERLAP, LONGEST_OVERLAP, MOST_ACCOUNTS
 from evergrant.registry import Credentials, NewApplication, NewInstance
 from evergrant.rules.applications import ApplicationKind, ApplicationStatus
 from evergrant.rules.marketplaces import PartnerKind, Region, VendorKind
+from evergrant.rules.reminders import MOST_WINDOWS
 from evergrant.rules.rights import Right
 from evergrant.rules.secrecy import Secret
 
@@ -230,6 +231,12 @@ class ApplicationWish(Wish):
         None, description="Overrides `version=beta` in consent links; null: decided by the status"
     )
     beta_for_vendors: StrictBool | None = None
+    reminder_days: list[StrictInt] | None = Field(
+        None,
+        max_length=MOST_WINDOWS,
+        description="Days before the end of an authorization on which its client is reminded, each "
+        "from 0 to 180; empty: never; null: as EVERGRANT_REMINDER_DAYS says",
+    )
 
     def new(self) -> NewApplication:
         return NewApplication(**self.model_dump())
@@ -251,6 +258,7 @@ class ApplicationChange(Change):
     redirect_uri: Url = Field(default_factory=str)
     beta_for_sellers: StrictBool | None = None
     beta_for_vendors: StrictBool | None = None
+    reminder_days: list[StrictInt] | None = Field(None, max_length=MOST_WINDOWS)
 
 
 class CredentialsWish(Wish):

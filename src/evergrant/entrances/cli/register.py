@@ -52,6 +52,20 @@ def changes(found: Mapping[str, Any]) -> dict[str, Any]:
     return dict(found)
 
 
+def _days(text: str) -> list[int] | None:
+    """``30,14,2,0``; ``none``: no reminders; ``usual``: those of the settings."""
+    word = text.strip().lower()
+    if word in ("usual", "none"):
+        return None if word == "usual" else []
+    parts = [part.strip() for part in word.split(",")]
+    if not all(part.isascii() and part.isdigit() and len(part) < 5 for part in parts):
+        raise InvalidInput(
+            f"--reminder-days takes days, none or usual, not '{text}'.",
+            hint="Write 30,14,2,0: the last one goes out on the day itself.",
+        )
+    return [int(part) for part in parts]
+
+
 def _one_of(text: str, option: str) -> str:
     if text.lower() not in _WORDS:
         raise InvalidInput(f"--{option} is yes, no or auto, not '{text}'.")
@@ -89,6 +103,13 @@ def add_application(
     beta_for_vendors: Annotated[
         str, typer.Option(help="Send version=beta: yes, no, or auto.")
     ] = "auto",
+    reminder_days: Annotated[
+        str,
+        typer.Option(
+            help="Days before the end on which clients are reminded, such as 30,14,2,0; none; "
+            "usual: as the settings say."
+        ),
+    ] = "usual",
     json: Json = False,
 ) -> None:
     """Add an application.
@@ -100,6 +121,7 @@ def add_application(
         _WORDS[_one_of(beta_for_sellers, "beta-for-sellers")],
         _WORDS[_one_of(beta_for_vendors, "beta-for-vendors")],
     )
+    days = _days(reminder_days)
 
     async def work(desk: Desk, by: Caller) -> Application:
         from evergrant.registry import NewApplication
@@ -117,6 +139,7 @@ def add_application(
                 redirect_uri=redirect_uri,
                 beta_for_sellers=beta[0],
                 beta_for_vendors=beta[1],
+                reminder_days=days,
             ),
             by=by,
         )
@@ -193,6 +216,9 @@ def change_application(
     redirect_uri: Annotated[str | None, typer.Option(help="As registered at Amazon.")] = None,
     beta_for_sellers: Annotated[str | None, typer.Option(help="yes, no or auto.")] = None,
     beta_for_vendors: Annotated[str | None, typer.Option(help="yes, no or auto.")] = None,
+    reminder_days: Annotated[
+        str | None, typer.Option(help="Such as 30,14,2,0; none; usual: as the settings say.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Change an application; what is not named stays.
@@ -216,6 +242,8 @@ def change_application(
     ):
         if word is not None:
             wanted[field] = _WORDS[_one_of(word, field.replace("_", "-"))]
+    if reminder_days is not None:
+        wanted["reminder_days"] = _days(reminder_days)
     asked = changes(wanted)
 
     async def work(desk: Desk, by: Caller) -> Application:

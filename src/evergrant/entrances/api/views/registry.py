@@ -37,6 +37,10 @@ class ApplicationView(View):
     redirect_uri: str
     beta_for_sellers: bool | None
     beta_for_vendors: bool | None
+    reminder_days: list[int] | None = Field(
+        description="Days before the end on which clients are reminded; empty: never; "
+        "null: as EVERGRANT_REMINDER_DAYS says"
+    )
     created_at: datetime
     changed_at: datetime
 
@@ -55,9 +59,14 @@ class ApplicationView(View):
             redirect_uri=application.redirect_uri,
             beta_for_sellers=application.beta_for_sellers,
             beta_for_vendors=application.beta_for_vendors,
+            reminder_days=_listed(application.reminder_days),
             created_at=application.created_at,
             changed_at=application.changed_at,
         )
+
+
+def _listed(days: tuple[int, ...] | None) -> list[int] | None:
+    return None if days is None else list(days)
 
 
 class CredentialsView(View):
