@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from evergrant.accounts import Accounts
+from evergrant.bounces import Bounces
 from evergrant.calls import Calls
 from evergrant.consent import Consent
 from evergrant.limits import Limits
@@ -47,6 +48,7 @@ class Desk:
     calls: Calls
     upstream: Upstream
     notices: Notices
+    bounces: Bounces
     reviews: Reviews
     rotations: Rotations
     moving: Moving

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from evergrant.accounts import Accounts
+from evergrant.bounces import Bounces
 from evergrant.calls import Calls
 from evergrant.consent import Consent
 from evergrant.desk import Desk
@@ -110,6 +111,7 @@ def furnished(
         redirect_uri=redirect_uri,
         invitation_life=invitation_life,
     )
+    bounces = Bounces(store, clock)
     rotations = Rotations(
         store=store,
         clock=clock,
@@ -135,6 +137,7 @@ def furnished(
         calls=calls,
         upstream=sockets.upstream,
         notices=Notices(store, clock),
+        bounces=bounces,
         reviews=Reviews(store, clock),
         rotations=rotations,
         moving=Moving(
@@ -153,6 +156,7 @@ def furnished(
             consent=consent,
             tokens=tokens,
             rotations=rotations,
+            bounces=bounces,
             bell=bell,
             house=house,
             watching=watching,

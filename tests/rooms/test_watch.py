@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from evergrant import vault
+from evergrant.bounces import Bounces
 from evergrant.ports.things import (
     Account,
     Application,
@@ -81,6 +82,7 @@ class World:
             "consent": self.reception,
             "tokens": Mint(),
             "rotations": Locksmith(),
+            "bounces": Bounces(self.store, self.clock),
             "bell": self.bell,
             "house": HOUSE,
             "watching": Watching(reminder_days=()),

@@ -23,6 +23,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from evergrant import journal
+from evergrant.bounces import TO_CLIENT
 from evergrant.consent import Consent
 from evergrant.errors import EvergrantError, NotDelivered, NotFound
 from evergrant.patience import patiently
@@ -63,8 +64,9 @@ _SWEEP_PAGES = 20
 ASIDE = (timedelta(minutes=1), timedelta(hours=1))
 _ERROR_LIMIT = 500
 
-#: Letters to a selling partner. When one cannot be delivered, an operator hears of it.
-TO_PARTNER = frozenset({"invitation", "renewal", "authorization_ending"})
+#: Somebody pressed a button for these, and waits: when one cannot be delivered, operators are
+#: mailed at once. Of the others they read on the notice board and in their daily letter.
+TOLD_AT_ONCE = frozenset({"invitation", "renewal"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,7 +310,7 @@ class Post:
                 await undelivered.settle_events(tx, item, now)
             elif sent.item.state is OutboxState.SENT and sent.item is not item:
                 await self._journal(tx, item, "letter.sent", now)
-                if item.topic in TO_PARTNER:
+                if item.topic in TO_CLIENT:
                     await undelivered.settle_letters(tx, item, now)
         return sent
 
@@ -346,8 +348,9 @@ class Post:
         await self._journal(tx, item, verb, now, attempts=item.attempts, error=_words(error))
         if item.kind is OutboxKind.WEBHOOK:
             await undelivered.note_event(tx, ended.item, now)
-        elif item.topic in TO_PARTNER:
-            await undelivered.note_letter(tx, ended.item, now, tell=self._house.support_email)
+        else:
+            tell = self._house.support_email if item.topic in TOLD_AT_ONCE else ""
+            await undelivered.note_letter(tx, ended.item, now, tell=tell)
         return ended
 
     async def _end(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from evergrant import notices
+from evergrant.bounces import HeardFrom, put_undelivered
 from evergrant.outbox import put_mail
 from evergrant.ports.store import Transaction
 from evergrant.ports.things import OutboxItem
@@ -17,10 +18,6 @@ from evergrant.post.composing import UNDELIVERABLE
 from evergrant.rules.notices import NoticeKind
 
 __all__ = ["note_event", "note_letter", "settle_events", "settle_letters"]
-
-#: Who said that a letter did not arrive. A relay says it at once; a bounce comes later and by
-#: another way, and a relay that takes the next letter proves nothing against it.
-_RELAY = "relay"
 
 
 async def note_event(tx: Transaction, failed: OutboxItem, now: datetime) -> None:
@@ -47,20 +44,9 @@ async def settle_events(tx: Transaction, sent: OutboxItem, now: datetime) -> Non
 
 
 async def note_letter(tx: Transaction, failed: OutboxItem, now: datetime, *, tell: str) -> None:
-    """``tell``: whom to mail about it. Nobody rings for that mail: the next sweep finds it, and a
-    minute does not matter here."""
-    if failed.account_id is not None:
-        await notices.put(
-            tx,
-            now=now,
-            kind=NoticeKind.LETTER_UNDELIVERED,
-            subject=failed.account_id,
-            account_id=failed.account_id,
-            message=f"The mail to {failed.to} did not go out: {failed.last_error}",
-            to=failed.to,
-            topic=failed.topic,
-            heard_from=_RELAY,
-        )
+    """``tell``: whom to mail about it at once. Nobody rings for that mail: the next sweep finds it,
+    and a minute does not matter here."""
+    await put_undelivered(tx, failed, failed.last_error, now=now, heard_from=HeardFrom.RELAY)
     if tell:
         await put_mail(
             tx,
@@ -82,5 +68,5 @@ async def settle_letters(tx: Transaction, sent: OutboxItem, now: datetime) -> No
     hanging = await tx.notices.one(kind=kind, subject=sent.account_id, settled_at=None)
     if hanging is None:
         return
-    if hanging.facts.get("heard_from") == _RELAY or hanging.facts.get("to") != sent.to:
+    if hanging.facts.get("heard_from") == HeardFrom.RELAY or hanging.facts.get("to") != sent.to:
         await notices.settle(tx, now=now, kinds=[kind], subject=sent.account_id)

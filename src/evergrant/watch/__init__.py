@@ -2,11 +2,12 @@
 
 Answers for: handshakes that a dead process left behind and first looks that are still owed (the
 reception decides what becomes of them), reminders and terms that are over (each with a file of its
-own beside this one), rotations of client secrets (the locksmith's), sealed things whose content has
-expired, records that are kept no longer; for the operators' daily letter, which comes last because
-it tells of all the others; and for the day of a grant that somebody has to tell. Does not answer
-for: calling Amazon: the reception does, with access tokens that the tower brings from the mint,
-because these two rooms never meet.
+own beside this one), rotations of client secrets (the locksmith's), notices about letters that a
+later one has settled (the returns table's), sealed things whose content has expired, records that
+are kept no longer; for the operators' daily letter, which comes last because it tells of all the
+others; and for the day of a grant that somebody has to tell. Does not answer for: calling Amazon:
+the reception does, with access tokens that the tower brings from the mint, because these two rooms
+never meet.
 
 Every step is safe to run twice and at once in several processes: each change is conditional on
 what was seen, and a round that was cut short is continued by the next one.
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from evergrant import vault
+from evergrant.bounces import Bounces
 from evergrant.consent import Consent
 from evergrant.logs import logger
 from evergrant.ports import Bell, Clock
@@ -57,6 +59,7 @@ class Swept:
     secrets_swept: int = 0
     looks_made: int = 0
     reminders_told: int = 0
+    letters_settled: int = 0
     daily_letters: int = 0
     rows_purged: int = 0
 
@@ -73,6 +76,7 @@ class Watch:
         consent: Consent,
         tokens: Tokens,
         rotations: Rotations,
+        bounces: Bounces,
         bell: Bell,
         house: House,
         watching: Watching,
@@ -82,6 +86,7 @@ class Watch:
         self._consent = consent
         self._tokens = tokens
         self._rotations = rotations
+        self._bounces = bounces
         self._reminders = Reminders(store=store, consent=consent, bell=bell, watching=watching)
         self._lapses = Lapses(store=store, vault=vault, bell=bell)
         self._daily_letter = DailyLetter(store=store, bell=bell, house=house)
@@ -100,6 +105,7 @@ class Watch:
             secrets_swept=self._empty_safe(now),
             looks_made=self._look(),
             reminders_told=self._reminders.round(now),
+            letters_settled=self._bounces.settle_arrived(),
             rows_purged=self._purge(now),
         )
         told = ends["reminders_told"]
