@@ -41,6 +41,7 @@ __all__ = [
     "ApplicationWish",
     "ConnectionKeyWish",
     "CredentialsWish",
+    "GrantedAtWish",
     "InstanceChange",
     "InstanceWish",
     "RotationWish",
@@ -349,6 +350,16 @@ class AdoptWish(Wish):
 
     def secret(self) -> Secret:
         return Secret(self.refresh_token.get_secret_value())
+
+
+class GrantedAtWish(Wish):
+    """When the partner gave consent, of a grant whose day Evergrant does not know."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"granted_at": "2026-03-01T00:00:00Z"}]}
+    )
+
+    granted_at: Instant = Field(description="The day will do, at its first instant")
 
 
 class ConnectionKeyWish(Wish):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from evergrant.accounts import AccountView
     from evergrant.desk import Desk
     from evergrant.ports.things import Invitation
+    from evergrant.rules.reminders import Outlook
     from evergrant.rules.rights import Caller
 
 __all__ = ["accounts", "add", "view_of", "with_account"]
@@ -37,9 +38,12 @@ def add(app: typer.Typer) -> None:
     app.add_typer(accounts, name="account", rich_help_panel="Connect")
 
 
-def view_of(view: AccountView) -> dict[str, Any]:
+def view_of(view: AccountView, outlook: Outlook | None = None) -> dict[str, Any]:
     """An account as this door shows it: fields of the account, and what belongs to it."""
     shown = plain(view)
+    if outlook is not None:
+        comes = {"next_reminder_at": outlook.next_reminder_at, "outlook": outlook.words}
+        shown["authorization"] |= plain(comes)
     account = {**shown["account"], "flags": shown["flags_view"]}
     return {
         **account,
@@ -63,7 +67,7 @@ def with_account(
 
 def _show(portrait: Portrait, *, as_json: bool) -> None:
     if as_json:
-        show_json(view_of(portrait.view))
+        show_json(view_of(portrait.view, portrait.outlook))
     else:
         draw(portrait)
 
@@ -303,6 +307,29 @@ def adopt(
             selling_partner_id=selling_partner_id,
             granted_at=instant(granted, "granted"),
         )
+
+    with_account(account, verb, as_json=json)
+
+
+@accounts.command("granted")
+def granted(
+    account: Account,
+    day: Annotated[
+        str, typer.Argument(help="Day on which the partner gave consent, such as 2026-03-01.")
+    ],
+    json: Json = False,
+) -> None:
+    """Note the day of a grant that came without one.
+
+    Amazon does not tell it. The end of the term follows from it, and reminders go out in time.
+
+    Example: evergrant account granted "Blue Heron Books" 2026-03-01
+    """
+    at = instant(day, "granted_at")
+    assert at is not None, "it is no option"
+
+    async def verb(desk: Desk, by: Caller, id: str) -> None:
+        await desk.watch.note_granted_at(id, at, by=by)
 
     with_account(account, verb, as_json=json)
 

@@ -16,6 +16,7 @@ from evergrant.entrances.cli.drawing import draw_groups, term, when
 from evergrant.entrances.cli.show import remark
 from evergrant.rules.applications import ApplicationKind
 from evergrant.rules.lifecycle import State
+from evergrant.rules.reminders import is_undated
 from evergrant.rules.terms import Phase, phase
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         OutboxItem,
         Participation,
     )
+    from evergrant.rules.reminders import Outlook
 
 __all__ = ["Portrait", "draw", "names_of", "sit"]
 
@@ -49,12 +51,14 @@ class Portrait:
     instance: ClientInstance | None
     invitation: Invitation | None
     letter: OutboxItem | None
+    outlook: Outlook
     now: datetime
 
 
 async def sit(desk: Desk, view: AccountView) -> Portrait:
     """Gathers what a portrait needs."""
     account = view.account
+    outlooks = await desk.watch.outlooks([view.authorization])
     async with desk.store.transaction() as tx:
         letters = await tx.invitations.all(account_id=account.id)
         newest = letters[-1] if letters else None
@@ -65,6 +69,7 @@ async def sit(desk: Desk, view: AccountView) -> Portrait:
             instance=await tx.instances.get(account.client_instance_id),
             invitation=newest,
             letter=mails[-1] if mails else None,
+            outlook=outlooks[view.authorization.id],
             now=desk.clock.now(),
         )
 
@@ -110,9 +115,21 @@ def next_steps(portrait: Portrait) -> Iterator[str]:
         what = "The term is over" if own.state is State.LAPSED else "Amazon refuses it"
         yield f"{what}: {_letter(portrait)}"
         yield f"{ask} mails a link to renew it."
+    elif own.state is State.ACTIVE and _undated(portrait):
+        yield (
+            "If you know the day of consent, reminders go out in time: "
+            f"{_command('granted', account)} YYYY-MM-DD"
+        )
     elif phase(portrait.now, own.term_ends_at) in (Phase.DUE, Phase.URGENT, Phase.OVER):
         yield f"It has to be renewed: {_letter(portrait)}"
         yield f"{ask} mails a link to renew it."
+
+
+def _undated(portrait: Portrait) -> bool:
+    own, application = portrait.view.authorization, portrait.application
+    return application is not None and is_undated(
+        application.kind, own.granted_at, own.term_ends_at
+    )
 
 
 def _who(portrait: Portrait) -> Iterator[tuple[str, str]]:
@@ -144,6 +161,8 @@ def _authorization(portrait: Portrait) -> Iterator[tuple[str, str]]:
         yield "lasts until", term(own.term_ends_at, now)
     elif own.grant_id:
         yield "lasts until", "no end is known"
+    if portrait.outlook.words:
+        yield "what comes", portrait.outlook.words
     if own.refused_at:
         yield "refused", f"{when(own.refused_at)}: {own.refused_reason}"
     if own.checked_at:

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from evergrant.entrances.api.asking import AccountId, AsCaller, AtDesk, Paging, answers
+from evergrant.entrances.api.showing import view_of, views_of
 from evergrant.entrances.api.strictness import StrictRoute
 from evergrant.entrances.api.views import AccountView, Page, page
 from evergrant.entrances.api.wishes import AccountChange, AccountWish
@@ -41,10 +42,8 @@ async def list_accounts(
         partner_kind=partner_kind,
         state=state,
     )
-    now = desk.clock.now()
-    return page(
-        found, wished.limit, lambda one: AccountView.of(one, now), lambda one: one.account.id
-    )
+    shown = await views_of(desk, found)
+    return page(shown, wished.limit, lambda one: one, lambda one: one.id)
 
 
 @router.post("", operation_id="addAccount", status_code=201, responses=answers(409, body=True))
@@ -104,14 +103,14 @@ async def change_account(
 @router.post("/{account_id}/close", operation_id="closeAccount", responses=answers(404, 409))
 async def close_account(desk: AtDesk, caller: AsCaller, account_id: AccountId) -> AccountView:
     """Close an account: no access tokens are handed out any more. Needs the right `write`."""
-    return AccountView.of(await desk.accounts.close(account_id, by=caller), desk.clock.now())
+    return await view_of(desk, await desk.accounts.close(account_id, by=caller))
 
 
 @router.post("/{account_id}/reopen", operation_id="reopenAccount", responses=answers(404, 409))
 async def reopen_account(desk: AtDesk, caller: AsCaller, account_id: AccountId) -> AccountView:
     """Reopen a closed account. Needs the right `write`."""
-    return AccountView.of(await desk.accounts.reopen(account_id, by=caller), desk.clock.now())
+    return await view_of(desk, await desk.accounts.reopen(account_id, by=caller))
 
 
 async def _seen(desk: AtDesk, caller: AsCaller, account_id: str) -> AccountView:
-    return AccountView.of(await desk.accounts.get(account_id, by=caller), desk.clock.now())
+    return await view_of(desk, await desk.accounts.get(account_id, by=caller))

@@ -5,17 +5,19 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from evergrant.entrances.api.asking import AccountId, AsCaller, AtDesk, answers
+from evergrant.entrances.api.showing import view_of
 from evergrant.entrances.api.strictness import StrictRoute
 from evergrant.entrances.api.views import (
     AccountView,
     AuthorizationHistoryView,
-    AuthorizationView,
     GrantView,
     InvitationView,
     LinkView,
     Page,
 )
-from evergrant.entrances.api.wishes import AdoptWish
+from evergrant.entrances.api.wishes import AdoptWish, GrantedAtWish
+from evergrant.intake import need
+from evergrant.rules.rights import Right
 
 __all__ = ["router"]
 
@@ -63,9 +65,10 @@ async def get_authorization(
     """Show the authorization with the history of its grants. Needs `read`."""
     seen = await desk.accounts.get(account_id, by=caller)
     grants = await desk.consent.grants(account_id, by=caller)
+    shown = await view_of(desk, seen)
     return AuthorizationHistoryView(
         account_id=account_id,
-        authorization=AuthorizationView.of(seen.authorization, desk.clock.now()),
+        authorization=shown.authorization,
         grants=[GrantView.of(one) for one in grants],
     )
 
@@ -90,4 +93,23 @@ async def adopt_refresh_token(
         selling_partner_id=wish.selling_partner_id,
         granted_at=wish.granted_at,
     )
-    return AccountView.of(adopted, desk.clock.now())
+    return await view_of(desk, adopted)
+
+
+@router.put(
+    "/{account_id}/granted-at",
+    operation_id="noteGrantedAt",
+    responses=answers(404, 409, body=True),
+)
+async def note_granted_at(
+    desk: AtDesk, caller: AsCaller, account_id: AccountId, wish: GrantedAtWish
+) -> AccountView:
+    """Tell when the partner gave consent. Needs the rights `write` and `read`.
+
+    For a refresh token that was taken over without its date, or that Amazon accepts again after
+    its term: the end of the term follows from it. Repeating it is safe.
+    """
+    # It is shown afterwards: who may not see it must be refused before, not after.
+    need(caller, Right.READ)
+    await desk.watch.note_granted_at(account_id, wish.granted_at, by=caller)
+    return await view_of(desk, await desk.accounts.get(account_id, by=caller))

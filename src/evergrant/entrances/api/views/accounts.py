@@ -20,6 +20,7 @@ from evergrant.ports.things import (
 from evergrant.rules import lifecycle, terms
 from evergrant.rules.lifecycle import State
 from evergrant.rules.marketplaces import PartnerKind, Region, VendorKind
+from evergrant.rules.reminders import Outlook
 from evergrant.rules.secrecy import Secret
 from evergrant.rules.terms import Phase
 
@@ -50,10 +51,15 @@ class AuthorizationView(View):
     refused_reason: str = Field(description="Amazon's words")
     checked_at: datetime | None = Field(description="When Amazon last answered a call with it")
     finding: str = Field(description="What the last check found; empty when all is well")
+    next_reminder_at: datetime | None = Field(
+        description="When the client, or for a self-authorization operators, are reminded next; "
+        "null: nobody will be"
+    )
+    outlook: str = Field(description="What comes next, in words; empty when there is nothing")
     changed_at: datetime
 
     @classmethod
-    def of(cls, authorization: Authorization, now: datetime) -> AuthorizationView:
+    def of(cls, authorization: Authorization, now: datetime, outlook: Outlook) -> AuthorizationView:
         return cls(
             state=authorization.state,
             selling_partner_id=authorization.selling_partner_id,
@@ -66,6 +72,8 @@ class AuthorizationView(View):
             refused_reason=authorization.refused_reason,
             checked_at=authorization.checked_at,
             finding=authorization.finding,
+            next_reminder_at=outlook.next_reminder_at,
+            outlook=outlook.words,
             changed_at=authorization.changed_at,
         )
 
@@ -132,7 +140,7 @@ class AccountView(View):
     )
 
     @classmethod
-    def of(cls, seen: AccountSeen, now: datetime) -> AccountView:
+    def of(cls, seen: AccountSeen, now: datetime, outlook: Outlook) -> AccountView:
         account = seen.account
         return cls(
             id=account.id,
@@ -153,7 +161,7 @@ class AccountView(View):
             oauth_began_at=account.oauth_began_at,
             created_at=account.created_at,
             changed_at=account.changed_at,
-            authorization=AuthorizationView.of(seen.authorization, now),
+            authorization=AuthorizationView.of(seen.authorization, now, outlook),
             participations=[ParticipationView.of(one) for one in seen.participations],
         )
 
