@@ -27,6 +27,7 @@ from evergrant.rules.applications import ApplicationKind, ApplicationStatus
 from evergrant.rules.ids import Kind
 from evergrant.rules.lifecycle import State
 from evergrant.rules.marketplaces import STANDARD, PartnerKind, Region
+from evergrant.rules.notices import NoticeKind
 from evergrant.rules.rights import Caller, CallerKind, Right
 from evergrant.rules.secrecy import Secret
 from evergrant.testing.bell import MemoryBell
@@ -240,6 +241,11 @@ class Ground:
     async def diary(self, subject: str) -> list[JournalLine]:
         async with self.store.transaction() as tx:
             return await tx.journal.read(subject=subject)
+
+    async def board(self) -> set[NoticeKind]:
+        """What hangs on the notice board."""
+        async with self.store.transaction() as tx:
+            return {notice.kind for notice in await tx.notices.all(settled_at=None)}
 
     async def outbox(self) -> list[OutboxItem]:
         async with self.store.transaction() as tx:

@@ -12,6 +12,7 @@ from datetime import timedelta
 
 import pytest
 
+from evergrant import notices
 from evergrant import vault as safe
 from evergrant.errors import (
     AccountClosed,
@@ -25,6 +26,7 @@ from evergrant.errors import (
     NotAllowed,
     NotFound,
     NotYetAuthorized,
+    PartnerError,
     SealBroken,
     StoreUnavailable,
     Throttled,
@@ -34,6 +36,7 @@ from evergrant.ports.things import OutboxKind
 from evergrant.rules.applications import NOTIFICATIONS_SCOPE, ROTATION_SCOPE
 from evergrant.rules.lifecycle import State
 from evergrant.rules.marketplaces import Region
+from evergrant.rules.notices import NoticeKind
 from evergrant.rules.rights import SYSTEM, Caller, CallerKind, Right
 from evergrant.testing.lwa import REFUSED_GRANT
 from evergrant.tokens import LONGEST_MIN_TTL_S, AccessToken
@@ -584,6 +587,7 @@ async def test_a_revoked_grant_is_told_at_once_in_amazons_words(ground: Ground, 
     assert item.subject == held.authorization_id
     assert item.facts["amazon_reason"] == REFUSED_GRANT
     assert item.facts["state"] == "revoked"
+    assert await ground.board() == {NoticeKind.GRANT_REFUSED}
     assert ground.bell.rung == [item.id]
     assert token.value.reveal() not in str(item)
 
@@ -655,6 +659,55 @@ async def test_a_refusal_after_the_term_is_a_lapse(ground: Ground) -> None:
     with pytest.raises(GrantLapsed):
         await ground.mint(held)
     assert ground.lwa.count() == before
+
+
+@pytest.mark.parametrize(
+    ("left", "state", "kind"),
+    [
+        (timedelta(hours=23), State.LAPSED, NoticeKind.TERM_OVER),
+        (timedelta(hours=25), State.REVOKED, NoticeKind.GRANT_REFUSED),
+    ],
+)
+async def test_a_refusal_within_the_last_day_is_the_end_that_we_know(
+    ground: Ground, left: timedelta, state: State, kind: NoticeKind
+) -> None:
+    """Amazon may count the year in another way than we do."""
+    ends_at = ground.clock.now() + timedelta(days=30)
+    application, instance = await ground.application(), await ground.instance()
+    held = await ground.account(application, instance, term_ends_at=ends_at)
+    ground.clock.move(seconds=(timedelta(days=30) - left).total_seconds())
+    async with ground.store.transaction() as tx:
+        await notices.put(
+            tx,
+            now=ground.clock.now(),
+            kind=NoticeKind.TERM_ENDING,
+            subject=held.authorization_id,
+            message="soon",
+        )
+    ground.lwa.revoke(held.about)
+    with pytest.raises(PartnerError):
+        await ground.mint(held)
+    assert (await ground.authorization(held)).state is state
+    assert await ground.board() == {kind}, "what ends is over; what hung there is taken down"
+    [item] = await ground.outbox()
+    assert item.topic == f"authorization.{state.value}"
+
+
+async def test_a_grant_that_was_revoked_comes_back_with_its_term(ground: Ground) -> None:
+    held = await ground.account(await ground.application(), await ground.instance())
+    ends_at = (await ground.authorization(held)).term_ends_at
+    ground.lwa.revoke(held.about)
+    with pytest.raises(GrantRefused):
+        await ground.mint(held)
+    ground.lwa.reinstate(held.about)
+    await ground.here.look_again(held.account_id, by=OPERATOR)
+    authorization = await ground.authorization(held)
+    assert (authorization.state, authorization.term_ends_at) == (State.ACTIVE, ends_at)
+    assert await ground.board() == set()
+    assert {item.topic for item in await ground.outbox()} == {
+        "authorization.revoked",
+        "authorization.renewed",
+    }
 
 
 async def test_the_old_grant_is_refused_because_it_was_just_renewed(ground: Ground) -> None:
@@ -740,7 +793,11 @@ async def test_a_grant_that_amazon_takes_again_is_reinstated(ground: Ground, sta
     assert [line.verb for line in await ground.diary(held.authorization_id)] == [
         "authorization.reinstated"
     ]
-    assert [item.topic for item in await ground.outbox()] == ["authorization.reinstated"]
+    assert authorization.granted_at is None
+    [item] = await ground.outbox()
+    assert (item.topic, item.facts["source"]) == ("authorization.renewed", "reinstated")
+    assert item.facts["term_ends_at"] is None
+    assert await ground.board() == {NoticeKind.TERM_UNKNOWN}
     assert (await ground.mint(held)).value == token.value
 
 
