@@ -1,8 +1,8 @@
 """What comes next in the rotation of a client secret, with its reason in words.
 
 Answers for: when Amazon is asked, how long is waited for the answer, when the received secret is
-tried, when a person has to help. Does not answer for: doing any of it (the room ``rotation``), reading
-messages (`rotation_messages`), or for the days on which a secret's end is told (`reminders`).
+tried, when a person has to help. Does not answer for: doing any of it (the room ``rotation``),
+reading messages (`rotation_messages`), or for the days on which an end is told (`reminders`).
 
 Two things must never happen. That the last client secret that works is lost: so a received one
 counts for nothing until Login with Amazon took it, and its message is deleted last. That Amazon is
