@@ -72,7 +72,7 @@ def furnished(
     watching = watching or Watching()
     store, clock, bell = sockets.store, sockets.clock, sockets.bell
     vault = Vault(sockets.keyring)
-    registry = Registry(store, clock, vault, marketplaces)
+    registry = Registry(store, clock, vault, marketplaces, bell=bell, operators=house.operators)
     accounts = Accounts(store, clock, marketplaces)
     tokens = Tokens(
         store=store,
