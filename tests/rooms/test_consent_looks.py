@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -21,33 +22,44 @@ from evergrant.ports.things import Account, Authorization
 from evergrant.rules.cadence import LOOK
 from evergrant.rules.lifecycle import State
 from evergrant.rules.marketplaces import PartnerKind
+from evergrant.rules.rights import SYSTEM
 from evergrant.rules.secrecy import Secret
 from evergrant.testing.selling_partner_api import EXPIRED
 from evergrant.tokens import Tokens
-from evergrant.watch import Watch
 from tests.rooms.conftest import BOSS, Reception
 
 SHOP = "A2HERON"
 ENOUGH = len(LOOK) + 1  # calls that are made before anybody gives up
 
 
-def tower(reception: Reception) -> Watch:
-    """A worker's, on the same store; with a mint of its own."""
-    return Watch(
-        store=reception.store,
-        clock=reception.clock,
-        vault=reception.vault,
-        consent=reception.another(),
-        tokens=Tokens(
+@dataclass(frozen=True)
+class Round:
+    looks_made: int
+
+
+class Tower:
+    """A worker's, on the same store, with a mint of its own: as far as it sees to looks."""
+
+    def __init__(self, reception: Reception) -> None:
+        self.consent = reception.another()
+        self.tokens = Tokens(
             store=reception.store,
             clock=reception.clock,
             vault=reception.vault,
             registry=reception.registry,
             lwa=reception.lwa,
             bell=reception.bell,
-        ),
-        bell=reception.bell,
-    )
+        )
+
+    async def sweep(self) -> Round:
+        return Round(await self.consent.look_where_due(self.access_token))
+
+    async def access_token(self, account_id: str) -> Secret:
+        return (await self.tokens.mint(account_id, by=SYSTEM)).value
+
+
+def tower(reception: Reception) -> Tower:
+    return Tower(reception)
 
 
 async def grant_without_look(
@@ -55,7 +67,7 @@ async def grant_without_look(
 ) -> Account:
     """The process dies between the grant's commit and the first call."""
 
-    async def dies(*_: object) -> None:
+    async def dies(*_: object, **__: object) -> None:
         raise asyncio.CancelledError
 
     account = await reception.add_account(**wishes)
@@ -257,7 +269,7 @@ async def test_a_process_that_dies_with_each_look_comes_to_the_ladders_end(
     account = await grant_without_look(reception, monkeypatch)
     watch = tower(reception)
 
-    async def dies(*_: object) -> None:
+    async def dies(*_: object, **__: object) -> None:
         raise asyncio.CancelledError
 
     monkeypatch.setattr(reception.api, "participations", dies)

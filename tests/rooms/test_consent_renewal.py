@@ -259,6 +259,7 @@ async def test_a_pasted_refresh_token_renews_as_well(
     client_id = await reception.client_id(account.application_id)
     reception.api.fail(AmazonUnavailable)
     pasted = reception.lwa.grant(client_id, SHOP)
+    reception.tick()
     await reception.consent.adopt(
         account.id, pasted, by=BOSS, granted_at=reception.clock.now(), selling_partner_id=SHOP
     )

@@ -1,8 +1,8 @@
 """Support reports: what Dev Support needs to solve a failed authorization, and no secret in it.
 
-Answers for: writing a report with its journal line, letter and event, once per trouble however often a
-page is loaded, and showing reports to those who may see them. Does not answer for: deciding that
-something failed.
+Answers for: writing a report with its journal line, letter and event, once per trouble however
+often a page is loaded, and showing reports to those who may see them. Does not answer for: deciding
+that something failed.
 """
 
 from __future__ import annotations
