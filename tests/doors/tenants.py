@@ -14,10 +14,13 @@ from typing import Any
 import httpx2
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from evergrant import notices
 from evergrant.entrances import access_token, api
 from evergrant.entrances.lwa import build as build_lwa
 from evergrant.limits import NewPlan
+from evergrant.outbox import put_event
 from evergrant.rules import ids
+from evergrant.rules.notices import NoticeKind
 from evergrant.rules.rights import EVERYWHERE_ONLY, SYSTEM, Right
 from tests.doors.gateway_house import SETTINGS, House
 
@@ -86,8 +89,12 @@ class Tenants:
         waiting = await house.account(instance=instance_b, connected=False)
         link = await house.desk.consent.link(waiting, by=SYSTEM)
         reference = await house.desk.consent.decline(link.reveal().rpartition("/")[2])
+        event_id = await self._tell_of(b1, instance_b)
+        notice_id = await self._put_up(b1)
         self.theirs = {
             "account_id": b1,
+            "event_id": event_id,
+            "notice_id": notice_id,
             "instance_id": instance_b,
             "connection_key_id": made.key.id,
             "api_key_id": key_b.key.id,
@@ -109,6 +116,39 @@ class Tenants:
         self.words -= {house.application_id}
         await self._make_keys(ending.secret.reveal())
         return self
+
+    async def _tell_of(self, account_id: str, instance_id: str) -> str:
+        """An event of B: its id. The instance has no address, so nothing is on its way."""
+        async with self.house.fakes.store.transaction() as tx:
+            account = await tx.accounts.get(account_id)
+            authorization = await tx.authorizations.one(account_id=account_id)
+            assert account is not None
+            assert authorization is not None
+            await put_event(
+                tx,
+                now=self.house.fakes.clock.now(),
+                topic="authorization.expiring",
+                account=account,
+                authorization=authorization,
+            )
+        told = await self.house.desk.post.events(
+            by=SYSTEM, client_instance_id=instance_id, topic="authorization.expiring"
+        )
+        return told[-1].id
+
+    async def _put_up(self, account_id: str) -> str:
+        """A notice about B: its id."""
+        async with self.house.fakes.store.transaction() as tx:
+            await notices.put(
+                tx,
+                now=self.house.fakes.clock.now(),
+                kind=NoticeKind.TERM_ENDING,
+                subject=account_id,
+                account_id=account_id,
+                message="It ends soon.",
+            )
+        (found,) = await self.house.desk.notices.list(by=SYSTEM, account_id=account_id)
+        return found.id
 
     async def _make_keys(self, expired: str) -> None:
         house, people = self.house, self.house.desk.people
@@ -150,6 +190,7 @@ class Tenants:
             for shelf, found in store.rows.items()
             for name, row in found.items()
         }
+        rows |= {f"events/{one.id}": repr(one) for one in store.events}
         rows |= {f"journal/{place}": repr(line) for place, line in enumerate(store.lines)}
         return {
             name: _USED.sub("", text)

@@ -16,15 +16,17 @@ from typing import Any
 
 import pytest
 
-from evergrant import journal
+from evergrant import journal, notices
 from evergrant.accounts import NewAccount
 from evergrant.calls import Again, Asked, Leave
 from evergrant.desk import Desk
 from evergrant.errors import ConsentRefused, InvalidInput, NotAllowed, NotFound
 from evergrant.limits import NewPlan
+from evergrant.outbox import put_event
 from evergrant.registry import Credentials, NewApplication, NewInstance
 from evergrant.rules.applications import ApplicationKind, ApplicationStatus
 from evergrant.rules.marketplaces import PartnerKind
+from evergrant.rules.notices import NoticeKind
 from evergrant.rules.rights import SYSTEM, Caller, CallerKind, Right
 from evergrant.rules.secrecy import Secret
 from evergrant.testing.desk import Fakes, desk
@@ -46,6 +48,8 @@ class World:
     connection_keys: dict[str, str] = dataclasses.field(default_factory=dict)
     references: dict[str, str] = dataclasses.field(default_factory=dict)
     plans: dict[str, str] = dataclasses.field(default_factory=dict)
+    events: dict[str, str] = dataclasses.field(default_factory=dict)
+    notices: dict[str, str] = dataclasses.field(default_factory=dict)
     leaves: dict[str, Leave] = dataclasses.field(default_factory=dict)
     application_id: str = ""
     api_key_id: str = ""
@@ -67,7 +71,9 @@ class World:
             by=SYSTEM,
         )
         for name in ("mine", "other"):
-            added = await register.add_instance(NewInstance(name=name), by=SYSTEM)
+            added = await register.add_instance(
+                NewInstance(name=name, webhook_url="https://erp.example/hooks"), by=SYSTEM
+            )
             self.instances.append(added.instance.id)
         for name, instance_id in zip(
             (ONE, SIBLING, STRANGER), (*self.instances[:1] * 2, self.instances[1]), strict=True
@@ -97,7 +103,40 @@ class World:
         self.references[account.id] = declined
         plan = await self.desk.limits.set_plan(plan_of(account.id), by=SYSTEM)
         self.plans[account.id] = plan.id
+        await self._tell_of(account.id)
         self.leaves[account.id] = await self.desk.calls.admit(asked(account.id), by=SYSTEM)
+
+    async def _tell_of(self, account_id: str) -> None:
+        """One event and one notice."""
+        now = self.fakes.clock.now()
+        async with self.fakes.store.transaction() as tx:
+            account = await tx.accounts.get(account_id)
+            authorization = await tx.authorizations.one(account_id=account_id)
+            assert account is not None
+            assert authorization is not None
+            await put_event(
+                tx,
+                now=now,
+                topic="authorization.expiring",
+                account=account,
+                authorization=authorization,
+            )
+            await notices.put(
+                tx,
+                now=now,
+                kind=NoticeKind.TERM_ENDING,
+                subject=authorization.id,
+                account_id=account_id,
+                message="It ends soon.",
+            )
+        events = await self.desk.post.events(
+            by=SYSTEM, account_id=account_id, topic="authorization.expiring"
+        )
+        self.events[account_id] = events[0].id
+        (notice,) = await self.desk.notices.list(
+            by=SYSTEM, account_id=account_id, kind=NoticeKind.TERM_ENDING
+        )
+        self.notices[account_id] = notice.id
 
     def new_account(self, name: str, instance_id: str) -> NewAccount:
         return NewAccount(
@@ -205,6 +244,12 @@ OF_ONE_ACCOUNT: dict[str, Verb] = {
     "limits.set_plan": lambda w, a, by: w.desk.limits.set_plan(plan_of(a), by=by),
     "limits.remove_plan": lambda w, a, by: w.desk.limits.remove_plan(w.plans[a], by=by),
     "journal.read": lambda w, a, by: journal.read(w.desk.store, by, account_id=a),
+    "post.events": lambda w, a, by: w.desk.post.events(account_id=a, by=by),
+    "post.event": lambda w, a, by: w.desk.post.event(w.events[a], by=by),
+    "post.resend": lambda w, a, by: w.desk.post.resend(w.events[a], by=by),
+    "notices.list": lambda w, a, by: w.desk.notices.list(account_id=a, by=by),
+    "notices.get": lambda w, a, by: w.desk.notices.get(w.notices[a], by=by),
+    "notices.settle": lambda w, a, by: w.desk.notices.settle(w.notices[a], by=by),
 }
 #: What has to be so before the verb works at all.
 BEFORE: dict[str, Verb] = {
@@ -216,6 +261,8 @@ LISTS: dict[str, Callable[[World, Caller, str | None, int], Awaitable[list[tuple
     "accounts.list": lambda w, by, after, limit: _accounts(w, by, after, limit),
     "consent.reports": lambda w, by, after, limit: _reports(w, by, after, limit),
     "limits.list_plans": lambda w, by, after, limit: _plans(w, by, after, limit),
+    "post.events": lambda w, by, after, limit: _events(w, by, after, limit),
+    "notices.list": lambda w, by, after, limit: _notices(w, by, after, limit),
 }
 
 #: Things of everybody: NotAllowed for whoever does not reach everything.
@@ -262,6 +309,8 @@ OF_ONE_INSTANCE: dict[str, Verb] = {
     "registry.renew_signing_secret": lambda w, i, by: w.desk.registry.renew_signing_secret(
         i, by=by
     ),
+    "post.deliveries": lambda w, i, by: w.desk.post.deliveries(i, by=by),
+    "post.test_delivery": lambda w, i, by: w.desk.post.test_delivery(i, by=by),
 }
 
 #: Belong to no instance, and every instance's accounts need one: read by all but those who are
@@ -324,6 +373,18 @@ async def _accounts(w: World, by: Caller, after: str | None, limit: int) -> list
 async def _reports(w: World, by: Caller, after: str | None, limit: int) -> list[tuple[str, str]]:
     found = await w.desk.consent.reports(by=by, after=after, limit=limit)
     return [(report.id, report.account_id or "") for report in found]
+
+
+async def _events(w: World, by: Caller, after: str | None, limit: int) -> list[tuple[str, str]]:
+    found = await w.desk.post.events(
+        by=by, after=int(after or 0), limit=limit, topic="authorization.expiring"
+    )
+    return [(f"{event.position:09}", event.account_id or "") for event in found]
+
+
+async def _notices(w: World, by: Caller, after: str | None, limit: int) -> list[tuple[str, str]]:
+    found = await w.desk.notices.list(by=by, after=after, limit=limit, kind=NoticeKind.TERM_ENDING)
+    return [(notice.id, notice.account_id or "") for notice in found]
 
 
 # --- the tests ----------------------------------------------------------------------------------

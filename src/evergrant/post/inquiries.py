@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from evergrant import journal
@@ -38,6 +38,8 @@ MOST_WAITING = 100
 #: The type of an event that says nothing but that it arrived.
 TEST = "webhook.test"
 _ZERO = b"\0" * 10
+#: No id is older.
+_FIRST = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,9 +184,12 @@ class Inquiries:
     ) -> list[OutboxItem]:
         need(by, Right.READ)
         check_page(ids.Kind.OUTBOX, after, limit)
+        flaws = Flaws()
+        since = flaws.instant("since", since)
+        flaws.refuse_if_any()
         if since is not None and after is None:
             # Ids sort by time: this one stands before all that were made from then on.
-            after = ids.make(ids.Kind.OUTBOX, since, _ZERO)
+            after = ids.make(ids.Kind.OUTBOX, max(since, _FIRST), _ZERO)
         wanted: dict[str, Any] = {} if state is None else {"state": state}
         async with self._store.transaction() as tx:
             await _reached_instance(tx, instance_id, by)

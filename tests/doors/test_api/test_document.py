@@ -103,7 +103,7 @@ async def test_every_described_operation_is_there(house: House, caller: httpx2.A
         if said["operationId"] == "getAccessToken":
             continue
         filled = path.replace("{reference}", "EG-7F3K-92QD").replace("{plan_id}", "all:made.up")
-        for prefix in ("acc", "app", "ins", "key", "con"):
+        for prefix in ("acc", "app", "ins", "key", "con", "evt", "ntc"):
             filled = re.sub(
                 {
                     "acc": r"\{account_id\}",
@@ -111,6 +111,8 @@ async def test_every_described_operation_is_there(house: House, caller: httpx2.A
                     "ins": r"\{instance_id\}",
                     "key": r"\{api_key_id\}",
                     "con": r"\{connection_key_id\}",
+                    "evt": r"\{event_id\}",
+                    "ntc": r"\{notice_id\}",
                 }[prefix],
                 f"{prefix}_{'0' * 26}",
                 filled,

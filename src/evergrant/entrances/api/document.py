@@ -53,8 +53,9 @@ says who has to act: `caller`, `partner` (the selling partner), `application` (i
 `amazon` (try again), `us`. `hint` says what to do.
 
 **Repeating.** GET, PUT, PATCH and DELETE can be repeated. So can adding an account, an application
-or a client instance, because their names are unique: the second attempt is a 409. Three operations
-do something again each time, and say so: sending a link, making a key, renewing a signing secret.
+or a client instance, because their names are unique: the second attempt is a 409. Some operations
+do something again each time, and say so: sending a link, making a key, renewing a signing secret,
+sending an event once more.
 
 **Request ids.** Every answer carries `X-Request-Id`: yours, if you sent one of 8 to 64 letters,
 digits, dots, dashes or underscores.
@@ -77,6 +78,11 @@ TAGS: Final = [
         "description": "The house's SP-API applications and their integration credentials.",
     },
     {"name": "instances", "description": "Installations of the house's software."},
+    {
+        "name": "events",
+        "description": "What client instances are told of their accounts: read, sent, sent again.",
+    },
+    {"name": "notices", "description": "What somebody of the house has to know or do."},
     {"name": "keys", "description": "API keys, connection keys, and who the caller is."},
     {"name": "limits", "description": "What is left of Amazon's limits, and plans of your own."},
     {

@@ -9,8 +9,10 @@ from evergrant.entrances.api.routes import (
     accounts,
     applications,
     authorizations,
+    events,
     instances,
     keys,
+    notices,
     records,
 )
 
@@ -21,6 +23,8 @@ ROUTERS: Sequence[APIRouter] = (
     authorizations.router,
     applications.router,
     instances.router,
+    events.router,
+    notices.router,
     keys.router,
     limits.router,
     records.router,
