@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bench import boxed, gateway, limiter
 from bench.measures import Result, herd, hot_token, many_accounts, revoked
+from bench.scan import scan
 from bench.town import Town, machine
 from demo.stage import Stage
 
@@ -34,6 +35,7 @@ MEASURES: dict[str, Callable[[Town, argparse.Namespace], Result]] = {
 ALONE: dict[str, Callable[[Stage, argparse.Namespace], Result]] = {
     "emulator": lambda stage, asked: boxed.throughput(stage, seconds=asked.seconds),
     "emulator-start": lambda stage, asked: boxed.start(stage, rounds=asked.rounds),
+    "scan": lambda stage, asked: scan(stage, many=asked.authorizations, rounds=asked.rounds),
 }
 
 
@@ -41,8 +43,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("measure", nargs="*", choices=[[], *MEASURES, *ALONE], help="default: all")
     parser.add_argument("--seconds", type=float, default=3.0, help="of one round (hot, emulator)")
-    parser.add_argument("--rounds", type=int, default=5, help="per side (hot, emulator-start)")
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="per side (hot, emulator-start, scan)"
+    )
     parser.add_argument("--accounts", type=int, default=1000, help="how many (accounts)")
+    parser.add_argument("--authorizations", type=int, default=100_000, help="how many (scan)")
     parser.add_argument("--json", type=Path, help="write every figure there")
     asked = parser.parse_args()
     print(f"Evergrant on {machine()}, Python {sys.version.split()[0]}\n", flush=True)

@@ -351,6 +351,7 @@ async def test_odd_text_in_facts(store: Store) -> None:
         {"flags": {"update_stock": True}},
         {"flags": {Flag.UPDATE_STOCK: 1}},
         {"vendor_codes": ["HERO1"]},
+        {"vendor_codes": (1,)},
         {"oauth_began": 1},
     ],
 )
@@ -569,6 +570,22 @@ async def _same_partner(tx: Transaction) -> None:
     await tx.authorizations.change("aut_2", state=State.LAPSED)
 
 
+async def _same_window(tx: Transaction) -> None:
+    await tx.reminders.add(dataclasses.replace(REMINDER, id="rem_2"))
+
+
+async def _two_open_notices(tx: Transaction) -> None:
+    await tx.notices.change("not_1", settled_at=NOW)
+    await tx.notices.add(dataclasses.replace(NOTICE, id="not_2"))
+    await tx.notices.change("not_1", settled_at=None)
+
+
+async def _two_open_rotations(tx: Transaction) -> None:
+    await tx.rotations.change("rot_1", ended_at=NOW)
+    await tx.rotations.add(dataclasses.replace(ROTATION, id="rot_2"))
+    await tx.rotations.put(ROTATION)
+
+
 @pytest.mark.parametrize(
     ("key", "breach"),
     [
@@ -579,6 +596,9 @@ async def _same_partner(tx: Transaction) -> None:
         (ports.ONE_INSTANCE_PER_NAME, _same_instance_name),
         (ports.ONE_OPERATOR_PER_EMAIL, _same_email),
         (ports.ONE_HOLDER_PER_SELLING_PARTNER, _same_partner),
+        (ports.ONE_REMINDER_PER_WINDOW, _same_window),
+        (ports.ONE_OPEN_NOTICE, _two_open_notices),
+        (ports.ONE_OPEN_ROTATION, _two_open_rotations),
     ],
 )
 async def test_unique_keys_refuse_by_name(store: Store, key: str, breach: Any) -> None:

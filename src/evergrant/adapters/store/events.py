@@ -12,33 +12,30 @@ more, which is why nobody can wait in a circle for it.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import ColumnElement, delete, exists, func, insert, select, text
+from sqlalchemy import ColumnElement, delete, exists, func, insert, select
 
 from evergrant.adapters.store.forms import Form
 from evergrant.adapters.store.locks import lock_number
 from evergrant.adapters.store.refusals import understood
 from evergrant.adapters.store.tables import EVENTS, SHELVES
-from evergrant.ports.things import OutboxItem
+from evergrant.ports.things import OutboxItem, OutboxState
 from evergrant.ports.watched import EventRecord
 
 if TYPE_CHECKING:
     from evergrant.adapters.store.shelves import PostgresTransaction
 
-__all__ = ["PostgresEvents"]
+__all__ = ["LINE", "PostgresEvents"]
 
 _EVENT = Form(EventRecord, "events")
 _DELIVERY = Form(OutboxItem, "outbox")
 _OUTBOX = SHELVES["outbox"]
 _ACCOUNTS = SHELVES["accounts"]
 #: No name of a lock of the rooms begins like this.
-_LINE = lock_number("store: the line of those who write events")
-#: Rows of one statement: PostgreSQL takes 65535 values in one.
-_AT_ONCE = 1000
+LINE = lock_number("store: the line of those who write events")
 
 _Row = dict[str, Any]
 
@@ -51,7 +48,7 @@ class PostgresEvents:
         self._kept: list[tuple[_Row, _Row | None]] = []
 
     async def append(self, event: EventRecord, delivery: OutboxItem | None) -> None:
-        assert self._tx.connection is not None, "raises when the transaction is over"
+        self._tx.check()
         row = _EVENT.row(event)
         del row["position"]
         self._kept.append((row, None if delivery is None else _DELIVERY.row(delivery)))
@@ -63,21 +60,21 @@ class PostgresEvents:
             return
         kept, self._kept = self._kept, []
         await self._hold_accounts(delivery for _, delivery in kept)
-        await self._tx.connection.execute(select(func.pg_advisory_xact_lock(_LINE)))
-        positions: dict[str, int] = {}
-        for rows in _portions(event for event, _ in kept):
-            written = insert(EVENTS).values(rows).returning(EVENTS.c.id, EVENTS.c.position)
-            with understood("events"):
-                found = await self._tx.connection.execute(written)
-            positions.update((row.id, row.position) for row in found)
-        deliveries = (
+        await self._tx.connection.execute(select(func.pg_advisory_xact_lock(LINE)))
+        with understood("events"):
+            written = await self._tx.connection.execute(
+                insert(EVENTS).returning(EVENTS.c.id, EVENTS.c.position),
+                [event for event, _ in kept],
+            )
+        positions = {row.id: row.position for row in written}
+        deliveries = [
             {**delivery, "event_id": event["id"], "position": positions[event["id"]]}
             for event, delivery in kept
             if delivery is not None
-        )
-        for rows in _portions(deliveries):
+        ]
+        if deliveries:
             with understood("outbox"):
-                await self._tx.connection.execute(insert(_OUTBOX).values(rows))
+                await self._tx.connection.execute(insert(_OUTBOX), deliveries)
 
     async def get(self, id: str) -> EventRecord | None:
         found = await self._read(EVENTS.c.id == _EVENT.value("id", id), limit=1)
@@ -102,15 +99,20 @@ class PostgresEvents:
         return await self._read(*conditions, limit=limit)
 
     async def purge(self, before: datetime, limit: int) -> int:
-        waiting = exists().where(_OUTBOX.c.event_id == EVENTS.c.id, _STILL_WAITING)
+        waiting = exists().where(
+            _OUTBOX.c.event_id == EVENTS.c.id, _OUTBOX.c.state == OutboxState.WAITING.value
+        )
+        # A common table expression is asked once; a subquery may be asked again, for other rows.
         old = (
             select(EVENTS.c.id)
             .where(EVENTS.c.at < _EVENT.value("at", before), ~waiting)
             .order_by(EVENTS.c.at, EVENTS.c.position)
             .limit(limit)
             .with_for_update(skip_locked=True, of=EVENTS)
+            .cte("old")
         )
-        result = await self._tx.connection.execute(delete(EVENTS).where(EVENTS.c.id.in_(old)))
+        gone = delete(EVENTS).where(EVENTS.c.id.in_(select(old.c.id)))
+        result = await self._tx.connection.execute(gone)
         return result.rowcount
 
     async def _hold_accounts(self, deliveries: Iterable[_Row | None]) -> None:
@@ -125,12 +127,3 @@ class PostgresEvents:
         statement = select(EVENTS).where(*conditions).order_by(EVENTS.c.position).limit(limit)
         rows = (await self._tx.connection.execute(statement)).mappings()
         return [_EVENT.thing(cast("Mapping[str, Any]", row)) for row in rows]
-
-
-_STILL_WAITING: ColumnElement[bool] = text("outbox.state = 'waiting'")  # type: ignore[assignment]
-
-
-def _portions(rows: Iterable[_Row]) -> Iterable[list[_Row]]:
-    left = iter(rows)
-    while portion := list(itertools.islice(left, _AT_ONCE)):
-        yield portion

@@ -48,10 +48,11 @@ ends AS (
        AND plans.kind = 'private' AND cardinality(plans.days) > 0
 ),
 reached AS (
-    SELECT kind, id, account_id, application_id, ends_at,
-           (SELECT min(day) FROM unnest(days) AS day
-             WHERE day >= (ends_at AT TIME ZONE 'UTC')::date - :today) AS days
-      FROM ends
+    SELECT kind, id, account_id, application_id, ends_at, newest.days
+      FROM ends CROSS JOIN LATERAL (
+           SELECT min(day) AS days FROM unnest(ends.days) AS day
+            WHERE day >= (ends_at AT TIME ZONE 'UTC')::date - :today) AS newest
+     WHERE newest.days IS NOT NULL
     UNION ALL
     SELECT 'undated', z.id, z.account_id, z.application_id, g.created_at, 0
       FROM authorizations z JOIN grants g ON g.id = z.grant_id
@@ -59,8 +60,7 @@ reached AS (
 )
 SELECT kind, id, account_id, application_id, ends_at, days
   FROM reached
- WHERE days IS NOT NULL
-   AND NOT EXISTS (
+ WHERE NOT EXISTS (
        SELECT FROM reminders r
         WHERE r.kind = reached.kind AND r.subject = reached.id
           AND r.ends_at = reached.ends_at AND r.days = reached.days)

@@ -388,9 +388,12 @@ class PostgresTransaction:
 
     @property
     def connection(self) -> AsyncConnection:
+        self.check()
+        return self._connection
+
+    def check(self) -> None:
         if self.over:
             raise RuntimeError("This transaction is over.")
-        return self._connection
 
     async def end(self) -> None:
         """What has to come last before the commit."""
