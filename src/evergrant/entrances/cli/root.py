@@ -14,6 +14,7 @@ from evergrant.entrances.cli import (
     house,
     keyrack,
     limits,
+    mail,
     register,
     safe,
 )
@@ -60,5 +61,6 @@ for add in (
     keyrack.add,
     safe.add,
     diary.add,
+    mail.add,
 ):
     add(app)
