@@ -297,6 +297,8 @@ OF_EVERYTHING: dict[str, Callable[[World, Caller], Awaitable[Any]]] = {
     "tokens.grantless": lambda w, by: w.desk.tokens.grantless(
         w.application_id, GRANTLESS_SCOPE, by=by
     ),
+    "bounces.take": lambda w, by: w.desk.bounces.take("x", "", permanent=True, by=by),
+    "bounces.take_report": lambda w, by: w.desk.bounces.take_report(b"", by=by),
 }
 
 #: One client instance, whose id is given. Nothing for callers bound to accounts.

@@ -12,6 +12,7 @@ from evergrant.entrances.api.routes import (
     events,
     instances,
     keys,
+    mail,
     notices,
     records,
 )
@@ -28,4 +29,5 @@ ROUTERS: Sequence[APIRouter] = (
     keys.router,
     limits.router,
     records.router,
+    mail.router,
 )
