@@ -19,6 +19,7 @@ from evergrant.errors import (
     AmazonUnavailable,
     ApplicationIncomplete,
     ApplicationRefused,
+    CallDenied,
     EvergrantError,
     GrantLapsed,
     GrantRefused,
@@ -40,6 +41,7 @@ from evergrant.rules.notices import NoticeKind
 from evergrant.rules.rights import SYSTEM, Caller, CallerKind, Right
 from evergrant.testing.lwa import REFUSED_GRANT
 from evergrant.tokens import LONGEST_MIN_TTL_S, AccessToken
+from evergrant.tokens.denials import FIRST_PAUSE_S
 from tests.rooms.mint_ground import OPERATOR, PROGRAM, Ground, Held, until
 
 HOUR = 3600
@@ -771,6 +773,51 @@ async def test_who_was_refused_a_moment_ago_and_is_put_right_is_served_at_once(
         await ground.mint(held)
     new = await ground.grant(held.account_id, held.authorization_id, application, about="new")
     assert ground.about(await ground.mint(new)) == "new"
+
+
+# --- LWA gives, and the Selling Partner API does not take -----------------------------------------
+
+
+async def test_tokens_that_amazon_never_takes_are_not_fetched_at_every_call(
+    ground: Ground, held: Held
+) -> None:
+    """A thousand calls of a program that are all answered with 403."""
+    due_at = ground.clock.now() + timedelta(hours=9)
+    async with ground.store.transaction() as tx:
+        await tx.authorizations.change(held.authorization_id, probe_due_at=due_at)
+    denied = (await ground.mint(held)).value
+    for _ in range(2):
+        denied = (await ground.mint(held, instead_of=denied)).value
+    assert (await ground.authorization(held)).probe_due_at == due_at
+    asked = ground.lwa.count()
+    for _ in range(1000):
+        with pytest.raises(CallDenied):
+            await ground.mint(held, instead_of=denied)
+        assert (await ground.mint(held)).value == denied, "who did not ask for another is served"
+    assert ground.lwa.count() == asked
+    assert (await ground.authorization(held)).probe_due_at == ground.clock.now()
+    # After a pause LWA is asked again, and the next one is twice as long.
+    ground.watch.at_s += FIRST_PAUSE_S
+    denied = (await ground.mint(held, instead_of=denied)).value
+    assert ground.lwa.count() == asked + 1
+    ground.watch.at_s += FIRST_PAUSE_S
+    with pytest.raises(CallDenied):
+        await ground.mint(held, instead_of=denied)
+    # And when LWA says no as well, it is known at once.
+    ground.watch.at_s += FIRST_PAUSE_S
+    ground.lwa.revoke(held.about)
+    with pytest.raises(GrantRefused):
+        await ground.mint(held, instead_of=denied)
+    assert (await ground.authorization(held)).state is State.REVOKED
+
+
+async def test_a_token_that_was_refused_once_is_replaced_whenever_that_happens(
+    ground: Ground, held: Held
+) -> None:
+    denied = (await ground.mint(held)).value
+    for _ in range(5):
+        denied = (await ground.mint(held, instead_of=denied)).value
+        ground.watch.at_s += HOUR
 
 
 # --- coming back ------------------------------------------------------------------------------

@@ -400,7 +400,7 @@ class Tokens:
             token = await self._fly(standing, min_ttl_s, instead_of)
             if _good(token, self._clock.now(), min_ttl_s, instead_of):
                 if instead_of is not None:
-                    self._denials.replaced(standing.account_id, token.value)
+                    self._denials.replaced(standing.account_id, instead_of, token.value)
                 return token
         raise AmazonUnavailable(
             f"Amazon gives no access token that lives for {min_ttl_s} more seconds.",

@@ -21,6 +21,9 @@ from evergrant.rules.secrecy import Secret
 
 __all__ = ["Denials"]
 
+#: One token may have been over, or lost, for a reason of its own. LWA is asked for another so often
+#: in a row; more would say nothing new.
+_IN_A_ROW = 2
 FIRST_PAUSE_S = 60.0
 LONGEST_PAUSE_S = 1_800.0
 _MOST = 10_000
@@ -28,10 +31,11 @@ _MOST = 10_000
 
 @dataclass(slots=True)
 class _Replaced:
-    """``fresh`` came in the place of a token that Amazon did not take; until ``until_s`` there is
-    no other one after it."""
+    """``fresh`` came in the place of a token that Amazon did not take, for so many ``times`` in a
+    row. When they are too many there is no other one before ``until_s``."""
 
     fresh: Secret
+    times: int
     until_s: float
     pause_s: float
     told: bool = False
@@ -46,21 +50,28 @@ class Denials:
         self._monotonic = monotonic
         self._accounts: dict[str, _Replaced] = {}
 
-    def replaced(self, account_id: str, fresh: Secret) -> None:
+    def replaced(self, account_id: str, denied: Secret, fresh: Secret) -> None:
         """LWA gave this one in the place of one that Amazon did not take."""
         now_s = self._monotonic()
         before = self._accounts.pop(account_id, None)
-        pause_s = FIRST_PAUSE_S
-        if before is not None and before.told and now_s < before.until_s + LONGEST_PAUSE_S:
-            pause_s = min(before.pause_s * 2, LONGEST_PAUSE_S)
+        times, pause_s = 1, FIRST_PAUSE_S
+        if (
+            before is not None
+            and before.fresh == denied
+            and now_s < before.until_s + LONGEST_PAUSE_S
+        ):
+            times = before.times + 1
+            pause_s = min(before.pause_s * 2, LONGEST_PAUSE_S) if before.told else FIRST_PAUSE_S
         while len(self._accounts) >= _MOST:
             del self._accounts[next(iter(self._accounts))]
-        self._accounts[account_id] = _Replaced(fresh, now_s + pause_s, pause_s)
+        self._accounts[account_id] = _Replaced(fresh, times, now_s + pause_s, pause_s)
 
     async def refuse_if_repeated(self, standing: Standing, denied: Secret) -> None:
-        """Raises CallDenied when this one was fetched in the place of another a short while ago."""
+        """Raises CallDenied when this one was fetched in the place of others a short while ago."""
         last = self._accounts.get(standing.account_id)
-        if last is None or last.fresh != denied or self._monotonic() >= last.until_s:
+        if last is None or last.fresh != denied or last.times < _IN_A_ROW:
+            return
+        if self._monotonic() >= last.until_s:
             return
         if not last.told:
             last.told = True
