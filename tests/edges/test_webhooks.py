@@ -18,7 +18,8 @@ from hypothesis import strategies as some
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from evergrant.adapters.webhooks import HttpWebhooks
-from evergrant.adapters.webhooks.sender import EXCERPT, is_public
+from evergrant.adapters.webhooks.addresses import is_public
+from evergrant.adapters.webhooks.sender import EXCERPT
 from evergrant.errors import NotDelivered
 from evergrant.ports import WebhookPost, Webhooks
 from evergrant.rules.secrecy import Secret

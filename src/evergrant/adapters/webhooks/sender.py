@@ -6,12 +6,15 @@ refusal is for good. Does not answer for: what the event says, or when to try ag
 
 The URL of a webhook is data that somebody typed. Therefore the name is resolved here, every
 address is judged, and the connection goes to the very address that was judged, so that a name
-which answers differently the second time (DNS rebinding) gains nothing. Redirects are not followed.
+which answers differently the second time (DNS rebinding) gains nothing. However an address is
+written (decimal, octal, hexadecimal, inside an IPv6 one), it is judged as the system reads it.
+Redirects are not followed, and no more of an answer is read than a person needs to recognise it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import socket
 import ssl
@@ -21,17 +24,17 @@ import httpx2
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 
+from evergrant.adapters.webhooks.addresses import IPAddress, IPNetwork, Receivers
 from evergrant.errors import NotDelivered
 from evergrant.ports import WebhookPost
 from evergrant.rules.secrecy import Secret, scrub
 
-__all__ = ["EXCERPT", "HttpWebhooks", "is_public"]
+__all__ = ["EXCERPT", "HttpWebhooks"]
 
-IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
-IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+#: So many addresses of one name are tried until one takes the connection.
+_MOST_ADDRESSES = 3
 #: How much of a refusal is read and kept, in bytes: enough for a person to recognise it.
 EXCERPT = 300
 
@@ -39,8 +42,9 @@ EXCERPT = 300
 class HttpWebhooks:
     """``ports.Webhooks`` over HTTP(S).
 
-    ``allow_local`` lets loopback and private addresses, and plain http, pass: for development and
-    for houses whose instances live beside Evergrant. ``transport`` and ``resolve`` are for tests.
+    ``networks`` may be reached although they are internal, over plain http as well: for houses
+    whose instances live beside Evergrant. ``allow_local`` lets every internal address pass, for
+    development. ``transport`` and ``resolve`` are for tests.
     """
 
     def __init__(
@@ -54,8 +58,7 @@ class HttpWebhooks:
         transport: httpx2.AsyncBaseTransport | None = None,
         resolve: Resolve | None = None,
     ) -> None:
-        self._allow_local = allow_local
-        self._networks = tuple(networks)
+        self._receivers = Receivers(networks, anywhere=allow_local)
         self._timeout_s = timeout_s
         self._resolve = resolve or _resolve
         self._client = httpx2.AsyncClient(
@@ -92,25 +95,10 @@ class HttpWebhooks:
 
     async def _deliver(self, post: WebhookPost) -> None:
         url = _parse(post.url)
-        if url.scheme != "https" and not self._allow_local:
-            raise NotDelivered(
-                "The webhook URL is not https. EVERGRANT_WEBHOOK_TARGETS=any allows that.",
-                permanent=True,
-            )
+        headers = _signature(post)
         port = url.port or (443 if url.scheme == "https" else 80)
-        address = await self._judged_address(url.host, port)
-        request = self._client.build_request(
-            "POST",
-            url.copy_with(host=str(address)),
-            headers={
-                "host": url.netloc.decode("ascii"),
-                "content-type": "application/json",
-                **_signature(post),
-            },
-            content=post.body,
-            extensions={"sni_hostname": url.host},
-        )
-        answer = await self._client.send(request, stream=True)
+        addresses = await self._judged_addresses(url, port)
+        answer = await self._reached(url, addresses, headers, post.body)
         try:
             if answer.is_success:
                 return
@@ -126,40 +114,54 @@ class HttpWebhooks:
             facts={"status": answer.status_code},
         )
 
-    async def _judged_address(self, host: str, port: int) -> IPAddress:
+    async def _reached(
+        self, url: httpx2.URL, addresses: Sequence[IPAddress], headers: dict[str, str], body: bytes
+    ) -> httpx2.Response:
+        """The answer's head, of the first address that takes a connection: until then, nothing was
+        sent."""
+        for address in addresses[:-1]:
+            with contextlib.suppress(httpx2.ConnectError):
+                return await self._asked(url, address, headers, body)
+        return await self._asked(url, addresses[-1], headers, body)
+
+    async def _asked(
+        self, url: httpx2.URL, address: IPAddress, headers: dict[str, str], body: bytes
+    ) -> httpx2.Response:
+        request = self._client.build_request(
+            "POST",
+            url.copy_with(host=str(address)),
+            headers={
+                "host": url.netloc.decode("ascii"),
+                "content-type": "application/json",
+                **headers,
+            },
+            content=body,
+            extensions={"sni_hostname": url.host},
+        )
+        return await self._client.send(request, stream=True)
+
+    async def _judged_addresses(self, url: httpx2.URL, port: int) -> Sequence[IPAddress]:
+        """Of all that the name stands for, none may be out of bounds."""
         try:
-            found = await self._resolve(host, port)
-        except (OSError, UnicodeError):
-            raise NotDelivered(
-                "The name of the receiver does not resolve.", permanent=False
-            ) from None
-        addresses = [ipaddress.ip_address(text.partition("%")[0]) for text in found]
+            found = await self._resolve(url.host, port)
+            addresses = [ipaddress.ip_address(text.partition("%")[0]) for text in found]
+        except (OSError, ValueError):
+            addresses = []
         if not addresses:
             raise NotDelivered("The name of the receiver does not resolve.", permanent=False)
-        if not self._allow_local and not all(is_public(address) for address in addresses):
+        if url.scheme != "https" and not all(map(self._receivers.are_ours, addresses)):
             raise NotDelivered(
-                "The receiver is an internal address; webhooks only go to public ones. "
-                "EVERGRANT_WEBHOOK_TARGETS=any allows internal ones.",
+                "The webhook URL is not https. Plain http goes to EVERGRANT_WEBHOOK_NETWORKS only.",
                 permanent=True,
             )
-        return addresses[0]
-
-
-def is_public(address: IPAddress) -> bool:
-    """Reachable by everybody, and no way round to somewhere that is not."""
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        if inner is None and address.teredo is not None:
-            return False
-        if inner is None and address in _NAT64:
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(inner)
-        if address.is_site_local:
-            return False
-    return address.is_global and not (
-        address.is_multicast or address.is_reserved or address.is_unspecified
-    )
+        if not all(self._receivers.may_take(address, port) for address in addresses):
+            raise NotDelivered(
+                "The receiver is an internal address, or its port is not one of the web; webhooks "
+                "only go to public ones. EVERGRANT_WEBHOOK_NETWORKS names others that they may go "
+                "to.",
+                permanent=True,
+            )
+        return addresses[:_MOST_ADDRESSES]
 
 
 def _parse(text: str) -> httpx2.URL:
