@@ -118,6 +118,12 @@ class Meters:
             ("task", "outcome"),
             registry=self.registry,
         )
+        self.posts = Counter(
+            "evergrant_post_attempts",
+            "Attempts at mails and webhooks of this process's worker, by topic and outcome.",
+            ("topic", "outcome"),
+            registry=self.registry,
+        )
         self.authorizations = Gauge(
             "evergrant_authorizations",
             "Authorizations in the account book, by state.",
@@ -150,6 +156,10 @@ class Meters:
     def job_ended(self, task: str, outcome: str) -> None:
         """``outcome``: ``done`` or ``failed``."""
         self.jobs.labels(task, outcome).inc()
+
+    def posted(self, topic: str, outcome: str) -> None:
+        """``outcome``: ``sent``, ``waiting`` (tried again) or ``failed`` (given up)."""
+        self.posts.labels(topic, outcome).inc()
 
     def show_calls(self, limits: Limits) -> None:
         """Whatever this meter counts is shown from now on."""

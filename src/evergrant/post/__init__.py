@@ -41,7 +41,7 @@ from evergrant.rules.rights import SYSTEM, Caller
 from evergrant.rules.secrecy import scrub
 from evergrant.settings import House
 
-__all__ = ["CLAIM", "LONGEST_WAIT_S", "MOST_EVENTS", "TEST", "Post", "Trial", "payload"]
+__all__ = ["CLAIM", "LONGEST_WAIT_S", "MOST_EVENTS", "TEST", "Attempt", "Post", "Trial", "payload"]
 
 #: An attempt belongs to one process for this long at least: longer than every time-out of a pipe.
 CLAIM = timedelta(minutes=2)
@@ -67,6 +67,15 @@ _ERROR_LIMIT = 500
 #: Somebody pressed a button for these, and waits: when one cannot be delivered, operators are
 #: mailed at once. Of the others they read on the notice board and in their daily letter.
 TOLD_AT_ONCE = frozenset({"invitation", "renewal"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """The item as it stands afterwards. Not ``made``: it was not due, not its turn, over already,
+    or somebody else was at it."""
+
+    item: OutboxItem
+    made: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,20 +115,26 @@ class Post:
         )
 
     async def deliver(self, item_id: str) -> OutboxItem:
+        """``attempt``, for whoever only wants to know how the item stands."""
+        return (await self.attempt(item_id)).item
+
+    async def attempt(self, item_id: str) -> Attempt:
         """One attempt at one item, if it is due, nothing earlier stands before it and nobody else
-        is at it; gives the item as it stands afterwards. Rings for those whose turn it is by that.
-        Raises NotFound, StoreUnavailable."""
+        is at it. Rings for those whose turn it is by that. Raises NotFound, StoreUnavailable."""
         now = self._clock.now()
-        claimed, item = await self._claim(item_id, now)
+        claimed, found = await self._claim(item_id, now)
+        item = found.item
         if not claimed:
-            return item
+            if found.following is not None:
+                await self._ring_for_the_next(found)
+            return Attempt(item=item, made=False)
         try:
             ended = await self._attempt(item, now)
         finally:
             if item.kind is OutboxKind.WEBHOOK:
                 self._lanes.leave(item.to, item.id)
         await self._ring_for_the_next(ended)
-        return ended.item
+        return Attempt(item=ended.item, made=True)
 
     async def sweep(self) -> list[str]:
         """The ids of what is due: what a lost ring, a dead process or a retry left lying. Of each
@@ -218,7 +233,7 @@ class Post:
 
     # --- claiming -----------------------------------------------------------------------------
 
-    async def _claim(self, item_id: str, now: datetime) -> tuple[bool, OutboxItem]:
+    async def _claim(self, item_id: str, now: datetime) -> tuple[bool, _Ended]:
         entered: OutboxItem | None = None
         claimed: OutboxItem | None = None
         try:
@@ -229,23 +244,23 @@ class Post:
                 # Who wrote it down may live by a clock that runs a little ahead of ours.
                 skew = timedelta() if item.attempts else CLOCK_SKEW
                 if item.state is not OutboxState.WAITING or item.next_at > now + skew:
-                    return False, item
+                    return False, _Ended(item)
                 if _was_the_last(item, now):
                     # Its last attempt was claimed and never ended: the process died with it.
                     lost = NotDelivered("Its last attempt never came to an end.", permanent=True)
-                    ended = await self._give_up(tx, item, lost, now)
-                    return False, ended.item
+                    return False, await self._give_up(tx, item, lost, now)
                 if item.kind is OutboxKind.WEBHOOK:
                     if await tx.outbox.is_held_up(item):
-                        return False, await _put_aside(tx, item, now + _aside(item, now))
+                        aside = await _put_aside(tx, item, now + _aside(item, now))
+                        return False, _Ended(aside)
                     pause = self._lanes.enter(
                         item.to, item.id, now, despite_rest=now >= _ends_at(item)
                     )
                     if pause is not None:
                         if pause.until is None:
-                            return False, item
+                            return False, _Ended(item)
                         until = min(pause.until, max(_ends_at(item), now))
-                        return False, await _put_aside(tx, item, until)
+                        return False, _Ended(await _put_aside(tx, item, until))
                     entered = item
                 planned = _next_try(item, item.attempts + 1, now)
                 claimed = await tx.outbox.change(
@@ -262,7 +277,7 @@ class Post:
         finally:
             if entered is not None and claimed is None:
                 self._lanes.leave(entered.to, entered.id)
-        return claimed is not None, claimed or item
+        return claimed is not None, _Ended(claimed or item)
 
     # --- one attempt --------------------------------------------------------------------------
 

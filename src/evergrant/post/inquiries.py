@@ -150,7 +150,9 @@ class Inquiries:
             )
             item = (
                 await tx.outbox.change(
-                    waiting[0].id, expecting={"state": OutboxState.WAITING}, next_at=now
+                    waiting[0].id,
+                    expecting={"state": OutboxState.WAITING},
+                    next_at=min(now, waiting[0].next_at),
                 )
                 if waiting
                 else None

@@ -21,6 +21,7 @@ from evergrant.desk import Desk
 from evergrant.errors import EvergrantError, NotFound
 from evergrant.logs import about, logger
 from evergrant.ports import Bell
+from evergrant.post import Attempt
 
 __all__ = ["Pace", "work"]
 
@@ -30,6 +31,9 @@ TIDY_AFTER_HOURS = 24 * 30
 
 #: Told after every job: name of the task, ``done`` or ``failed``.
 Ended = Callable[[str, str], None]
+#: Told after every attempt at a mail or webhook: its topic, and ``sent``, ``waiting`` (it is tried
+#: again) or ``failed`` (given up).
+Posted = Callable[[str, str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +49,7 @@ class Pace:
     pause_after_trouble_s: float = 2.0
 
 
-def _nobody(task: str, outcome: str) -> None:
+def _nobody(what: str, outcome: str) -> None:
     """Nobody counts."""
 
 
@@ -57,11 +61,12 @@ async def work(
     *,
     pace: Pace | None = None,
     ended: Ended = _nobody,
+    posted: Posted = _nobody,
 ) -> None:
     """Does jobs until ``stop`` is set, then lets those under way come to their end. ``app`` has
     to be open, and is this worker's own. When the database goes away, it comes back with it."""
     pace = pace or Pace()
-    define(app, desk, bell, pace, ended)
+    define(app, desk, bell, pace, ended, posted)
     while not stop.is_set():
         await _work_until(app, stop, pace)
         if not stop.is_set():
@@ -129,24 +134,31 @@ class _Told:
             return result
 
 
-def define(app: App, desk: Desk, bell: Bell, pace: Pace, ended: Ended) -> None:
+def define(
+    app: App, desk: Desk, bell: Bell, pace: Pace, ended: Ended, posted: Posted = _nobody
+) -> None:
     """Registers the tasks at ``app``. A task that fails is not tried again by the queue: its room
     or the next minute does, by rules of ours."""
     told = _Told(ended)
 
     @app.task(name=DELIVER, queue=POST_QUEUE)
     async def deliver(item_id: str) -> None:
-        item = await told(DELIVER, _delivered(desk, item_id), outbox_id=item_id)
-        if item is not None:
-            log.info(
-                "post",
-                outbox_id=item.id,
-                kind=item.kind.value,
-                topic=item.topic,
-                outcome=item.state.value,
-                attempts=item.attempts,
-                error=item.last_error or None,
-            )
+        attempt: Attempt | None = await told(DELIVER, _delivered(desk, item_id), outbox_id=item_id)
+        if attempt is None:
+            return
+        item = attempt.item
+        if attempt.made:
+            posted(item.topic, item.state.value)
+        (log.info if attempt.made else log.debug)(
+            "post",
+            outbox_id=item.id,
+            event_id=item.event_id,
+            kind=item.kind.value,
+            topic=item.topic,
+            outcome=item.state.value,
+            attempts=item.attempts,
+            error=item.last_error or None,
+        )
 
     @app.periodic(cron="* * * * *", periodic_id="post.sweep")
     @app.task(name="post.sweep", queue="sweep", queueing_lock="post.sweep", lock="post.sweep")
@@ -183,9 +195,9 @@ def define(app: App, desk: Desk, bell: Bell, pace: Pace, ended: Ended) -> None:
         )
 
 
-async def _delivered(desk: Desk, item_id: str) -> Any:
+async def _delivered(desk: Desk, item_id: str) -> Attempt | None:
     try:
-        return await desk.post.deliver(item_id)
+        return await desk.post.attempt(item_id)
     except NotFound:
         # Rung for an item that is gone: nothing to deliver, and nothing to try again.
         log.info("rung for an item that is not there", outbox_id=item_id)
