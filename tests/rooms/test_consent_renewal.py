@@ -4,7 +4,6 @@ bring people here. Reception and mint on one store, as in one house."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 
@@ -17,9 +16,7 @@ from evergrant.ports.things import (
     ClientInstance,
     GrantSource,
     HandshakeStep,
-    InvitationState,
 )
-from evergrant.rules.applications import ApplicationKind
 from evergrant.rules.lifecycle import State
 from evergrant.rules.notices import NoticeKind
 from evergrant.rules.rights import SYSTEM
@@ -270,6 +267,33 @@ async def test_a_pasted_refresh_token_renews_as_well(
     assert (await minted(mint, account)).grant_id == reception.grants(account)[0].id
 
 
+async def test_the_same_refresh_token_again_is_no_former_grant(
+    reception: Reception, account: Account, mint: Tokens
+) -> None:
+    """Amazon does not say whether a renewal gives another one."""
+    same = Secret(await kept(reception, 0, account) or "")
+    reception.api.fail(AmazonUnavailable)
+    reception.tick()
+    await reception.consent.adopt(account.id, same, by=BOSS, selling_partner_id=SHOP)
+    reception.lwa.revoke(same)
+    reception.clock.move(hours=2)
+    asked = reception.lwa.count("refresh")
+    with pytest.raises(GrantRefused):
+        await minted(mint, account)
+    assert reception.lwa.count("refresh") - asked == 2
+    reception.lwa.reinstate(same)
+    reception.api.clear()
+    token = await mint.look_again(account.id, by=SYSTEM)
+    assert token.grant_id == reception.grants(account)[1].id
+
+    async def access_token(_: str) -> Secret:
+        return token.value
+
+    assert await reception.consent.look_where_due(access_token) == 1
+    assert await kept(reception, 0, account) is None
+    assert await kept(reception, 1, account) == same.reveal()
+
+
 # --- races and interruptions -----------------------------------------------------------------
 
 
@@ -423,117 +447,3 @@ async def test_the_same_trouble_is_one_event_and_a_way_is_none(
     for _ in range(3):
         await reception.refused(trip, query)
     assert topics(reception).count("authorization.failed") == 1
-
-
-# --- links -------------------------------------------------------------------------------------
-
-
-async def test_a_renewal_link_is_the_open_one_or_a_fresh_one(
-    reception: Reception, account: Account
-) -> None:
-    made = len(reception.invitations(account))
-    link = await reception.consent.renewal_link(account.id)
-    assert link is not None
-    assert (await reception.consent.open(link.reveal().rpartition("/")[2])).renewal
-    for _ in range(20):
-        assert await reception.consent.renewal_link(account.id) == link
-    assert len(reception.invitations(account)) == made + 1
-    assert not reception.outbox("renewal"), "nobody is mailed"
-    assert link.reveal() not in reception.written_down()
-
-
-async def test_many_at_once_are_given_one_fresh_link(
-    reception: Reception, account: Account
-) -> None:
-    made = len(reception.invitations(account))
-    other = reception.another()
-    links = await asyncio.gather(
-        *(room.renewal_link(account.id) for room in (reception.consent, other) for _ in range(10))
-    )
-    assert len({link.reveal() for link in links if link}) == 1
-    assert None not in links
-    assert len(reception.invitations(account)) == made + 1
-
-
-async def test_a_fresh_link_is_made_once_in_a_fortnight(
-    reception: Reception, account: Account
-) -> None:
-    link = await reception.consent.renewal_link(account.id)
-    assert link is not None
-    await reception.consent.decline(link.reveal().rpartition("/")[2])
-    assert await reception.consent.renewal_link(account.id) is None
-    reception.clock.move(days=13)
-    assert await reception.consent.renewal_link(account.id) is None
-    reception.clock.move(days=1, seconds=1)
-    assert await reception.consent.renewal_link(account.id) is not None
-
-
-async def test_a_link_that_was_used_makes_room_for_the_next(
-    reception: Reception, account: Account
-) -> None:
-    link = await reception.consent.renewal_link(account.id)
-    assert link is not None
-    trip = Trip(await reception.consent.begin(link.reveal().rpartition("/")[2], None))
-    query = await reception.callback(trip, account, SHOP)
-    await reception.consent.accept(query, trip.browser)
-    assert reception.invitations(account)[-1].state is InvitationState.SPENT
-    assert await reception.consent.renewal_link(account.id) is not None
-
-
-async def closed(reception: Reception, account: Account) -> None:
-    await reception.accounts.close(account.id, by=BOSS)
-
-
-async def private(reception: Reception, account: Account) -> None:
-    async with reception.store.transaction() as tx:
-        await tx.applications.change(account.application_id, kind=ApplicationKind.PRIVATE)
-
-
-async def incomplete(reception: Reception, account: Account) -> None:
-    async with reception.store.transaction() as tx:
-        await tx.credentials.change(account.application_id, secret_set=False)
-
-
-@pytest.mark.parametrize("why", [closed, private, incomplete])
-async def test_where_nobody_can_renew_there_is_neither_link_nor_letter(
-    reception: Reception, account: Account, why: Callable[[Reception, Account], object]
-) -> None:
-    made = reception.invitations(account)
-    await why(reception, account)  # type: ignore[misc]
-    assert await reception.consent.renewal_link(account.id) is None
-    assert await reception.consent.renewal_link("acc_unknown") is None
-    async with reception.store.transaction() as tx:
-        item = await reception.consent.put_renewal_letter(
-            tx, account.id, now=reception.clock.now(), topic="authorization_ending", facts={}
-        )
-    assert item is None
-    assert [one.id for one in reception.invitations(account)] == [one.id for one in made]
-
-
-async def test_letters_about_one_end_share_a_link_while_it_lives_long_enough(
-    reception: Reception, account: Account
-) -> None:
-    async def letter() -> str:
-        async with reception.store.transaction() as tx:
-            item = await reception.consent.put_renewal_letter(
-                tx,
-                account.id,
-                now=reception.clock.now(),
-                topic="authorization_ending",
-                facts={"days_left": 30, "over": False},
-            )
-        assert item is not None
-        assert (item.topic, item.to) == ("authorization_ending", account.client_email)
-        assert item.facts["days_left"] == 30
-        return item.subject
-
-    first = await letter()
-    reception.clock.move(days=7)
-    assert await letter() == first
-    reception.clock.move(days=5)
-    second = await letter()
-    assert second != first, "two days are too few to answer a letter"
-    shown = await reception.consent.renewal_link(account.id)
-    assert shown is not None
-    opened = await reception.consent.open(shown.reveal().rpartition("/")[2])
-    assert opened.invitation_id == second

@@ -144,6 +144,9 @@ class LogIn:
             asked.selling_partner_id,
         ):
             verdict = Refuse(Refusal.SELLING_PARTNER_CHANGED)
+        if isinstance(verdict, SendOn) and not attempt.allows(asked.selling_partner_id):
+            # The callback would be refused, and Amazon had connected another shop with us by then.
+            verdict = Refuse(Refusal.WRONG_SELLING_PARTNER)
         if isinstance(verdict, Refuse):
             return trouble_of(
                 verdict.reason,

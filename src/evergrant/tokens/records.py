@@ -95,10 +95,12 @@ class Records:
         """
         async with self._store.transaction() as tx:
             grants = await tx.grants.all(authorization_id=found.authorization.id)
+            # Amazon may give the same refresh token for a renewal: then there is no other one.
+            known = {grant.token_digest for grant in grants if grant.id == found.grant_id} - {""}
             kept = [
                 (grant, await tx.safe.get(safe.refresh_token(grant.id)))
                 for grant in reversed(grants)
-                if grant.superseded_at is not None and grant.id != found.grant_id
+                if grant.superseded_at is not None and grant.token_digest not in known
             ]
         return [Former(grant=grant, refresh_token=sealed) for grant, sealed in kept if sealed]
 
