@@ -120,6 +120,15 @@ class Vault:
     def __init__(self, keyring: Keyring) -> None:
         self._keyring = keyring
 
+    async def key_ids(self) -> tuple[str, ...]:
+        """Of the ring, the one that seals first; empty where there is no ring. Ids are no
+        secrets."""
+        known = await self._keyring.key_ids()
+        if not known:
+            return ()
+        current = await self._keyring.current_key_id()
+        return current, *(key_id for key_id in known if key_id != current)
+
     async def put(
         self,
         tx: Transaction,

@@ -60,7 +60,7 @@ def leaf(words: list[str]) -> tuple[Any, list[str]]:
 def complaint_of(words: list[str]) -> str:
     """What the command line says of the words, without running anything; empty when it is fine."""
     command, rest = leaf(words)
-    if getattr(command, "commands", None):
+    if getattr(command, "commands", None) and not command.invoke_without_command:
         return "" if rest in (["--help"], ["--version"]) else f"{words} names a group only"
     try:
         command.make_context(command.name, rest)

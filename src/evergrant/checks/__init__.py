@@ -1,10 +1,25 @@
-"""``evergrant check``: what is missing or wrong in an installation, as numbered findings.
+"""``evergrant check``: what is missing or wrong in an installation, as numbered findings; and how
+it stands with the list of what somebody has to review before going live.
 
-Answers for: looking, without changing anything, and for the list of all findings. Does not answer
-for: repairing, or for what goes wrong while serving (journal and support reports tell that).
+Answers for: looking, without changing anything; the list of all findings; and for signing what was
+looked at. Does not answer for: repairing, for what goes wrong while serving (journal and support
+reports tell that), or for what is on the list of reviews (``rules.reviews``).
 """
 
 from evergrant.checks.kinds import FINDINGS, Finding, FindingKind, Severity
-from evergrant.checks.looking import look
+from evergrant.checks.looking import Survey, look, look_at, survey
+from evergrant.checks.reviewing import Reviewed, items_of, sign_off
 
-__all__ = ["FINDINGS", "Finding", "FindingKind", "Severity", "look"]
+__all__ = [
+    "FINDINGS",
+    "Finding",
+    "FindingKind",
+    "Reviewed",
+    "Severity",
+    "Survey",
+    "items_of",
+    "look",
+    "look_at",
+    "sign_off",
+    "survey",
+]

@@ -134,7 +134,8 @@ APPLICATION_REFUSED = _kind("EG047", _E, _APP, "Amazon refuses an application",
     "Every account of it is affected. Check client id and client secret in Amazon's developer "
     "console.")
 AWS_HALF_SET = _kind("EG048", _W, _APP, "AWS credentials of an application are incomplete",
-    "For rotation by queue give all of role ARN, access key, secret key and queue URL, or none.")
+    "For rotation by queue give access key, secret key and queue URL, and the role ARN where one "
+    "is assumed; or none of them.")
 CLIENT_SHARED = _kind("EG049", _E, _APP, "Two applications have the same LWA client id",
     "Every application at Amazon has its own. One of them carries the other's credentials.")
 AMAZON_SILENT = _kind("EG050", _W, Blame.AMAZON, "Login with Amazon does not answer",
@@ -175,6 +176,45 @@ LIMIT_SHARED = _kind("EG085", _W, _US, "Somebody else spends a limit",
     "Amazon answered 429 within the last day although we kept to the limit: a program calls Amazon "
     "past the gateway for this account, or the plan is smaller than we know. Bring that program to "
     "the gateway, or set the plan with `evergrant limits set`.")
+CREDENTIALS_AWAITED = _kind("EG086", _E, _APP,
+    "Accounts wait for their application's integration credentials",
+    "Nothing of these accounts works. Set them with `evergrant app credentials`; they are the same "
+    "for every account of the application.")
+INSTANCE_UNHEARD = _kind("EG087", _W, Blame.CALLER,
+    "A client instance that has accounts is not heard of",
+    "It never called, or not for 30 days, and took no event. Give it an API key of its own "
+    "(`evergrant apikey add --instance INSTANCE`) or a webhook URL, or move its accounts.")
+INSTANCE_SILENT = _kind("EG088", _W, Blame.CALLER, "A client instance does not take its events",
+    "Look at its webhook URL (`evergrant instance list`) and into its log. Events are kept: "
+    "`GET /v1/events`.")
+ROTATION_LATE = _kind("EG089", _W, _APP, "A client secret should have been rotated by now",
+    "The application has a queue, so it renews by itself: see the notices. If need be rotate it in "
+    "Amazon's developer console, then `evergrant app rotate-secret`.")
+ROTATION_BY_HAND = _kind("EG090", _N, _APP, "A client secret has to be rotated by hand",
+    "The application has no queue. Rotate it in Amazon's developer console in time, then "
+    "`evergrant app rotate-secret`; or give the application a queue.")
+QUEUE_UNREADABLE = _kind("EG091", _W, _APP, "The queue of an application cannot be read",
+    "New client secrets do not arrive. Check role ARN, access key, secret key and queue URL with "
+    "`evergrant app credentials`.")
+ROTATION_STUCK = _kind("EG092", _E, _APP, "The rotation of a client secret is stuck",
+    "The one that works is untouched. Take the new one from Amazon's developer console, then "
+    "`evergrant app rotate-secret`.")
+GRANTS_UNDATED = _kind("EG093", _N, _US, "Nobody knows when some authorizations end",
+    "Amazon does not tell. Ask these clients when they authorized, or have them renew with the "
+    "link.")
+ENDS_BELIEVED = _kind("EG094", _N, _US, "Self-authorizations are a year old",
+    "Amazon states no end for them; that they may end is our belief. Authorize the application "
+    "again in Amazon's console at a quiet hour, then adopt the new refresh token.")
+LETTERS_UNDELIVERED = _kind("EG095", _W, _US, "Mails to clients did not arrive",
+    "These clients do not hear of their renewal. Correct the client e-mail (`evergrant account "
+    "change ACCOUNT --email`), then send the link again.")
+PROBES_OVERDUE = _kind("EG096", _W, _US, "Accounts are not probed when they should be",
+    "Nobody looks whether their authorizations still work: start `evergrant worker`, or look into "
+    "its log.")
+REVIEWS_OPEN = _kind("EG097", _N, _US, "Not everything was reviewed and signed",
+    "Look at each, then `evergrant check sign-off ITEM`.")
+REVIEW_STALE = _kind("EG098", _W, _US, "A signature does not stand any more",
+    "Look again at what changed, then `evergrant check sign-off ITEM`.")
 BROKEN = _kind("EG099", _E, _US, "A check itself broke",
     "Please report it with the log; the other checks are not affected.")
 # fmt: on

@@ -1,61 +1,94 @@
 """Looks at an installation and says what it finds.
 
-Answers for: settings, database, queue, key ring, mail, applications, accounts, one after the
-other, without changing anything. Does not answer for: numbers and words of the list (``kinds``), or
-for what there is to say of the gateway (``gateway``).
+Answers for: settings, mail, key ring, database and queue, from an environment or from a desk that
+stands, one after the other, without changing anything. Does not answer for: numbers and words of
+the list (``kinds``), or for what lies in the database (``contents``).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from evergrant.checks import gateway, kinds
+from evergrant.checks.contents import contents
 from evergrant.checks.kinds import Finding, Severity
-from evergrant.errors import (
-    AmazonError,
-    ApplicationError,
-    EvergrantError,
-    Misconfigured,
-    StoreUnavailable,
-)
+from evergrant.checks.reviewing import Reviewed, items_of, unsettled
+from evergrant.errors import EvergrantError, Misconfigured, StoreUnavailable
 from evergrant.rules.urls import is_loopback
 
 if TYPE_CHECKING:
     from evergrant.desk import Desk
     from evergrant.ports import Keyring
-    from evergrant.ports.things import Application, IntegrationCredentials
     from evergrant.settings import Settings
 
-__all__ = ["look"]
+__all__ = ["Survey", "look", "look_at", "survey"]
 
-#: A mail that is due for so long says that nobody delivers.
-OVERDUE = timedelta(minutes=5)
 #: Clocks of server and database may differ by so much.
 CLOCK_SLACK = timedelta(seconds=5)
 PATIENCE_S = 10.0
-_ROUND = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """What was found, worst first, and how it stands with the list of what has to be reviewed:
+    empty where the database could not be read."""
+
+    findings: list[Finding]
+    items: list[Reviewed]
 
 
 async def look(environ: Mapping[str, str] | None = None, *, live: bool = False) -> list[Finding]:
-    """Looks at everything that can be reached and gives what it found, worst first. Never raises
+    """The findings of ``survey``."""
+    return (await survey(environ, live=live)).findings
+
+
+async def survey(environ: Mapping[str, str] | None = None, *, live: bool = False) -> Survey:
+    """Looks at everything that can be reached from an environment, without a server. Never raises
     for what is wrong with the installation. ``live`` asks Login with Amazon once per
-    application."""
+    application, and reads its queue."""
     from evergrant.settings import Settings
 
     try:
         settings = Settings.from_environment(environ)
     except Misconfigured as error:
-        return [kinds.SETTINGS_UNREADABLE(error.message, subject=error.setting, hint=error.hint)]
+        told = kinds.SETTINGS_UNREADABLE(error.message, subject=error.setting, hint=error.hint)
+        return Survey(findings=[told], items=[])
     found = [*_settings(settings), *gateway.ports(settings)]
     found += [finding async for finding in _mail(settings)]
-    found += [finding async for finding in _house(settings, live=live)]
+    items: list[Reviewed] = []
+    found += [finding async for finding in _house(settings, items, live=live)]
+    return Survey(findings=_worst_first(found), items=items)
+
+
+async def look_at(desk: Desk, settings: Settings, *, live: bool = False) -> Survey:
+    """The same from a desk that stands: of a server that runs. Its mail relay is asked when
+    ``live`` only; workers and the schema are not looked at. Raises StoreUnavailable."""
+    found = [*_settings(settings), *gateway.ports(settings)]
+    if live or settings.development:
+        found += [finding async for finding in _mail(settings)]
+    items: list[Reviewed] = []
+    found += [finding async for finding in _inside(desk, settings, items, live=live)]
+    return Survey(findings=_worst_first(found), items=items)
+
+
+def _worst_first(found: list[Finding]) -> list[Finding]:
     order = list(Severity)
     return sorted(found, key=lambda finding: (order.index(finding.severity), finding.code))
+
+
+async def _inside(
+    desk: Desk, settings: Settings, items: list[Reviewed], *, live: bool
+) -> AsyncIterator[Finding]:
+    async for finding in contents(desk, settings, live=live):
+        yield finding
+    items += await items_of(desk, settings)
+    for finding in unsettled(items):
+        yield finding
 
 
 def _settings(settings: Settings) -> Iterator[Finding]:
@@ -103,7 +136,9 @@ async def _mail(settings: Settings) -> AsyncIterator[Finding]:
         )
 
 
-async def _house(settings: Settings, *, live: bool) -> AsyncIterator[Finding]:
+async def _house(
+    settings: Settings, items: list[Reviewed], *, live: bool
+) -> AsyncIterator[Finding]:
     from evergrant import wiring
 
     keyring: Keyring | None = None
@@ -129,8 +164,10 @@ async def _house(settings: Settings, *, live: bool) -> AsyncIterator[Finding]:
                 yield finding
             if not ready:
                 return
-            async for finding in _contents(settings, url, keyring, live=live):
-                yield finding
+            ring = keyring or wiring.no_keyring()
+            async with wiring.open_desk(settings, url=url, keyring=ring) as desk:
+                async for finding in _inside(desk, settings, items, live=live):
+                    yield finding
     except (StoreUnavailable, Misconfigured) as error:
         yield kinds.DATABASE_SILENT(
             error.message, subject="EVERGRANT_DATABASE_URL", hint=error.hint
@@ -150,171 +187,3 @@ async def _schema(url: str) -> AsyncIterator[Finding]:
     apart = abs(await queue.database_time(url) - datetime.now(UTC))
     if apart > CLOCK_SLACK:
         yield kinds.CLOCKS_DIFFER(f"They are {apart.total_seconds():.0f} seconds apart.")
-
-
-async def _contents(
-    settings: Settings, url: str, keyring: Keyring | None, *, live: bool
-) -> AsyncIterator[Finding]:
-    from evergrant import wiring
-
-    async with wiring.open_desk(settings, url=url, keyring=keyring or wiring.no_keyring()) as desk:
-        parts: list[Callable[[], AsyncIterator[Finding]]] = [
-            lambda: _safe(desk, keyring),
-            lambda: _outbox(desk),
-            lambda: _applications(desk, settings, live=live),
-            lambda: _accounts(desk),
-            lambda: gateway.keys(desk),
-            lambda: gateway.throttled(desk),
-        ]
-        for part in parts:
-            try:
-                async for finding in part():
-                    yield finding
-            except EvergrantError:
-                raise
-            except Exception as error:  # noqa: BLE001  # one broken check must not hide others
-                yield kinds.BROKEN(f"{type(error).__name__}: {error}")
-
-
-async def _safe(desk: Desk, keyring: Keyring | None) -> AsyncIterator[Finding]:
-    known = list(await keyring.key_ids()) if keyring is not None else []
-    current = await keyring.current_key_id() if keyring is not None else None
-    async with desk.store.transaction() as tx:
-        total = await tx.safe.count()
-        openable = await tx.safe.count(key_id=known) if known else 0
-        fresh = await tx.safe.count(key_id=current) if current else 0
-    if total > openable:
-        yield kinds.KEY_LOST(f"{total - openable} of {total} sealed things cannot be opened.")
-    if openable > fresh:
-        yield kinds.KEY_OLD(f"{openable - fresh} of {total} sealed things.")
-
-
-async def _outbox(desk: Desk) -> AsyncIterator[Finding]:
-    from evergrant.ports.things import OutboxState
-
-    now = desk.clock.now()
-    async with desk.store.transaction() as tx:
-        overdue = await tx.outbox.all(
-            state=OutboxState.WAITING, before=("next_at", now - OVERDUE), limit=_ROUND
-        )
-        failed = await tx.outbox.count(state=OutboxState.FAILED)
-    if overdue:
-        oldest = min(item.next_at for item in overdue)
-        yield kinds.MAIL_STUCK(f"{len(overdue)} waiting since {oldest:%Y-%m-%d %H:%M} UTC.")
-    if failed:
-        yield kinds.MAIL_GIVEN_UP(f"{failed} in all.")
-
-
-async def _applications(desk: Desk, settings: Settings, *, live: bool) -> AsyncIterator[Finding]:
-    async with desk.store.transaction() as tx:
-        applications = await tx.applications.all()
-        credentials = {row.id: row for row in await tx.credentials.all()}
-    if not applications:
-        yield kinds.NO_APPLICATION("Nothing can be connected without one.")
-    now = desk.clock.now()
-    for application in applications:
-        own = credentials.get(application.id)
-        for finding in _addresses(application, settings):
-            yield finding
-        if own is None or not own.lwa_client_id or not own.secret_set:
-            yield kinds.NO_CREDENTIALS(f"{application.name}.", subject=application.id)
-            continue
-        for finding in _credentials(application, own, now):
-            yield finding
-        if live:
-            async for finding in _ask_lwa(desk, application):
-                yield finding
-    names = {application.id: application.name for application in applications}
-    shared: dict[str, list[str]] = defaultdict(list)
-    for row in credentials.values():
-        if row.lwa_client_id:
-            shared[row.lwa_client_id].append(names.get(row.id, row.id))
-    for owners in shared.values():
-        if len(owners) > 1:
-            yield kinds.CLIENT_SHARED(f"{' and '.join(sorted(owners))}.")
-
-
-def _addresses(application: Application, settings: Settings) -> Iterator[Finding]:
-    for what, registered, ours in (
-        ("log-in URI", application.login_uri, settings.login_uri),
-        ("redirect URI", application.redirect_uri, settings.redirect_uri),
-    ):
-        parts = urlsplit(registered or ours)
-        if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
-            yield kinds.URI_PLAIN(
-                f"{application.name}: its {what} is {registered or ours}.", subject=application.id
-            )
-        if registered and registered != ours:
-            yield kinds.URI_FOREIGN(
-                f"{application.name}: its {what} is {registered}, ours is {ours}.",
-                subject=application.id,
-            )
-
-
-def _credentials(
-    application: Application, own: IntegrationCredentials, now: datetime
-) -> Iterator[Finding]:
-    from evergrant.rules.terms import SecretPhase, secret_phase
-
-    phase = secret_phase(now, own.secret_expires_at)
-    ends = f"{own.secret_expires_at:%Y-%m-%d}" if own.secret_expires_at else "on an unknown day"
-    by_phase = {
-        SecretPhase.DEAD: kinds.SECRET_DEAD,
-        SecretPhase.URGENT: kinds.SECRET_ENDS,
-        SecretPhase.UNKNOWN: kinds.SECRET_UNDATED,
-    }
-    if phase in by_phase:
-        yield by_phase[phase](f"{application.name}: it ends {ends}.", subject=application.id)
-    if own.trouble:
-        since = f" since {own.trouble_since:%Y-%m-%d %H:%M} UTC" if own.trouble_since else ""
-        yield kinds.APPLICATION_REFUSED(
-            f"{application.name}: {own.trouble}{since}.", subject=application.id
-        )
-    aws = (own.role_arn, own.access_key_hint, own.secret_key_set, own.queue_url)
-    if any(aws) and not all(aws):
-        yield kinds.AWS_HALF_SET(f"{application.name}.", subject=application.id)
-
-
-async def _ask_lwa(desk: Desk, application: Application) -> AsyncIterator[Finding]:
-    from evergrant.rules.applications import NOTIFICATIONS_SCOPE
-    from evergrant.rules.rights import SYSTEM
-
-    try:
-        await desk.tokens.grantless(application.id, NOTIFICATIONS_SCOPE, by=SYSTEM)
-    except ApplicationError as error:
-        yield kinds.APPLICATION_REFUSED(
-            f"{application.name}: {error.message}", subject=application.id
-        )
-    except AmazonError as error:
-        yield kinds.AMAZON_SILENT(f"{application.name}: {error.message}", subject=application.id)
-
-
-async def _accounts(desk: Desk) -> AsyncIterator[Finding]:
-    from evergrant.rules.faults import Fault
-
-    async with desk.store.transaction() as tx:
-        instances = {row.id for row in await tx.instances.all()}
-    after: str | None = None
-    while True:
-        async with desk.store.transaction() as tx:
-            accounts = await tx.accounts.all(after=after, limit=_ROUND)
-            relations = {
-                row.account_id: row
-                for row in await tx.authorizations.all(account_id=[row.id for row in accounts])
-            }
-        for account in accounts:
-            own = relations.get(account.id)
-            if own is None or (own.application_id, own.region) != (
-                account.application_id,
-                account.region,
-            ):
-                yield kinds.ACCOUNT_ASTRAY(f"{account.name}.", subject=account.id)
-            if account.client_instance_id not in instances:
-                yield kinds.INSTANCE_UNKNOWN(f"{account.name}.", subject=account.id)
-            try:
-                desk.marketplaces.consent_origin(account.home_marketplace, account.partner_kind)
-            except Fault as fault:
-                yield kinds.HOME_UNKNOWN(f"{account.name}: {fault.message}", subject=account.id)
-        if len(accounts) < _ROUND:
-            return
-        after = accounts[-1].id

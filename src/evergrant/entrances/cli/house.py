@@ -1,4 +1,4 @@
-"""``evergrant up``, ``serve``, ``worker``, ``migrate``, ``check``, ``settings``: run the house."""
+"""``evergrant up``, ``serve``, ``worker``, ``migrate``, ``settings``: run the house."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evergrant.entrances.cli.running import run_async, run_serving, settings
-from evergrant.entrances.cli.show import Json, remark, say, show_json, table
+from evergrant.entrances.cli.show import Json, remark, show_json, table
 
 if TYPE_CHECKING:
-    from evergrant.checks import Finding
     from evergrant.settings import Settings
 
 __all__ = ["add"]
@@ -28,7 +27,6 @@ def add(app: typer.Typer) -> None:
         ("serve", serve),
         ("worker", worker),
         ("migrate", migrate),
-        ("check", check),
         ("settings", show_settings),
     ):
         app.command(name, rich_help_panel="Run")(command)
@@ -79,64 +77,6 @@ def migrate() -> None:
 
     run_async(wiring.migrate(_configured()))
     remark("The schema is up to date.")
-
-
-def check(
-    json: Json = False,
-    live: Annotated[
-        bool, typer.Option("--live", help="Also ask Login with Amazon for each application.")
-    ] = False,
-) -> None:
-    """Look for what is missing or wrong.
-
-    Settings, database, queue, key ring, mail, applications, accounts; nothing is changed.
-    Ends with 1 when a finding is an error. Each finding is described in
-    docs/reference/checks.md.
-    """
-    from evergrant.checks import Severity, look
-
-    findings: list[Finding] = run_async(look(live=live))
-    if json:
-        show_json({"items": findings})
-    else:
-        _draw(findings, live=live)
-    if any(finding.severity is Severity.ERROR for finding in findings):
-        raise typer.Exit(1)
-
-
-def _draw(findings: list[Finding], *, live: bool) -> None:
-    """By severity, each finding with what to do; one sentence at the end."""
-    from evergrant.checks import Severity
-    from evergrant.checks.kinds import FINDINGS
-    from evergrant.entrances.cli.drawing import draw_groups
-
-    words = {
-        Severity.ERROR: ("Does not work", "error"),
-        Severity.WARNING: ("Will not work, or not safely", "warning"),
-        Severity.NOTE: ("Worth knowing", "note"),
-    }
-    counted = []
-    groups = []
-    for severity, (heading, name) in words.items():
-        own = [finding for finding in findings if finding.severity is severity]
-        rows = []
-        for finding in own:
-            title = FINDINGS[finding.code].title
-            rows += [(finding.code, f"{title}. {finding.message}"), ("", f"-> {finding.hint}")]
-        groups.append((f"{heading} ({len(own)})", rows))
-        if own:
-            counted.append(f"{len(own)} {name}{'s' if len(own) > 1 else ''}")
-    if findings:
-        draw_groups(groups)
-        say("")
-    if not findings:
-        say("All is well.")
-    elif any(finding.severity is Severity.ERROR for finding in findings):
-        say(f"{', '.join(counted)}: begin with {findings[0].code}.")
-    else:
-        say(f"{', '.join(counted)}; everything that was looked at works.")
-    if not live:
-        remark("Amazon was not asked: evergrant check --live does that.")
 
 
 def show_settings(json: Json = False) -> None:
