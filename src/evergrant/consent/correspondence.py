@@ -115,8 +115,10 @@ def _ending(
         return None
     if authorization.term_ends_at != ends_at:
         return None
+    # Amazon may end it some hours before our clock does.
+    over = authorization.state is State.LAPSED or now >= ends_at
     days_left = (ends_at.astimezone(UTC).date() - now.astimezone(UTC).date()).days
-    return {"days_left": max(days_left, 0), "over": now >= ends_at}
+    return {"days_left": max(days_left, 0), "over": over}
 
 
 def _instants(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -95,6 +95,8 @@ def take_bounce(
 def _read(file: Path | None) -> bytes:
     """As much as is looked at. Raises InvalidInput."""
     if file is None or str(file) == "-":
+        if sys.stdin.isatty():
+            raise InvalidInput("No report was given.", hint="Pipe the mail in, or name a file.")
         return sys.stdin.buffer.read(LONGEST_REPORT)
     try:
         with file.open("rb") as report:

@@ -1,0 +1,149 @@
+"""A house that writes letters, for the tests of what becomes of them."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from evergrant.accounts import NewAccount
+from evergrant.outbox import put_mail
+from evergrant.ports.things import Authorization, OutboxItem, OutboxState
+from evergrant.ports.watched import Notice
+from evergrant.registry import Credentials, NewApplication, NewInstance
+from evergrant.rules.applications import ApplicationKind, ApplicationStatus
+from evergrant.rules.rights import SYSTEM
+from evergrant.rules.secrecy import Secret
+from evergrant.testing.desk import Fakes, desk
+
+__all__ = ["LetterHouse"]
+
+
+@dataclass
+class LetterHouse:
+    """One application, and as many connected accounts as a test wants."""
+
+    fakes: Fakes = field(default_factory=Fakes)
+    application_id: str = ""
+    instance_id: str = ""
+
+    def __post_init__(self) -> None:
+        self.desk = desk(self.fakes)
+
+    @property
+    def now(self) -> datetime:
+        return self.fakes.clock.now()
+
+    async def open(self) -> LetterHouse:
+        register = self.desk.registry
+        application = await register.add_application(
+            NewApplication(
+                name="Northwind Connect",
+                kind=ApplicationKind.PUBLIC,
+                partner_kinds=["seller", "vendor"],
+                status=ApplicationStatus.PUBLISHED,
+                application_id=f"amzn1.sp.solution.{uuid.uuid4()}",
+            ),
+            by=SYSTEM,
+        )
+        self.client_id = f"amzn1.application-oa2-client.{secrets.token_hex(16)}"
+        client_secret = Secret(f"amzn1.oa2-cs.v1.{secrets.token_hex(32)}")
+        self.fakes.lwa.add_client(self.client_id, client_secret)
+        await register.set_credentials(
+            application.id,
+            Credentials(lwa_client_id=self.client_id, lwa_client_secret=client_secret),
+            by=SYSTEM,
+        )
+        self.application_id = application.id
+        instance = await register.add_instance(
+            NewInstance(name="ERP", webhook_url="https://erp.example/hook"), by=SYSTEM
+        )
+        self.instance_id = instance.instance.id
+        return self
+
+    async def account(self, name: str = "Heron Books", **wishes: Any) -> str:
+        """Granted just now."""
+        facts: dict[str, Any] = {
+            "name": name,
+            "partner_kind": "seller",
+            "client_email": "shop@heron.example",
+            "application_id": self.application_id,
+            "client_instance_id": self.instance_id,
+            "region": "eu",
+            "home_marketplace": "DE",
+        }
+        account = await self.desk.accounts.add(NewAccount(**(facts | wishes)), by=SYSTEM)
+        await self.renew(account.id, f"A{secrets.token_hex(6).upper()}")
+        return account.id
+
+    async def renew(self, account_id: str, selling_partner_id: str = "") -> None:
+        """By a pasted refresh token, which is the shortest way."""
+        authorization = await self.authorization(account_id)
+        partner = selling_partner_id or authorization.selling_partner_id
+        await self.desk.consent.adopt(
+            account_id,
+            self.fakes.lwa.grant(self.client_id, partner),
+            selling_partner_id=partner,
+            granted_at=self.now,
+            by=SYSTEM,
+        )
+
+    async def authorization(self, account_id: str) -> Authorization:
+        async with self.fakes.store.transaction() as tx:
+            found = await tx.authorizations.one(account_id=account_id)
+        assert found is not None
+        return found
+
+    async def ending(self, account_id: str, **other: Any) -> OutboxItem:
+        """The letter to the client, written and not delivered."""
+        ends_at = (await self.authorization(account_id)).term_ends_at
+        assert ends_at is not None
+        facts = {"days_left": 1, "ends_at": ends_at.isoformat(), "over": False, **other}
+        async with self.fakes.store.transaction() as tx:
+            item = await self.desk.consent.put_renewal_letter(
+                tx, account_id, now=self.now, topic="authorization_ending", facts=facts
+            )
+        assert item is not None
+        return item
+
+    async def digest(self, **tables: list[dict[str, Any]]) -> OutboxItem:
+        async with self.fakes.store.transaction() as tx:
+            return await put_mail(
+                tx,
+                now=self.now,
+                topic="operators_digest",
+                subject="operators",
+                to="dev-support@northwind.example",
+                facts=tables,
+            )
+
+    async def row(self, account_id: str) -> dict[str, Any]:
+        """Of the digest, as the clock tower writes it."""
+        authorization = await self.authorization(account_id)
+        account = (await self.desk.accounts.get(account_id, by=SYSTEM)).account
+        ends_at = authorization.term_ends_at
+        return {
+            "account_id": account_id,
+            "account_name": account.name,
+            "authorization_id": authorization.id,
+            "ends_at": ends_at.isoformat() if ends_at else None,
+            "days_left": 9,
+            "letter_to": account.client_email,
+        }
+
+    async def sent(self, item: OutboxItem) -> OutboxItem:
+        """Delivered, and taken by the relay."""
+        done = await self.desk.post.deliver(item.id)
+        assert done.state is OutboxState.SENT, done.last_error
+        return done
+
+    async def item(self, id: str) -> OutboxItem:
+        async with self.fakes.store.transaction() as tx:
+            found = await tx.outbox.get(id)
+        assert found is not None
+        return found
+
+    async def notices(self) -> list[Notice]:
+        return await self.desk.notices.list(by=SYSTEM)
