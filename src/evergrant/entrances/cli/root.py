@@ -9,6 +9,7 @@ import typer
 from evergrant.entrances.cli import (
     book,
     calling,
+    checking,
     diary,
     gateway,
     house,
@@ -17,6 +18,7 @@ from evergrant.entrances.cli import (
     mail,
     register,
     safe,
+    telling,
 )
 
 __all__ = ["app"]
@@ -53,6 +55,7 @@ def evergrant(
 
 for add in (
     house.add,
+    checking.add,
     register.add,
     book.add,
     calling.add,
@@ -61,6 +64,7 @@ for add in (
     keyrack.add,
     safe.add,
     diary.add,
+    telling.add,
     mail.add,
 ):
     add(app)
