@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import ColumnElement, delete, exists, func, insert, select
+from sqlalchemy import ColumnElement, any_, delete, exists, func, insert, select
 
 from evergrant.adapters.store.forms import Form
 from evergrant.adapters.store.locks import lock_number
@@ -102,16 +102,16 @@ class PostgresEvents:
         waiting = exists().where(
             _OUTBOX.c.event_id == EVENTS.c.id, _OUTBOX.c.state == OutboxState.WAITING.value
         )
-        # A common table expression is asked once; a subquery may be asked again, for other rows.
+        # As an array it is asked once; a plain subquery may be asked again, for other rows.
         old = (
             select(EVENTS.c.id)
             .where(EVENTS.c.at < _EVENT.value("at", before), ~waiting)
             .order_by(EVENTS.c.at, EVENTS.c.position)
             .limit(limit)
             .with_for_update(skip_locked=True, of=EVENTS)
-            .cte("old")
+            .scalar_subquery()
         )
-        gone = delete(EVENTS).where(EVENTS.c.id.in_(select(old.c.id)))
+        gone = delete(EVENTS).where(EVENTS.c.id == any_(func.array(old)))
         result = await self._tx.connection.execute(gone)
         return result.rowcount
 

@@ -275,6 +275,7 @@ SHELVES: dict[str, Table] = {
                 "event_id",
                 postgresql_where=text("event_id IS NOT NULL"),
             ),
+            Index("outbox_to_idx", "to", "id", postgresql_where=text("kind = 'webhook'")),
             Index(
                 "outbox_line_idx",
                 "to",

@@ -26,6 +26,7 @@ ALTER TABLE outbox
     ADD COLUMN position bigint NOT NULL DEFAULT 0;
 ALTER TABLE outbox ALTER COLUMN position DROP DEFAULT;
 CREATE INDEX outbox_event_id_idx ON outbox (event_id) WHERE event_id IS NOT NULL;
+CREATE INDEX outbox_to_idx ON outbox ("to", id) WHERE kind = 'webhook';
 CREATE INDEX outbox_line_idx ON outbox ("to", account_id, position, id)
     WHERE state = 'waiting' AND kind = 'webhook';
 """
