@@ -8,7 +8,7 @@ reports tell that), or for what is on the list of reviews (``rules.reviews``).
 
 from evergrant.checks.kinds import FINDINGS, Finding, FindingKind, Severity
 from evergrant.checks.looking import Survey, look, look_at, survey
-from evergrant.checks.reviewing import Reviewed, items_of, sign_off
+from evergrant.checks.reviewing import Reviewed, item_of, items_of, sign_off
 
 __all__ = [
     "FINDINGS",
@@ -17,6 +17,7 @@ __all__ = [
     "Reviewed",
     "Severity",
     "Survey",
+    "item_of",
     "items_of",
     "look",
     "look_at",

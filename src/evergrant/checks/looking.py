@@ -41,6 +41,15 @@ class Survey:
     findings: list[Finding]
     items: list[Reviewed]
 
+    @property
+    def is_ready(self) -> bool:
+        """To go live: nothing is broken, and all was reviewed."""
+        return (
+            bool(self.items)
+            and all(one.state.is_settled for one in self.items)
+            and all(one.severity is not Severity.ERROR for one in self.findings)
+        )
+
 
 async def look(environ: Mapping[str, str] | None = None, *, live: bool = False) -> list[Finding]:
     """The findings of ``survey``."""

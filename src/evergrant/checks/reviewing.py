@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from evergrant.rules.rights import Caller
     from evergrant.settings import Settings
 
-__all__ = ["Reviewed", "items_of", "sign_off", "unsettled"]
+__all__ = ["Reviewed", "item_of", "items_of", "sign_off", "unsettled"]
 
 #: Of one process, not of the house: they differ between servers, workers and shells.
 _OF_A_PROCESS = frozenset(
@@ -87,6 +87,11 @@ async def items_of(desk: Desk, settings: Settings) -> list[Reviewed]:
     return [_reviewed(thing, signed, now) for thing in things]
 
 
+async def item_of(desk: Desk, settings: Settings, item: str, subject: str = "") -> Reviewed:
+    """One of them. Raises NotFound, StoreUnavailable."""
+    return _the_one(await items_of(desk, settings), item, subject)
+
+
 async def sign_off(
     desk: Desk,
     settings: Settings,
@@ -103,7 +108,7 @@ async def sign_off(
     from evergrant.intake import need_everywhere
 
     need_everywhere(by, Right.MANAGE)
-    found = _the_one(await items_of(desk, settings), item, subject)
+    found = await item_of(desk, settings, item, subject)
     if digest is not None and digest != found.digest:
         raise Conflict(
             "What you looked at has changed since.",
@@ -114,7 +119,7 @@ async def sign_off(
     )
     if review.digest != found.digest:
         raise AssertionError("signed something else than was looked at")
-    return _the_one(await items_of(desk, settings), item, subject)
+    return await item_of(desk, settings, item, subject)
 
 
 def unsettled(items: Sequence[Reviewed]) -> Iterator[Finding]:

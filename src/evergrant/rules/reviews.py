@@ -26,6 +26,7 @@ __all__ = [
     "Signature",
     "digest_of",
     "key_of",
+    "plain",
     "state_of",
 ]
 
@@ -140,7 +141,7 @@ def digest_of(item: str, subject: str, looked_at: Mapping[str, Any]) -> str:
     """SHA-256 of what was looked at, in one spelling: equal things have equal digests, whatever
     the order of members and sets. Raises TypeError for a ``Secret``, and for what has no plain
     form: secrets are looked at by their dates and ids, never themselves."""
-    whole = {"item": item, "subject": subject, "looked_at": _plain(looked_at)}
+    whole = {"item": item, "subject": subject, "looked_at": plain(looked_at)}
     text = json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
@@ -165,19 +166,20 @@ def state_of(
     return ReviewState.SIGNED
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """As JSON knows it, sets in order. Raises TypeError as ``digest_of``."""
     if isinstance(value, Secret):
         raise TypeError("A secret is not looked at.")
     if isinstance(value, Enum):
-        return _plain(value.value)
+        return plain(value.value)
     if value is None or isinstance(value, (str, bool, int, float)):
         return value
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
     if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
+        return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, Set):
-        return sorted((_plain(inner) for inner in value), key=json.dumps)
+        return sorted((plain(inner) for inner in value), key=json.dumps)
     if isinstance(value, (list, tuple)):
-        return [_plain(inner) for inner in value]
+        return [plain(inner) for inner in value]
     raise TypeError(f"{type(value).__name__} has no plain form.")

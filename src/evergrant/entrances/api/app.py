@@ -34,6 +34,7 @@ def build(desk: Desk, settings: Settings) -> ASGIApp:
         openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, debug=False
     )
     app.state.desk = desk
+    app.state.settings = settings
     document.mount(app)
     pages.mount(app)
     app.add_exception_handler(EvergrantError, _room_refused)

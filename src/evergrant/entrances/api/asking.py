@@ -15,6 +15,7 @@ from fastapi import Depends, Path, Query, Request
 from evergrant.desk import Desk
 from evergrant.entrances import problems
 from evergrant.rules.rights import Caller
+from evergrant.settings import Settings
 
 __all__ = [
     "AccountId",
@@ -25,6 +26,7 @@ __all__ = [
     "ConnectionKeyId",
     "InstanceId",
     "Paging",
+    "WithSettings",
     "answers",
 ]
 
@@ -44,8 +46,14 @@ def _caller(request: Request) -> Caller:
     return caller
 
 
+def _settings(request: Request) -> Settings:
+    settings: Settings = request.app.state.settings
+    return settings
+
+
 AtDesk = Annotated[Desk, Depends(_desk)]
 AsCaller = Annotated[Caller, Depends(_caller)]
+WithSettings = Annotated[Settings, Depends(_settings)]
 
 ApplicationId = Annotated[str, Path(pattern=f"^app_{_ID}", description="`app_…`")]
 InstanceId = Annotated[str, Path(pattern=f"^ins_{_ID}", description="`ins_…`")]

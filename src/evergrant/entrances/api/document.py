@@ -86,6 +86,10 @@ TAGS: Final = [
     {"name": "keys", "description": "API keys, connection keys, and who the caller is."},
     {"name": "limits", "description": "What is left of Amazon's limits, and plans of your own."},
     {
+        "name": "checks",
+        "description": "What is missing or wrong, and what has to be reviewed before going live.",
+    },
+    {
         "name": "records",
         "description": "Support reports, the journal, the table of marketplaces.",
     },

@@ -45,6 +45,8 @@ __all__ = [
     "InstanceChange",
     "InstanceWish",
     "RotationWish",
+    "SignOffWish",
+    "WithdrawalWish",
 ]
 
 
@@ -417,6 +419,36 @@ class RotationWish(Wish):
     @property
     def overlap(self) -> timedelta:
         return timedelta(seconds=self.overlap_s)
+
+
+class SignOffWish(Wish):
+    """All members may be left out, but an item about one thing needs its id."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "subject": "app_01k9z4h6q8w2e5r7t9y1a3s5d7",
+                    "name": "Ada Lovelace",
+                    "note": "Compared in the developer console",
+                }
+            ]
+        }
+    )
+
+    subject: Text = Field("", description="`app_…` or `ins_…`, of what the item is about")
+    name: Text = Field("", description="Who looked; without, the name of the key")
+    note: Text = ""
+    digest: Text | None = Field(None, description="Of what was looked at, as GET /v1/checks says")
+
+
+class WithdrawalWish(Wish):
+    """All members may be left out, but an item about one thing needs its id."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"note": "Signed too early"}]})
+
+    subject: Text = Field("", description="`app_…` or `ins_…`, of what the item is about")
+    note: Text = ""
 
 
 def _secret(given: SecretStr | None) -> Secret | None:

@@ -9,6 +9,7 @@ from evergrant.entrances.api.routes import (
     accounts,
     applications,
     authorizations,
+    checks,
     events,
     instances,
     keys,
@@ -30,4 +31,5 @@ ROUTERS: Sequence[APIRouter] = (
     limits.router,
     records.router,
     mail.router,
+    checks.router,
 )
