@@ -13,7 +13,9 @@ import pytest
 
 from evergrant.adapters.store import dump, migrate, open_store, restore, schema_version
 from evergrant.errors import Conflict, NotFound, StoreUnavailable
+from evergrant.ports.store import ONE_REMINDER_PER_WINDOW, AlreadyThere
 from evergrant.ports.things import JournalLine, SealedSecret
+from evergrant.ports.watched import EventRecord, Reminder, ReminderKind
 from evergrant.rules.secrecy import Secret
 from evergrant.testing.clock import FakeClock
 from evergrant.testing.keyring import MemoryKeyring
@@ -21,12 +23,29 @@ from evergrant.vault import Vault
 
 NOW = FakeClock().now()
 LINE = JournalLine(at=NOW, caller="system", verb="a.b", subject="s", facts={"n": [1, "ü"]})
+EVENTS = [
+    EventRecord(
+        id=f"evt_{number}",
+        at=NOW,
+        topic="authorization.granted",
+        subject="aut_1",
+        client_instance_id="ins_1",
+        facts={"n": number},
+    )
+    for number in (1, 2)
+]
+REMINDER = Reminder(
+    id="rem_1", kind=ReminderKind.TERM, subject="aut_1", ends_at=NOW, days=30, at=NOW
+)
 VALUE = Secret("made for this test")
 
 
 async def fill(url: str, keyring: MemoryKeyring) -> list[SealedSecret]:
     store = await open_store(url)
     async with store.transaction() as tx:
+        for event in EVENTS:
+            await tx.events.append(event, None)
+        await tx.reminders.add(REMINDER)
         for number in range(3):
             await Vault(keyring).put(tx, f"grant/{number}/refresh_token", VALUE, now=NOW)
             await tx.journal.append(LINE)
@@ -71,6 +90,15 @@ async def test_what_is_dumped_can_be_restored(
     await migrate(empty_database_url)
     store = await open_store(empty_database_url)
     async with store.transaction() as tx:
+        await tx.events.append(dataclasses.replace(EVENTS[0], id="evt_after"), None)
+    async with store.transaction() as tx:
+        told = await tx.events.read()
+        assert [event.id for event in told] == ["evt_1", "evt_2", "evt_after"]
+        assert [event.position for event in told] == [1, 2, 3]
+        assert dataclasses.replace(told[1], position=0) == EVENTS[1]
+        assert await tx.reminders.all() == [REMINDER]
+        with pytest.raises(AlreadyThere, match=ONE_REMINDER_PER_WINDOW):
+            await tx.reminders.add(dataclasses.replace(REMINDER, id="rem_2"))
         assert await tx.safe.all() == kept
         assert await Vault(keyring).open(tx, kept[0].id) == VALUE
         await tx.journal.append(LINE)

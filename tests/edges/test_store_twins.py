@@ -19,10 +19,12 @@ from hypothesis import strategies as st
 
 from evergrant.adapters.store import open_store
 from evergrant.ports import things as t
+from evergrant.ports import watched as w
 from evergrant.ports.store import AlreadyThere, Store, Transaction
 from evergrant.rules.applications import ApplicationKind, ApplicationStatus
 from evergrant.rules.lifecycle import State
 from evergrant.rules.marketplaces import PartnerKind, Region
+from evergrant.rules.notices import NoticeKind
 from evergrant.rules.rights import Role
 from evergrant.testing.store import MemoryStore
 
@@ -100,6 +102,19 @@ call_count_fields: dict[str, st.SearchStrategy[Any]] = {
     "errors": st.dictionaries(st.sampled_from(["no", "NO", "ü"]), counted, max_size=2),
     "last_at": hours,
 }
+reminder_fields: dict[str, st.SearchStrategy[Any]] = {
+    "kind": st.sampled_from(w.ReminderKind),
+    "subject": st.sampled_from(["aut_1", "aut_2"]),
+    "days": st.sampled_from([30, 0]),
+    "account_id": st.none() | accounts,
+    "told_operators_at": instants,
+}
+notice_fields: dict[str, st.SearchStrategy[Any]] = {
+    "kind": st.sampled_from([NoticeKind.TERM_ENDING, NoticeKind.TERM_OVER]),
+    "subject": st.sampled_from(["aut_1", "aut_2"]),
+    "settled_at": instants,
+    "times": st.integers(1, 3),
+}
 SHELVES: dict[str, tuple[st.SearchStrategy[str], dict[str, st.SearchStrategy[Any]], Any]] = {
     "authorizations": (
         st.sampled_from(["aut_1", "aut_2", "aut_3"]),
@@ -130,6 +145,25 @@ SHELVES: dict[str, tuple[st.SearchStrategy[str], dict[str, st.SearchStrategy[Any
         call_count_fields,
         t.CallCount(
             id="a/feeds/1", account_id="acc_a", operation="feeds", hour_at=NOW, last_at=NOW
+        ),
+    ),
+    "reminders": (
+        st.sampled_from(["rem_1", "rem_2", "rem_3"]),
+        reminder_fields,
+        w.Reminder(
+            id="rem_1", kind=w.ReminderKind.TERM, subject="aut_1", ends_at=NOW, days=30, at=NOW
+        ),
+    ),
+    "notices": (
+        st.sampled_from(["not_1", "not_2", "not_3"]),
+        notice_fields,
+        w.Notice(
+            id="not_1",
+            kind=NoticeKind.TERM_ENDING,
+            subject="aut_1",
+            message="",
+            first_at=NOW,
+            last_at=NOW,
         ),
     ),
 }
@@ -239,7 +273,7 @@ def test_they_tell_the_same_story(runner: asyncio.Runner, database_url: str) -> 
     postgres = runner.run(open_store(database_url))
 
     @settings(
-        max_examples=120,
+        max_examples=90,
         deadline=None,
         derandomize=True,
         database=None,

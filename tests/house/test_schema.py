@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import io
 import re
 import typing
 from pathlib import Path
@@ -12,7 +13,9 @@ from typing import Any
 import psycopg
 import pytest
 import sqlalchemy
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from procrastinate.schema import SchemaManager
@@ -168,6 +171,76 @@ async def test_from_nothing_to_the_newest(empty_database_url: str) -> None:
     before = facts(empty_database_url)
     assert await migrate(empty_database_url) == newest_version()
     assert facts(empty_database_url) == before
+
+
+#: A house as the version before the watch left it: one account, and two things on their way to it.
+BEFORE_THE_WATCH = """
+INSERT INTO applications (id, name, kind, partner_kinds, status, application_id, developer_name,
+                          developer_id, login_uri, redirect_uri, created_at, changed_at)
+VALUES ('app_1', 'Northwind', 'public', '{seller}', 'published', 'amzn1.sp.solution.1', '', '', '',
+        '', now(), now());
+INSERT INTO instances (id, name, base_url, return_url, webhook_url, created_at, changed_at)
+VALUES ('ins_1', 'ERP', '', '', 'https://erp.example/hook', now(), now());
+INSERT INTO accounts (id, name, partner_kind, client_email, application_id, client_instance_id,
+                      region, home_marketplace, merchant_token, vendor_codes, flags, language,
+                      notes, oauth_began, created_at, changed_at)
+VALUES ('acc_1', 'Heron Books', 'seller', 'heron@partner.example', 'app_1', 'ins_1', 'eu', 'DE', '',
+        '{}', '{}', 'en', '', true, now(), now());
+INSERT INTO authorizations (id, account_id, application_id, region, state, selling_partner_id,
+                            granted_at, term_ends_at, refused_reason, finding, looks, version,
+                            changed_at)
+VALUES ('aut_1', 'acc_1', 'app_1', 'eu', 'active', 'A1', now(), now() + interval '365 days', '', '',
+        0, 1, now());
+INSERT INTO outbox (id, kind, topic, subject, "to", language, account_id, facts, state, attempts,
+                    next_at, last_error, created_at)
+VALUES ('out_1', 'webhook', 'authorization.granted', 'aut_1', 'ins_1', 'en', 'acc_1', '{"a": 1}',
+        'waiting', 2, now(), '', now()),
+       ('out_2', 'mail', 'renewal', 'inv_1', 'heron@partner.example', 'en', 'acc_1', '{}',
+        'waiting', 0, now(), '', now());
+"""
+
+
+def migrate_to(url: str, version: str) -> None:
+    config = Config(stdout=io.StringIO())
+    config.set_main_option("script_location", str(Path(home.__file__).parent / "migrations"))
+    with engine(url).connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, version)
+
+
+async def test_a_house_from_before_the_watch_goes_on(empty_database_url: str) -> None:
+    await asyncio.to_thread(migrate_to, empty_database_url, "0003")
+    with psycopg.connect(empty_database_url, autocommit=True) as connection:
+        connection.execute(BEFORE_THE_WATCH)
+    assert await migrate(empty_database_url) == newest_version()
+    store = await open_store(empty_database_url)
+    async with store.transaction() as tx:
+        (application,) = await tx.applications.all()
+        assert application.reminder_days is None
+        (authorization,) = await tx.authorizations.all()
+        assert authorization.probe_due_at is None
+        webhook, mail = await tx.outbox.all()
+        assert [(item.event_id, item.position) for item in (webhook, mail)] == [(None, 0)] * 2
+        assert (webhook.attempts, webhook.facts) == (2, {"a": 1})
+        assert await tx.events.read() == []
+        event = w.EventRecord(
+            id="evt_1",
+            at=webhook.created_at,
+            topic="authorization.renewed",
+            subject="aut_1",
+            client_instance_id="ins_1",
+            account_id="acc_1",
+        )
+        await tx.events.append(event, dataclasses.replace(webhook, id="out_3"))
+    async with store.transaction() as tx:
+        (told,) = await tx.events.read()
+        item = await tx.outbox.get("out_3")
+        assert item is not None
+        assert (item.event_id, item.position) == ("evt_1", told.position)
+        # What was on its way before goes first.
+        assert not await tx.outbox.is_held_up(webhook)
+        assert await tx.outbox.is_held_up(item)
+    await store.close()
 
 
 async def test_many_migrate_at_once(empty_database_url: str) -> None:
