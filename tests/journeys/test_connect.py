@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from demo.house import link_in
 from demo.partner import Browser
 from tests.journeys.conftest import Town
 
@@ -153,6 +154,83 @@ def test_renewing_keeps_the_account_and_starts_a_new_year(town: Town) -> None:
     after = town.house.ask("GET", f"/v1/accounts/{account['id']}")["authorization"]
     assert after["state"] == "active"
     assert after["term_ends_at"] > before["term_ends_at"]
+
+
+def at_amazon(town: Town, partner: dict[str, Any], browser: Browser, button: str) -> None:
+    """Manage Your Apps in Seller Central, signed in, and one button there."""
+    page = browser.open(f"{town.emulator.addresses['seller_central']}/apps/manage")
+    if any("email" in form.fields for form in page.forms):
+        browser.press("Sign in", email=partner["email"], password=partner["password"])
+    browser.press(button)
+
+
+def refusal(town: Town, account: dict[str, Any]) -> dict[str, Any]:
+    """What a program hears that asks for an access token, once no token lives any more."""
+    answer = town.house.send("GET", f"/v1/accounts/{account['id']}/access-token")
+    assert answer.status_code == 409, answer.text
+    told: dict[str, Any] = answer.json()
+    return told
+
+
+def test_disabled_at_amazon_and_re_authorized_there(town: Town) -> None:
+    """Cold, by a letter; the link of the refusal opens the same."""
+    account, partner = town.connected()
+    browser = Browser()
+    at_amazon(town, partner, browser, "Disable")
+    town.move_clocks(2 * 3600)
+    told = refusal(town, account)
+    assert told["code"] == "grant_refused"
+    assert "invalid grant parameter" in told["facts"]["amazon_reason"]
+    assert "/connect/" in told["renewal_url"]
+    assert refusal(town, account)["renewal_url"] == told["renewal_url"]
+
+    newest = town.house.newest_letter()
+    at_amazon(town, partner, browser, "Re-authorize")
+    page = browser.press("Confirm", permission="on")
+    assert "/amazon/login" in page.url
+    assert page.status == 200
+    link = link_in(town.house.wait_for_letter(partner["email"], after=newest))
+    assert link == told["renewal_url"]
+    browser.open(link)
+    browser.press("Amazon")
+    page = browser.press("Confirm", permission="on")
+    assert partner["name"] in page.words
+    view = town.house.ask("GET", f"/v1/accounts/{account['id']}")["authorization"]
+    assert view["state"] == "active"
+    assert view["term_ends_at"] > account["authorization"]["term_ends_at"]
+    assert town.house.ask("GET", f"/v1/accounts/{account['id']}/access-token")["expires_in"]
+
+
+def test_re_authorized_at_amazon_by_who_pressed_our_button(town: Town) -> None:
+    """Signed in with us, so there is no stop: Amazon's button instead of its consent page."""
+    account, partner = town.connected()
+    browser = Browser()
+    browser.open(town.invite(account))
+    browser.press("Amazon")
+    town.move_clocks(60)
+    at_amazon(town, partner, browser, "Re-authorize")
+    page = browser.press("Confirm", permission="on")
+    assert partner["name"] in page.words
+    assert "/connect/done/" in page.url
+    view = town.house.ask("GET", f"/v1/accounts/{account['id']}")["authorization"]
+    assert view["granted_at"] > account["authorization"]["granted_at"]
+
+
+@pytest.mark.parametrize("token", ["new", "same"])
+def test_whatever_becomes_of_the_old_refresh_token_a_renewal_serves(town: Town, token: str) -> None:
+    account, partner = town.connected()
+    town.lever(
+        "PATCH",
+        "/habits",
+        {"renewal_refresh_token": token, "renewal_kills_old": token == "new"},
+    )
+    try:
+        town.move_clocks(3600)
+        town.consent(town.invite(account), partner)
+        town.move_clocks(2 * 3600)
+        assert town.house.ask("GET", f"/v1/accounts/{account['id']}/access-token")["expires_in"]
+    finally:
+        town.lever("PATCH", "/habits", {"renewal_refresh_token": "new", "renewal_kills_old": False})
 
 
 def test_consent_with_another_shop_than_before_is_refused(town: Town) -> None:

@@ -129,6 +129,12 @@ _PROBLEM = {
             "description": "false: the same request may succeed later without anybody acting",
         },
         "hint": {"type": "string", "description": "What to do"},
+        "renewal_url": {
+            "type": "string",
+            "format": "uri",
+            "description": "Of an account that lapsed or was revoked: what its selling partner has "
+            "to open, so that it works again. Whoever has it can use it: pass it on to nobody else",
+        },
         "flaws": {
             "type": "array",
             "description": "Everything that is wrong with the input",
