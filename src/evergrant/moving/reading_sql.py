@@ -213,8 +213,7 @@ class _Dump:
         value, plain = self._plain_value()
         text.skip_blanks()
         if text.accept("::"):  # a cast of PostgreSQL's says nothing that we need
-            text.name()
-            text.skip_blanks()
+            text.skip_value()
         if not plain or text.peek() not in (",", ")"):
             if place < len(columns):
                 faults[columns[place]] = "holds an expression, which is not evaluated"
