@@ -9,14 +9,14 @@ language of a reader.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from gettext import NullTranslations
 from importlib.resources import files
 from io import BytesIO
 
 from babel.core import Locale
-from babel.dates import format_date, format_datetime
+from babel.dates import format_date
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import Translations
@@ -51,7 +51,8 @@ class Tongue:
 
     def moment(self, at: datetime) -> str:
         """Date and time, in UTC and saying so."""
-        return f"{format_datetime(at, 'medium', locale=Locale(self.language))} UTC"
+        at = at.astimezone(UTC)
+        return f"{format_date(at, 'medium', locale=Locale(self.language))}, {at:%H:%M} UTC"
 
 
 @cache
