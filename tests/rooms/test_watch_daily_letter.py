@@ -1,0 +1,230 @@
+"""The operators' daily letter: one a day at most, everything once, and none for nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from evergrant import notices
+from evergrant.naming import new_id
+from evergrant.ports.watched import Reminder, ReminderKind
+from evergrant.rules import ids
+from evergrant.rules.lifecycle import State
+from evergrant.rules.notices import NoticeKind
+from evergrant.rules.rights import SYSTEM
+from evergrant.rules.terms import GRANT_TERM
+from evergrant.testing.desk import HOUSE
+from tests.rooms.watch_ground import Town
+
+START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+ENDS = START + GRANT_TERM
+DAY = timedelta(days=1)
+
+
+def midnight(days: int) -> datetime:
+    return (ENDS - days * DAY).replace(hour=0)
+
+
+@pytest.fixture
+async def town() -> Town:
+    return await Town().open()
+
+
+async def test_a_quiet_week_has_none(town: Town) -> None:
+    await town.account(granted_at=START)
+    await town.sail(START + 7 * DAY)
+    assert await town.digests() == []
+
+
+async def test_what_ends_is_told_with_all_that_is_needed(town: Town) -> None:
+    account = await town.account("Blue Heron Books", granted_at=START, client_email="o@h.example")
+    await town.at(midnight(16))
+    (letter,) = await town.digests()
+    assert (letter.to, letter.language, letter.account_id) == (HOUSE.operators, "en", None)
+    assert letter.id in town.fakes.bell.rung
+    own = await town.authorization(account)
+    assert letter.facts["ending"] == [
+        {
+            "account_id": account,
+            "account_name": "Blue Heron Books",
+            "authorization_id": own.id,
+            "ends_at": ENDS.isoformat(),
+            "days_left": 16,
+            "letter_to": "o@h.example",
+        }
+    ]
+    assert all(not letter.facts[name] for name in letter.facts if name != "ending")
+    (line,) = await town.ledger()
+    assert line.told_operators_at == midnight(16)
+
+
+async def test_it_is_delivered(town: Town) -> None:
+    await town.account("Blue Heron Books", granted_at=START)
+    await town.at(midnight(16))
+    (item,) = await town.digests()
+    await town.desk.post.deliver(item.id)
+    (letter,) = town.fakes.mail.to(HOUSE.operators)
+    assert "Blue Heron Books" in letter.text
+    assert "/connect/" in letter.text
+
+
+async def test_one_a_day_and_what_comes_later_waits_for_the_next(town: Town) -> None:
+    first = await town.account(granted_at=START)
+    later = await town.account(granted_at=START + timedelta(hours=2))
+    for minute in range(3):
+        await town.at(ENDS + timedelta(minutes=minute))
+    await town.at(ENDS + timedelta(hours=2))
+    assert (await town.authorization(later)).state is State.LAPSED
+    assert len(await town.digests()) == 1
+    await town.at(midnight(-1))
+    today, tomorrow = await town.digests()
+    assert [row["account_id"] for row in today.facts["lapsed"]] == [first]
+    assert [row["account_id"] for row in today.facts["ending"]] == [later]
+    assert [row["account_id"] for row in tomorrow.facts["lapsed"]] == [later]
+    assert tomorrow.facts["ending"] == []
+    await town.sail(ENDS + 40 * DAY)
+    assert len(await town.digests()) == 2, "each lapse is told once"
+
+
+async def test_what_was_renewed_meanwhile_is_no_news_and_never_will_be(town: Town) -> None:
+    """The line is there, and the letter was not written in the same minute."""
+    renewed, stays = [await town.account(granted_at=START) for _ in range(2)]
+    await _enter(town, renewed, ENDS)
+    await _enter(town, stays, ENDS)
+    town.fakes.clock.set(midnight(16) - DAY)
+    await town.renew(renewed, town.fakes.clock.now())
+    await town.desk.watch.sweep()
+    (letter,) = await town.digests()
+    assert [row["account_id"] for row in letter.facts["ending"]] == [stays]
+    assert all(line.told_operators_at for line in await town.ledger())
+
+
+async def test_nothing_left_to_say_marks_the_lines_and_writes_no_letter(town: Town) -> None:
+    account = await town.account(granted_at=START)
+    await _enter(town, account, ENDS)
+    await town.desk.accounts.close(account, by=SYSTEM)
+    await town.at(midnight(20))
+    assert await town.digests() == []
+    (line,) = await town.ledger()
+    assert line.told_operators_at == midnight(20)
+
+
+async def _enter(town: Town, account: str, ends_at: datetime, **wishes: Any) -> None:
+    own = await town.authorization(account)
+    facts: dict[str, Any] = {
+        "kind": ReminderKind.TERM,
+        "subject": own.id,
+        "account_id": account,
+        "days": 77,
+    }
+    now = town.fakes.clock.now()
+    line = Reminder(id=new_id(ids.Kind.REMINDER, now), ends_at=ends_at, at=now, **(facts | wishes))
+    async with town.fakes.store.transaction() as tx:
+        await tx.reminders.add(line)
+
+
+async def test_secrets_that_end_are_told_by_the_lines_of_the_locksmith(town: Town) -> None:
+    account = await town.account(granted_at=START)
+    other = await town.application()
+    async with town.fakes.store.transaction() as tx:
+        for id, ends_at in ((town.application_id, ENDS), (other, ENDS + DAY)):
+            await tx.credentials.change(id, secret_expires_at=ends_at)
+    secret = {"kind": ReminderKind.SECRET, "account_id": None}
+    await _enter(town, account, ENDS, subject=town.application_id, **secret)
+    await _enter(town, account, ENDS, subject=other, **secret)  # rotated since
+    await town.at(midnight(60))
+    (letter,) = await town.digests()
+    (row,) = letter.facts["secrets"]
+    async with town.fakes.store.transaction() as tx:
+        application = await tx.applications.get(town.application_id)
+    assert application is not None
+    assert row == {
+        "application_id": application.id,
+        "application_name": application.name,
+        "ends_at": ENDS.isoformat(),
+        "days_left": 60,
+    }
+
+
+async def test_mails_that_did_not_arrive_are_told_once(town: Town) -> None:
+    async def bounced(to: str) -> None:
+        async with town.fakes.store.transaction() as tx:
+            await notices.put(
+                tx,
+                now=town.fakes.clock.now(),
+                kind=NoticeKind.LETTER_UNDELIVERED,
+                subject=to,
+                message="It did not arrive.",
+                to=to,
+                topic="authorization_ending",
+                error="no such mailbox",
+            )
+
+    await bounced("old@heron.example")
+    town.fakes.clock.move(days=2)
+    await bounced("new@heron.example")
+    await town.desk.watch.sweep()
+    (letter,) = await town.digests()
+    row = {"to": "new@heron.example", "topic": "authorization_ending", "error": "no such mailbox"}
+    assert letter.facts["undelivered"] == [row]
+    await town.sail(town.fakes.clock.now() + 3 * DAY)
+    assert len(await town.digests()) == 1
+    await bounced("new@heron.example")
+    await town.desk.watch.sweep()
+    assert [len(one.facts["undelivered"]) for one in await town.digests()] == [1, 1], "again"
+
+
+async def test_an_end_that_the_mint_saw_first_is_told_too(town: Town) -> None:
+    account = await town.account(granted_at=START)
+    own = await town.authorization(account)
+    town.fakes.clock.set(ENDS)
+    async with town.fakes.store.transaction() as tx:
+        await tx.authorizations.change(own.id, state=State.LAPSED, version=own.version + 1)
+        await notices.put(
+            tx,
+            now=ENDS,
+            kind=NoticeKind.TERM_OVER,
+            subject=own.id,
+            account_id=account,
+            message="Amazon refuses it.",
+        )
+    await town.desk.watch.sweep()
+    (letter,) = await town.digests()
+    (row,) = letter.facts["lapsed"]
+    assert (row["account_id"], row["ends_at"], row["days_left"]) == (account, ENDS.isoformat(), 0)
+
+
+async def test_several_processes_write_one(town: Town) -> None:
+    other = town.another()
+    accounts = [await town.account(granted_at=START) for _ in range(5)]
+    town.fakes.clock.set(ENDS)
+    for written in (1, 0):
+        rounds = await asyncio.gather(
+            *(one.watch.sweep() for one in (town.desk, other, town.desk, other))
+        )
+        assert sum(swept.daily_letters for swept in rounds) == written
+    (letter,) = await town.digests()
+    assert sorted(row["account_id"] for row in letter.facts["lapsed"]) == sorted(accounts)
+
+
+async def test_a_letter_that_breaks_marks_nothing(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await town.account(granted_at=START)
+    town.fakes.clock.set(midnight(9))
+
+    async def broken(tx: Any, *given: Any) -> Any:
+        raise LookupError("no accounts")
+
+    monkeypatch.setattr("evergrant.watch.daily_letter._of_secrets", broken)
+    with pytest.raises(LookupError):
+        await town.desk.watch.sweep()
+    (line,) = await town.ledger()
+    assert line.told_operators_at is None
+    monkeypatch.undo()
+    await town.desk.watch.sweep()
+    (letter,) = await town.digests()
+    assert len(letter.facts["ending"]) == 1
