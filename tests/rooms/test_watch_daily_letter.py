@@ -130,8 +130,8 @@ async def test_secrets_that_end_are_told_by_the_lines_of_the_locksmith(town: Tow
     account = await town.account(granted_at=START)
     other = await town.application()
     async with town.fakes.store.transaction() as tx:
-        for id, ends_at in ((town.application_id, ENDS), (other, ENDS + DAY)):
-            await tx.credentials.change(id, secret_expires_at=ends_at)
+        for one, ends_at in ((town.application_id, ENDS), (other, ENDS + DAY)):
+            await tx.credentials.change(one, secret_expires_at=ends_at)
     secret = {"kind": ReminderKind.SECRET, "account_id": None}
     await _enter(town, account, ENDS, subject=town.application_id, **secret)
     await _enter(town, account, ENDS, subject=other, **secret)  # rotated since
