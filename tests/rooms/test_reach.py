@@ -297,6 +297,9 @@ OF_EVERYTHING: dict[str, Callable[[World, Caller], Awaitable[Any]]] = {
     "tokens.grantless": lambda w, by: w.desk.tokens.grantless(
         w.application_id, GRANTLESS_SCOPE, by=by
     ),
+    "reviews.sign": lambda w, by: w.desk.reviews.sign("backups", {}, name="Eve", by=by),
+    "reviews.withdraw": lambda w, by: w.desk.reviews.withdraw("backups", by=by),
+    "reviews.signed": lambda w, by: w.desk.reviews.signed(by=by),
     "bounces.take": lambda w, by: w.desk.bounces.take("x", "", permanent=True, by=by),
     "bounces.take_report": lambda w, by: w.desk.bounces.take_report(b"", by=by),
 }
