@@ -11,6 +11,7 @@ for (``context_of``) is part of the seal.
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -52,6 +53,9 @@ class Export:
     counts: Mapping[str, int]
     secrets: int
     unreadable: tuple[str, ...] = ()
+
+    def text(self) -> str:
+        return json.dumps(self.document, indent=1, ensure_ascii=False) + "\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,6 @@ from evergrant.moving.values import Step, Thing
 from evergrant.moving.wishes import AccountWish
 from evergrant.ports.things import Account, Authorization
 from evergrant.rules import ids
-from evergrant.rules.applications import ApplicationKind
 from evergrant.rules.faults import Fault
 from evergrant.rules.lifecycle import State
 from evergrant.rules.secrecy import Secret, digest
@@ -229,12 +228,10 @@ class AccountPlanner:
             wish.questions.append("The day of consent lies in the future: taken for unknown.")
             granted_at = None
         if granted_at is None:
-            what = (
-                "reminders go by age"
-                if self._ground.kinds[application] is ApplicationKind.PRIVATE
-                else "it ends 365 days later"
+            wish.questions.append(
+                "On which day was consent given? Unknown, so nobody can be reminded in time: tell "
+                "it when you know it (evergrant account granted)."
             )
-            wish.questions.append(f"On which day was consent given? Not known; {what}.")
         return granted_at
 
     def _line(self, wish: AccountWish, step: Step, why: str) -> Planned:
