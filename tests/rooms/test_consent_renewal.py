@@ -131,6 +131,36 @@ async def test_a_renewal_that_amazon_refuses_before_it_passed_gives_way(
     ]
 
 
+async def test_every_process_follows_what_is_in_force(
+    reception: Reception, account: Account, mint: Tokens
+) -> None:
+    """What another process remembers is believed for a second, and then is of no use."""
+    at_s = 1000.0
+    there = Tokens(
+        store=reception.store,
+        clock=reception.clock,
+        vault=reception.vault,
+        registry=reception.registry,
+        lwa=reception.lwa,
+        bell=reception.bell,
+        monotonic=lambda: at_s,
+    )
+    first = await minted(there, account)
+    reception.api.fail(AmazonUnavailable)
+    await reception.connect(account, SHOP)
+    reception.api.clear()
+    at_s += 1.1
+    renewed = await minted(there, account)
+    assert renewed.grant_id == reception.grants(account)[1].id
+    assert renewed.value != first.value
+    reception.lwa.revoke(Secret(await kept(reception, 1, account) or ""))
+    restored = await mint.look_again(account.id, by=SYSTEM)
+    at_s += 1.1
+    assert there.at_hand(account.id, by=SYSTEM) is None
+    assert (await minted(there, account)).value == restored.value
+    assert restored.grant_id == reception.grants(account)[0].id
+
+
 async def test_a_former_grant_that_is_over_by_our_clock_has_no_known_end(
     reception: Reception, account: Account, mint: Tokens
 ) -> None:

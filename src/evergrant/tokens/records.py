@@ -143,7 +143,7 @@ class Records:
                     tx,
                     now=now,
                     by=SYSTEM,
-                    verb=_VERBS.get(state, "authorization.refused"),
+                    verb="authorization.refused" if state is seen.state else _VERBS[state],
                     subject=seen.id,
                     account_id=found.account.id,
                     grant_id=found.grant_id,
