@@ -12,10 +12,9 @@ another one: what a second rotation does to the first is written nowhere.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
 from datetime import datetime, timedelta
 
-from evergrant import logs, vault
+from evergrant import vault
 from evergrant.calls import Calls
 from evergrant.errors import (
     AmazonUnavailable,
@@ -24,7 +23,6 @@ from evergrant.errors import (
     Flaw,
     InvalidInput,
     NotFound,
-    StoreUnavailable,
     Throttled,
     UnreadableAnswer,
 )
@@ -39,7 +37,7 @@ from evergrant.registry.inspection import check_dates, check_secrets
 from evergrant.rotation.arrivals import Arrivals
 from evergrant.rotation.course import Course
 from evergrant.rotation.endings import Endings
-from evergrant.rotation.ground import Ground, Known, open_secret
+from evergrant.rotation.ground import Ground, Known, guarded, open_secret
 from evergrant.rotation.trial import Verdict, try_secret
 from evergrant.rotation.values import Pasted, RotationState, Turned
 from evergrant.rules import ids, terms
@@ -50,8 +48,6 @@ from evergrant.rules.secrecy import Secret
 from evergrant.vault import Vault
 
 __all__ = ["Pasted", "RotationState", "Rotations", "Turned"]
-
-_log = logs.logger(__name__)
 
 #: So many applications at once.
 AT_ONCE = 4
@@ -102,7 +98,7 @@ class Rotations:
 
         async def one(application_id: str) -> Turned:
             async with room:
-                return await _guarded(application_id, self._look_after(application_id))
+                return await guarded((application_id,), self._look_after(application_id))
 
         everyone = await asyncio.gather(*(one(known.application.id) for known in everybody))
         return sum(everyone, turned)
@@ -135,6 +131,9 @@ class Rotations:
         than seven days ago, there is no queue.
         """
         need_everywhere(by, Right.MANAGE)
+        # Somebody may just have rotated it in the console: then its message lies there.
+        known = await self._known(application_id)
+        await self._arrivals.round(await self._arrivals.ways([known]))
         async with self._ground.exclusive(application_id):
             known = await self._known(application_id)
             now = self._ground.now()
@@ -218,7 +217,7 @@ class Rotations:
             secret_created_at=credentials.secret_created_at,
             secret_expires_at=credentials.secret_expires_at,
             previous_secret_ends_at=credentials.previous_secret_ends_at,
-            automatic=not known.obstacle,
+            automatic=known.automatic,
             obstacle=known.obstacle,
             next=decision.why,
             next_at=decision.until if decision.act is Act.REST else now,
@@ -302,16 +301,6 @@ class Rotations:
             expires_at=expires_at or credentials.secret_expires_at,
             previous_ends_at=credentials.previous_secret_ends_at,
         )
-
-
-async def _guarded(application_id: str, work: Awaitable[Turned]) -> Turned:
-    try:
-        return await work
-    except StoreUnavailable:
-        raise
-    except Exception as mistake:  # noqa: BLE001 - of one application; the others have their turn
-        _log.error("rotation failed", application_id=application_id, exc_info=mistake)
-        return Turned(troubles=1)
 
 
 def _refuse_former(

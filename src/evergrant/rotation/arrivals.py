@@ -31,7 +31,7 @@ from evergrant.ports.secrets_queue import QueueAccess, QueueMessage
 from evergrant.ports.store import AlreadyThere, Transaction
 from evergrant.ports.watched import Rotation, RotationSource, RotationStep
 from evergrant.rotation.course import Course
-from evergrant.rotation.ground import Ground, Known, open_secret
+from evergrant.rotation.ground import Ground, Known, guarded, open_secret
 from evergrant.rotation.trial import try_secret
 from evergrant.rotation.values import Turned
 from evergrant.rules import ids, secrecy
@@ -82,7 +82,7 @@ class Arrivals:
                 async with self._ground.store.transaction() as tx:
                     access = await self._ground.access(tx, known.credentials)
             except (SealBroken, Misconfigured) as closed:
-                await self._trouble([known.application.id], "access", closed.message)
+                await self._unreadable([known.application.id], closed.message)
                 continue
             if access is None:
                 continue
@@ -112,7 +112,7 @@ class Arrivals:
 
         async def one(way: Way) -> Turned:
             async with room:
-                return await self._read_queue(way)
+                return await guarded(way.application_ids, self._read_queue(way))
 
         return sum(await asyncio.gather(*(one(way) for way in ways)), Turned())
 
@@ -131,12 +131,14 @@ class Arrivals:
                     took = await self._take(way, message, said)
                     clean = clean and took is not None
                     turned += took or Turned(troubles=1)
-        except QueueRefused as refused:
-            await self._trouble(way.application_ids, "access", refused.message)
+        except (QueueRefused, Misconfigured) as refused:
+            await self._unreadable(way.application_ids, refused.message)
             return turned + Turned(troubles=1)
         except QueueUnavailable as silent:
             return turned + await self._silence(way, silent)
         self._silent_since.pop(way.access.queue_url, None)
+        for application_id in way.application_ids:
+            self._ground.unread.pop(application_id, None)
         if clean:
             await self._all_clear(way)
         return turned
@@ -386,8 +388,13 @@ class Arrivals:
 
     # --- the board ---
 
+    async def _unreadable(self, application_ids: Sequence[str], why: str) -> None:
+        self._ground.unread.update(dict.fromkeys(application_ids, why))
+        await self._trouble(application_ids, "access", why)
+
     async def _silence(self, way: Way, silent: QueueUnavailable) -> Turned:
         now = self._ground.now()
+        self._ground.unread.update(dict.fromkeys(way.application_ids, silent.message))
         since = self._silent_since.setdefault(way.access.queue_url, now)
         _log.warning("queue silent", application_ids=way.application_ids, error=silent.message)
         if now - since < PATIENCE:

@@ -91,7 +91,8 @@ class Endings:
                 await self._enter(tx, known, ends_at, days, now)
             except AlreadyThere:
                 return False
-            items = await self._tell(tx, known, ends_at, now)
+            trouble = rules.trouble(now, situation)
+            items = await self._tell(tx, known, ends_at, trouble, now)
         await self._ground.ring(items)
         return True
 
@@ -119,7 +120,7 @@ class Endings:
         )
 
     async def _tell(
-        self, tx: Transaction, known: Known, ends_at: datetime, now: datetime
+        self, tx: Transaction, known: Known, ends_at: datetime, trouble: str, now: datetime
     ) -> list[OutboxItem]:
         app, left = known.application, reminders.days_left(now, ends_at)
         over = reminders.is_over(now, ends_at)
@@ -130,11 +131,14 @@ class Endings:
             kind=NoticeKind.SECRET_ENDING,
             subject=app.id,
             application_id=app.id,
-            message=f"{ends} {reminders.left_words(left)}, on {reminders.day_words(ends_at)}. "
+            message=trouble
+            or f"{ends} {reminders.left_words(left)}, on {reminders.day_words(ends_at)}. "
             + (known.obstacle or "It rotates by itself, and has not yet."),
             days_left=left,
             ends_at=ends_at.isoformat(),
         )
+        if ends_at != known.credentials.secret_expires_at:
+            return []  # it may be so, and may not: people look, programs need not know
         return await outbox.put_application_event(
             tx,
             now=now,

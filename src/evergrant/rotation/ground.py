@@ -6,14 +6,14 @@ at once. Does not answer for: deciding or doing anything.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from evergrant import vault
+from evergrant import logs, vault
 from evergrant.calls import Calls
-from evergrant.errors import Misconfigured, SealBroken
+from evergrant.errors import Misconfigured, SealBroken, StoreUnavailable
 from evergrant.ports import Bell, Clock
 from evergrant.ports.amazon import LWA
 from evergrant.ports.secrets_queue import QueueAccess, SecretsQueue
@@ -21,10 +21,13 @@ from evergrant.ports.store import Store, Transaction
 from evergrant.ports.things import Application, IntegrationCredentials, OutboxItem
 from evergrant.ports.watched import Rotation, RotationStep
 from evergrant.registry import Registry
+from evergrant.rotation.values import Turned
 from evergrant.rules.rotation import Running, Situation
 from evergrant.rules.secrecy import Secret
 
-__all__ = ["Ground", "Known", "has_queue", "open_secret", "running_of"]
+__all__ = ["Ground", "Known", "guarded", "has_queue", "open_secret", "running_of"]
+
+_log = logs.logger(__name__)
 
 NO_QUEUE = (
     "It is rotated by hand: queue URL and AWS keys are not set in its integration credentials."
@@ -43,7 +46,8 @@ class Known:
     credentials: IntegrationCredentials
     running: Rotation | None
     ended: Sequence[Rotation]
-    obstacle: str
+    obstacle: str  # why Amazon cannot be asked for a new secret now; empty: it can
+    automatic: bool  # all is set up for it
 
     @property
     def situation(self) -> Situation:
@@ -74,6 +78,9 @@ class Ground:
     queue: SecretsQueue
     bell: Bell
     ahead: timedelta
+    #: Applications whose queue could not be read when this process last tried, with the reason:
+    #: who cannot receive a new secret must not ask for one.
+    unread: dict[str, str] = field(default_factory=dict)
 
     def now(self) -> datetime:
         return self.clock.now()
@@ -90,12 +97,16 @@ class Ground:
             obstacle = NO_QUEUE
         elif not await tx.accounts.all(application_id=application_id, limit=1):
             obstacle = NO_ACCOUNT
+        automatic, unread = not obstacle, self.unread.get(application_id)
+        if automatic and unread:
+            obstacle = f"Its queue cannot be read: {unread}"
         return Known(
             application=application,
             credentials=credentials,
             running=next((one for one in rotations if one.ended_at is None), None),
             ended=[one for one in rotations if one.ended_at is not None],
             obstacle=obstacle,
+            automatic=automatic,
         )
 
     async def access(
@@ -151,3 +162,15 @@ async def open_secret(safe: vault.Vault, tx: Transaction, name: str) -> Secret |
         return await safe.open(tx, name)
     except (SealBroken, Misconfigured):
         return None
+
+
+async def guarded(application_ids: Sequence[str], work: Awaitable[Turned]) -> Turned:
+    """What goes wrong with one application keeps no other from its turn. Raises StoreUnavailable,
+    which is everybody's trouble."""
+    try:
+        return await work
+    except StoreUnavailable:
+        raise
+    except Exception as mistake:  # noqa: BLE001 - it is told, and the next round tries again
+        _log.error("rotation failed", application_ids=list(application_ids), exc_info=mistake)
+        return Turned(troubles=1)

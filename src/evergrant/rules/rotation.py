@@ -180,7 +180,7 @@ def _go_on(now: datetime, of: Situation, running: Running) -> Decision:
     if of.expires_at is not None and of.expires_at <= now:
         return Decision(act=Act.GIVE_UP, why="The client secret ended before Amazon rotated it.")
     if of.obstacle:
-        return Decision(act=Act.GIVE_UP, why=of.obstacle)
+        return Decision(act=Act.REST, why=of.obstacle)
     return _later(now, running.next_at, "Amazon is asked again then.") or Decision(
         act=Act.ASK, why="Amazon has not rotated it yet."
     )
@@ -234,15 +234,14 @@ def trouble(now: datetime, of: Situation) -> str:
 
 
 def end_of_use(of: Situation) -> datetime | None:
-    """When the client secret in force dies, as far as is known: at its own end, or seven days
-    after Amazon made another one."""
-    ends = [of.expires_at] if of.expires_at is not None else []
+    """The first day on which the client secret in force may be dead, as far as is known: at its own
+    end, or seven days after Amazon made, or may have made, another one."""
     running = of.running
+    ends = [of.expires_at] if of.expires_at is not None else []
     if running is not None and running.promoted_at is None:
-        if running.confirmed and running.asked_at is not None:
-            ends.append(running.asked_at + SECRET_OVERLAP)
-        elif running.received_at is not None:
-            ends.append(running.received_at + SECRET_OVERLAP)
+        made_at = running.asked_at or running.received_at
+        if made_at is not None:
+            ends.append(made_at + SECRET_OVERLAP)
     return min(ends, default=None)
 
 
