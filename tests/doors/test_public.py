@@ -6,17 +6,13 @@ import dataclasses
 import re
 from datetime import UTC, datetime
 from html.parser import HTMLParser
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 from urllib.parse import urlencode
 
 import httpx2
 import pytest
-from babel.messages.extract import extract_from_dir
-from babel.messages.pofile import read_po
 
-import evergrant
 from evergrant.consent import Arrived, Departure, NeedsProof, Onward, Opened, TroubleTold
 from evergrant.entrances.public import build
 from evergrant.entrances.public import words as w
@@ -662,43 +658,6 @@ async def test_switching_the_language_does_nothing_else(
     page = await browser.get("/amazon/login?amazon_state=abc")
     assert "hreflang" not in page.text, "loading that address again would report it again"
     assert "hreflang" in (await browser.get(LINK)).text
-
-
-def messages() -> set[str]:
-    """Every sentence that is marked for translation, in letters and pages."""
-    found: set[str] = set()
-    trimmed = {"trimmed": "true", "trim_blocks": "true", "lstrip_blocks": "true"}
-    for room in ("letters", "entrances/public"):
-        found |= {
-            str(message)
-            for _, _, message, *_ in extract_from_dir(
-                f"{evergrant.__path__[0]}/{room}",
-                [("**/templates/**", "jinja2.ext:babel_extract"), ("**.py", "python")],
-                {"**/templates/**": {**trimmed, "silent": "false"}},
-                keywords={"marked": None, "gettext": None},
-            )
-        }
-    return found
-
-
-@pytest.mark.parametrize("language", [one for one in LANGUAGES if one != "en"])
-def test_every_sentence_is_translated(language: str) -> None:
-    path = Path(evergrant.__path__[0], f"letters/catalogues/{language}.po")
-    with path.open("rb") as lines:
-        catalogue = read_po(lines, locale=language)
-    entries = {entry.id: entry for entry in catalogue if entry.id}
-    wanted = messages()
-    assert len(wanted) > 100
-    assert not wanted - set(entries), "not translated"
-    assert not set(entries) - wanted, "said nowhere any more"
-    for entry in entries.values():
-        assert entry.string, entry.id
-        assert not entry.fuzzy
-        said = str(entry.string)
-        blanks = r"%\(\w+\)s"
-        assert sorted(re.findall(blanks, str(entry.id))) == sorted(re.findall(blanks, said))
-        tags = r"</?\w+>"
-        assert sorted(re.findall(tags, str(entry.id))) == sorted(re.findall(tags, said))
 
 
 def test_every_refusal_has_words_of_its_own() -> None:

@@ -217,8 +217,12 @@ async def test_an_address_that_would_reach_others_is_refused(case: Case, to: str
 
 @pytest.mark.parametrize(
     "wish",
-    [{"subject": "Hello\r\nBcc: b@example.com"}, {"headers": {"Reply-To": "a@b.c\nBcc: d@e.f"}}],
-    ids=["subject", "header"],
+    [
+        {"subject": "Hello\r\nBcc: b@example.com"},
+        {"subject": "=?utf-8?q?Hello=0ABcc=3A_b=40example.com?="},
+        {"headers": {"Reply-To": "a@b.c\nBcc: d@e.f"}},
+    ],
+    ids=["subject", "encoded subject", "header"],
 )
 async def test_a_line_break_begins_no_header(case: Case, wish: Any) -> None:
     with pytest.raises(NotDelivered) as caught:

@@ -72,7 +72,7 @@ FACTS: dict[str, Any] = {
     "told_at": datetime(2026, 11, 21, 7, 30, tzinfo=UTC),
     **digest(),
 }
-EVIL = 'Evil <b>Shop</b>\r\nBcc: a@b.c\u202e & "Co" {{ 7*7 }} %(house)s'
+EVIL = 'Evil <b>Shop</b>\r\nBcc: a@b.c\u202e & "Co" {{ 7*7 }} %(house)s =?utf-8?q?x=0ABcc?='
 
 
 class Outline(HTMLParser):
@@ -104,7 +104,10 @@ def test_every_letter_in_every_language(topic: str, language: str) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("topic", ["invitation", "renewal", "authorization_interrupted"])
+@pytest.mark.parametrize(
+    "topic",
+    ["invitation", "renewal", "authorization_interrupted", "authorization_ending"],
+)
 def test_letters_with_a_link_have_it_on_a_line_of_its_own(topic: str, language: str) -> None:
     letter = render(topic, language, FACTS)
     assert LINK in letter.text.splitlines()
@@ -116,13 +119,14 @@ def test_letters_with_a_link_have_it_on_a_line_of_its_own(topic: str, language: 
 @pytest.mark.parametrize("topic", TOPICS)
 def test_a_hostile_name_stays_a_name(topic: str) -> None:
     names = ("house_name", "account_name", "application_name", "error")
-    letter = render(topic, "en", FACTS | dict.fromkeys(names, EVIL))
+    letter = render(topic, "en", FACTS | digest(1, EVIL) | dict.fromkeys(names, EVIL))
     assert "\n" not in letter.subject
     assert "\r" not in letter.text
     assert "<b>" not in letter.html
     for part in (letter.subject, letter.text, letter.html):
         assert "\u202e" not in part
         assert "49" not in part
+        assert "=?" not in part
     assert not [line for line in letter.text.splitlines() if line.startswith("Bcc:")]
     assert len(letter.subject) <= 150
 
@@ -145,6 +149,100 @@ def test_german_letters_are_german() -> None:
     assert "Verkäuferkonto" in letter.subject
     renewal = render("renewal", "de", FACTS)
     assert "wieder so weit" in renewal.text
+
+
+@pytest.mark.parametrize(
+    ("language", "days_left", "over", "words"),
+    [
+        ("en", 30, False, "ends in 30 days"),
+        ("en", 2, False, "ends in 2 days"),
+        ("en", 1, False, "ends tomorrow"),
+        ("en", 0, False, "ends today"),
+        ("en", 0, True, "has ended"),
+        ("de", 30, False, "endet in 30 Tagen"),
+        ("de", 1, False, "endet morgen"),
+        ("de", 0, False, "endet heute"),
+        ("de", 0, True, "ist abgelaufen"),
+    ],
+)
+def test_the_letter_about_an_end_says_how_far_off_it_is(
+    language: str, days_left: int, over: bool, words: str
+) -> None:
+    facts = FACTS | {"days_left": days_left, "over": over}
+    letter = render("authorization_ending", language, facts)
+    assert letter.subject.startswith("Heron Books: ")
+    assert letter.subject.endswith(words)
+    day = {"en": "December 5, 2026", "de": "5. Dezember 2026"}[language]
+    lines = {"en": "orders are not fetched", "de": "abgeholt"}[language]
+    for part in (letter.text, letter.html):
+        assert day in part
+        assert lines in part
+    assert letter.html.count('class="button"') == 1, "one button"
+    until = {"en": "until you renew", "de": "bis Sie die Zustimmung erneuern"}[language]
+    assert (until in letter.text) is not over
+    assert until.split()[0] + " 1 day" not in letter.text
+
+
+def test_what_stops_is_said_in_the_reader_s_own_trade() -> None:
+    seller = render("authorization_ending", "en", FACTS)
+    vendor = render("authorization_ending", "en", FACTS | {"partner_kind": "vendor"})
+    for part in (seller.text, seller.html):
+        assert "stock and prices" in part
+        assert "Professional" in part
+    for part in (vendor.text, vendor.html):
+        assert "prices" not in part
+        assert "shipments and invoices" in part
+        assert "Account Owner or Admin" in part
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_one_is_one_and_two_are_many(language: str) -> None:
+    one = {"en": "1 matter to see to", "de": "1 offener Punkt"}[language]
+    many = {"en": "2 matters to see to", "de": "2 offene Punkte"}[language]
+    assert render("operators_digest", language, FACTS | {"matters": 1}).subject.endswith(one)
+    assert render("operators_digest", language, FACTS | {"matters": 2}).subject.endswith(many)
+    row = dict(FACTS["lapsed"].rows[0])
+    told = {"en": ("1 day ago", "3 days ago"), "de": ("vor 1 Tag", "vor 3 Tagen")}[language]
+    for days, words in zip((-1, -3), told, strict=True):
+        facts = FACTS | {"lapsed": Table([row | {"days_left": days}])}
+        letter = render("operators_digest", language, facts)
+        assert words in letter.text
+        assert words in letter.html
+        assert f"{words}e" not in letter.text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(("rows", "left_out"), [(1, 0), (100, 0), (101, 1), (300, 200)])
+def test_a_digest_of_any_length_can_be_read(rows: int, left_out: int, language: str) -> None:
+    letter = render("operators_digest", language, FACTS | digest(rows))
+    shown = rows - left_out
+    for part in (letter.text, letter.html):
+        assert len(re.findall(r"Heron Books \d", part)) == shown
+        more = {"en": f"... and {left_out} more", "de": f"... und {left_out} weiter"}[language]
+        assert (more in part) is (left_out > 0)
+        assert part.count(LINK) == shown + 2, "a link for each that ends, has ended, is undated"
+    assert len(letter.html) < 150_000
+
+
+def test_an_empty_table_is_not_there() -> None:
+    empty = {name: Table(()) for name in digest() if name != "matters"}
+    only = FACTS | empty | {"secrets": digest()["secrets"], "matters": 1}
+    letter = render("operators_digest", "en", only)
+    for part in (letter.text, letter.html):
+        assert "rotate-secret" in part
+        assert "ended" not in part.lower()
+    assert letter.html.count("<table") == 1
+
+
+def test_an_incident_blames_no_account() -> None:
+    letter = render("secret_incident", "en", FACTS)
+    for part in (letter.text, letter.html):
+        assert "none of its accounts is at fault" in part
+        assert "214" in part
+        assert "invalid_client: Client authentication failed" in part
+        assert "evergrant app rotate-secret app_01k9z4h6q8w2e5r7t9y1a3s5d7" in part
+    bare = render("secret_incident", "en", FACTS | {"accounts": 0})
+    assert "stand still:" not in bare.text
 
 
 def test_a_language_that_is_not_spoken_becomes_english() -> None:

@@ -178,6 +178,9 @@ class SmtpMail:
             message["Auto-Submitted"] = "auto-generated"
             for name, value in letter.headers.items():
                 message[name] = value
+            # Encoded words are decoded by then, and what they hold would go out as it is.
+            if any(char in str(value) for value in message.values() for char in "\r\n\0"):
+                raise ValueError
         except (ValueError, HeaderParseError):
             raise NotDelivered(
                 "A header of the letter holds a line break or is malformed; it was not sent.",
