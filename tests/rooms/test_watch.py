@@ -20,6 +20,7 @@ from evergrant.ports.things import (
     ClientInstance,
     OutboxKind,
 )
+from evergrant.rotation import Turned
 from evergrant.rules.applications import ApplicationKind, ApplicationStatus
 from evergrant.rules.lifecycle import State
 from evergrant.rules.marketplaces import PartnerKind, Region
@@ -63,7 +64,11 @@ class Mint:
 
 
 class Locksmith:
-    """Has nothing to do: its own tests are elsewhere."""
+    def __init__(self) -> None:
+        self.promotes = 0
+
+    async def round(self) -> Turned:
+        return Turned(asked=3, promoted=self.promotes)
 
 
 class World:
@@ -73,6 +78,7 @@ class World:
         self.vault = vault.Vault(MemoryKeyring())
         self.bell = MemoryBell()
         self.reception = Reception()
+        self.locksmith = Locksmith()
 
     def watch(self) -> Watch:
         rooms: dict[str, Any] = {
@@ -81,7 +87,7 @@ class World:
             "vault": self.vault,
             "consent": self.reception,
             "tokens": Mint(),
-            "rotations": Locksmith(),
+            "rotations": self.locksmith,
             "bounces": Bounces(self.store, self.clock),
             "bell": self.bell,
             "house": HOUSE,
@@ -173,7 +179,7 @@ async def world() -> World:
 
 async def test_a_quiet_minute(world: World) -> None:
     await world.authorization()
-    assert await world.watch().sweep() == Swept(handshakes_lost=0, terms_ended=0, secrets_swept=0)
+    assert await world.watch().sweep() == Swept()
     assert world.reception.asked_at == [START]
     assert await world.journal() == []
 
@@ -181,6 +187,11 @@ async def test_a_quiet_minute(world: World) -> None:
 async def test_lost_handshakes_are_the_receptions_matter(world: World) -> None:
     world.reception.lost = ["hsk_1", "hsk_2"]
     assert (await world.watch().sweep()).handshakes_lost == 2
+
+
+async def test_rotations_are_the_locksmiths_matter(world: World) -> None:
+    world.locksmith.promotes = 2
+    assert (await world.watch().sweep()).secrets_promoted == 2
 
 
 async def test_looks_that_are_owed_are_made_with_access_tokens_of_the_mint(world: World) -> None:
@@ -313,6 +324,28 @@ async def test_one_step_that_stumbles_keeps_no_other_from_its_work(world: World)
         await world.watch().sweep()
     assert (await world.now_is()).state is State.LAPSED
     assert await world.safe() == []
+
+
+async def test_every_trouble_is_told_and_the_first_one_raised(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.authorization()
+    world.reception.stumbles = True
+    logged: list[BaseException] = []
+    log = SimpleNamespace(error=lambda said, exc_info: logged.append(exc_info))
+    monkeypatch.setattr("evergrant.watch.log", log)
+
+    async def broken() -> Turned:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(world.locksmith, "round", broken)
+    world.clock.set(ENDS)
+    with pytest.raises(LookupError):
+        await world.watch().sweep()
+    assert [type(one) for one in logged] == [ZeroDivisionError]
+    async with world.store.transaction() as tx:
+        (letter,) = await tx.outbox.all(topic="operators_digest")
+    assert letter.facts["lapsed"], "and the daily letter is written all the same"
 
 
 async def test_a_decade_asleep_ends_everything_in_order(world: World) -> None:

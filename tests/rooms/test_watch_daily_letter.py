@@ -10,7 +10,13 @@ import pytest
 
 from evergrant import notices
 from evergrant.naming import new_id
-from evergrant.ports.watched import Reminder, ReminderKind
+from evergrant.ports.watched import (
+    Reminder,
+    ReminderKind,
+    Rotation,
+    RotationSource,
+    RotationStep,
+)
 from evergrant.rules import ids
 from evergrant.rules.lifecycle import State
 from evergrant.rules.notices import NoticeKind
@@ -128,13 +134,12 @@ async def _enter(town: Town, account: str, ends_at: datetime, **wishes: Any) -> 
 
 async def test_secrets_that_end_are_told_by_the_lines_of_the_locksmith(town: Town) -> None:
     account = await town.account(granted_at=START)
-    other = await town.application()
+    rotated = await town.application()
     async with town.fakes.store.transaction() as tx:
-        for one, ends_at in ((town.application_id, ENDS), (other, ENDS + DAY)):
-            await tx.credentials.change(one, secret_expires_at=ends_at)
+        await tx.credentials.change(town.application_id, secret_expires_at=ENDS)
+        await tx.credentials.change(rotated, secret_expires_at=ENDS + 170 * DAY)
     secret = {"kind": ReminderKind.SECRET, "account_id": None}
-    await _enter(town, account, ENDS, subject=town.application_id, **secret)
-    await _enter(town, account, ENDS, subject=other, **secret)  # rotated since
+    await _enter(town, account, ENDS, subject=rotated, **secret)
     await town.at(midnight(60))
     (letter,) = await town.digests()
     (row,) = letter.facts["secrets"]
@@ -147,6 +152,29 @@ async def test_secrets_that_end_are_told_by_the_lines_of_the_locksmith(town: Tow
         "ends_at": ENDS.isoformat(),
         "days_left": 60,
     }
+    assert all(line.told_operators_at for line in await town.ledger())
+
+
+async def test_a_rotation_that_is_stuck_may_end_a_secret_before_its_time(town: Town) -> None:
+    account = await town.account(granted_at=START)
+    now = town.fakes.clock.now()
+    async with town.fakes.store.transaction() as tx:
+        await tx.credentials.change(town.application_id, secret_expires_at=ENDS)
+        await tx.rotations.add(
+            Rotation(
+                id=new_id(ids.Kind.ROTATION, now),
+                application_id=town.application_id,
+                source=RotationSource.ASKED,
+                step=RotationStep.ASKED,
+                created_at=now,
+                changed_at=now,
+            )
+        )
+    secret = {"kind": ReminderKind.SECRET, "account_id": None}
+    await _enter(town, account, now + 7 * DAY, subject=town.application_id, **secret)
+    assert await town.desk.watch._daily_letter.put(now)
+    (letter,) = await town.digests()
+    assert [row["days_left"] for row in letter.facts["secrets"]] == [7]
 
 
 async def test_mails_that_did_not_arrive_are_told_once(town: Town) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from evergrant import vault
 from evergrant.adapters.store import open_store
+from evergrant.bounces import Bounces
 from evergrant.errors import ConsentRefused
 from evergrant.ports.store import Store
 from evergrant.ports.things import (
@@ -23,12 +24,13 @@ from evergrant.ports.things import (
     OutboxState,
     SupportReport,
 )
+from evergrant.rotation import Turned
 from evergrant.rules import ids, terms
+from evergrant.settings import Watching
 from evergrant.testing.store import MemoryStore
-from evergrant.watch import retention
+from evergrant.watch import Watch, retention
 from evergrant.watch.retention import Purged, purge
 from tests.rooms.conftest import BOSS, Reception
-from tests.rooms.test_consent_looks import tower
 
 SHOP = "A2HERON"
 DAY = timedelta(days=1)
@@ -45,6 +47,29 @@ async def here(request: pytest.FixtureRequest) -> AsyncIterator[Reception]:
     reception.sells(SHOP)
     yield reception
     await store.close()
+
+
+class Locksmith:
+    """Its own tests are elsewhere."""
+
+    async def round(self) -> Turned:
+        return Turned()
+
+
+def tower(here: Reception) -> Watch:
+    rooms: dict[str, Any] = {
+        "store": here.store,
+        "clock": here.clock,
+        "vault": here.vault,
+        "consent": here.another(),
+        "tokens": None,  # no look is owed here
+        "rotations": Locksmith(),
+        "bounces": Bounces(here.store, here.clock),
+        "bell": here.bell,
+        "house": here.house,
+        "watching": Watching(reminder_days=()),
+    }
+    return Watch(**rooms)
 
 
 async def rows(here: Reception, shelf: str, **equal: Any) -> list[Any]:

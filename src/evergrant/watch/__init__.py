@@ -59,6 +59,7 @@ class Swept:
     secrets_swept: int = 0
     looks_made: int = 0
     reminders_told: int = 0
+    secrets_promoted: int = 0
     letters_settled: int = 0
     daily_letters: int = 0
     rows_purged: int = 0
@@ -105,6 +106,7 @@ class Watch:
             secrets_swept=self._empty_safe(now),
             looks_made=self._look(),
             reminders_told=self._reminders.round(now),
+            secrets_promoted=self._rotate(),
             letters_settled=self._bounces.settle_arrived(),
             rows_purged=self._purge(now),
         )
@@ -127,6 +129,9 @@ class Watch:
 
     async def _look(self) -> int:
         return await self._consent.look_where_due(self._access_token)
+
+    async def _rotate(self) -> int:
+        return (await self._rotations.round()).promoted
 
     async def _access_token(self, account_id: str) -> Secret:
         return (await self._tokens.mint(account_id, by=SYSTEM)).value

@@ -194,14 +194,19 @@ def _row(case: _Case, now: datetime, line: Reminder | None = None) -> Row:
 
 
 async def _of_secrets(tx: Transaction, lines: Sequence[Reminder], now: datetime) -> list[Row]:
-    """One row for each application whose client secret still ends when the line says."""
+    """One row for each application whose client secret still ends when the line says: at its own
+    end, or before it where a rotation is under way and Amazon may have made another one."""
     rows = {}
     for line in lines:
         if line.kind is not ReminderKind.SECRET:
             continue
         application = await tx.applications.get(line.subject)
         credentials = await tx.credentials.get(line.subject)
-        if application and credentials and credentials.secret_expires_at == line.ends_at:
+        if application is None or credentials is None or credentials.secret_expires_at is None:
+            continue
+        rotating = await tx.rotations.count(application_id=application.id, ended_at=None) > 0
+        ends_at = credentials.secret_expires_at
+        if line.ends_at == ends_at or (rotating and line.ends_at < ends_at):
             rows[application.id] = {
                 "application_id": application.id,
                 "application_name": application.name,
