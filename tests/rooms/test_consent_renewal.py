@@ -114,6 +114,8 @@ async def test_a_renewal_that_amazon_refuses_before_it_passed_gives_way(
     assert topics(reception)[-2:] == ["authorization.renewed", "authorization.failed"]
     facts = reception.outbox("authorization.failed")[-1].facts
     assert facts["state"] == "active"
+    report = await reception.consent.report(facts["reference"], by=BOSS)
+    assert (report.reason, report.account_id) == ("renewal_refused", account.id)
     assert "invalid grant parameter" in facts["amazon_reason"]
     assert "authorization.grant_restored" in reception.verbs(account)
     assert "Atzr|" not in reception.written_down()

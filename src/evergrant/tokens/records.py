@@ -18,16 +18,24 @@ from typing import Any
 
 from evergrant import journal, notices
 from evergrant import vault as safe
-from evergrant.errors import Conflict, NotFound
+from evergrant.errors import Blame, Conflict, NotFound
+from evergrant.naming import new_id, new_reference
 from evergrant.outbox import put_event
 from evergrant.ports import Bell, Clock
 from evergrant.ports.store import AlreadyThere, Store, Transaction
-from evergrant.ports.things import Account, Authorization, Grant, OutboxItem, SealedSecret
-from evergrant.rules import lifecycle, terms
+from evergrant.ports.things import (
+    Account,
+    Authorization,
+    Grant,
+    OutboxItem,
+    SealedSecret,
+    SupportReport,
+)
+from evergrant.rules import ids, lifecycle, terms
 from evergrant.rules.lifecycle import Event, State
 from evergrant.rules.notices import NoticeKind
 from evergrant.rules.rights import SYSTEM
-from evergrant.rules.secrecy import Secret, digest
+from evergrant.rules.secrecy import Secret, digest, scrub
 from evergrant.tokens.values import AccessToken
 
 __all__ = ["Former", "Found", "Records"]
@@ -369,6 +377,7 @@ async def _tell_restored(
     tx: Transaction, found: Found, changed: Authorization, reason: str, now: datetime
 ) -> OutboxItem | None:
     account = found.account
+    report = await _report(tx, found, changed, reason, now)
     await notices.settle(tx, now=now, kinds=_WHILE_DEAD, subject=changed.id)
     await notices.put(
         tx,
@@ -376,10 +385,11 @@ async def _tell_restored(
         kind=NoticeKind.RENEWAL_FAILED,
         subject=changed.id,
         message=f"Amazon refused the new authorization of {account.name} before it passed a call, "
-        "and takes the former one.",
+        f"and takes the former one. Report {report.reference}.",
         account_id=account.id,
         application_id=changed.application_id,
         amazon_reason=reason,
+        reference=report.reference,
     )
     if found.authorization.term_ends_at is not None and changed.term_ends_at is None:
         await _tell_unknown(tx, account, changed, now)
@@ -390,11 +400,40 @@ async def _tell_restored(
         account=account,
         authorization=changed,
         renewal=True,
-        reason="renewal_refused",
+        reference=report.reference,
+        reason=report.reason,
+        blame=report.blame,
+        happened=report.facts["happened"],
         amazon_reason=reason,
         grant_id=changed.grant_id,
         refused_grant_id=found.grant_id,
     )
+
+
+async def _report(
+    tx: Transaction, found: Found, changed: Authorization, reason: str, now: datetime
+) -> SupportReport:
+    """For Dev Support, as the reception writes them."""
+    account = found.account
+    report = SupportReport(
+        id=new_id(ids.Kind.REPORT, now),
+        reference=new_reference(),
+        at=now,
+        reason="renewal_refused",
+        blame=Blame.AMAZON.value,
+        account_id=account.id,
+        facts={
+            "account_name": account.name,
+            "advice": "Nothing stands still: the former grant is in force. Send the link again.",
+            "happened": "The partner renewed, and Amazon refused the new refresh token before it "
+            "passed a call.",
+            "said": scrub(reason),
+            "refused_grant_id": found.grant_id,
+            "grant_id": changed.grant_id or "",
+        },
+    )
+    await tx.reports.add(report)
+    return report
 
 
 async def _tell_unknown(
