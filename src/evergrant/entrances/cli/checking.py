@@ -65,10 +65,10 @@ def look(
 
     found = run_async(survey(live=live))
     if json:
-        show_json({"items": found.findings, "reviews": found.items})
+        show_json({"ready": found.is_ready, "items": found.findings, "reviews": found.items})
     else:
-        _draw(found.findings, live=live)
         _draw_items(found.items)
+        _draw(found.findings, live=live)
     if any(finding.severity is Severity.ERROR for finding in found.findings):
         raise typer.Exit(1)
 
@@ -176,14 +176,16 @@ def _draw_items(items: list[Reviewed]) -> None:
     groups = []
     for heading, own in (("To be reviewed", waiting), ("Reviewed", settled)):
         rows = []
+        told: set[str] = set()
         for one in own:
             of = f" ({one.subject_name})" if one.subject_name else ""
-            rows += [(one.item, f"{one.title}{of}: {_standing(one)}")]
-            if not one.state.is_settled:
-                rows += [("", f"-> {one.look}")]
+            rows.append((one.item, f"{one.title}{of}: {_standing(one)}"))
+            if not one.state.is_settled and one.item not in told:
+                rows.append(("", f"-> {one.look}"))
+                told.add(one.item)
         groups.append((f"{heading} ({len(own)})", rows))
-    say("")
     draw_groups(groups)
+    say("")
 
 
 def _standing(one: Reviewed) -> str:
