@@ -213,6 +213,9 @@ OF_ONE_ACCOUNT: dict[str, Verb] = {
     "consent.link": lambda w, a, by: w.desk.consent.link(a, by=by),
     "consent.invitations": lambda w, a, by: w.desk.consent.invitations(a, by=by),
     "consent.adopt": lambda w, a, by: w.desk.consent.adopt(a, w.refresh_token(), by=by),
+    "watch.note_granted_at": lambda w, a, by: w.desk.watch.note_granted_at(
+        a, w.fakes.clock.now(), by=by
+    ),
     "consent.grants": lambda w, a, by: w.desk.consent.grants(a, by=by),
     "consent.report": lambda w, a, by: w.desk.consent.report(w.references[a], by=by),
     "consent.resolve": lambda w, a, by: w.desk.consent.resolve(w.references[a], by=by),

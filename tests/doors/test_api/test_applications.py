@@ -33,6 +33,23 @@ async def test_an_application_is_added_listed_and_changed(caller: httpx2.AsyncCl
     assert (await caller.post("/v1/applications", json=application_wish(1))).status_code == 409
 
 
+async def test_reminder_days_of_an_application(caller: httpx2.AsyncClient) -> None:
+    added = await caller.post("/v1/applications", json=application_wish(1))
+    assert added.json()["reminder_days"] is None, "as the settings say"
+    path = f"/v1/applications/{added.json()['id']}"
+    for asked, settled in (([2, 30, 0], [30, 2, 0]), ([], []), (None, None)):
+        changed = await caller.patch(path, json={"reminder_days": asked})
+        assert changed.status_code == 200, changed.text
+        assert changed.json()["reminder_days"] == settled
+        assert (await caller.get(path)).json() == changed.json()
+    for refused in ([181], [-1], list(range(13)), ["30"], [True], [1.5], "30", {"30": 0}):
+        assert (await caller.patch(path, json={"reminder_days": refused})).status_code == 422
+    own = await caller.post(
+        "/v1/applications", json={**application_wish(2), "reminder_days": [14, 0]}
+    )
+    assert own.json()["reminder_days"] == [14, 0]
+
+
 async def test_secrets_go_in_and_never_come_out(house: House, caller: httpx2.AsyncClient) -> None:
     added = (await caller.post("/v1/applications", json=application_wish(1))).json()
     path = f"/v1/applications/{added['id']}/credentials"

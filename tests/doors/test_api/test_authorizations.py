@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -107,3 +108,65 @@ async def test_a_refused_application_is_not_the_accounts_fault(
     assert refused.status_code == 502
     assert refused.json()["code"] == "application_refused"
     assert refused.json()["blame"] == "application"
+
+
+# --- the day of a grant, and what comes ---------------------------------------------------------
+
+
+async def test_the_day_of_a_grant_is_told_and_its_end_follows(
+    house: House, caller: httpx2.AsyncClient, account: Json
+) -> None:
+    path = f"/v1/accounts/{account['id']}"
+    assert account["authorization"]["outlook"] == ""
+    refresh_token = house.lwa.grant(account["lwa_client_id"], "A1SHOP")
+    adopted = await caller.post(f"{path}/adopt", json={"refresh_token": refresh_token.reveal()})
+    unknown = adopted.json()["authorization"]
+    assert (unknown["granted_at"], unknown["next_reminder_at"]) == (None, None)
+    assert unknown["outlook"].startswith("Nobody knows when it ends")
+    given_at = (house.clock.now() - timedelta(days=20)).replace(microsecond=0)
+    told = await caller.put(f"{path}/granted-at", json={"granted_at": given_at.isoformat()})
+    assert told.status_code == 200, told.text
+    own = told.json()["authorization"]
+    ends_at = given_at + timedelta(days=365)
+    assert datetime.fromisoformat(own["granted_at"]) == given_at
+    assert datetime.fromisoformat(own["term_ends_at"]) == ends_at
+    first = datetime.fromisoformat(own["next_reminder_at"])
+    assert first == (ends_at - timedelta(days=30)).replace(hour=0, minute=0, second=0)
+    assert own["outlook"].startswith(f"Authorized until {ends_at.day} ")
+    assert "first renewal mail goes out on" in own["outlook"]
+    again = await caller.put(f"{path}/granted-at", json={"granted_at": given_at.isoformat()})
+    assert again.json() == told.json(), "repeating it is safe"
+    assert (await caller.get(path)).json() == told.json()
+    assert (await caller.get("/v1/accounts")).json()["items"] == [told.json()]
+    assert (await caller.get(f"{path}/authorization")).json()["authorization"] == own
+
+
+async def test_days_that_cannot_be_are_refused(
+    house: House, caller: httpx2.AsyncClient, account: Json
+) -> None:
+    path = f"/v1/accounts/{account['id']}/granted-at"
+    now = house.clock.now()
+    nothing = await caller.put(path, json={"granted_at": now.isoformat()})
+    assert nothing.status_code == 409, "there is no grant yet"
+    refresh_token = house.lwa.grant(account["lwa_client_id"], "A1SHOP")
+    await caller.post(
+        f"/v1/accounts/{account['id']}/adopt", json={"refresh_token": refresh_token.reveal()}
+    )
+    for days in (5, -400):
+        refused = await caller.put(
+            path, json={"granted_at": (now + timedelta(days=days)).isoformat()}
+        )
+        assert refused.status_code == 422, refused.text
+        assert refused.json()["detail"].startswith("granted_at: lies ")
+    for nonsense in ("2026-03-01", 1772000000, None):
+        assert (await caller.put(path, json={"granted_at": nonsense})).status_code == 422
+
+
+async def test_telling_the_day_needs_both_rights(
+    house: House, caller: httpx2.AsyncClient, account: Json
+) -> None:
+    path = f"/v1/accounts/{account['id']}/granted-at"
+    wish = {"granted_at": house.clock.now().isoformat()}
+    for right in (Right.READ, Right.WRITE):
+        one = await house.caller(right)
+        assert (await one.put(path, json=wish)).status_code == 403
