@@ -100,7 +100,8 @@ class Moving:
         progress: Progress | None = None,
     ) -> Report:
         """Does it. Trouble with one line is told on that line and stops no other. Journal:
-        ``books.imported`` with counts, besides what every room writes about its own."""
+        ``books.imported`` with counts when there was anything to do, besides what every room
+        writes about its own."""
         need_everywhere(by, Right.MANAGE)
         planned = await self._planned(books, by, keep_aws, keyring)
         carrier = Carrier(
@@ -115,6 +116,8 @@ class Moving:
         )
         entries = await carrier.carry(planned)
         report = _report(books, planned, entries)
+        if all(one.outcome is None for one in entries):
+            return report  # there was nothing to do
         async with self._store.transaction() as tx:
             await journal.write(
                 tx,

@@ -86,6 +86,7 @@ class _Registering:
                 yield Planned(entry(wish, Thing.INSTANCE, name, Step.REFUSE, refusal))
             elif name in here:
                 self.ground.instances.note(here[name].id, wish.old_id, name)
+                wish.stay()
                 yield self._existing_instance(wish, here[name].id)
             elif name in seen:
                 self.ground.instances.note(seen[name].key, wish.old_id)
@@ -133,6 +134,7 @@ class _Registering:
             elif amazon_id in by_amazon:
                 found = by_amazon[amazon_id]
                 self.ground.applications.note(found.id, wish.old_id, name)
+                wish.stay()
                 _tell_differences(wish, found)
                 why = "It exists already."
                 yield Planned(entry(wish, Thing.APPLICATION, name, Step.LEAVE, why))
@@ -279,6 +281,7 @@ class _Registering:
         if here.secret_set or "lwa_client_secret" in lacking:
             self.ground.ready.add(here.id)
         if not lacking:
+            wish.stay()
             why = "They are set already."
             return Planned(entry(wish, Thing.CREDENTIALS, name, Step.LEAVE, why))
         why = f"Filled in: {', '.join(sorted(lacking))}."

@@ -68,7 +68,7 @@ class AccountPlanner:
                 served.append((wish, *place))
         for wish, account, application, here in served:
             # What was asked and noticed stands on the line of the account.
-            wish.questions, wish.notices = [], []
+            wish.stay()
             yield self._authorization(wish, account, application, here)
 
     # --- accounts -----------------------------------------------------------------------------
@@ -111,6 +111,7 @@ class AccountPlanner:
         self, wish: AccountWish, name: str, account: Account, authorization: Authorization
     ) -> Planned:
         wish.new = replace(wish.new, name=name)
+        wish.stay()
         if wish.closed and authorization.state is State.AWAITING and authorization.version == 0:
             why = "It is closed, as it was there."
             act = CloseAccount(account.id)

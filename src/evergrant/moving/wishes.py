@@ -45,6 +45,10 @@ class Wish:
     questions: list[str] = field(default_factory=list)
     secrets: list[Secret] = field(default_factory=list, repr=False)
 
+    def stay(self) -> None:
+        """What would have been left out or guessed matters no more."""
+        self.notices, self.questions = [], []
+
     def clean(self, text: str) -> str:
         """``text`` without what has a secret's shape and without the secrets of this row: some are
         of no shape at all."""
