@@ -16,15 +16,12 @@ from datetime import datetime, timedelta
 
 from evergrant import journal, logs, notices, vault
 from evergrant.errors import (
-    AmazonUnavailable,
     EvergrantError,
     Misconfigured,
     QueueRefused,
     QueueUnavailable,
     SealBroken,
     StoreUnavailable,
-    Throttled,
-    UnreadableAnswer,
 )
 from evergrant.naming import new_id
 from evergrant.ports.secrets_queue import QueueAccess, QueueMessage
@@ -37,6 +34,7 @@ from evergrant.rotation.values import Turned
 from evergrant.rules import ids, secrecy
 from evergrant.rules.notices import NoticeKind
 from evergrant.rules.rights import SYSTEM
+from evergrant.rules.rotation import PROOF
 from evergrant.rules.rotation_messages import NewSecret, SecretEnding, Unread, read
 from evergrant.rules.secrecy import Secret
 
@@ -231,8 +229,9 @@ class Arrivals:
         if used:
             await self._ground.queue.delete(way.access, message)
             return Turned()
-        if _is_outdated(said, known):
-            return await self._outdated(way, message, known, current)
+        if _may_be_outdated(said, known, now) and await self._works(known, current):
+            await self._ground.queue.delete(way.access, message)
+            return Turned()
         received = await self._receive(known, said, digest, now)
         turned = Turned(received=int(received)) + await self._course.turn(application_id)
         async with self._ground.store.transaction() as tx:
@@ -368,23 +367,11 @@ class Arrivals:
                 tx, now=now, kinds=(NoticeKind.ROTATION_STUCK,), subject=known.application.id
             )
 
-    async def _outdated(
-        self, way: Way, message: QueueMessage, known: Known, current: Secret | None
-    ) -> Turned | None:
-        """By Amazon's own dates it was made before the one in force. Deleted only once that one is
-        seen to work."""
-        if current is None:
-            return None
-        try:
-            verdict = await try_secret(self._ground, known.credentials, current)
-        except (AmazonUnavailable, Throttled, UnreadableAnswer):
-            return Turned()
-        if not verdict.taken:
-            why = "The message holds a client secret that is older than the one in force."
-            await self._trouble(way.application_ids, "message", why)
-            return None
-        await self._ground.queue.delete(way.access, message)
-        return Turned()
+    async def _works(self, known: Known, secret: Secret | None) -> bool:
+        """Raises what LWA's weather raises: then the message comes again."""
+        if secret is None:
+            return False
+        return (await try_secret(self._ground, known.credentials, secret)).taken
 
     # --- the board ---
 
@@ -451,9 +438,12 @@ def _about_an_older_one(said: SecretEnding, known: Known, now: datetime) -> bool
     return any(said.at < at for at in made)
 
 
-def _is_outdated(said: NewSecret, known: Known) -> bool:
-    """By Amazon's dates alone, of secrets that came from Amazon: what people type may be wrong, and
-    a message that is thrown away does not come again."""
+def _may_be_outdated(said: NewSecret, known: Known, now: datetime) -> bool:
+    """Whether it is older than the one in force, should that one work. Two ways to know: by
+    Amazon's own dates (what people type may be wrong, and a message that is thrown away does not
+    come again); and by the seven days: a successor would have ended the one in force by now."""
+    if said.at is not None and now >= said.at + PROOF:
+        return True
     ends = [
         one.secret_expires_at
         for one in (*known.ended, *([known.running] if known.running else []))

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from evergrant.rules.terms import SECRET_OVERLAP, SECRET_TERM
+from evergrant.rules.terms import SECRET_OVERLAP
 
 __all__ = [
     "LATE",
@@ -32,7 +32,6 @@ __all__ = [
     "Situation",
     "decide",
     "end_of_use",
-    "is_older",
     "next_asking",
     "next_proof",
     "next_trial",
@@ -157,7 +156,7 @@ def _go_on(now: datetime, of: Situation, running: Running) -> Decision:
     if running.received_at is not None:
         if now >= running.received_at + PROOF:
             why = "Login with Amazon refused the received client secret for a week."
-            return Decision(act=Act.GIVE_UP, why=why)
+            return _later(now, running.next_at, why) or Decision(act=Act.GIVE_UP, why=why)
         return _later(now, running.next_at, "The received client secret is tried again then.") or (
             Decision(act=Act.TRY, why="A new client secret was received.")
         )
@@ -258,23 +257,6 @@ def next_asking(now: datetime, tries: int) -> datetime:
 def next_proof(now: datetime) -> datetime:
     """When LWA is asked again whether the old secret works, as it did not answer."""
     return now + _HOURLY
-
-
-def is_older(
-    made_at: datetime | None,
-    expires_at: datetime | None,
-    current_made_at: datetime | None,
-    current_expires_at: datetime | None,
-) -> bool:
-    """Whether a client secret that Amazon made or named then is older than the one in force. In
-    doubt it is not."""
-    current = current_made_at
-    if current is None and current_expires_at is not None:
-        current = current_expires_at - SECRET_TERM
-    made = made_at
-    if made is None and expires_at is not None:
-        made = expires_at - SECRET_TERM
-    return made is not None and current is not None and made < current
 
 
 def _day(at: datetime) -> str:
