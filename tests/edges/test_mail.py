@@ -219,10 +219,10 @@ async def test_an_address_that_would_reach_others_is_refused(case: Case, to: str
     "wish",
     [
         {"subject": "Hello\r\nBcc: b@example.com"},
-        {"subject": "=?utf-8?q?Hello=0ABcc=3A_b=40example.com?="},
         {"headers": {"Reply-To": "a@b.c\nBcc: d@e.f"}},
+        {"subject": "Größe\r\nBcc: b@example.com"},
     ],
-    ids=["subject", "encoded subject", "header"],
+    ids=["subject", "header", "encoded subject"],
 )
 async def test_a_line_break_begins_no_header(case: Case, wish: Any) -> None:
     with pytest.raises(NotDelivered) as caught:
@@ -252,6 +252,38 @@ async def test_the_letter_as_the_receiver_reads_it(relay: Start) -> None:
     assert html.get_content_type() == "text/html"
     assert "Grüße" in html.get_content()
     assert envelope.content.isascii(), "any relay can carry it"
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "書店 🛒 Bücher  & Söhne",
+        "=?utf-8?q?Hello=0D=0ABcc=3A_b=40example.com?=",
+        "Größe =?utf-8?q?x?= 🛒",
+        "🛒" * 70,
+        "long " * 30 + "end",
+        "ü " * 70 + "ü",
+    ],
+    ids=["blanks", "encoded word", "both", "wide", "long", "wide blanks"],
+)
+async def test_a_subject_arrives_as_it_was_written(relay: Start, subject: str) -> None:
+    kept, port = await relay()
+    await smtp(port).send(letter(subject=subject))
+    (message,), (envelope,) = kept.messages, kept.envelopes
+    assert message["Subject"] == subject
+    assert message["Bcc"] is None
+    assert envelope.content.isascii()
+    assert b"Subject:\r\n" not in envelope.content
+    head = envelope.content.partition(b"\r\n\r\n")[0]
+    assert all(len(line) <= 78 for line in head.split(b"\r\n"))
+
+
+async def test_a_line_break_hides_in_no_header(relay: Start) -> None:
+    kept, port = await relay()
+    with pytest.raises(NotDelivered) as caught:
+        await smtp(port).send(letter(headers={"X-Note": "=?utf-8?q?x=0ABcc=3A_b=40example.com?="}))
+    assert caught.value.permanent
+    assert kept.messages == []
 
 
 async def test_a_repeat_is_recognisable(relay: Start) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import secrets
 import uuid
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from evergrant.accounts import NewAccount
+from evergrant.consent.digest import Table
 from evergrant.outbox import put_mail
 from evergrant.ports.things import Authorization, OutboxItem, OutboxState
 from evergrant.ports.watched import Notice
@@ -18,7 +19,64 @@ from evergrant.rules.rights import SYSTEM
 from evergrant.rules.secrecy import Secret
 from evergrant.testing.desk import Fakes, desk
 
-__all__ = ["LetterHouse"]
+__all__ = ["FACTS", "LINK", "LetterHouse", "digest"]
+
+LINK = "https://connect.example/connect/" + "k" * 43
+
+
+def digest(ending: int = 1, account_name: str = "Heron Books") -> dict[str, Any]:
+    """A row in every table, and ``ending`` of those that end."""
+    row = {
+        "account_id": "acc_1",
+        "account_name": account_name,
+        "authorization_id": "aut_1",
+        "ends_at": datetime(2026, 12, 5, tzinfo=UTC),
+        "days_left": 14,
+        "letter_to": "shop@heron.example",
+        "link": Secret(LINK),
+    }
+    tables: dict[str, list[dict[str, Any]]] = {
+        "ending": [row | {"account_name": f"{account_name} {n}"} for n in range(ending)],
+        "lapsed": [row | {"days_left": -3}],
+        "believed": [row | {"link": None}],
+        "undated": [row | {"ends_at": None}],
+        "secrets": [row | {"application_name": account_name}],
+        "undelivered": [{"to": "shop@heron.example", "topic": "renewal", "error": account_name}],
+    }
+    shown = {name: Table(rows[:100], max(0, len(rows) - 100)) for name, rows in tables.items()}
+    return shown | {"matters": sum(len(rows) for rows in tables.values())}
+
+
+#: Whatever any letter tells.
+FACTS: dict[str, Any] = {
+    "house_name": "Northwind",
+    "support_email": "help@northwind.example",
+    "account_name": "Heron Books",
+    "application_name": "Northwind Connect",
+    "partner_kind": "seller",
+    "central_host": "sellercentral-europe.amazon.com",
+    "client_email": "shop@heron.example",
+    "expires_at": datetime(2026, 12, 5, tzinfo=UTC),
+    "interrupted_at": datetime(2026, 11, 21, 7, 30, tzinfo=UTC),
+    "link": LINK,
+    "reference": "EG-7F3K-92QD",
+    "what": "Another account consented.",
+    "blame": "partner",
+    "advice": "Ask them.",
+    "rows": [("reason", "wrong_selling_partner")],
+    "to": "shop@heron.example",
+    "error": "550 no such user",
+    "ends_at": datetime(2026, 12, 5, tzinfo=UTC),
+    "days_left": 14,
+    "over": False,
+    "application_id": "app_01k9z4h6q8w2e5r7t9y1a3s5d7",
+    "amazon_said": "invalid_client: Client authentication failed",
+    "since_at": datetime(2026, 11, 21, 7, 30, tzinfo=UTC),
+    "secret_ends_at": None,
+    "accounts": 214,
+    "told_at": datetime(2026, 11, 21, 7, 30, tzinfo=UTC),
+    **digest(),
+}
 
 
 @dataclass

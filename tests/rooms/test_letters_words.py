@@ -39,8 +39,8 @@ def catalogue_of(language: str) -> Catalog:
         return read_po(lines, locale=language)
 
 
-def forms(said: Said | list[str]) -> list[str]:
-    return [said] if isinstance(said, str) else list(said)
+def forms(said: Said | list[str] | None) -> list[str]:
+    return [said] if isinstance(said, str) else list(said or ())
 
 
 @pytest.mark.parametrize("language", [one for one in LANGUAGES if one != "en"])

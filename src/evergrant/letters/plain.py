@@ -18,8 +18,7 @@ def plain(text: object, limit: int = 80) -> str:
     characters long.
 
     Line breaks could begin another header of a mail, direction marks can turn the words around a
-    name about, a very long name hides what stands after it, and ``=?...?=`` is what mail programs
-    take for encoded text: in a subject they would show something else than what stands there.
+    name about, and a very long name hides what stands after it.
     """
     kept = (
         " " if char.isspace() else char
@@ -27,5 +26,5 @@ def plain(text: object, limit: int = 80) -> str:
         # Cc: controls, Cf: formats (direction marks, zero-width), Cs: lone surrogates.
         if char.isspace() or unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
     )
-    line = " ".join("".join(kept).split()).replace("=?", "= ?")
+    line = " ".join("".join(kept).split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + ELLIPSIS

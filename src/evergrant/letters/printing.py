@@ -51,7 +51,7 @@ def render(topic: str, language: str, facts: Mapping[str, Any]) -> Rendered:
     return Rendered(
         subject=plain(press.get_template(f"{topic}.subject.txt").render(facts), SUBJECT_LIMIT),
         text=press.get_template(f"{topic}.txt").render(facts).strip() + "\n",
-        html=press.get_template(f"{topic}.html").render(facts),
+        html=press.get_template(f"{topic}.html").render(facts).strip() + "\n",
     )
 
 

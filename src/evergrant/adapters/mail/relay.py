@@ -13,6 +13,7 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass, field
 from email.errors import HeaderParseError
+from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
@@ -171,7 +172,7 @@ class SmtpMail:
         try:
             message["From"] = self._sender
             message["To"] = letter.to
-            message["Subject"] = letter.subject
+            _set_subject(message, letter.subject)
             message["Date"] = formatdate(usegmt=True)
             message["Message-ID"] = f"<{letter.id}@{self._sender.domain}>"
             # RFC 3834: tells auto-responders that nobody waits for their answer.
@@ -216,6 +217,16 @@ class SmtpMail:
         else:
             words = f"The mail relay was not reached: {scrub(str(error)) or type(error).__name__}"
         return NotDelivered(words, permanent=False, facts={"relay": relay})
+
+
+def _set_subject(message: EmailMessage, subject: str) -> None:
+    """Encoded and folded here: the library drops blanks between words that it encodes, takes text
+    that looks like an encoded word for one, and begins a long subject on the second line."""
+    if any(char in subject for char in "\r\n\0"):
+        raise ValueError
+    clear = subject.isascii() and "=?" not in subject
+    header = Header(subject, "us-ascii" if clear else "utf-8", header_name="Subject")
+    message.set_raw("Subject", header.encode())
 
 
 def _said(code: int, message: str, relay: str, *, permanent: bool) -> NotDelivered:
