@@ -18,6 +18,7 @@ from evergrant.entrances.cli import (
     mail,
     moving,
     register,
+    rotation,
     safe,
     telling,
 )
@@ -58,6 +59,7 @@ for add in (
     house.add,
     checking.add,
     register.add,
+    rotation.add,
     book.add,
     calling.add,
     gateway.add,

@@ -16,6 +16,7 @@ from evergrant.entrances.api.routes import (
     mail,
     notices,
     records,
+    rotation,
 )
 
 __all__ = ["ROUTERS"]
@@ -24,6 +25,7 @@ ROUTERS: Sequence[APIRouter] = (
     accounts.router,
     authorizations.router,
     applications.router,
+    rotation.router,
     instances.router,
     events.router,
     notices.router,
