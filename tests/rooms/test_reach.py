@@ -300,6 +300,12 @@ OF_EVERYTHING: dict[str, Callable[[World, Caller], Awaitable[Any]]] = {
     "tokens.grantless": lambda w, by: w.desk.tokens.grantless(
         w.application_id, GRANTLESS_SCOPE, by=by
     ),
+    "rotations.start": lambda w, by: w.desk.rotations.start(w.application_id, by=by),
+    "rotations.paste": lambda w, by: w.desk.rotations.paste(
+        w.application_id, Secret(f"amzn1.oa2-cs.v1.{secrets.token_hex(32)}"), by=by
+    ),
+    "rotations.state": lambda w, by: w.desk.rotations.state(w.application_id, by=by),
+    "rotations.history": lambda w, by: w.desk.rotations.history(w.application_id, by=by),
     "reviews.sign": lambda w, by: w.desk.reviews.sign("backups", {}, name="Eve", by=by),
     "reviews.withdraw": lambda w, by: w.desk.reviews.withdraw("backups", by=by),
     "reviews.signed": lambda w, by: w.desk.reviews.signed(by=by),
