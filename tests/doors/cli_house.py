@@ -69,7 +69,8 @@ def cli(bare: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monk
     monkeypatch.setattr(typer.main, "get_command", _built)
 
     def call(*arguments: str, stdin: str = "") -> Said:
-        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        typed = io.TextIOWrapper(io.BytesIO(stdin.encode()), encoding="utf-8")
+        monkeypatch.setattr(sys, "stdin", typed)
         capsys.readouterr()
         code = run(list(arguments))
         heard = capsys.readouterr()

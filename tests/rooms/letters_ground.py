@@ -19,7 +19,7 @@ from evergrant.rules.rights import SYSTEM
 from evergrant.rules.secrecy import Secret
 from evergrant.testing.desk import Fakes, desk
 
-__all__ = ["FACTS", "LINK", "LetterHouse", "digest"]
+__all__ = ["FACTS", "LINK", "LetterHouse", "digest", "message_id", "report"]
 
 LINK = "https://connect.example/connect/" + "k" * 43
 
@@ -77,6 +77,38 @@ FACTS: dict[str, Any] = {
     "told_at": datetime(2026, 11, 21, 7, 30, tzinfo=UTC),
     **digest(),
 }
+
+
+def message_id(item: OutboxItem) -> str:
+    return f"<{item.id}@northwind.example>"
+
+
+def report(item: OutboxItem, *, action: str = "failed", to: str = "") -> bytes:
+    """As a mail server writes it about that letter."""
+    return f"""\
+From: MAILER-DAEMON@mx.northwind.example
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=delivery-status; boundary=b
+
+--b
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mx.northwind.example
+
+Final-Recipient: rfc822; {to or item.to}
+Action: {action}
+Status: 5.1.1
+Diagnostic-Code: smtp; 550 5.1.1 no such user
+
+--b
+Content-Type: message/rfc822
+
+Message-ID: {message_id(item)}
+Subject: Renew
+
+Hello
+--b--
+""".encode()
 
 
 @dataclass

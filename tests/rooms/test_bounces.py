@@ -12,40 +12,9 @@ from evergrant.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from evergrant.ports.things import OutboxItem, OutboxKind, OutboxState
 from evergrant.rules.notices import NoticeKind
 from evergrant.rules.rights import SYSTEM, Caller, CallerKind, Right
-from tests.rooms.letters_ground import LetterHouse
+from tests.rooms.letters_ground import LetterHouse, message_id, report
 
 NO_SUCH_USER = "550 5.1.1 no such user"
-
-
-def message_id(item: OutboxItem) -> str:
-    return f"<{item.id}@northwind.example>"
-
-
-def report(item: OutboxItem, *, action: str = "failed", to: str = "") -> bytes:
-    return f"""\
-From: MAILER-DAEMON@mx.northwind.example
-MIME-Version: 1.0
-Content-Type: multipart/report; report-type=delivery-status; boundary=b
-
---b
-Content-Type: message/delivery-status
-
-Reporting-MTA: dns; mx.northwind.example
-
-Final-Recipient: rfc822; {to or item.to}
-Action: {action}
-Status: 5.1.1
-Diagnostic-Code: smtp; 550 5.1.1 no such user
-
---b
-Content-Type: message/rfc822
-
-Message-ID: {message_id(item)}
-Subject: Renew
-
-Hello
---b--
-""".encode()
 
 
 @pytest.fixture
