@@ -344,6 +344,7 @@ BY_THEMSELVES = {
     "tokens.at_hand",
     "tokens.restricted_at_hand",
     "calls.admit_at_hand",
+    "watch.ahead",
 }
 #: Not verbs for doors. The first one runs inside a transaction of the reception; the second judges
 #: an answer that its caller had leave for, and touches nothing.

@@ -33,6 +33,7 @@ from evergrant.rules.rights import SYSTEM, Caller
 from evergrant.rules.secrecy import Secret
 from evergrant.settings import House, Watching
 from evergrant.tokens import Tokens
+from evergrant.watch.ahead import Ahead, Coming
 from evergrant.watch.daily_letter import DailyLetter
 from evergrant.watch.dates import Dates
 from evergrant.watch.lapses import Lapses
@@ -40,7 +41,7 @@ from evergrant.watch.reminders import Reminders
 from evergrant.watch.retention import purge
 from evergrant.watch.rounds import ROUND
 
-__all__ = ["Swept", "Watch"]
+__all__ = ["Coming", "Swept", "Watch"]
 
 log = logger(__name__)
 
@@ -92,6 +93,7 @@ class Watch:
         self._lapses = Lapses(store=store, vault=vault, bell=bell)
         self._daily_letter = DailyLetter(store=store, bell=bell, house=house)
         self._dates = Dates(store=store, clock=clock, watching=watching)
+        self._ahead = Ahead(store=store, clock=clock, watching=watching)
         self._purged_at: datetime | None = None
 
     # --- each minute --------------------------------------------------------------------------
@@ -169,6 +171,11 @@ class Watch:
         Conflict (there is no grant in force, its day is known, or somebody else was faster).
         Journal: ``authorization.dated``."""
         return await self._dates.note(account_id, granted_at, by=by)
+
+    async def ahead(self, within: timedelta, *, by: Caller, limit: int = 100) -> list[Coming]:
+        """Every end of a grant and of a client secret that comes within that time and the caller's
+        reach, the nearest first. Needs READ. Raises NotAllowed, StoreUnavailable."""
+        return await self._ahead.look(within, by=by, limit=limit)
 
     async def outlooks(self, authorizations: Sequence[Authorization]) -> Mapping[str, Outlook]:
         """When somebody is reminded next of each of them, and what to say of it, by its id. Asks

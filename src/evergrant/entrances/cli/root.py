@@ -21,6 +21,7 @@ from evergrant.entrances.cli import (
     rotation,
     safe,
     telling,
+    watching,
 )
 
 __all__ = ["app"]
@@ -70,5 +71,6 @@ for add in (
     diary.add,
     telling.add,
     mail.add,
+    watching.add,
 ):
     add(app)
