@@ -221,6 +221,9 @@ class _Registering:
 
     def _first(self, wish: CredentialsWish, key: str, name: str) -> Planned:
         given = self._without_aws(wish)
+        here = self.ground.inventory.credentials.get(key)
+        if given.lwa_client_secret is None and not (here and here.secret_set):
+            given = replace(given, secret_created_at=None, secret_expires_at=None)
         flaws = flaws_of_credentials(given, self.lwa_url, self.ground.now)
         if aws := [flaw for flaw in flaws if flaw.field in _AWS]:
             wish.questions.append(f"The AWS part is left out: {sentences(aws)}")
@@ -228,7 +231,6 @@ class _Registering:
         refusal = sentences(flaw for flaw in flaws if flaw.field not in _AWS)
         if refusal:
             return Planned(entry(wish, Thing.CREDENTIALS, name, Step.REFUSE, refusal))
-        here = self.ground.inventory.credentials.get(key)
         if here is not None:
             return self._existing_credentials(wish, here, given, name)
         self._ask_for_what_lacks(wish, given)
