@@ -233,6 +233,9 @@ async def test_after_a_moment_it_is_asked_again(street: Street) -> None:
     street.house.fakes.clock.move(days=15)
     seconds[0] += renewal_links.MOMENT_S
     assert await links.link(account_id) is not None
+    seconds[0] += renewal_links.MOMENT_S
+    await links.link(await dead(street))
+    assert len(links._errands) == 1, "what is over is forgotten"
 
 
 @pytest.mark.parametrize("trouble", [StoreUnavailable, LookupError, None])

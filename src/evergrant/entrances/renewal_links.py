@@ -58,8 +58,7 @@ class RenewalLinks:
         """None: there is none to be had, or nobody could say in time. Never raises."""
         errand = self._errands.get(account_id)
         if errand is None or self._monotonic() >= errand.until_s:
-            if len(self._errands) >= _MOST:
-                del self._errands[next(iter(self._errands))]
+            self._forget(account_id)
             asked = asyncio.create_task(self._fetch(account_id), name="renewal link")
             errand = _Errand(self._monotonic() + MOMENT_S, asked)
             self._errands[account_id] = errand
@@ -67,6 +66,17 @@ class RenewalLinks:
             return await asyncio.wait_for(asyncio.shield(errand.asked), PATIENCE_S)
         except TimeoutError:
             return None
+
+    def _forget(self, account_id: str) -> None:
+        """What is over, as no link is kept for longer than it is shown; and of too many the oldest.
+        They lie in the order in which they end."""
+        self._errands.pop(account_id, None)
+        now_s = self._monotonic()
+        while self._errands:
+            oldest = next(iter(self._errands))
+            if len(self._errands) < _MOST and now_s < self._errands[oldest].until_s:
+                return
+            del self._errands[oldest]
 
     async def _fetch(self, account_id: str) -> Secret | None:
         try:
