@@ -37,6 +37,8 @@ _SESSION_S = 3600
 #: So long before their end temporary credentials are not used any more.
 _MARGIN_S = 300
 _THREADS = 16
+#: For making connections and clients, and for the pause between two tries.
+_GRACE_S = 10.0
 _SESSION_NAME = "evergrant-{}"
 
 
@@ -103,12 +105,13 @@ class SqsSecretsQueue:
             _close(way.client)
 
     async def _run(self, work: Callable[[], T], wait_s: int) -> T:
+        # One try and its repetition; STS may have to be asked before.
+        longest_s = 2 * self._timeout_s + wait_s + _GRACE_S
         try:
-            # One try and its repetition, with their connections, or nobody is there.
-            return await self._threads.run(work, timeout_s=2 * self._timeout_s + wait_s)
+            return await self._threads.run(work, timeout_s=longest_s)
         except TimeoutError:
             raise QueueUnavailable(
-                f"AWS did not answer within {2 * self._timeout_s + wait_s:g} seconds."
+                f"AWS did not answer within {longest_s:g} seconds.", hint=refusals.SILENT_HINT
             ) from None
         except Abandoned:
             raise QueueUnavailable("This process is about to end.") from None

@@ -15,10 +15,14 @@ from evergrant.errors import EvergrantError, QueueRefused, QueueUnavailable
 from evergrant.ports.secrets_queue import QueueAccess
 from evergrant.rules.secrecy import MASK, scrub
 
-__all__ = ["ASSUME", "DELETE", "RECEIVE", "is_gone", "is_over", "meaning"]
+__all__ = ["ASSUME", "DELETE", "RECEIVE", "SILENT_HINT", "is_gone", "is_over", "meaning"]
 
 ASSUME, RECEIVE, DELETE = "sts:AssumeRole", "sqs:ReceiveMessage", "sqs:DeleteMessage"
 
+SILENT_HINT = (
+    "It is asked again by itself. When it lasts: may this machine connect to SQS and STS of the "
+    "queue's region by HTTPS?"
+)
 _LONGEST = 200
 _OVER = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"})
 _GONE = frozenset({"ReceiptHandleIsInvalid", "MessageNotInflight"})
@@ -100,8 +104,7 @@ def meaning(error: Exception, access: QueueAccess, action: str) -> EvergrantErro
         )
     return QueueUnavailable(
         f"AWS did not answer ({action}): {name}.",
-        hint="It is asked again by itself. When it lasts: may this machine connect to SQS and "
-        "STS of the queue's region by HTTPS?",
+        hint=SILENT_HINT,
         facts={"error": name},
     )
 
