@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import ipaddress
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -156,7 +157,13 @@ async def test_gone_is_for_good_and_busy_is_not(case: Case) -> None:
     assert caught.value.facts["status"] == 503
 
 
-@pytest.mark.parametrize("url", ["", "erp.example", "ftp://erp.example", "javascript:alert(1)"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("", "erp.example", "ftp://erp.example", "javascript:alert(1)", "https:///hook"),
+        *("https://user:pass@erp.example/hook", "https://user@erp.example/hook"),
+    ],
+)
 async def test_a_url_that_is_none(case: Case, url: str) -> None:
     with pytest.raises(NotDelivered) as caught:
         await case.webhooks.deliver(post(url))
@@ -215,6 +222,44 @@ async def test_a_receiver_that_never_answers(receiver: Receiver) -> None:
         await webhooks.deliver(post(receiver.url))
     assert not caught.value.permanent
     await webhooks.close()
+
+
+@pytest.mark.parametrize(
+    "begin", [b"HTTP/1.1 500 Oh\r\n", b"HTTP/1.1 500 Oh\r\ntransfer-encoding: chunked\r\n\r\n"]
+)
+async def test_a_receiver_that_drips_is_left_after_the_time(begin: bytes) -> None:
+    """Each piece comes well within the time; the answer as a whole does not."""
+    stop = asyncio.Event()
+
+    async def drips(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(begin)
+        with contextlib.suppress(ConnectionError):
+            while not stop.is_set():
+                writer.write(b"1\r\nx\r\n" if b"chunked" in begin else b"x-more: 1\r\n")
+                await writer.drain()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(0.02):
+                        await stop.wait()
+        writer.close()
+
+    server = await asyncio.start_server(drips, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    webhooks = HttpWebhooks(allow_local=True, timeout_s=0.3)
+    with pytest.raises(NotDelivered, match="No answer within") as caught:
+        await webhooks.deliver(post(f"http://127.0.0.1:{port}/hook"))
+    assert not caught.value.permanent
+    stop.set()
+    await webhooks.close()
+    server.close()
+    await server.wait_closed()
+
+
+async def test_the_body_of_a_success_is_not_read(receiver: Receiver, http: HttpWebhooks) -> None:
+    endless = b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000\r\nconnection: close\r\n\r\n"
+    receiver.answer = endless + b"x" * 1000
+    async with asyncio.timeout(4):
+        await http.deliver(post(receiver.url))
 
 
 async def test_a_receiver_that_talks_no_http(receiver: Receiver, http: HttpWebhooks) -> None:
@@ -338,9 +383,10 @@ def test_a_wrapped_address_is_judged_by_what_is_inside(inner: ipaddress.IPv4Addr
     "url",
     [
         "http://erp.example/hook",
-        "https://user:pass@erp.example/hook",
-        "https://user@erp.example/hook",
-        "https:///hook",
+        "http://erp.example:8080/hook",
+        "https://erp.example:22/hook",
+        "https://erp.example:25/hook",
+        "https://erp.example:1023/hook",
     ],
 )
 async def test_urls_that_are_not_for_the_internet(url: str) -> None:
@@ -364,6 +410,133 @@ async def test_a_name_that_does_not_resolve_may_do_so_later(answer: Any) -> None
         await webhooks.deliver(post())
     assert not caught.value.permanent
     assert wire.requests == []
+
+
+@pytest.mark.parametrize("port", [80, 443, 1024, 8443, 65535])
+async def test_ports_of_the_web_and_free_ones_are_fine(port: int) -> None:
+    webhooks, wire = outside([PUBLIC])
+    await webhooks.deliver(post(f"https://erp.example:{port}/hook"))
+    assert wire.requests[0].url.host == PUBLIC
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("2130706433", "0x7f000001", "0x7f.1", "0177.0.0.1", "127.1", "127.0.0.1.", "localhost"),
+        *("[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[64:ff9b::7f00:1]", "[::127.0.0.1]"),
+        *("[::ffff:0:127.0.0.1]", "[2002:7f00:1::]", "0", "017700000001", "[fe80::1%25lo]"),
+        *("\u2460\u2461\u2466.0.0.1", "\uff11\uff12\uff17.0.0.1"),
+    ],
+)
+async def test_however_an_address_is_written_it_leads_not_inside(host: str) -> None:
+    """With the machine's own resolver, which reads all of these."""
+    wire = Wire()
+    webhooks = HttpWebhooks(transport=wire)
+    for url in (f"https://{host}/hook", f"https://{host}:8443/hook"):
+        with pytest.raises(NotDelivered):
+            await webhooks.deliver(post(url))
+    assert wire.requests == []
+
+
+METADATA = [
+    *("169.254.169.254", "169.254.170.2", "168.63.129.16", "100.100.100.200", "192.0.0.192"),
+    *("fd00:ec2::254", "fd20:ce::254", "fe80::a9fe:a9fe", "::ffff:169.254.169.254"),
+    *("64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::"),
+]
+
+
+@pytest.mark.parametrize("address", METADATA)
+async def test_a_clouds_metadata_is_reached_in_no_broad_way(address: str) -> None:
+    """Neither by a network that it lies in, nor where everything internal may be reached."""
+    broad = [ipaddress.ip_network(text) for text in ("0.0.0.0/0", "::/0", "169.254.0.0/16")]
+    for options in ({"networks": broad}, {"allow_local": True}, {}):
+        webhooks, wire = outside([address], **options)
+        for url in ("http://erp.internal/hook", "https://erp.internal/hook"):
+            with pytest.raises(NotDelivered) as caught:
+                await webhooks.deliver(post(url))
+            assert caught.value.permanent
+        assert wire.requests == []
+
+
+async def test_metadata_that_is_named_exactly_was_meant() -> None:
+    named = [ipaddress.ip_network("169.254.169.254/32")]
+    webhooks, wire = outside(["169.254.169.254"], networks=named)
+    await webhooks.deliver(post("http://mock.internal/hook"))
+    assert len(wire.requests) == 1
+    webhooks, wire = outside(["::ffff:169.254.169.254"], networks=named)
+    with pytest.raises(NotDelivered):
+        await webhooks.deliver(post("http://mock.internal/hook"))
+
+
+NETWORKS = [ipaddress.ip_network("10.20.0.0/16"), ipaddress.ip_network("fd00:20::/32")]
+
+
+@pytest.mark.parametrize("address", ["10.20.0.1", "10.20.255.254", "fd00:20::7"])
+@pytest.mark.parametrize("url", ["http://erp.internal/hook", "https://erp.internal:81/hook"])
+async def test_an_allowed_network_is_reached_over_http_too(address: str, url: str) -> None:
+    webhooks, wire = outside([address], networks=NETWORKS)
+    await webhooks.deliver(post(url))
+    assert wire.requests[0].url.host == address
+    assert wire.requests[0].headers["host"].startswith("erp.internal")
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [
+        ["10.21.0.1"],
+        ["127.0.0.1"],
+        ["fd00:21::1"],
+        ["::ffff:10.20.0.1"],
+        ["10.20.0.1", "10.21.0.1"],
+        ["10.20.0.1", "127.0.0.1"],
+    ],
+)
+async def test_what_lies_beside_an_allowed_network_is_not_reached(addresses: list[str]) -> None:
+    webhooks, wire = outside(addresses, networks=NETWORKS)
+    for url in ("http://erp.internal/hook", "https://erp.internal/hook"):
+        with pytest.raises(NotDelivered) as caught:
+            await webhooks.deliver(post(url))
+        assert caught.value.permanent
+    assert wire.requests == []
+
+
+async def test_plain_http_goes_to_no_public_address_whatever_is_allowed() -> None:
+    for addresses in ([PUBLIC], ["10.20.0.1", PUBLIC]):
+        webhooks, wire = outside(addresses, networks=NETWORKS)
+        with pytest.raises(NotDelivered, match="not https"):
+            await webhooks.deliver(post("http://erp.example/hook"))
+        assert wire.requests == []
+    webhooks, wire = outside(["10.20.0.1", PUBLIC], networks=NETWORKS)
+    await webhooks.deliver(post("https://erp.example/hook"))
+    assert len(wire.requests) == 1
+
+
+async def test_an_address_that_takes_no_connection_leaves_it_to_the_next() -> None:
+    class Picky(Wire):
+        async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+            answer = await super().handle_async_request(request)
+            if len(self.requests) == 1:
+                raise httpx2.ConnectError("network is unreachable")
+            return answer
+
+    wire = Picky()
+    second = "93.184.216.35"
+    webhooks = HttpWebhooks(transport=wire, resolve=Names([PUBLIC, second]))
+    await webhooks.deliver(post())
+    assert [one.url.host for one in wire.requests] == [PUBLIC, second]
+
+
+async def test_what_was_sent_is_not_sent_to_the_next_address() -> None:
+    class Breaks(Wire):
+        async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+            await super().handle_async_request(request)
+            raise httpx2.ReadError("the connection was reset")
+
+    wire = Breaks()
+    webhooks = HttpWebhooks(transport=wire, resolve=Names([PUBLIC, "93.184.216.35"]))
+    with pytest.raises(NotDelivered):
+        await webhooks.deliver(post())
+    assert len(wire.requests) == 1
 
 
 async def test_a_house_may_allow_receivers_beside_it() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import urlsplit
 
 from evergrant.errors import NotDelivered
 from evergrant.ports import WebhookPost
@@ -31,10 +32,11 @@ class MemoryWebhooks:
             )
 
     async def deliver(self, post: WebhookPost) -> None:
+        parts = urlsplit(post.url)
+        if parts.scheme not in ("https", "http") or not parts.hostname or "@" in parts.netloc:
+            raise NotDelivered("The webhook URL is no URL.", permanent=True)
         if self._failures:
             raise self._failures.pop(0)
-        if not post.url.startswith(("https://", "http://")):
-            raise NotDelivered("The webhook URL is no URL.", permanent=True)
         self.posts.append(post)
 
     def events(self) -> list[dict[str, Any]]:
