@@ -138,7 +138,6 @@ class StepLWA(FakeLWA):
         self.clock = clock
         self.known: dict[str, list[tuple[Secret, datetime]]] = {}
         self.unknown_until: datetime | None = None  # new secrets are not known everywhere yet
-        self.newest_since: datetime | None = None
 
     def learn(self, client_id: str, secret: Secret, until: datetime) -> None:
         self.known.setdefault(client_id, []).append((secret, until))
@@ -156,9 +155,10 @@ class StepLWA(FakeLWA):
 
     async def _asked(self, verb: str, client: LwaClient, about: str) -> None:
         self.drop_secrets(client.lwa_client_id)
-        for secret, _ in self.known.get(client.lwa_client_id, []):
+        known = self.known.get(client.lwa_client_id, [])
+        for secret, _ in known:
             slow = self.unknown_until is not None and self.clock.now() < self.unknown_until
-            if slow and secret == self.known[client.lwa_client_id][-1][0]:
+            if slow and len(known) > 1 and secret == known[-1][0]:
                 continue
             if self.takes(client.lwa_client_id, secret):
                 self.add_client(client.lwa_client_id, secret)

@@ -74,7 +74,7 @@ class Endings:
         if not situation.secret_set:
             return False
         ends_at = rules.end_of_use(situation) if troubled else situation.expires_at
-        windows = reminders.SECRET_DAYS if situation.obstacle else reminders.SECRET_DAYS_WITH_QUEUE
+        windows = reminders.SECRET_DAYS_WITH_QUEUE if known.automatic else reminders.SECRET_DAYS
         days = None if ends_at is None else reminders.newest(now, ends_at, windows)
         async with self._ground.store.transaction() as tx:
             if ends_at is None or days is None:

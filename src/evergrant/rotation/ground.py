@@ -100,6 +100,11 @@ class Ground:
         automatic, unread = not obstacle, self.unread.get(application_id)
         if automatic and unread:
             obstacle = f"Its queue cannot be read: {unread}"
+        if automatic and credentials.trouble:
+            obstacle = (
+                f"Login with Amazon refuses the application ({credentials.trouble}), so Amazon "
+                "cannot be asked: rotate it in Amazon's console and paste it."
+            )
         return Known(
             application=application,
             credentials=credentials,
