@@ -77,8 +77,17 @@ async def test_short_ones_are_refused() -> None:
         await PassphraseKeyring.fresh(Secret("elevenchars"), n=N)
 
 
-async def test_the_usual_strength_is_that_of_today(words: Secret) -> None:
-    assert (await PassphraseKeyring.fresh(words)).parameters["n"] == 2**17
+async def test_the_usual_strength_is_that_of_today(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, ...]] = []
+
+    def derived(passphrase: Secret, salt: bytes, *strength: int) -> bytes:
+        asked.append(strength)
+        return bytes(32)
+
+    monkeypatch.setattr("evergrant.adapters.keyring.passphrase._derived", derived)
+    parameters = (await PassphraseKeyring.fresh(passphrase())).parameters
+    assert asked == [(2**17, 8, 1)]
+    assert (parameters["n"], parameters["r"], parameters["p"]) == (2**17, 8, 1)
 
 
 @pytest.mark.parametrize(
