@@ -221,8 +221,8 @@ REFUSALS: Mapping[Refusal, RefusalNote] = MappingProxyType(
         Refusal.UNKNOWN_SELLING_PARTNER: RefusalNote(
             "partner",
             "Somebody came from Amazon's own pages, and no account here has that id.",
-            "Add the account and send a link. If its refresh token was pasted once without that id, "
-            "it is here under another account: send the link of that one.",
+            "Add the account and send a link. If its refresh token was pasted without that id, the "
+            "account is here already: send the link of that one.",
         ),
         Refusal.PROOF_NEEDED: RefusalNote(
             "partner",
