@@ -12,7 +12,8 @@ import pytest
 from evergrant import vault
 from evergrant.accounts import NewAccount
 from evergrant.errors import AmazonUnavailable, NotAllowed, StoreUnavailable
-from evergrant.moving import Books, Entry, Outcome, Report, Step, Thing, read, report_text
+from evergrant.moving import Books, Entry, Report, Step, Thing, read, report_text
+from evergrant.moving.values import Outcome
 from evergrant.rules.flags import Flag
 from evergrant.rules.lifecycle import State
 from evergrant.rules.rights import SYSTEM, Caller, CallerKind, Right

@@ -17,7 +17,8 @@ from evergrant.accounts import NewAccount
 from evergrant.adapters.keyring import PassphraseKeyring
 from evergrant.desk import Desk
 from evergrant.errors import InvalidInput
-from evergrant.moving import Outcome, Sealing, Step, Thing, read, write_file
+from evergrant.moving import Sealing, Step, Thing, read, write_file
+from evergrant.moving.values import Outcome
 from evergrant.registry import Credentials, NewApplication, NewInstance
 from evergrant.rules.flags import Flag
 from evergrant.rules.lifecycle import State

@@ -23,7 +23,7 @@ from evergrant.moving.inventory import flaws_of_account, take_inventory
 from evergrant.moving.planning import plan
 from evergrant.moving.plans import Plan
 from evergrant.moving.reading import read
-from evergrant.moving.values import Books, Entry, Outcome, Report, Step, Table, Thing
+from evergrant.moving.values import Books, Entry, Report, Step, Table, Thing
 from evergrant.moving.wishes import wishes_of
 from evergrant.moving.writing import report_text, write_file
 from evergrant.ports import Clock, Keyring
@@ -38,7 +38,6 @@ __all__ = [
     "Entry",
     "Export",
     "Moving",
-    "Outcome",
     "Progress",
     "Report",
     "Sealing",
