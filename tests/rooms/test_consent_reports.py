@@ -55,7 +55,8 @@ async def test_its_letter_can_be_printed(reception: Reception) -> None:
     known = await reception.consent.letter_facts(item)
     assert known is not None
     assert known.link is None
-    words = letters.render(item.topic, item.language, known.facts)
+    house = {"house_name": reception.house.name, "support_email": reception.house.support_email}
+    words = letters.render(item.topic, item.language, house | dict(known.facts))
     assert report.reference in words.subject
     for told in (SHOP, account.name, account.client_email, "server_error"):
         assert told in words.text
