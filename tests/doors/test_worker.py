@@ -17,6 +17,7 @@ from evergrant.entrances.worker.tasks import Pace, define, work
 from evergrant.errors import StoreUnavailable
 from evergrant.ports.things import OutboxItem, OutboxKind, OutboxState
 from evergrant.testing.desk import Fakes, desk
+from tests.rooms.test_post import ACCOUNT, APPLICATION, INSTANCE
 
 
 class Yard:
@@ -27,7 +28,11 @@ class Yard:
         self.desk: Desk = desk(self.fakes)
         self.app = App(connector=InMemoryConnector())
         self.ended: list[tuple[str, str]] = []
-        define(self.app, self.desk, self.fakes.bell, Pace(), self.count)
+        self.posted: list[tuple[str, str]] = []
+        define(
+            *(self.app, self.desk, self.fakes.bell, Pace(), self.count),
+            lambda topic, outcome: self.posted.append((topic, outcome)),
+        )
 
     def count(self, task: str, outcome: str) -> None:
         self.ended.append((task, outcome))
@@ -43,8 +48,7 @@ class Yard:
             kind=OutboxKind.WEBHOOK,
             topic="authorization.granted",
             subject="aut_1",
-            to="ins_none",
-            **{"next_at": now, "created_at": now, **facts},
+            **{"to": "ins_none", "next_at": now, "created_at": now, **facts},
         )
         async with self.fakes.store.transaction() as tx:
             await tx.outbox.add(item)
@@ -64,6 +68,30 @@ async def test_a_job_delivers_its_item(yard: Yard) -> None:
     assert item is not None
     assert item.state is OutboxState.FAILED
     assert yard.ended == [(DELIVER, "done")]
+
+
+async def test_attempts_are_counted_by_topic_and_what_is_none_is_not(yard: Yard) -> None:
+    await yard.put("out_1")
+    await yard.put("out_2", next_at=yard.fakes.clock.now() + timedelta(hours=1))
+    for _ in range(2):
+        await yard.do(DELIVER, item_id="out_1")
+    await yard.do(DELIVER, item_id="out_2")
+    assert yard.posted == [("authorization.granted", "failed")]
+
+
+async def test_whose_turn_it_is_is_rung_for(yard: Yard) -> None:
+    async with yard.fakes.store.transaction() as tx:
+        await tx.applications.add(APPLICATION)
+        await tx.instances.add(INSTANCE)
+        await tx.accounts.add(ACCOUNT)
+    for place in (1, 2):
+        await yard.put(f"out_{place}", account_id=ACCOUNT.id, to=INSTANCE.id, position=place)
+    await yard.do(DELIVER, item_id="out_2")
+    assert yard.posted == []
+    await yard.do(DELIVER, item_id="out_1")
+    assert yard.fakes.bell.rung == ["out_2"]
+    await yard.do(DELIVER, item_id="out_2")
+    assert len(yard.posted) == 2
 
 
 async def test_a_ring_for_an_item_that_is_gone_is_no_failure(yard: Yard) -> None:
