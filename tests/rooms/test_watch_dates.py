@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from evergrant.adapters.store import open_store
 from evergrant.errors import AccountClosed, Conflict, InvalidInput, NotAllowed, NotFound
 from evergrant.ports.things import GrantSource
 from evergrant.rules.lifecycle import State
 from evergrant.rules.notices import NoticeKind
 from evergrant.rules.rights import SYSTEM, Caller, CallerKind, Right
 from evergrant.rules.terms import GRANT_TERM
+from evergrant.testing.desk import Fakes
+from evergrant.testing.store import MemoryStore
+from evergrant.watch import dates
 from tests.rooms.watch_ground import Town
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -160,21 +164,37 @@ async def test_who_may(town: Town, account: str) -> None:
         await town.desk.watch.note_granted_at("acc_unknown", GIVEN, by=SYSTEM)
 
 
-async def test_of_two_at_once_one_is_told_to_look_again_or_both_agree(
-    town: Town, account: str
+async def test_of_two_at_once_one_is_told_to_look_again(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a store whose transactions take turns the second one sees the first."""
-    ends = await asyncio.gather(
-        *(
-            town.desk.watch.note_granted_at(account, GIVEN + days * DAY, by=SYSTEM)
-            for days in range(3)
-        ),
-        return_exceptions=True,
-    )
-    done = [one for one in ends if not isinstance(one, Conflict)]
-    assert done
-    assert await town.authorization(account) == done[-1]
-    assert len(await town.journal("authorization.dated")) == len(done)
+    """Both have read before either writes."""
+    store = await open_store(database_url)
+    try:
+        town = await Town(Fakes(store=cast("MemoryStore", store))).open()
+        account = await town.account(granted_at=None)
+        both = asyncio.Barrier(2)
+        read = dates._datable
+
+        async def reading(*given: Any) -> Any:
+            found = await read(*given)
+            await both.wait()
+            return found
+
+        monkeypatch.setattr(dates, "_datable", reading)
+        ends = await asyncio.gather(
+            *(
+                town.desk.watch.note_granted_at(account, GIVEN + days * DAY, by=SYSTEM)
+                for days in (0, 1)
+            ),
+            return_exceptions=True,
+        )
+        (refused,) = [end for end in ends if isinstance(end, BaseException)]
+        assert isinstance(refused, Conflict)
+        (done,) = [end for end in ends if not isinstance(end, BaseException)]
+        assert await town.authorization(account) == done
+        assert len(await town.journal("authorization.dated")) == 1
+    finally:
+        await store.close()
 
 
 async def test_nothing_to_look_at_is_no_question(town: Town) -> None:

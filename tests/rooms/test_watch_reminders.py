@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 
 from evergrant.adapters.store import open_store
+from evergrant.errors import StoreUnavailable
 from evergrant.ports.watched import ReminderKind
 from evergrant.rules.lifecycle import State
 from evergrant.rules.notices import NoticeKind
@@ -155,6 +156,18 @@ async def test_a_pause_over_the_end_makes_a_letter_that_says_so(
     (digest,) = await town.digests()
     assert [row["account_id"] for row in digest.facts["lapsed"]] == [account]
     assert digest.facts["ending"] == []
+
+
+async def test_what_amazon_ended_some_hours_early_is_over(town: Town) -> None:
+    """The mint saw it. Nobody is told that it ends soon."""
+    account = await town.account(granted_at=START)
+    own = await town.authorization(account)
+    async with town.fakes.store.transaction() as tx:
+        await tx.authorizations.change(own.id, state=State.LAPSED)
+    await town.at(midnight(0))
+    assert await town.letters(account) == [(days_of(0), 0, True)]
+    assert await town.told(account, "authorization.expiring") == []
+    assert await town.board(account, NoticeKind.TERM_ENDING) == []
 
 
 async def test_what_ended_long_ago_is_nobodys_news(town: Town) -> None:
@@ -396,6 +409,26 @@ async def test_one_account_that_breaks_keeps_no_other_waiting(
     await town.desk.watch.sweep()
     assert len(await town.letters(broken)) == 1
     assert len(await town.letters(sound)) == 1
+
+
+async def test_a_database_that_goes_away_is_not_asked_again_this_minute(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        await town.account(granted_at=START)
+    town.fakes.clock.set(midnight(9))
+    asked: list[str] = []
+
+    async def away(tx: Any, account_id: str, **named: Any) -> Any:
+        asked.append(account_id)
+        raise StoreUnavailable
+
+    monkeypatch.setattr(town.desk.consent, "put_renewal_letter", away)
+    with pytest.raises(StoreUnavailable):
+        await town.desk.watch.sweep()
+    assert len(asked) == 1
+    monkeypatch.undo()
+    assert (await town.desk.watch.sweep()).reminders_told == 3
 
 
 async def test_a_bell_that_breaks_loses_and_doubles_nothing(
