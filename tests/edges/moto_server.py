@@ -17,10 +17,12 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import boto3
 from botocore.config import Config
 
+from amazon_emulator import Emulator
 from evergrant.ports.secrets_queue import QueueAccess
 from evergrant.rules.secrecy import Secret
 
@@ -108,6 +110,17 @@ class MotoServer:
         answer = sqs.send_message(QueueUrl=queue_url, MessageBody=body)
         sqs.close()
         return str(answer["MessageId"])
+
+    def carry(self, amazon: Emulator, arn: str, queue_url: str) -> int:
+        """What Amazon put into its own queue since, into one of ours; gives how many. Amazon's
+        emulator speaks to no AWS but its own."""
+        path = f"/queues/{quote(arn, safe='')}"
+        waiting = amazon.levers.pull("GET", f"{path}/messages")["items"]
+        for message in waiting:
+            self.send(queue_url, message["body"])
+        if waiting:
+            amazon.levers.pull("PATCH", path, {"purge": True})
+        return len(waiting)
 
     def counts(self, queue_url: str) -> int:
         """How many messages lie there, whoever works on them."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import secrets
 import sys
 import threading
@@ -415,6 +416,7 @@ async def test_without_boto3_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPat
 # --- Amazon's own messages ------------------------------------------------------------------------
 
 SCOPE = "sellingpartnerapi::client_credential:rotation"
+INSTANT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"  # as in Amazon's samples
 ROTATE = "/applications/2023-11-30/clientSecret"
 
 
@@ -451,6 +453,7 @@ async def test_a_new_secret_and_a_notice_of_its_end_arrive(
     queue = played(amazon.addresses["aws"])
     first = the_only(await queue.receive(access, wait_s=5))
     told = json.loads(first.body.reveal())
+    assert told["notificationVersion"] == "1.0"
     assert told["notificationType"] == "APPLICATION_OAUTH_CLIENT_NEW_SECRET"
     assert told["payloadVersion"] == "2023-11-30"
     assert set(told) == {
@@ -477,6 +480,8 @@ async def test_a_new_secret_and_a_notice_of_its_end_arrive(
         "oldClientSecretExpiryTime",
     }
     assert payload["clientId"] == application["lwa_client_id"]
+    written = (told["eventTime"], told["notificationMetadata"]["publishTime"], *payload.values())
+    assert sum(bool(re.fullmatch(INSTANT, text)) for text in written) == 4
     await queue.delete(access, first)
 
     amazon.levers.advance(91 * 86_400)
@@ -489,9 +494,11 @@ async def test_a_new_secret_and_a_notice_of_its_end_arrive(
     assert payload["clientSecretExpiryReason"] == "PERIODIC_ROTATION"
     await queue.close()
 
-    other, url = played(aws.url), aws.queue()
-    aws.send(url, first.body.reveal())
+    url = aws.queue()
+    assert aws.carry(amazon, arn, url) == 1
+    assert aws.carry(amazon, arn, url) == 0
+    other = played(aws.url)
     carried = the_only(await other.receive(access_to(url, reader), wait_s=5))
-    assert carried.body == first.body
-    until(lambda: aws.counts(url) == 1, "the message is only hidden")
+    assert carried.body == ended.body
+    assert aws.counts(url) == 1, "the message is only hidden"
     await other.close()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from evergrant.checks import kinds
 from evergrant.checks.contents import astray
-from evergrant.checks.watching import GRACE, HEARD, took_events
+from evergrant.checks.watching import HEARD, took_events
 from evergrant.errors import Conflict, NotFound
 from evergrant.rules import reviews as rules
 from evergrant.rules.notices import NoticeKind
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Reviewed", "item_of", "items_of", "sign_off", "unsettled"]
 
+_CREDENTIALS = "integration-credentials"
 #: Of one process, not of the house: they differ between servers, workers and shells.
 _OF_A_PROCESS = frozenset(
     f"EVERGRANT_{name}"
@@ -79,9 +80,15 @@ class _Thing:
 async def items_of(desk: Desk, settings: Settings) -> list[Reviewed]:
     """The whole list as it stands, in its order, applications and instances by their age. Raises
     StoreUnavailable."""
+    return await _listed(desk, settings, await astray(desk))
+
+
+async def _listed(
+    desk: Desk, settings: Settings, apart: Mapping[str, Sequence[str]]
+) -> list[Reviewed]:
     now = desk.clock.now()
     signed = await desk.reviews.signed(by=SYSTEM)
-    things = await _things(desk, settings)
+    things = await _things(desk, settings, apart)
     order = list(ITEMS)
     things.sort(key=lambda thing: (order.index(thing.item.name), thing.subject))
     return [_reviewed(thing, signed, now) for thing in things]
@@ -89,7 +96,9 @@ async def items_of(desk: Desk, settings: Settings) -> list[Reviewed]:
 
 async def item_of(desk: Desk, settings: Settings, item: str, subject: str = "") -> Reviewed:
     """One of them. Raises NotFound, StoreUnavailable."""
-    return _the_one(await items_of(desk, settings), item, subject)
+    # Looking through all accounts takes long, and a single item alone needs it.
+    apart = await astray(desk) if item == _CREDENTIALS else {}
+    return _the_one(await _listed(desk, settings, apart), item, subject)
 
 
 async def sign_off(
@@ -182,8 +191,9 @@ def _reviewed(thing: _Thing, signed: Mapping[str, Review], now: datetime) -> Rev
 # --- what is looked at ----------------------------------------------------------------------------
 
 
-async def _things(desk: Desk, settings: Settings) -> list[_Thing]:
-    apart = await astray(desk)
+async def _things(
+    desk: Desk, settings: Settings, apart: Mapping[str, Sequence[str]]
+) -> list[_Thing]:
     async with desk.store.transaction() as tx:
         applications = await tx.applications.all()
         credentials = {row.id: row for row in await tx.credentials.all()}
@@ -260,7 +270,7 @@ def _of_application(
 ) -> Iterator[_Thing]:
     whose = {"subject": application.id, "name": application.name}
     yield _Thing(
-        item=ITEMS["integration-credentials"],
+        item=ITEMS[_CREDENTIALS],
         looked_at={
             "lwa_client_id": own.lwa_client_id if own else "",
             "secret_set": bool(own and own.secret_set),
@@ -329,18 +339,23 @@ async def _of_instance(desk: Desk, instance: ClientInstance) -> list[_Thing]:
         silent = await tx.notices.one(
             kind=NoticeKind.EVENTS_UNDELIVERED, subject=instance.id, settled_at=None
         )
+        accounts = await tx.accounts.count(client_instance_id=instance.id)
     called = instance.last_seen_at is not None and now - instance.last_seen_at < HEARD
     says = ""
     if silent is not None:
         says = silent.message
-    elif not called and not took:
-        fresh = now - instance.created_at < GRACE
-        says = "Nothing was heard of it yet." if fresh else "Nothing was heard of it for 30 days."
+    elif accounts and not called and not took:
+        since = "for 30 days" if instance.last_seen_at is not None else "yet"
+        says = f"Nothing was heard of it {since}."
     whose: dict[str, str] = {"subject": instance.id, "name": instance.name}
     return [
         _Thing(
             item=ITEMS["instance-answers"],
-            looked_at={"last_seen_at": instance.last_seen_at, "took_events": took},
+            looked_at={
+                "accounts": accounts,
+                "last_seen_at": instance.last_seen_at,
+                "took_events": took,
+            },
             says=says,
             **whose,
         ),

@@ -86,8 +86,8 @@ _ALL = (
         "the account's own region.", by_machine=True),
     _item("instance-answers", About.INSTANCE,
         "Client instance known and answering",
-        "It was heard of within the last 30 days, by its key or by taking an event, and takes its "
-        "events without being retried for hours.", by_machine=True),
+        "Where it has accounts: it was heard of within the last 30 days, by its key or by taking "
+        "an event, and no event for it was given up.", by_machine=True),
     _item("local-settings", About.HOUSE,
         "Local settings reviewed by a team lead",
         "Every setting of the house as `evergrant settings` shows it: addresses, time-outs, "
