@@ -211,8 +211,8 @@ class Amazon(FakeSellingPartnerApi):
         self.mood = Mood()
         self.asked_at: list[datetime] = []
         self.rotated_at: list[datetime] = []
-        #: Those in the console of which nothing can tell the house: no message came.
-        self.unsent_at: list[datetime] = []
+        #: Those in the console, and whether their message came.
+        self.by_hand: dict[datetime, bool] = {}
 
     async def send(self, call: Call, access_token: Secret) -> Answer:
         if call.path != ROTATE:
@@ -231,8 +231,7 @@ class Amazon(FakeSellingPartnerApi):
 
     def rotate(self, client_id: str, *, sends: bool = True) -> Secret:
         """Somebody does it in the console."""
-        if not sends:
-            self.unsent_at.append(self.clock.now())
+        self.by_hand[self.clock.now()] = sends
         return self._rotate(client_id, sends=sends)
 
     def _rotate(self, client_id: str, *, sends: bool) -> Secret:
@@ -268,6 +267,7 @@ class World:
         self.application_id = ""
         self.account_id = ""
         self.first_secret = new_secret()
+        self.died_at: datetime | None = None
 
     def another(self) -> Desk:
         """Another process on the same store, as after a restart."""

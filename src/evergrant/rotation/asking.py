@@ -14,9 +14,10 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
-from evergrant.calls import Asked
+from evergrant import vault
 from evergrant.errors import (
     AmazonUnavailable,
+    ApplicationIncomplete,
     Conflict,
     EvergrantError,
     OverLimit,
@@ -25,8 +26,9 @@ from evergrant.errors import (
 )
 from evergrant.ports.amazon import Answer
 from evergrant.ports.watched import Rotation, RotationStep
-from evergrant.rotation.ground import Ground, Known
+from evergrant.rotation.ground import Ground, Known, open_secret
 from evergrant.rotation.records import WEATHER, Records
+from evergrant.rotation.trial import try_secret
 from evergrant.rotation.values import Turned
 from evergrant.rules import rotation as rules
 from evergrant.rules.budgets import Importance
@@ -55,22 +57,21 @@ class Asking:
 
     async def ask(self, known: Known, rotation: Rotation, now: datetime) -> Turned:
         account_id = await self._spokesman(known, rotation.tries)
+        async with self._ground.store.transaction() as tx:
+            current = await open_secret(
+                self._ground.vault, tx, vault.client_secret(known.application.id)
+            )
         try:
             # What can go wrong before Amazon hears goes wrong here: then it certainly did not.
-            leave = await self._ground.calls.admit(
-                Asked(
-                    account_id=account_id,
-                    method=METHOD,
-                    path=PATH,
-                    ready_to_wait_s=READY_TO_WAIT_S,
-                    importance=Importance.SECOND,
-                ),
-                by=SYSTEM,
-            )
+            if current is None:
+                raise ApplicationIncomplete("The client secret in force is not there.")
+            verdict = await try_secret(self._ground, known.credentials, current)
+            if verdict.refusal is not None:
+                raise verdict.refusal
         except EvergrantError as error:
             await self._not_heard(rotation, error, now)
             return Turned()
-        self._ground.calls.give_back(leave)
+        now = self._ground.now()
         asking = await self._records.move(
             rotation, now, "rotation.asking", {"account_id": account_id}, asked_at=now
         )
