@@ -299,6 +299,21 @@ async def test_a_pasted_refresh_token_renews_as_well(
     assert (await minted(mint, account)).grant_id == reception.grants(account)[0].id
 
 
+async def test_a_grant_of_nobody_knows_whom_does_not_come_back(
+    reception: Reception, instance: ClientInstance, mint: Tokens
+) -> None:
+    """A consent has said whose the account is; a refresh token that was pasted before has not."""
+    account = await reception.add_account(instance=instance)
+    pasted = reception.lwa.grant(await reception.client_id(account.application_id), "A9ANYBODY")
+    await reception.consent.adopt(account.id, pasted, by=BOSS)
+    new = await renewed_unproven(reception, account)
+    assert await kept(reception, 0, account) is not None
+    reception.lwa.revoke(new)
+    with pytest.raises(GrantRefused):
+        await minted(mint, account)
+    assert reception.authorization(account).state is State.REVOKED
+
+
 async def test_the_same_refresh_token_again_is_no_former_grant(
     reception: Reception, account: Account, mint: Tokens
 ) -> None:

@@ -100,6 +100,9 @@ class Records:
     async def former(self, found: Found) -> list[Former]:
         """Grants that may come back in force, the newest first. The first look at an account that
         succeeds empties the safe of them: where one lies, the grant in force never passed a call.
+
+        Only those of the same selling partner. One that was pasted without saying whose it is may
+        be anybody's, now that a consent has said whose this account is.
         """
         async with self._store.transaction() as tx:
             grants = await tx.grants.all(authorization_id=found.authorization.id)
@@ -108,7 +111,9 @@ class Records:
             kept = [
                 (grant, await tx.safe.get(safe.refresh_token(grant.id)))
                 for grant in reversed(grants)
-                if grant.superseded_at is not None and grant.token_digest not in known
+                if grant.superseded_at is not None
+                and grant.token_digest not in known
+                and grant.selling_partner_id == found.authorization.selling_partner_id
             ]
         return [Former(grant=grant, refresh_token=sealed) for grant, sealed in kept if sealed]
 
