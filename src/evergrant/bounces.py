@@ -131,8 +131,8 @@ class Bounces:
             flaws.add(
                 "message_id",
                 "is not the Message-ID of a letter of Evergrant.",
-                hint="It looks like <out_...@the domain of EVERGRANT_MAIL_FROM>; some relays put "
-                "one of their own in its place and report both.",
+                hint="It looks like <out_...@the domain of EVERGRANT_MAIL_FROM>. If the relay put "
+                "one of its own in its place, give what stands in the header X-Evergrant-Letter.",
             )
         flaws.refuse_if_any()
         action = Action.FAILED if permanent else Action.DELAYED

@@ -30,6 +30,12 @@ async def a_letter_that_went_out() -> OutboxItem:
     return sent
 
 
+async def settled() -> int:
+    """By the clock tower, on PostgreSQL."""
+    async with open_wires(Settings.from_environment()) as wires:
+        return await wires.desk.bounces.settle_arrived()
+
+
 def test_a_bounce_comes_through_the_pipe(with_account: Cli, tmp_path: Path) -> None:
     cli = with_account
     assert cli("account", "invite", "Blue Heron Books").code == 0
@@ -48,6 +54,11 @@ def test_a_bounce_comes_through_the_pipe(with_account: Cli, tmp_path: Path) -> N
     assert again["to"] == "owner@shop.example"
     told = cli("journal", "--verb", "letter.bounced", "--json").json["items"]
     assert [line["facts"]["outbox_id"] for line in told] == [item.id]
+
+    assert asyncio.run(settled()) == 0
+    changed = ("account", "change", "Blue Heron Books", "--email", "office@shop.example")
+    assert cli(*changed).code == 0
+    assert asyncio.run(settled()) == 1
 
     unknown = raw.replace(item.id, f"{item.id[:-4]}0000")
     assert cli("mail", "bounce", "-", stdin=unknown).code == 2

@@ -25,7 +25,7 @@ from tests.rooms.letters_ground import FACTS, LINK, LetterHouse, digest
 
 HEADERS = {
     *("From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "Reply-To"),
-    *("MIME-Version", "Content-Type"),
+    *("MIME-Version", "Content-Type", "X-Evergrant-Letter"),
 }
 #: As somebody could name an account, an application or a house.
 HOSTILE = {
@@ -140,6 +140,7 @@ def check(message: EmailMessage, letter: Letter, raw: bytes) -> Seen:
     assert message["Subject"] == letter.subject
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["Message-ID"] == f"<{letter.id}@northwind.example>"
+    assert message["X-Evergrant-Letter"] == message["Message-ID"]
     assert raw.isascii()
     assert all(len(line) <= 998 for line in raw.split(b"\r\n"))
     text, rich = parts(message)

@@ -110,8 +110,17 @@ HEADERS_ONLY = (
 )
 
 
+#: Amazon SES puts a Message-ID of its own in the place of ours.
+SES = POSTFIX.replace(
+    f"Message-ID: <{ID}@northwind.example>",
+    f"Message-ID: <0100018b-000000@email.amazonses.com>\nX-Evergrant-Letter: <{ID}@n.example>",
+)
+
+
 @pytest.mark.parametrize(
-    "text", [POSTFIX, EXCHANGE, HEADERS_ONLY], ids=["postfix", "exchange", "headers"]
+    "text",
+    [POSTFIX, EXCHANGE, HEADERS_ONLY, SES],
+    ids=["postfix", "exchange", "headers", "ses"],
 )
 def test_reports_as_servers_write_them(text: str) -> None:
     report = read_report(text.encode())
@@ -158,7 +167,7 @@ def ordinary_mail() -> bytes:
 
 #: Packed one in another, deeper than any parser follows.
 BOMB = b"Content-Type: message/rfc822\n\n" * 20_000
-MANY = b"Content-Type: multipart/mixed; boundary=a\n\n" + b"--a\n\nx\n" * 100_000
+MANY = b"Content-Type: multipart/mixed; boundary=a\n\n" + b"--a\n\nx\n" * 20_000
 
 
 @pytest.mark.parametrize(

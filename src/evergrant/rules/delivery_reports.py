@@ -28,7 +28,9 @@ _MOST_RECIPIENTS = 100
 _MOST_PARTS = 1_000
 _WORD = re.compile(r"[a-z]+")
 _IDS = re.compile(r"<[^<>\s]{1,200}>")
-_ID_LINE = re.compile(r"(?im)^message-id:\s*(<[^<>\s]{1,200}>)")
+_ID_LINE = re.compile(r"(?im)^(?:message-id|x-evergrant-letter):\s*(<[^<>\s]{1,200}>)")
+#: Of the letter that came back. Some relays put a Message-ID of their own in the place of ours.
+_OF_LETTER = ("x-evergrant-letter", "message-id")
 #: Where a report names the letter: in what came back of it, then in its own headers. The last is
 #: that of the report itself, and of a letter of ours only when a relay passes its headers on.
 _NAMED_IN = ("x-original-message-id", "in-reply-to", "references", "message-id")
@@ -121,7 +123,8 @@ def _fates(part: Message) -> Iterator[Fate]:
 def _message_ids(mail: Message, parts: list[Message]) -> Iterator[str]:
     for part in parts:
         if part is not mail:
-            yield from _IDS.findall(_header(part, "message-id"))
+            for name in _OF_LETTER:
+                yield from _IDS.findall(_header(part, name))
         if part.get_content_type() == "text/rfc822-headers":
             # To the parser this is text.
             yield from _ID_LINE.findall(str(part.get_payload())[:100_000])

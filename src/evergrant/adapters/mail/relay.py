@@ -174,7 +174,10 @@ class SmtpMail:
             message["To"] = letter.to
             _set_subject(message, letter.subject)
             message["Date"] = formatdate(usegmt=True)
-            message["Message-ID"] = f"<{letter.id}@{self._sender.domain}>"
+            message["Message-ID"] = message_id = f"<{letter.id}@{self._sender.domain}>"
+            # Some relays (Amazon SES) put a Message-ID of their own in its place; what comes back
+            # is recognised by this one.
+            message["X-Evergrant-Letter"] = message_id
             # RFC 3834: tells auto-responders that nobody waits for their answer.
             message["Auto-Submitted"] = "auto-generated"
             for name, value in letter.headers.items():
