@@ -6,6 +6,7 @@ asked of their own rules. Does not answer for: any decision.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,7 +15,7 @@ from typing import Any, TypeVar
 
 from evergrant import vault
 from evergrant.account_fields import FIELDS, check_account
-from evergrant.errors import Flaw, InvalidInput
+from evergrant.errors import Flaw, InvalidInput, Misconfigured, SealBroken
 from evergrant.intake import Flaws, given_by
 from evergrant.moving.wishes import AccountWish, Wishes
 from evergrant.ports.store import Store, Transaction
@@ -83,11 +84,13 @@ async def take_inventory(store: Store, safe: Vault, wishes: Wishes) -> Inventory
         instances = await tx.instances.all()
         named = {one.name: one for one in instances}
         wanted = [one for one in wishes.instances if one.signing_secret is not None]
-        signed, busy = {}, set()
+        signed: dict[str, Secret] = {}
+        busy: set[str] = set()
         for found in (named[one.new.name] for one in wanted if one.new.name in named):
-            secret = await safe.open(tx, vault.signing_secret(found.id))
-            if secret is not None:
-                signed[found.id] = secret
+            with contextlib.suppress(SealBroken, Misconfigured):  # then it is as good as none
+                secret = await safe.open(tx, vault.signing_secret(found.id))
+                if secret is not None:
+                    signed[found.id] = secret
             if await tx.accounts.count(client_instance_id=found.id):
                 busy.add(found.id)
     names: dict[str, None] = {}

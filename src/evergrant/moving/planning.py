@@ -90,10 +90,10 @@ class _Registering:
                 yield self._existing_instance(wish, here[name].id)
             elif name in seen:
                 self.ground.instances.note(seen[name].key, wish.old_id)
-                why = f"The same as in line {seen[name].row.line}."
+                why = f"The same as in line {seen[name].row.place}."
                 same = seen[name].new == wish.new
                 step = Step.LEAVE if same else Step.REFUSE
-                why = why if same else f"Line {seen[name].row.line} has the same name."
+                why = why if same else f"Line {seen[name].row.place} has the same name."
                 yield Planned(entry(wish, Thing.INSTANCE, name, step, why))
             else:
                 seen[name] = wish
@@ -141,7 +141,7 @@ class _Registering:
             elif amazon_id in seen:
                 first = seen[amazon_id]
                 self.ground.applications.note(first.key, wish.old_id, name)
-                why = f"The same application as in line {first.row.line}."
+                why = f"The same application as in line {first.row.place}."
                 yield Planned(entry(wish, Thing.APPLICATION, name, Step.LEAVE, why))
             elif name in by_name or name in names:
                 self.ground.refused.note(wish.key, wish.old_id, amazon_id)
@@ -211,10 +211,10 @@ class _Registering:
         if wish.given.lwa_client_id == first.given.lwa_client_id and (
             wish.given.lwa_client_secret in (None, first.given.lwa_client_secret)
         ):
-            why = f"The same as in line {first.row.line}."
+            why = f"The same as in line {first.row.place}."
             return Planned(entry(wish, Thing.CREDENTIALS, name, Step.LEAVE, why))
         why = (
-            f"They contradict line {first.row.line}: all accounts of an application share one "
+            f"They contradict line {first.row.place}: all accounts of an application share one "
             "LWA client and one client secret."
         )
         return Planned(entry(wish, Thing.CREDENTIALS, name, Step.REFUSE, why))

@@ -62,6 +62,7 @@ class AccountPlanner:
             if wish.refresh_token is None:
                 continue
             if place is None:
+                wish.stay()
                 why = "Its account is refused."
                 yield self._line(wish, Step.REFUSE, why)
             else:
@@ -151,7 +152,9 @@ class AccountPlanner:
         if wish.new.partner_kind not in self._ground.serves[application]:
             return f"Its application serves no {wish.new.partner_kind}s."
         first = self._first_of_token(wish, application)
-        return "" if first is None else _ONE_REGION.format(line=first.row.line, name=first.new.name)
+        return (
+            "" if first is None else _ONE_REGION.format(line=first.row.place, name=first.new.name)
+        )
 
     def _first_of_token(self, wish: AccountWish, application: str) -> AccountWish | None:
         """The row before this one that brings the same refresh token for the same region."""
@@ -220,7 +223,7 @@ class AccountPlanner:
             return "Another account here is connected to this selling partner."
         first = self._partners.setdefault(place, wish)
         if first is not wish:
-            return f"Line {first.row.line} ({first.new.name}) is the same selling partner."
+            return f"Line {first.row.place} ({first.new.name}) is the same selling partner."
         return ""
 
     def _settled_date(self, wish: AccountWish, application: str) -> datetime | None:
@@ -254,7 +257,7 @@ def _doubtful_tokens(wishes: Sequence[AccountWish]) -> dict[str, str]:
         places = {(one.application, one.new.region, one.new.partner_kind) for one in sharing}
         partners = {one.selling_partner_id for one in sharing} - {""}
         if len(places) > 1 or len(partners) > 1:
-            lines = ", ".join(str(one.row.line) for one in sharing[:5])
+            lines = ", ".join(one.row.place for one in sharing[:5])
             found[key] = (
                 f"Lines {lines} bring the same refresh token for different regions, applications "
                 "or selling partners, and Amazon does not tell whose it is. Leave it with the "

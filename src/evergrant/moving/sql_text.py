@@ -28,7 +28,23 @@ _REST_OF_LINE = re.compile(r"[^\n]*")
 _WORD = re.compile(r"[^\W\d][\w$]*")
 _HEX = re.compile(r"[0-9A-Fa-f]+")
 _NUMBER = re.compile(r"[+-]?(?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
-_DULL = re.compile(r"[^'\"`;$\-#/()\[\]]+")
+_INSIDE = {
+    (ending, backslash): re.compile(f"[^{re.escape(ending)}{chr(92) * 2 if backslash else ''}]+")
+    for ending in ("'", '"', "`", "]")
+    for backslash in (False, True)
+}
+#: Statements that nobody wants are most of a dump: as much of one as is surely plain, whole strings
+#: included, is passed over at once. What may go on beyond the window is left for a closer look.
+_PLAIN = {
+    True: re.compile(
+        r"""(?xs) (?> [^'"`;$\-\#/]+ | -(?=[^-]) | /(?=[^*])
+        | '(?>[^'\\]+|\\.)*+' | "(?>[^"\\]+|\\.)*+" | `[^`]*+` )++"""
+    ),
+    False: re.compile(
+        r"""(?xs) (?> [^'"`;$\-\#/]+ | -(?=[^-]) | /(?=[^*])
+        | (?<![eE])'[^']*+' | "[^"]*+" )++"""
+    ),
+}
 _DOLLAR = re.compile(r"\$(?:[^\W\d]\w*)?\$")
 _MYSQL_ESCAPES = {"0": "\0", "b": "\b", "n": "\n", "r": "\r", "t": "\t", "Z": "\x1a"}
 _C_ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
@@ -92,11 +108,6 @@ class SqlText:
             return ""
         found = pattern.match(self._window, self._at)
         return "" if found is None else self._take(found.end())
-
-    def _run(self, pattern: re.Pattern[str]) -> None:
-        """Passes over all that matches, over as many windows as it takes."""
-        while self._filled(1) and self._match_here(pattern):
-            pass
 
     def _match_here(self, pattern: re.Pattern[str]) -> bool:
         found = pattern.match(self._window, self._at)
@@ -190,7 +201,7 @@ class SqlText:
         """From the mark that begins it to ``ending``, which stands for itself when it is doubled.
         Of a very long one only so much is kept that its length shows."""
         began = self.line
-        special = re.compile(f"[^{re.escape(ending)}{chr(92) * 2 if backslash else ''}]+")
+        special = _INSIDE[ending, backslash]
         self._take(self._at + 1)
         kept: list[str] = []
         size = 0
@@ -227,10 +238,12 @@ class SqlText:
 
     def skip_statement(self) -> None:
         """To the end of the statement, whatever stands in it."""
-        while self._skip_until(";"):
+        plain = _PLAIN[self.dialect is Dialect.MYSQL]
+        while self._filled():
             if self.accept(";"):
                 return
-            self._take(self._at + 1)
+            if not self._match_here(plain):
+                self._skip_one()
 
     def skip_value(self) -> None:
         """To the comma or the bracket that ends an expression in a list of values."""
@@ -245,18 +258,22 @@ class SqlText:
     def _skip_until(self, marks: str) -> bool:
         """Whether one of the marks is next, outside of quotes and comments; False at the end."""
         while self._filled():
-            here = self._window[self._at]
-            if here in marks:
+            if self._window[self._at] in marks:
                 return True
-            if here in "'\"`":
-                self.string(here, backslash=self._escapes_in(here))
-            elif self.begins("--") or self.begins("/*") or here == "#":
-                self._skip_comment_or_mark()
-            elif here == "$":
-                self._skip_dollars()
-            elif "," in marks or not self._match_here(_DULL):
-                self._take(self._at + 1)
+            self._skip_one()
         return False
+
+    def _skip_one(self) -> None:
+        """A string, a comment, a body, or a single character that is none."""
+        here = self._window[self._at]
+        if here in "'\"`":
+            self.string(here, backslash=self._escapes_in(here))
+        elif self.begins("--") or self.begins("/*") or here == "#":
+            self._skip_comment_or_mark()
+        elif here == "$":
+            self._skip_dollars()
+        else:
+            self._take(self._at + 1)
 
     def _escapes_in(self, mark: str) -> bool:
         """Whether a backslash means something in the string that begins here."""

@@ -29,6 +29,10 @@ class Sealed:
     ciphertext: bytes = field(repr=False)
 
 
+def place_of(line: int, number: int) -> str:
+    return str(line) if line == number else f"{line}/{number}"
+
+
 #: Text as it stood there, None for NULL, or something sealed.
 Cell = str | Sealed | None
 
@@ -42,6 +46,11 @@ class Row:
     number: int  # of the row in its table, from 1
     cells: Mapping[str, Cell] = field(repr=False)
     faults: Mapping[str, str] = field(default_factory=dict)  # by column; "": of the row as a whole
+
+    @property
+    def place(self) -> str:
+        """``41``; where a line holds many rows, ``41/7`` with the number of the row."""
+        return place_of(self.line, self.number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +108,10 @@ class Entry:
     notices: tuple[str, ...] = ()  # what was recognised and changed or left out
     questions: tuple[str, ...] = ()  # what a person should see to; the line goes on without
     outcome: Outcome | None = None
+
+    @property
+    def place(self) -> str:
+        return place_of(self.line, self.number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

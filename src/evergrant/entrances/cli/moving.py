@@ -155,9 +155,8 @@ def _worth_showing(entries: Sequence[Entry]) -> Sequence[Entry]:
 
 def _line(one: Entry) -> dict[str, Any]:
     said = (one.why, *one.notices, *(f"? {question}" for question in one.questions))
-    file = one.table.value
     return {
-        "line": f"{file} {one.line}" + (f"/{one.number}" if one.number != one.line else ""),
+        "line": one.place,
         "thing": one.thing.value,
         "name": one.name,
         "what": one.step.value if one.outcome is None else one.outcome.value,
