@@ -305,6 +305,27 @@ async def test_secrets_that_do_not_open_here_are_told_and_left_out() -> None:
     assert len(exported.unreadable) == 9
 
 
+async def test_an_empty_instance_whose_signing_secret_is_lost_gets_it_back(
+    tmp_path: Path,
+) -> None:
+    """As after a run that broke between the instance and its secret."""
+    fakes, here = await house()
+    sealing = sealing_in_memory()
+    file = tmp_path / "books.json"
+    write_file(file, (await here.moving.export(by=SYSTEM, sealing=sealing)).text())
+    fresh, there = another_house(fakes)
+    added = await there.registry.add_instance(NewInstance(name="ERP"), by=SYSTEM)
+    fresh.keyring.lose(await fresh.keyring.current_key_id())
+    fresh.keyring._add()
+    report = await there.moving.carry_out(read(file), by=SYSTEM, keyring=sealing.keyring)
+    (line,) = [one for one in report.entries if one.thing is Thing.INSTANCE]
+    assert (line.step, line.outcome) == (Step.COMPLETE, Outcome.DONE)
+    (instance,) = fakes.store.rows["instances"].values()
+    assert await there.registry.signing_secret(
+        added.instance.id
+    ) == await here.registry.signing_secret(instance.id)
+
+
 async def test_an_instance_in_use_keeps_its_signing_secret(tmp_path: Path) -> None:
     fakes, here = await house()
     sealing = sealing_in_memory()
