@@ -22,10 +22,11 @@ from evergrant.errors import (
     NotFound,
 )
 from evergrant.ports.things import Application, ClientInstance, JournalLine
-from evergrant.registry import Credentials, NewApplication, NewInstance, Registry
+from evergrant.registry import Credentials, NewApplication, NewInstance, Promotion, Registry
 from evergrant.rules.applications import ApplicationKind, ApplicationStatus
 from evergrant.rules.lifecycle import State
 from evergrant.rules.marketplaces import STANDARD, PartnerKind, Region
+from evergrant.rules.notices import NoticeKind
 from evergrant.rules.rights import Caller, CallerKind, Right, command_line
 from evergrant.rules.secrecy import Secret
 from evergrant.testing.clock import FakeClock
@@ -747,3 +748,123 @@ async def test_an_instance_is_seen_at_most_once_a_minute(
 
 async def test_no_webhook_secret_of_an_unknown_instance(registry: Registry) -> None:
     assert await registry.signing_secret("ins_none") is None
+
+
+# --- one incident, and the client secret before -------------------------------------------------
+
+
+class Ringing:
+    def __init__(self) -> None:
+        self.rung: list[str] = []
+
+    async def ring(self, outbox_ids: list[str]) -> None:
+        self.rung += outbox_ids
+
+
+async def test_an_incident_is_told_once_to_everybody_who_has_to_know(
+    store: MemoryStore, clock: FakeClock, safe: Vault
+) -> None:
+    bell = Ringing()
+    registry = Registry(
+        store,
+        clock,
+        safe,
+        STANDARD,
+        bell=bell,  # type: ignore[arg-type]
+        operators="operators@house.example",
+    )
+    application = await registry.add_application(new_application(), by=ROOT)
+    await registry.set_credentials(
+        application.id,
+        Credentials(
+            lwa_client_id=client_id(),
+            lwa_client_secret=client_secret(),
+            secret_created_at=clock.now() - timedelta(days=179),
+        ),
+        by=ROOT,
+    )
+    instance = (
+        await registry.add_instance(
+            NewInstance(name="ERP", webhook_url="https://erp.example/hook"), by=ROOT
+        )
+    ).instance
+    await Accounts(store, clock, STANDARD).add(
+        NewAccount(
+            name="Shop",
+            partner_kind="seller",
+            client_email="shop@example.com",
+            application_id=application.id,
+            client_instance_id=instance.id,
+            region="eu",
+            home_marketplace="DE",
+        ),
+        by=ROOT,
+    )
+    refused = ApplicationRefused("invalid_client", "Client authentication failed")
+    for dead, topic, kind in (
+        (False, "secret.failed", NoticeKind.APPLICATION_REFUSED),
+        (True, "secret.dead", NoticeKind.SECRET_DEAD),
+    ):
+        if dead:
+            clock.move(days=2)
+        bell.rung.clear()
+        assert await registry.note_application_trouble(application.id, refused)
+        assert not await registry.note_application_trouble(application.id, refused)
+        async with store.transaction() as tx:
+            (notice,) = await tx.notices.all(settled_at=None)
+            waiting = await tx.outbox.all(topic=(topic, "secret_incident"))
+            letters = [one for one in waiting if one.topic == "secret_incident"]
+            events = [one for one in waiting if one.topic == topic]
+        assert notice.kind is kind
+        assert len(events) == 1
+        assert letters[-1].to == "operators@house.example"
+        assert letters[-1].facts["dead"] is dead
+        assert len(bell.rung) == 2, "one letter, one event"
+        assert await registry.note_application_trouble(application.id, None)
+        async with store.transaction() as tx:
+            assert await tx.notices.all(settled_at=None) == []
+
+
+async def test_the_former_secret_is_at_hand_while_amazon_may_take_it(
+    registry: Registry, application: Application, clock: FakeClock, keyring: MemoryKeyring
+) -> None:
+    assert await registry.previous_lwa_client(application.id) is None
+    first, second = client_secret(), client_secret()
+    given = Credentials(lwa_client_id=client_id(), lwa_client_secret=first)
+    await registry.set_credentials(application.id, given, by=ROOT)
+    assert await registry.previous_lwa_client(application.id) is None
+    await registry.set_credentials(application.id, Credentials(lwa_client_secret=second), by=ROOT)
+    former = await registry.previous_lwa_client(application.id)
+    assert former is not None
+    assert former.lwa_client_secret == first
+    assert former.lwa_client_id == (await registry.lwa_client(application.id)).lwa_client_id
+    clock.move(days=7)
+    assert await registry.previous_lwa_client(application.id) is None
+
+
+async def test_a_promotion_gives_way_to_whoever_changed_the_credentials(
+    store: MemoryStore, registry: Registry, application: Application, clock: FakeClock, safe: Vault
+) -> None:
+    first, second, third = client_secret(), client_secret(), client_secret()
+    given = Credentials(lwa_client_id=client_id(), lwa_client_secret=first)
+    seen = await registry.set_credentials(application.id, given, by=ROOT)
+    clock.move(seconds=1)
+    await registry.set_credentials(application.id, Credentials(lwa_client_secret=second), by=ROOT)
+    promotion = Promotion(secret=third, created_at=None, expires_at=None)
+    with pytest.raises(Conflict):
+        async with store.transaction() as tx:
+            await registry.promote_client_secret(tx, seen, promotion, now=clock.now())
+    assert (await registry.lwa_client(application.id)).lwa_client_secret == second
+    fresh = await registry.credentials(application.id, by=ROOT)
+    dies_at = clock.now() + timedelta(days=3)
+    async with store.transaction() as tx:
+        kept = await registry.promote_client_secret(
+            tx,
+            fresh,
+            Promotion(secret=third, created_at=None, expires_at=None, previous_ends_at=dies_at),
+            now=clock.now(),
+        )
+    assert kept.previous_secret_ends_at == dies_at
+    async with store.transaction() as tx:
+        assert await safe.open(tx, vault.client_secret(application.id)) == third
+        assert await safe.open(tx, vault.previous_client_secret(application.id)) == second
