@@ -807,6 +807,72 @@ async def test_the_database_itself_keeps_the_journal(database_url: str, statemen
         assert connection.execute("SELECT verb FROM journal").fetchall() == [("kept",)]
 
 
+async def test_the_journal_forgets_what_is_older_than_it_is_told_and_than_a_year(
+    store: Store,
+) -> None:
+    today = datetime.now(UTC)
+    ages = {"ancient": 900, "old": 500, "year": 370, "young": 360, "new": 0}
+    async with store.transaction() as tx:
+        for verb, days in ages.items():
+            line = _line(verb)
+            await tx.journal.append(dataclasses.replace(line, at=today - timedelta(days=days)))
+
+    async def left() -> list[str]:
+        async with store.transaction() as tx:
+            return [line.verb for line in await tx.journal.read()]
+
+    async with store.transaction() as tx:
+        assert await tx.journal.purge(today - timedelta(days=901)) == 0
+        assert await tx.journal.purge(today - timedelta(days=600)) == 1
+        assert [line.verb for line in await tx.journal.read(limit=2)] == ["old", "year"]
+    assert await left() == ["old", "year", "young", "new"]
+
+    async def change_ones_mind() -> None:
+        async with store.transaction() as tx:
+            assert await tx.journal.purge(today) == 2
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await change_ones_mind()
+    assert await left() == ["old", "year", "young", "new"]
+    async with store.transaction() as tx:
+        assert await tx.journal.purge(today + timedelta(days=9), limit=1) == 1
+        assert await tx.journal.purge(today + timedelta(days=9)) == 1
+        assert await tx.journal.purge(today + timedelta(days=9)) == 0
+    assert await left() == ["young", "new"]
+
+
+async def test_nothing_but_the_purge_gets_through_and_never_to_the_last_year(
+    database_url: str,
+) -> None:
+    store = await open_store(database_url)
+    today = datetime.now(UTC)
+    async with store.transaction() as tx:
+        for verb, days in (("old", 500), ("young", 360)):
+            line = _line(verb)
+            await tx.journal.append(dataclasses.replace(line, at=today - timedelta(days=days)))
+    await store.close()
+    forged = "SELECT set_config('evergrant.journal_purge', pg_current_xact_id()::text, true)"
+    with psycopg.connect(database_url) as connection:
+        for before, statement in (
+            ("", "DELETE FROM journal WHERE verb = 'old'"),
+            ("SELECT journal_purge('-infinity', 10)", "DELETE FROM journal WHERE verb = 'old'"),
+            ("SELECT set_config('evergrant.journal_purge', 'x', true)", "DELETE FROM journal"),
+            (forged, "DELETE FROM journal WHERE verb = 'young'"),
+            (forged, "UPDATE journal SET at = 'epoch'"),
+            (forged, "TRUNCATE journal"),
+        ):
+            if before:
+                connection.execute(before)
+            with pytest.raises(psycopg.errors.IntegrityError, match="append-only"):
+                connection.execute(statement)
+            connection.rollback()
+        connection.execute("SET timezone TO 'Pacific/Kiritimati'")
+        purged = connection.execute("SELECT journal_purge('infinity', 10)").fetchone()
+        assert purged == (1,)
+        assert connection.execute("SELECT verb FROM journal").fetchall() == [("young",)]
+
+
 # --- locks -------------------------------------------------------------------------------------
 
 

@@ -33,6 +33,7 @@ from evergrant.ports.things import (
 from evergrant.registry import Registry
 from evergrant.rules import ids
 from evergrant.rules.applications import ApplicationKind, ApplicationStatus
+from evergrant.rules.budgets import Importance
 from evergrant.rules.lifecycle import State
 from evergrant.rules.marketplaces import STANDARD, PartnerKind, Region, VendorKind
 from evergrant.rules.rights import Caller, CallerKind, Right
@@ -73,6 +74,7 @@ class Permits:
         self.given: list[tuple[str, str, str, str, float]] = []
         self.heard: list[int] = []
         self.spent_for_s: float | None = None
+        self.importance: Importance | None = None
 
     @asynccontextmanager
     async def permitted(
@@ -84,8 +86,10 @@ class Permits:
         application_id: str,
         region: Region,
         ready_to_wait_s: float,
+        importance: Importance = Importance.SECOND,
     ) -> AsyncIterator[Hears]:
         assert access_token.reveal()
+        self.importance = importance
         if self.spent_for_s is not None:
             raise OverLimit(f"{operation} is spent.", retry_after_s=self.spent_for_s)
         self.given.append((operation, account_id, application_id, region.value, ready_to_wait_s))

@@ -308,11 +308,13 @@ def test_grantless_operations_have_a_scope() -> None:
 def test_the_less_important_a_wish_the_more_it_leaves(burst: int) -> None:
     plan = Plan(1.0, burst)
     for one in ALL:
-        first, second, last = (
+        first, second, last, least = (
             operations.reserve(one, plan, importance) for importance in Importance
         )
         assert first == 0
         assert 0 <= second <= last < burst
+        assert last <= least < burst
+        assert least == (0 if burst == 1 else burst // 2)
         if one.name not in operations.KEPT_FREE or burst == 1:
             assert last == 0
         else:

@@ -54,10 +54,11 @@ class OwnCalls:
         application_id: str,
         region: Region,
         ready_to_wait_s: float,
+        importance: Importance = Importance.SECOND,
     ) -> AsyncIterator[Hears]:
         """One call of this operation (a name of ``rules.operations``) is made inside. It tells
         what Amazon answered; what it raises is told as well. Before programs, after cancellations
-        and refunds.
+        and refunds; unless it is said to be less important.
 
         Raises OverLimit when there is no permit in time, StoreUnavailable.
         """
@@ -65,9 +66,9 @@ class OwnCalls:
         if known is None:
             raise LookupError(f"not an operation of Amazon's: {operation}")
         shares = await self._limits.fetch_shares(
-            application_id, account_id, region, known, Importance.SECOND
+            application_id, account_id, region, known, importance
         )
-        line = self._permits.line(shares, Importance.SECOND)
+        line = self._permits.line(shares, importance)
         began_s = self._monotonic()
         try:
             permit = await self._permits.take(line, str(SYSTEM), ready_to_wait_s)
@@ -95,7 +96,7 @@ class OwnCalls:
                 account_id=account_id,
                 method=known.method,
                 path=known.template,
-                importance=Importance.SECOND,
+                importance=importance,
             ),
             permit=permit,
         )

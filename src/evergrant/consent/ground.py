@@ -26,6 +26,7 @@ from evergrant.ports.things import (
     Handshake,
 )
 from evergrant.registry import Registry
+from evergrant.rules.budgets import Importance
 from evergrant.rules.faults import Fault
 from evergrant.rules.marketplaces import Marketplaces, Region
 from evergrant.rules.rights import Caller
@@ -65,6 +66,7 @@ class Permitted(Protocol):
         application_id: str,
         region: Region,
         ready_to_wait_s: float,
+        importance: Importance = Importance.SECOND,
     ) -> AbstractAsyncContextManager[Hears]: ...
 
 

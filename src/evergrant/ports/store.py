@@ -186,7 +186,7 @@ class CallCounts(Shelf[CallCount], Protocol):
 
 
 class Diary(Protocol):
-    """The journal's shelf: append and read, nothing else."""
+    """The journal's shelf: append, read, and forget what is older than a year."""
 
     async def append(self, line: JournalLine) -> None: ...
 
@@ -200,6 +200,11 @@ class Diary(Protocol):
         verb: str | None = None,
         newest_first: bool = False,
     ) -> list[JournalLine]: ...
+
+    async def purge(self, before: datetime, *, limit: int = 10_000) -> int:
+        """Forgets lines that are strictly older, the oldest first; gives how many went. Never one
+        of the last twelve months, by the store's own clock, whatever ``before`` says."""
+        ...
 
 
 class Outbox(Shelf[OutboxItem], Protocol):

@@ -161,6 +161,8 @@ class Authorization:
     look_due_at: datetime | None = None  # a first look at this grant is owed; None: it was made
     looks: int = 0  # tries of that look so far
     probe_due_at: datetime | None = None  # the next daily probe; None: its slot is not set yet
+    probe_failures: int = 0  # probes in a row that said nothing
+    probe_doubt: str = ""  # what the last one found and the next has to confirm
     version: int = 0
     changed_at: datetime
 

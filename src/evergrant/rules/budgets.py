@@ -69,6 +69,7 @@ class Importance(IntEnum):
     FIRST = 0  # cancellations and refunds: late costs money
     SECOND = 1  # what Evergrant does for the account by itself
     LAST = 2  # programs through the gateway
+    LEAST = 3  # probes, which may as well be made an hour later
 
 
 # --- the margin ---------------------------------------------------------------------------------

@@ -172,7 +172,10 @@ _LEFT_BY = {Importance.SECOND: 8, Importance.LAST: 4}
 
 def reserve(operation: Operation, plan: Plan, importance: Importance) -> int:
     """Tokens that a wish of this importance leaves in the bucket for more important ones. ``plan``
-    is the one in force. A burst of one has nothing to keep; there the line sorts by importance."""
+    is the one in force. A burst of one has nothing to keep; there the line sorts by importance.
+    Probes leave half of every bucket to programs."""
+    if importance is Importance.LEAST:
+        return plan.burst // 2 if plan.burst > 1 else 0
     one_in = _LEFT_BY.get(importance)
     if one_in is None or plan.burst == 1 or operation.name not in KEPT_FREE:
         return 0

@@ -20,22 +20,29 @@ __all__ = [
     "ACCESS_TOKEN_LIFE",
     "ACCESS_TOKEN_MARGIN",
     "CALL_COUNTS_KEPT",
+    "CLOSED_KEPT",
     "CODE_LIFE",
+    "EVENTS_KEPT",
     "GRANT_TERM",
     "HANDSHAKES_KEPT",
+    "JOURNAL_KEPT_AT_LEAST",
     "LONGEST_MIN_TTL_S",
     "REFRESH_AHEAD",
+    "REMINDERS_KEPT",
     "REPORTS_KEPT",
     "SECRET_NOTICE",
     "SECRET_OVERLAP",
     "SECRET_TERM",
     "SENT_KEPT",
+    "SETTLED_NOTICES_KEPT",
     "SOLVED_REPORTS_KEPT",
+    "SUPERSEDED_KEPT",
     "UNDELIVERED_KEPT",
     "Phase",
     "SecretPhase",
     "ahead_s",
     "grant_term_ends_at",
+    "journal_kept_from",
     "phase",
     "refresh_ahead",
     "secret_ends_at",
@@ -62,7 +69,7 @@ LONGEST_MIN_TTL_S = int((ACCESS_TOKEN_LIFE - ACCESS_TOKEN_MARGIN).total_seconds(
 
 #: How long records are kept that nobody needs for the work itself. They hold mail addresses, names
 #: of accounts and digests of browsers. What security asks for (Amazon's Data Protection Policy:
-#: logs for at least 12 months) is the journal, and the journal is never purged.
+#: logs for at least 12 months) is the journal, and no line of the journal goes before that.
 #: An attempt at consent: partners and support come back to it within a quarter, or not at all.
 HANDSHAKES_KEPT = timedelta(days=90)
 #: A mail or event that arrived: "did you get it" is asked within a month.
@@ -75,6 +82,20 @@ SOLVED_REPORTS_KEPT = timedelta(days=90)
 REPORTS_KEPT = timedelta(days=400)
 #: How often each account called what, by the hour: long enough to compare a quarter with the last.
 CALL_COUNTS_KEPT = timedelta(days=90)
+#: What a client instance was told: it reads on after an outage, not after a season.
+EVENTS_KEPT = timedelta(days=90)
+#: A notice that is settled: how often something comes back is seen within half a year.
+SETTLED_NOTICES_KEPT = timedelta(days=180)
+#: A line of the ledger, after the end that it tells of: the whole of the next term, and a month.
+REMINDERS_KEPT = timedelta(days=400)
+#: A refresh token that was replaced, when no call proved its successor: who lives on the new one
+#: for a month has no use for the old one.
+SUPERSEDED_KEPT = timedelta(days=30)
+#: Personal data of an account that was closed, and what Amazon gave for it (Amazon's Data
+#: Protection Policy: 30 days for personal data).
+CLOSED_KEPT = timedelta(days=30)
+#: Twelve months, none of which is shorter than it is long.
+JOURNAL_KEPT_AT_LEAST = timedelta(days=366)
 
 _REMINDED = timedelta(days=30)
 _PRESSING = timedelta(days=9)
@@ -119,6 +140,17 @@ def phase(now: datetime, ends_at: datetime | None) -> Phase:
     if left <= _PRESSING:
         return Phase.URGENT
     return Phase.DUE if left <= _REMINDED else Phase.FRESH
+
+
+def journal_kept_from(now: datetime, months: int | None) -> datetime | None:
+    """The instant before which the journal's lines may go; None: they stay for good. Never one of
+    the last twelve months."""
+    if months is None:
+        return None
+    years, month = divmod(now.month - 1 - max(months, 12), 12)
+    # Every month has a 28th day.
+    then = now.replace(day=min(now.day, 28), month=month + 1, year=now.year + years)
+    return min(then, now - JOURNAL_KEPT_AT_LEAST)
 
 
 def secret_ends_at(created_at: datetime | None) -> datetime | None:

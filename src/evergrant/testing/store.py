@@ -14,13 +14,14 @@ import itertools
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar, cast
 
 from evergrant.errors import StoreUnavailable
 from evergrant.ports import store as ports
 from evergrant.ports import things as t
 from evergrant.ports import watched as w
+from evergrant.rules.terms import JOURNAL_KEPT_AT_LEAST
 from evergrant.testing.kinds import KINDS
 from evergrant.testing.settling import Settling
 from evergrant.testing.watched import MemoryEvents, MemoryScans
@@ -225,13 +226,22 @@ class MemoryDiary:
         found = [
             line
             for line in (*self._tx.store.lines, *self._tx.lines)
-            if account_id in (None, line.account_id)
+            if line.id not in self._tx.torn_out
+            and account_id in (None, line.account_id)
             and subject in (None, line.subject)
             and verb in (None, line.verb)
             and (not after or (line.id < after if newest_first else line.id > after))
         ]
         found.sort(key=lambda line: line.id, reverse=newest_first)
         return found[:limit]
+
+    async def purge(self, before: datetime, *, limit: int = 10_000) -> int:
+        self._tx.check()
+        bound = min(before, datetime.now(UTC) - JOURNAL_KEPT_AT_LEAST)
+        there = [line for line in self._tx.store.lines if line.id not in self._tx.torn_out]
+        old = [line.id for line in there[:limit] if line.at < bound]
+        self._tx.torn_out.update(old)
+        return len(old)
 
 
 class MemoryTransaction:
@@ -268,6 +278,7 @@ class MemoryTransaction:
         self.lines: list[t.JournalLine] = []
         self.told: list[w.EventRecord] = []
         self.forgotten: set[str] = set()
+        self.torn_out: set[int] = set()
         self.over = False
         for name in KINDS:
             setattr(self, name, MemoryShelf(name, self))
@@ -306,6 +317,10 @@ class MemoryTransaction:
                 else:
                     self.store.rows[name][key] = row
         self.store.lines.extend(self.lines)
+        if self.torn_out:
+            self.store.lines[:] = [
+                line for line in self.store.lines if line.id not in self.torn_out
+            ]
         self.store.events[:] = [
             event for event in (*self.store.events, *self.told) if event.id not in self.forgotten
         ]

@@ -345,6 +345,10 @@ class PostgresDiary:
         rows = (await self._tx.connection.execute(statement)).mappings()
         return [_LINE.thing(cast("Mapping[str, Any]", row)) for row in rows]
 
+    async def purge(self, before: datetime, *, limit: int = 10_000) -> int:
+        asked = select(func.journal_purge(_LINE.value("at", before), limit))
+        return int((await self._tx.connection.execute(asked)).scalar_one())
+
 
 class PostgresTransaction:
     """``ports.Transaction`` over one connection."""

@@ -137,6 +137,8 @@ SHELVES: dict[str, Table] = {
             instant("look_due_at", null=True),
             number("looks"),
             instant("probe_due_at", null=True),
+            number("probe_failures"),
+            string("probe_doubt"),
             number("version"),
             instant("changed_at"),
             UniqueConstraint("account_id", name=ports.ONE_AUTHORIZATION_PER_ACCOUNT),
