@@ -23,11 +23,13 @@ def test_somebody_signs_and_it_is_shown_until_something_changes(
     signed = house("check", "sign-off", "local-settings", *ada, "--note", "all of them")
     assert signed.code == 0, signed.err
     assert "signed by Ada Lovelace" in signed.out
+    assert "EVERGRANT_INVITATION_DAYS" in signed.out, "what is signed is shown"
     signed = house("check", "sign-off", "registration", "--of", "Northwind Connect", *ada)
     assert signed.code == 0, signed.err
     shown = house("check", "--json").json
     assert item(shown, "local-settings")["state"] == "signed"
     assert item(shown, "local-settings")["note"] == "all of them"
+    assert item(shown, "local-settings")["looked_at"]["EVERGRANT_INVITATION_DAYS"] == "14"
     assert item(shown, "registration")["subject_name"] == "Northwind Connect"
     assert shown["ready"] is False
     told = " ".join(house("check").out.split())

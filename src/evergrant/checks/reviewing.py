@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +58,7 @@ class Reviewed:
     by_machine: bool
     state: ReviewState
     says: str = ""
-    looked_at: Mapping[str, Any] = field(repr=False)
+    looked_at: Mapping[str, Any]
     digest: str
     signed_by: str = ""  # the person's name
     signed_as: str = ""  # the caller as the journal writes it

@@ -12,7 +12,7 @@ import typer
 
 from evergrant.entrances.cli.drawing import day
 from evergrant.entrances.cli.running import at_desk, run_async, settings
-from evergrant.entrances.cli.show import Json, remark, say, show_json
+from evergrant.entrances.cli.show import Json, plain, remark, say, show_json
 
 if TYPE_CHECKING:
     from evergrant.checks import Finding, Reviewed
@@ -77,13 +77,14 @@ def look(
 def sign_off(item: Item, name: Name, of: Of = "", note: Note = "", json: Json = False) -> None:
     """Sign that somebody looked at an item and found it right.
 
-    What is there now is signed; when it changes, the signature does not stand any more.
+    What is there now is shown and signed; when it changes, the signature does not stand any more.
 
     Example: evergrant check sign-off local-settings --name "Ada Lovelace"
 
     Example: evergrant check sign-off registration --of Connector --name "Ada Lovelace"
     """
     from evergrant import checks
+    from evergrant.entrances.cli.drawing import draw_grid
 
     read = settings()
 
@@ -95,6 +96,8 @@ def sign_off(item: Item, name: Name, of: Of = "", note: Note = "", json: Json = 
     if json:
         show_json(signed)
     else:
+        draw_grid(plain(signed.looked_at))
+        say("")
         say(f"{signed.title}: signed by {signed.signed_by}, {day(signed.signed_at)}.")
 
 
