@@ -6,7 +6,8 @@ at (``checks``).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+import json as json_of
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -84,7 +85,7 @@ def sign_off(item: Item, name: Name, of: Of = "", note: Note = "", json: Json = 
     Example: evergrant check sign-off registration --of Connector --name "Ada Lovelace"
     """
     from evergrant import checks
-    from evergrant.entrances.cli.drawing import draw_grid
+    from evergrant.entrances.cli.drawing import draw_groups
 
     read = settings()
 
@@ -96,7 +97,9 @@ def sign_off(item: Item, name: Name, of: Of = "", note: Note = "", json: Json = 
     if json:
         show_json(signed)
     else:
-        draw_grid(plain(signed.looked_at))
+        draw_groups(
+            [("Looked at", [(name, _told(plain(v))) for name, v in signed.looked_at.items()])]
+        )
         say("")
         say(f"{signed.title}: signed by {signed.signed_by}, {day(signed.signed_at)}.")
 
@@ -189,6 +192,10 @@ def _draw_items(items: list[Reviewed]) -> None:
         groups.append((f"{heading} ({len(own)})", rows))
     draw_groups(groups)
     say("")
+
+
+def _told(value: Any) -> str:
+    return value if isinstance(value, str) else json_of.dumps(value, ensure_ascii=False)
 
 
 def _standing(one: Reviewed) -> str:
