@@ -38,6 +38,7 @@ from evergrant.rules import ids
 from evergrant.rules.flags import ALL_ON, Flag
 from evergrant.rules.lifecycle import Event, Moved, State, advance
 from evergrant.rules.marketplaces import Marketplaces, PartnerKind
+from evergrant.rules.participations import MarketplaceChanges, MarketplaceStand, compare
 from evergrant.rules.rights import SYSTEM, Caller, Right
 from evergrant.spelling import did_you_mean
 
@@ -230,26 +231,23 @@ class Accounts:
         now: datetime,
         *,
         by: Caller = SYSTEM,
-    ) -> _Sentences:
-        """What Amazon reports now replaces what it reported before. Gives what changed, one
-        sentence each; writes ``account.participations_changed`` when anything did. Marketplaces
-        that no table knows are kept as they come."""
-        old = {
-            one.marketplace_id: one for one in await tx.participations.all(account_id=account_id)
-        }
-        told = []
-        for row in reported:
-            fresh = self._participation(account_id, row, now)
-            before = old.pop(row.marketplace_id, None)
-            if _told_of(before) != _told_of(fresh):
-                told.append(f"{fresh.country_code}: {_told_of(fresh)}")
-            await tx.participations.put(fresh)
-        for gone in old.values():
-            told.append(f"{gone.country_code}: no longer reported")
-            await tx.participations.drop(gone.id)
-        if told:
-            await _write(tx, now, by, "account.participations_changed", account_id, changes=told)
-        return told
+    ) -> MarketplaceChanges:
+        """What Amazon reports now replaces what it reported before. Gives what changed; writes
+        ``account.participations_changed`` when anything did. Marketplaces that no table knows are
+        kept as they come."""
+        old = await tx.participations.all(account_id=account_id)
+        fresh = [self._participation(account_id, row, now) for row in reported]
+        for row in fresh:
+            await tx.participations.put(row)
+        kept = {row.id for row in fresh}
+        for gone in old:
+            if gone.id not in kept:
+                await tx.participations.drop(gone.id)
+        changes = compare([_stand(row) for row in old], [_stand(row) for row in fresh])
+        if changes.sentences:
+            verb = "account.participations_changed"
+            await _write(tx, now, by, verb, account_id, changes=list(changes.sentences))
+        return changes
 
     # --- what stands behind the verbs ---
 
@@ -291,7 +289,6 @@ class Accounts:
 
 
 _Views = list[AccountView]
-_Sentences = list[str]
 
 
 def _conflict(taken: AlreadyThere) -> Exception:
@@ -309,11 +306,13 @@ def _told(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: "…" if name == "notes" and value else value for name, value in values.items()}
 
 
-def _told_of(row: Participation | None) -> str:
-    if row is None:
-        return ""
-    words = "participating" if row.participating else "not participating"
-    return f"{words}, suspended listings" if row.suspended else words
+def _stand(row: Participation) -> MarketplaceStand:
+    return MarketplaceStand(
+        marketplace_id=row.marketplace_id,
+        country_code=row.country_code,
+        participating=row.participating,
+        suspended=row.suspended,
+    )
 
 
 def _reaches(by: Caller, account: Account) -> bool:

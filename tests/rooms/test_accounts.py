@@ -612,7 +612,8 @@ async def test_participations_follow_what_amazon_reports(book: Book) -> None:
     async def record(*rows: ReportedParticipation) -> list[str]:
         now = book.clock.move(days=1)
         async with book.store.transaction() as tx:
-            return await book.accounts.record_participations(tx, account.id, rows, now)
+            changes = await book.accounts.record_participations(tx, account.id, rows, now)
+        return list(changes.sentences)
 
     first = await record(
         reported(germany, "DE", store_name="Heron"),

@@ -47,6 +47,7 @@ from evergrant.consent.handshakes import Handshakes
 from evergrant.consent.invitations import Invitations
 from evergrant.consent.log_in import LogIn
 from evergrant.consent.looks import AccessTokenOf, Looks
+from evergrant.consent.looks_again import Looked, LooksAgain
 from evergrant.consent.renewals import Renewals
 from evergrant.consent.reports import Reports
 from evergrant.consent.values import (
@@ -77,6 +78,7 @@ __all__ = [
     "Consent",
     "Departure",
     "LetterFacts",
+    "Looked",
     "NeedsProof",
     "Onward",
     "Opened",
@@ -133,6 +135,7 @@ class Consent:
         self._invitations = Invitations(ground, self._reports)
         self._grants = Grants(ground)
         self._looks = Looks(ground)
+        self._looks_again = LooksAgain(ground)
         self._adoption = Adoption(ground, self._grants, self._looks)
         self._renewals = Renewals(ground, self._invitations)
         self._correspondence = Correspondence(ground, self._invitations)
@@ -310,3 +313,9 @@ class Consent:
         or raises what stands against it. Called each minute; safe to be called by several processes
         at once. Gives how many calls were made. Raises StoreUnavailable."""
         return await self._looks.where_due(access_token_of)
+
+    async def look_again(self, account_id: str, access_token: Secret, grant_id: str) -> Looked:
+        """What an account that was seen before can do now, with an access token of that grant:
+        what changed is told, what surprises has to be said twice. Never raises for Amazon. Raises
+        NotFound, StoreUnavailable."""
+        return await self._looks_again.look(account_id, access_token, grant_id)

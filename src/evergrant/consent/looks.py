@@ -19,6 +19,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from evergrant import journal, vault
+from evergrant.consent import changes
 from evergrant.consent.ground import Case, Ground, case_of
 from evergrant.errors import (
     AmazonError,
@@ -38,7 +39,21 @@ from evergrant.rules.marketplaces import PartnerKind
 from evergrant.rules.rights import SYSTEM
 from evergrant.rules.secrecy import Secret
 
-__all__ = ["AccessTokenOf", "Looks"]
+__all__ = [
+    "DENIED",
+    "LOOK_PATIENCE_S",
+    "OPERATIONS",
+    "UNKNOWN",
+    "AccessTokenOf",
+    "Looks",
+    "ask",
+    "drop_superseded",
+]
+
+#: How the finding begins of an account that never could what it is to do, and of one of which
+#: nobody ever learned it.
+DENIED = "The first call was denied."
+UNKNOWN = "Nobody knows yet what this account can do"
 
 #: The first look at an account happens while its owner waits for a page.
 LOOK_PATIENCE_S = 8.0
@@ -156,18 +171,13 @@ class Looks:
         try:
             async with self._permitted(case, access_token, patience_s) as hears:
                 async with asyncio.timeout(LOOK_PATIENCE_S):
-                    reported = await self._ask(case, access_token, hears)
-            return _Seen(
-                finding=_missing_home(case, reported, self._ground),
-                passed=True,
-                over=True,
-                reported=reported,
-            )
+                    reported = await ask(self._ground, case, access_token, hears)
+            return _Seen(finding="", passed=True, over=True, reported=reported)
         except OverLimit as limit:
             return _put_off(limit, self._ground.clock.now())
         except CallDenied as denied:
             return _Seen(
-                finding=f"The first call was denied. {denied.message}",
+                finding=f"{DENIED} {denied.message}",
                 passed=False,
                 # Only the access token was refused, and there will be another one.
                 over=not denied.details.startswith(TOKEN_TROUBLE),
@@ -189,17 +199,6 @@ class Looks:
             ready_to_wait_s=patience_s,
         )
 
-    async def _ask(
-        self, case: Case, access_token: Secret, hears: Hears
-    ) -> list[ReportedParticipation]:
-        """The call of the partner's kind (`OPERATIONS`)."""
-        api = self._ground.selling_partner_api
-        endpoint = self._ground.marketplaces.endpoint(case.account.region)
-        if case.account.partner_kind is PartnerKind.SELLER:
-            return await api.participations(endpoint, access_token, hears)
-        await api.probe_vendor(endpoint, access_token, self._ground.clock.now(), hears)
-        return []
-
     # --- writing it down ----------------------------------------------------------------------
 
     async def _note(self, case: Case, seen: _Seen) -> str:
@@ -219,16 +218,39 @@ class Looks:
                 finding=seen.finding,
                 look_due_at=None,
                 looks=0,
+                # Its days of probes begin anew.
+                probe_due_at=None,
+                probe_failures=0,
+                probe_doubt="",
                 **known,
             )
             if changed is None or not seen.passed:
                 return seen.finding
-            if case.account.partner_kind is PartnerKind.SELLER:
-                await self._ground.accounts.record_participations(
-                    tx, case.account.id, seen.reported, now
-                )
-            await self._drop_superseded(tx, changed.id)
-        return seen.finding
+            finding, told = await self._note_passed(
+                tx, replace(case, authorization=changed), seen.reported, now
+            )
+        await self._ground.ring(told)
+        return finding
+
+    async def _note_passed(
+        self,
+        tx: Transaction,
+        case: Case,
+        reported: Sequence[ReportedParticipation],
+        now: datetime,
+    ) -> tuple[str, list[str]]:
+        told = await changes.tell_access_restored(tx, case, now)
+        finding = ""
+        if case.account.partner_kind is PartnerKind.SELLER:
+            if not reported and await tx.participations.count(account_id=case.account.id):
+                # A seller who sold somewhere: the first probe believes it, or does not.
+                finding = changes.missing_home(self._ground, case, reported)
+            else:
+                finding, more = await changes.record(self._ground, tx, case, reported, now)
+                told += more
+            await tx.authorizations.change(case.authorization.id, finding=finding)
+        await drop_superseded(self._ground, tx, case.authorization.id)
+        return finding, told
 
     async def _note_put_off(
         self, tx: Transaction, claimed: Authorization, finding: str, until: datetime
@@ -267,10 +289,7 @@ class Looks:
         return finding
 
     async def _give_up(self, tx: Transaction, seen: Authorization, last: str, now: datetime) -> str:
-        finding = (
-            f"Nobody knows yet what this account can do: {seen.looks} first calls got no answer, "
-            f"and no more are made. {last}"
-        )
+        finding = f"{UNKNOWN}: {seen.looks} first calls got no answer, and no more are made. {last}"
         changed = await tx.authorizations.change(
             seen.id,
             expecting={"grant_id": seen.grant_id, "look_due_at": seen.look_due_at},
@@ -291,11 +310,24 @@ class Looks:
             )
         return finding
 
-    async def _drop_superseded(self, tx: Transaction, authorization_id: str) -> None:
-        """The grant in force works, so nobody needs the older refresh tokens any more."""
-        for grant in await tx.grants.all(authorization_id=authorization_id):
-            if grant.superseded_at is not None:
-                await self._ground.vault.drop(tx, vault.refresh_token(grant.id))
+
+async def ask(
+    ground: Ground, case: Case, access_token: Secret, hears: Hears
+) -> list[ReportedParticipation]:
+    """The call of the partner's kind (`OPERATIONS`)."""
+    api = ground.selling_partner_api
+    endpoint = ground.marketplaces.endpoint(case.account.region)
+    if case.account.partner_kind is PartnerKind.SELLER:
+        return await api.participations(endpoint, access_token, hears)
+    await api.probe_vendor(endpoint, access_token, ground.clock.now(), hears)
+    return []
+
+
+async def drop_superseded(ground: Ground, tx: Transaction, authorization_id: str) -> None:
+    """The grant in force works, so nobody needs the older refresh tokens any more."""
+    for grant in await tx.grants.all(authorization_id=authorization_id):
+        if grant.superseded_at is not None:
+            await ground.vault.drop(tx, vault.refresh_token(grant.id))
 
 
 def _next(seen: Authorization, now: datetime) -> cadence.TryAgain | cadence.GiveUp:
@@ -315,16 +347,3 @@ def _put_off(limit: OverLimit, now: datetime) -> _Seen:
 
 def _unanswered(said: str) -> _Seen:
     return _Seen(finding=f"The first call got no answer. {said}", passed=False, over=False)
-
-
-def _missing_home(case: Case, reported: Sequence[ReportedParticipation], ground: Ground) -> str:
-    if case.account.partner_kind is not PartnerKind.SELLER:
-        return ""
-    home = ground.marketplaces.by_country(case.account.home_marketplace)
-    if any(row.marketplace_id == home.marketplace_id and row.participating for row in reported):
-        return ""
-    named = ", ".join(row.country_code for row in reported if row.participating) or "none"
-    return (
-        f"Amazon does not name {home.country_code} among the marketplaces of this account "
-        f"(it names: {named}). Is it the right account?"
-    )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-__all__ = ["PAGE_ERRORS", "TOKEN_TROUBLE", "PageError", "page_error"]
+__all__ = ["PAGE_ERRORS", "SECRET_TROUBLE", "TOKEN_TROUBLE", "PageError", "page_error"]
 
 #: Amazon's ``details`` of a 403 that a fresh access token cures (403 Unauthorized is all that the
 #: code says; it also stands for missing roles and wrong regions). Sources: the second one in
@@ -24,6 +24,9 @@ TOKEN_TROUBLE = (
     "The access token you provided has expired",
     "The access token you provided is revoked, malformed or invalid",
 )
+#: ``details`` of a 403 that is about the application: its client secret was not rotated. Source:
+#: several SDKs that wait for it.
+SECRET_TROUBLE = "The LWA secret token you provided has expired"  # noqa: S105
 
 
 @dataclass(frozen=True, slots=True)

@@ -304,6 +304,7 @@ def _in_force(seen: Authorization, state: State, now: datetime) -> dict[str, Any
         "state": state,
         "refused_at": None,
         "refused_reason": "",
+        "probe_due_at": None,  # from weekly, or never, to daily
         "version": seen.version + 1,
         "changed_at": now,
     }
