@@ -359,7 +359,7 @@ async def test_a_slow_receiver_takes_a_few_places_only(ground: Ground) -> None:
 
 async def test_a_dead_receiver_with_very_many_events_does_not_occupy_the_worker() -> None:
     ground = await Ground().open(instances=2, accounts=1)
-    await ground.tell_instance(0, 500)
+    await ground.tell_instance(0, 250)
     asked = 0
 
     async def count(_: WebhookPost) -> None:
