@@ -1,4 +1,4 @@
-"""The webhook socket: one contract on the shipped fake and on HTTP, then what goes over the wire."""
+"""The webhook socket: one contract on the shipped fake and on HTTP; what goes over the wire."""
 
 from __future__ import annotations
 
