@@ -109,12 +109,16 @@ async def test_the_look_into_the_outbox_rings_for_what_is_due(yard: Yard) -> Non
     assert yard.fakes.bell.rung == ["out_1", "out_1", "out_2"]
 
 
+ROUNDS = ["post.sweep", "watch.sweep", "watch.probe", "watch.rotate"]
+
+
 async def test_the_clock_tower_looks(yard: Yard) -> None:
-    await yard.do("watch.sweep", timestamp=0)
-    assert yard.ended == [("watch.sweep", "done")]
+    for task in ROUNDS:
+        await yard.do(task, timestamp=0)
+    assert yard.ended == [(task, "done") for task in ROUNDS]
 
 
-@pytest.mark.parametrize("task", ["post.sweep", "watch.sweep"])
+@pytest.mark.parametrize("task", ROUNDS)
 async def test_a_database_that_is_away_ends_a_look_and_nothing_else(
     yard: Yard, task: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,8 +147,12 @@ def test_what_is_periodic(yard: Yard) -> None:
     crons = {
         task.task.name: task.cron for task in yard.app.periodic_registry.periodic_tasks.values()
     }
-    assert crons["post.sweep"] == crons["watch.sweep"] == "* * * * *"
-    assert set(crons) == {"post.sweep", "watch.sweep", "queue.recover", "queue.tidy"}
+    assert {crons[name] for name in ROUNDS} == {"* * * * *"}
+    assert set(crons) == {*ROUNDS, "queue.recover", "queue.tidy"}
+    # Each has a lock of its own: a round of one that waits for Amazon holds up none of the others.
+    for name in ROUNDS:
+        task = yard.app.tasks[name]
+        assert (task.lock, task.queueing_lock) == (name, name)
 
 
 async def _until(look: Callable[[], object]) -> None:

@@ -191,7 +191,10 @@ async def test_lost_handshakes_are_the_receptions_matter(world: World) -> None:
 
 async def test_rotations_are_the_locksmiths_matter(world: World) -> None:
     world.locksmith.promotes = 2
-    assert (await world.watch().sweep()).secrets_promoted == 2
+    watch = world.watch()
+    assert (await watch.sweep()).secrets_promoted == 0, "they may wait for AWS, apart from all else"
+    assert (await watch.rotate()).promoted == 2
+    assert (await watch.sweep_all()).secrets_promoted == 2
 
 
 async def test_looks_that_are_owed_are_made_with_access_tokens_of_the_mint(world: World) -> None:
@@ -335,10 +338,10 @@ async def test_every_trouble_is_told_and_the_first_one_raised(
     log = SimpleNamespace(error=lambda said, exc_info: logged.append(exc_info))
     monkeypatch.setattr("evergrant.watch.log", log)
 
-    async def broken() -> Turned:
+    async def broken(_: Bounces) -> int:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(world.locksmith, "round", broken)
+    monkeypatch.setattr(Bounces, "settle_arrived", broken)
     world.clock.set(ENDS)
     with pytest.raises(LookupError):
         await world.watch().sweep()

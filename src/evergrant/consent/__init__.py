@@ -47,7 +47,7 @@ from evergrant.consent.handshakes import Handshakes
 from evergrant.consent.invitations import Invitations
 from evergrant.consent.log_in import LogIn
 from evergrant.consent.looks import AccessTokenOf, Looks
-from evergrant.consent.looks_again import Looked, LooksAgain
+from evergrant.consent.looks_again import Ended, Looked, LooksAgain
 from evergrant.consent.renewals import Renewals
 from evergrant.consent.reports import Reports
 from evergrant.consent.values import (
@@ -77,6 +77,7 @@ __all__ = [
     "Arrived",
     "Consent",
     "Departure",
+    "Ended",
     "LetterFacts",
     "Looked",
     "NeedsProof",

@@ -2,12 +2,13 @@
 
 Answers for: handshakes that a dead process left behind and first looks that are still owed (the
 reception decides what becomes of them), reminders and terms that are over (each with a file of its
-own beside this one), rotations of client secrets (the locksmith's), notices about letters that a
-later one has settled (the returns table's), sealed things whose content has expired, records that
-are kept no longer; for the operators' daily letter, which comes last because it tells of all the
-others; and for the day of a grant that somebody has to tell. Does not answer for: calling Amazon:
-the reception does, with access tokens that the tower brings from the mint, because these two rooms
-never meet.
+own beside this one), notices about letters that a later one has settled (the returns table's),
+sealed things whose content has expired, records that are kept no longer; for the operators' daily
+letter, which comes last because it tells of all the others; and for the day of a grant that
+somebody has to tell. Apart from these, because they wait for Amazon and nobody's reminder may wait
+with them: daily probes, and rotations of client secrets (the locksmith's). Does not answer for:
+calling Amazon: the reception does, with access tokens that the tower brings from the mint, because
+these two rooms never meet.
 
 Every step is safe to run twice and at once in several processes: each change is conditional on
 what was seen, and a round that was cut short is continued by the next one.
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from evergrant import vault
@@ -27,7 +28,7 @@ from evergrant.logs import logger
 from evergrant.ports import Bell, Clock
 from evergrant.ports.store import Store
 from evergrant.ports.things import Authorization
-from evergrant.rotation import Rotations
+from evergrant.rotation import Rotations, Turned
 from evergrant.rules.reminders import Outlook
 from evergrant.rules.rights import SYSTEM, Caller
 from evergrant.rules.secrecy import Secret
@@ -37,11 +38,12 @@ from evergrant.watch.ahead import Ahead, Coming
 from evergrant.watch.daily_letter import DailyLetter
 from evergrant.watch.dates import Dates
 from evergrant.watch.lapses import Lapses
+from evergrant.watch.probes import Probed, Probes
 from evergrant.watch.reminders import Reminders
 from evergrant.watch.retention import purge
 from evergrant.watch.rounds import ROUND
 
-__all__ = ["Coming", "Swept", "Watch"]
+__all__ = ["Coming", "Probed", "Swept", "Watch"]
 
 log = logger(__name__)
 
@@ -53,17 +55,18 @@ PURGE_EVERY = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swept:
-    """What one round found: counts."""
+    """What one round found: counts. Probes and rotations have rounds of their own."""
 
     handshakes_lost: int = 0
     terms_ended: int = 0
     secrets_swept: int = 0
     looks_made: int = 0
     reminders_told: int = 0
-    secrets_promoted: int = 0
     letters_settled: int = 0
     daily_letters: int = 0
     rows_purged: int = 0
+    secrets_promoted: int = 0
+    accounts_probed: int = 0
 
 
 class Watch:
@@ -93,6 +96,9 @@ class Watch:
         self._lapses = Lapses(store=store, vault=vault, bell=bell)
         self._daily_letter = DailyLetter(store=store, bell=bell, house=house)
         self._dates = Dates(store=store, clock=clock, watching=watching)
+        self._probes = Probes(
+            store=store, consent=consent, tokens=tokens, every=watching.probe_every
+        )
         self._ahead = Ahead(store=store, clock=clock, watching=watching)
         self._purged_at: datetime | None = None
 
@@ -108,7 +114,6 @@ class Watch:
             secrets_swept=self._empty_safe(now),
             looks_made=self._look(),
             reminders_told=self._reminders.round(now),
-            secrets_promoted=self._rotate(),
             letters_settled=self._bounces.settle_arrived(),
             rows_purged=self._purge(now),
         )
@@ -123,6 +128,20 @@ class Watch:
             raise troubles[0]
         return Swept(**{name: end for name, end in ends.items() if isinstance(end, int)})
 
+    async def probe(self) -> Probed:
+        """One minute's share of the daily probes. Raises StoreUnavailable."""
+        return await self._probes.round(self._clock.now())
+
+    async def rotate(self) -> Turned:
+        """One round of the rotations: it may wait for AWS. Raises StoreUnavailable."""
+        return await self._rotations.round()
+
+    async def sweep_all(self) -> Swept:
+        """All three, one after the other, for who wants to see it done. Raises StoreUnavailable."""
+        promoted = (await self.rotate()).promoted
+        probed = (await self.probe()).probed
+        return replace(await self.sweep(), secrets_promoted=promoted, accounts_probed=probed)
+
     async def _write_to_operators(self, now: datetime) -> int:
         return 0 if await self._daily_letter.put(now) is None else 1
 
@@ -131,9 +150,6 @@ class Watch:
 
     async def _look(self) -> int:
         return await self._consent.look_where_due(self._access_token)
-
-    async def _rotate(self) -> int:
-        return (await self._rotations.round()).promoted
 
     async def _access_token(self, account_id: str) -> Secret:
         return (await self._tokens.mint(account_id, by=SYSTEM)).value

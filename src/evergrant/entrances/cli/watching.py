@@ -74,6 +74,6 @@ def watch_now(json: Json = False) -> None:
     """
 
     async def turn(desk: Desk, by: Caller) -> Swept:
-        return await desk.watch.sweep()
+        return await desk.watch.sweep_all()
 
     thing(at_desk(turn), as_json=json)

@@ -9,7 +9,9 @@ task                when               what
 ==================  =================  ===========================================================
 ``post.deliver``    queued by a ring   one attempt at one mail or webhook
 ``post.sweep``      each minute        rings for what is due: lost rings, retries
-``watch.sweep``     each minute        handshakes of dead processes, terms that are over
+``watch.sweep``     each minute        reminders, terms that are over, handshakes of dead processes
+``watch.probe``     each minute        a few accounts of each day's probes
+``watch.rotate``    each minute        rotations of client secrets; may wait for AWS
 ``queue.recover``   each 15 seconds    jobs of workers that fell silent are begun again
 ``queue.tidy``      each night         rows of jobs that failed a month ago
 ==================  =================  ===========================================================

@@ -160,19 +160,7 @@ def define(
             error=item.last_error or None,
         )
 
-    @app.periodic(cron="* * * * *", periodic_id="post.sweep")
-    @app.task(name="post.sweep", queue="sweep", queueing_lock="post.sweep", lock="post.sweep")
-    async def post_sweep(timestamp: int) -> None:
-        due = await told("post.sweep", desk.post.sweep())
-        if due:
-            await bell.ring(due)
-
-    @app.periodic(cron="* * * * *", periodic_id="watch.sweep")
-    @app.task(name="watch.sweep", queue="sweep", queueing_lock="watch.sweep", lock="watch.sweep")
-    async def watch_sweep(timestamp: int) -> None:
-        swept = await told("watch.sweep", desk.watch.sweep())
-        if swept is not None:
-            log.debug("watch", swept=str(swept))
+    _define_rounds(app, desk, bell, told)
 
     @app.periodic(cron="* * * * * */15", periodic_id="queue.recover")
     @app.task(name="queue.recover", queue="queue", queueing_lock="queue.recover")
@@ -193,6 +181,39 @@ def define(
                 include_aborted=True,
             ),
         )
+
+
+def _define_rounds(app: App, desk: Desk, bell: Bell, told: _Told) -> None:
+    """What is looked for each minute, by one worker of all. None of them waits for another: probes
+    wait for Amazon, rotations for AWS, and reminders for nobody."""
+
+    @app.periodic(cron="* * * * *", periodic_id="post.sweep")
+    @app.task(name="post.sweep", queue="sweep", queueing_lock="post.sweep", lock="post.sweep")
+    async def post_sweep(timestamp: int) -> None:
+        due = await told("post.sweep", desk.post.sweep())
+        if due:
+            await bell.ring(due)
+
+    @app.periodic(cron="* * * * *", periodic_id="watch.sweep")
+    @app.task(name="watch.sweep", queue="sweep", queueing_lock="watch.sweep", lock="watch.sweep")
+    async def watch_sweep(timestamp: int) -> None:
+        swept = await told("watch.sweep", desk.watch.sweep())
+        if swept is not None:
+            log.debug("watch", swept=str(swept))
+
+    @app.periodic(cron="* * * * *", periodic_id="watch.probe")
+    @app.task(name="watch.probe", queue="sweep", queueing_lock="watch.probe", lock="watch.probe")
+    async def watch_probe(timestamp: int) -> None:
+        probed = await told("watch.probe", desk.watch.probe())
+        if probed is not None:
+            log.debug("probes", probed=str(probed))
+
+    @app.periodic(cron="* * * * *", periodic_id="watch.rotate")
+    @app.task(name="watch.rotate", queue="sweep", queueing_lock="watch.rotate", lock="watch.rotate")
+    async def watch_rotate(timestamp: int) -> None:
+        turned = await told("watch.rotate", desk.watch.rotate())
+        if turned is not None:
+            log.debug("rotations", turned=str(turned))
 
 
 async def _delivered(desk: Desk, item_id: str) -> Attempt | None:
