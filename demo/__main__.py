@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from demo.stage import (
     start_emulator,
     start_evergrant,
 )
+from demo.year import Time
 
 FOLDER = Path(__file__).parents[1] / ".demo"
 SERVE_PORT = 8080
@@ -60,6 +62,7 @@ class Play:
         self.evergrant: Evergrant
         self.house: House
         self.accounts: dict[str, dict[str, Any]] = {}
+        self.passwords: dict[str, str] = {}
         self.rows: list[tuple[str, str, str, str]] = []
 
     def perform(self) -> None:
@@ -70,6 +73,7 @@ class Play:
         self.hand_out()
         self.use_sdks()
         self.share_limits()
+        self.let_a_year_pass()
         self.close()
 
     def raise_curtain(self) -> None:
@@ -79,7 +83,13 @@ class Play:
         with step("Evergrant: embedded PostgreSQL, migrations, vault key, mailbox, server") as said:
             # One fixed address when people are to visit it and it can be had, else any free port.
             port = SERVE_PORT if self.serve and is_free(SERVE_PORT) else None
-            self.evergrant = start_evergrant(self.stage, self.emulator, port=port)
+            self.time = Time(self.stage.folder / "clock")
+            self.evergrant = start_evergrant(
+                self.stage,
+                self.emulator,
+                {"EVERGRANT_CLOCK_FILE": str(self.time.clock_file)},
+                port=port,
+            )
             said.append(f"{self.evergrant.url}, home {self.evergrant.env['EVERGRANT_HOME']}")
         with step("An API key for the software house"):
             self.house = House.open(self.evergrant)
@@ -119,10 +129,7 @@ class Play:
                 raise RuntimeError(f"the callback should have come in the other shape: {shape}")
         account = self.house.ask("GET", f"/v1/accounts/{account['id']}")
         self.accounts[kind] = account
-        authorization = account["authorization"]
-        self.rows.append(
-            (name, kind, authorization["state"], (authorization["term_ends_at"] or "unknown")[:10])
-        )
+        self.passwords[kind] = partner["password"]
 
     def wanted(self, name: str, kind: str, partner: dict[str, Any]) -> dict[str, Any]:
         body = {
@@ -206,19 +213,59 @@ class Play:
         if together.refused or together.answered != total:
             raise RuntimeError(f"the gateway let Amazon's limit be met: {together}")
 
+    def let_a_year_pass(self) -> None:
+        """The seller is reminded and renews with one click; the vendor does not, and lapses."""
+        seller, vendor = self.accounts["seller"], self.accounts["vendor"]
+        with step("Half a year later: the client secret ends, and is rotated") as said:
+            self.time.pass_(timedelta(days=170), self.emulator)
+            said.append(self.rotate_secret())
+        newest = self.house.newest_letter()
+        with step("Eleven months after the consent: somebody is told in time") as said:
+            self.time.pass_(timedelta(days=166), self.emulator)
+            self.evergrant.cli("watch", "now")
+            letter = self.house.wait_for_letter(seller["client_email"], after=newest)
+            said.append(f"mail to {seller['client_email']}: “{letter['subject']}”")
+        with step("The seller renews: the link of that mail, a button, Amazon's page") as said:
+            partner = {"email": seller["client_email"], "password": self.passwords["seller"]}
+            visit(browser := Browser(), link_in(letter), partner)
+            said.append(f"“{first_words(browser)}”")
+            browser.close()
+        with step("A month later: the vendor has not, and nothing works with a dead grant") as said:
+            self.rotate_secret()
+            self.time.pass_(timedelta(days=31), self.emulator)
+            self.evergrant.cli("watch", "now")
+            refused = self.house.send("GET", f"/v1/accounts/{vendor['id']}/access-token")
+            problem = refused.json()
+            said.append(f"{refused.status_code} {problem['code']}, with the link to renew it")
+            if problem["code"] != "grant_lapsed" or "/connect/" not in problem["renewal_url"]:
+                raise RuntimeError(f"the vendor's year should be over: {problem}")
+        self.rows.clear()
+        for account in (seller, vendor):
+            now = self.house.ask("GET", f"/v1/accounts/{account['id']}")
+            self.rows.append(row_of(now))
+
+    def rotate_secret(self) -> str:
+        """As a person does without a queue: a button in Amazon's console, and paste."""
+        amazon = self.application["amazon"]["application_id"]
+        fresh = lever(self.emulator, "POST", f"/world/applications/{amazon}/rotate")
+        said = self.evergrant.cli(
+            *("app", "rotate-secret", self.application["id"]), stdin=fresh["lwa_client_secret"]
+        )
+        return said.strip().splitlines()[0]
+
     def close(self) -> None:
         asked = lever(self.emulator, "GET", "/history", kind="lwa")
-        table = Table(title="Connected", title_justify="left", expand=False)
-        for heading in ("account", "kind", "authorization", "lasts until"):
+        table = Table(title="A year later", title_justify="left", expand=False)
+        for heading in ("account", "kind", "authorization", "lasts or lasted until"):
             table.add_column(heading)
         for row in self.rows:
             table.add_row(*row)
         console.print()
         console.print(table)
         console.print(
-            f"\nTwo accounts connected and seven programs served in "
-            f"{time.monotonic() - self.began:.0f} s with {asked['count']} calls to Login with "
-            f"Amazon: one per consent; every access token after that came from the safe.\n"
+            f"\nTwo accounts connected, seven programs served and a year passed in "
+            f"{time.monotonic() - self.began:.0f} s, with {asked['count']} calls to Login with "
+            f"Amazon.\n"
         )
 
     def invite_guest(self) -> str:
@@ -235,6 +282,12 @@ class Play:
         self.house.ask("POST", f"/v1/accounts/{account['id']}/invitation")
         link = link_in(self.house.wait_for_letter(account["client_email"]))
         return f"{link}\n  sign in as {partner['email']} with password {partner['password']}"
+
+
+def row_of(account: dict[str, Any]) -> tuple[str, str, str, str]:
+    authorization = account["authorization"]
+    ends = (authorization["term_ends_at"] or "unknown")[:10]
+    return account["name"], account["partner_kind"], authorization["state"], ends
 
 
 def visit(browser: Browser, link: str, partner: dict[str, Any]) -> None:

@@ -29,5 +29,7 @@ def test_the_demo_runs_and_starts_clean(tmp_path: Path) -> None:
         assert "callback without the log-in leg" in done.stdout
         assert "amzn-sp-api" in done.stdout
         assert "python-amazon-sp-api" in done.stdout
+        assert "your Amazon permission" in " ".join(done.stdout.split())
+        assert "409 grant_lapsed" in done.stdout
     left = subprocess.run(["pgrep", "-f", str(folder)], capture_output=True, text=True, check=False)
     assert left.stdout == "", "no process of the demo is left"
