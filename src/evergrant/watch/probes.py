@@ -186,8 +186,9 @@ class Probes:
             if error.blame is not Blame.PARTNER:
                 raise
             # The mint has written down what it made of it.
-            this.counts.refused += 1
-            return _Verdict(failed=not await self._is_dead(claimed), said=error.message)
+            dead = await self._is_dead(claimed)
+            this.counts.refused += dead
+            return _Verdict(failed=not dead, said=error.message)
         if not alive:
             this.counts.reinstated += 1
         return await self._look(token)
