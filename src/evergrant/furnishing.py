@@ -73,7 +73,7 @@ def furnished(
     store, clock, bell = sockets.store, sockets.clock, sockets.bell
     vault = Vault(sockets.keyring)
     registry = Registry(store, clock, vault, marketplaces, bell=bell, operators=house.operators)
-    accounts = Accounts(store, clock, marketplaces)
+    accounts = Accounts(store, clock, marketplaces, bell=bell)
     tokens = Tokens(
         store=store,
         clock=clock,

@@ -16,7 +16,7 @@ LINT_IMPORTS = Path(sys.executable).parent / "lint-imports"
 BREACHES = {
     "street": ("src/evergrant/errors.py", "import evergrant.registry"),
     "adapters": ("src/evergrant/adapters/clock.py", "import evergrant.journal"),
-    "safe": ("src/evergrant/accounts.py", "import evergrant.vault"),
+    "safe": ("src/evergrant/accounts/__init__.py", "import evergrant.vault"),
     "doors": ("src/evergrant/entrances/ops.py", "import evergrant.entrances.public"),
     "rules": ("src/evergrant/rules/terms.py", "import time"),
     "emulator": (

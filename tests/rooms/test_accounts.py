@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from evergrant import journal
+from evergrant import journal, notices
 from evergrant.accounts import Accounts, NewAccount
 from evergrant.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from evergrant.ports.amazon import ReportedParticipation
@@ -25,7 +25,9 @@ from evergrant.registry import NewApplication, NewInstance, Registry
 from evergrant.rules.flags import Flag
 from evergrant.rules.lifecycle import State
 from evergrant.rules.marketplaces import STANDARD, PartnerKind, Region, VendorKind
+from evergrant.rules.notices import NoticeKind
 from evergrant.rules.rights import Caller, CallerKind, Right, command_line
+from evergrant.testing.bell import MemoryBell
 from evergrant.testing.clock import FakeClock
 from evergrant.testing.keyring import MemoryKeyring
 from evergrant.testing.store import MemoryStore
@@ -642,3 +644,133 @@ async def test_participations_follow_what_amazon_reports(book: Book) -> None:
     assert {line.caller for line in told} == {"system"}
     (listed,) = await book.accounts.list(by=ROOT)
     assert listed.participations == view.participations
+
+
+# --- what client instances hear -------------------------------------------------------------------
+
+
+async def heard(book: Book, account: Account) -> list[tuple[str, Any, Any]]:
+    """Which instance heard what, before and after, in order."""
+    async with book.store.transaction() as tx:
+        events = await tx.events.read(account_ids=[account.id], topic="account.changed")
+    for event in events:
+        assert event.facts["changed"] == sorted(event.facts["after"])
+        assert event.facts["account_id"] == account.id
+    return [
+        (event.client_instance_id, event.facts["before"], event.facts["after"]) for event in events
+    ]
+
+
+async def test_an_instance_hears_what_it_must_know_in_plain_facts(book: Book) -> None:
+    account = await book.add()
+    await book.accounts.change(
+        account.id,
+        {
+            "name": "Grey Heron",
+            "flags": {"update_price": False},
+            "home_marketplace": "FR",
+            "merchant_token": SELLER_ID,
+        },
+        by=ROOT,
+    )
+    assert await heard(book, account) == [
+        (
+            book.instance,
+            {
+                "name": "Blue Heron Books",
+                "flags": {"update_price": True},
+                "home_marketplace": "DE",
+                "merchant_token": "",
+            },
+            {
+                "name": "Grey Heron",
+                "flags": {"update_price": False},
+                "home_marketplace": "FR",
+                "merchant_token": SELLER_ID,
+            },
+        )
+    ]
+    vendor = (await book.accounts.add(book.vendor(), by=ROOT)).id
+    changed = await book.accounts.change(vendor, {"vendor_codes": ["ABCDE"]}, by=ROOT)
+    assert [after for _, _, after in await heard(book, changed)] == [{"vendor_codes": ["ABCDE"]}]
+
+
+async def test_an_instance_hears_nothing_of_what_is_not_its_business(book: Book) -> None:
+    account = await book.add()
+    await book.accounts.change(
+        account.id,
+        {"client_email": "new@heron.example", "notes": "calls on Fridays", "language": "de"},
+        by=ROOT,
+    )
+    await book.accounts.change(account.id, {"name": account.name}, by=ROOT)
+    assert await heard(book, account) == []
+
+
+async def test_an_account_that_moves_is_told_to_both_and_neither_hears_of_the_other(
+    book: Book,
+) -> None:
+    account = await book.add()
+    await book.accounts.change(account.id, {"client_instance_id": book.other_instance}, by=ROOT)
+    assert await heard(book, account) == [
+        (
+            book.instance,
+            {"client_instance_id": book.instance},
+            {"client_instance_id": None},
+        ),
+        (
+            book.other_instance,
+            {"client_instance_id": None},
+            {"client_instance_id": book.other_instance},
+        ),
+    ]
+
+
+async def test_closing_and_reopening_are_told_and_closing_clears_the_board(book: Book) -> None:
+    account = await book.add()
+    await book.authorize(account, State.ACTIVE)
+    async with book.store.transaction() as tx:
+        row = await tx.authorizations.one(account_id=account.id)
+        assert row is not None
+        await notices.put(
+            tx,
+            now=book.clock.now(),
+            kind=NoticeKind.LISTINGS_SUSPENDED,
+            subject=row.id,
+            account_id=account.id,
+            message="Listings are suspended.",
+        )
+    await book.accounts.close(account.id, by=ROOT)
+    await book.accounts.reopen(account.id, by=ROOT)
+    assert [(before, after) for _, before, after in await heard(book, account)] == [
+        ({"state": "active"}, {"state": "closed"}),
+        ({"state": "closed"}, {"state": "awaiting"}),
+    ]
+    async with book.store.transaction() as tx:
+        assert await tx.notices.all(account_id=account.id, settled_at=None) == []
+
+
+async def test_the_bell_is_rung_for_what_goes_out(book: Book) -> None:
+    bell = MemoryBell()
+    accounts = Accounts(book.store, book.clock, STANDARD, bell=bell)
+    account = await book.add()
+    await accounts.change(account.id, {"name": "Grey Heron"}, by=ROOT)
+    assert bell.rung == [], "no webhook address, so nothing goes out"
+    async with book.store.transaction() as tx:
+        await tx.instances.change(book.instance, webhook_url="https://erp.example/hooks")
+    await accounts.close(account.id, by=ROOT)
+    async with book.store.transaction() as tx:
+        assert bell.rung == [item.id for item in await tx.outbox.all()]
+    assert len(bell.rung) == 1
+
+
+async def test_reopening_asks_for_the_email_that_was_removed(book: Book) -> None:
+    account = await book.add()
+    await book.accounts.close(account.id, by=ROOT)
+    async with book.store.transaction() as tx:
+        await tx.accounts.change(account.id, client_email="")
+    with pytest.raises(InvalidInput) as caught:
+        await book.accounts.reopen(account.id, by=ROOT)
+    assert [flaw.field for flaw in caught.value.flaws] == ["client_email"]
+    await book.accounts.change(account.id, {"client_email": "new@heron.example"}, by=ROOT)
+    view = await book.accounts.reopen(account.id, by=ROOT)
+    assert view.authorization.state is State.AWAITING

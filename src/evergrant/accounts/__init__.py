@@ -1,7 +1,8 @@
 """THE ACCOUNT BOOK. Accounts, their participations, their flags, closing and reopening.
 
-Answers for: adding, changing, showing and listing accounts. Does not answer for: consent, access
-tokens, or any other move of the lifecycle.
+Answers for: adding, changing, showing and listing accounts, and for telling client instances what
+they must know of it (event ``account.changed``). Does not answer for: consent, access tokens, or
+any other move of the lifecycle.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from evergrant.account_fields import (
     check_account,
     check_against_authorization,
 )
+from evergrant.accounts.telling import settle_notices, tell, tell_changed
 from evergrant.errors import Conflict, NotAllowed, NotFound
 from evergrant.intake import (
     Flaws,
@@ -29,7 +31,7 @@ from evergrant.intake import (
     need,
 )
 from evergrant.naming import new_id
-from evergrant.ports import Clock
+from evergrant.ports import Bell, Clock
 from evergrant.ports.amazon import ReportedParticipation
 from evergrant.ports.store import ONE_ACCOUNT_PER_NAME, AlreadyThere, Store, Transaction
 from evergrant.ports.things import Account, Authorization, InvitationState, Participation
@@ -68,10 +70,19 @@ class Accounts:
     """Verbs raise NotAllowed without the right, NotFound out of reach, InvalidInput with every
     flaw at once, Conflict when a name is taken or somebody else was faster."""
 
-    def __init__(self, store: Store, clock: Clock, marketplaces: Marketplaces) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        marketplaces: Marketplaces,
+        *,
+        bell: Bell | None = None,
+    ) -> None:
+        """``bell``: rung for events; without one they go out with the next round of the post."""
         self._store = store
         self._clock = clock
         self._marketplaces = marketplaces
+        self._bell = bell
 
     async def add(self, new: NewAccount, *, by: Caller) -> Account:
         """With its authorization (AWAITING). Needs WRITE, and a caller that is not bound to certain
@@ -112,7 +123,8 @@ class Accounts:
         """Changes the named fields of ``NewAccount``; ``flags`` may name some only. Application,
         region and partner kind are frozen once the account was authorized. ``oauth_began`` is
         set by an invitation, never here. Another client e-mail takes the open link back: it went
-        to the former one. Needs WRITE. Journal: ``account.changed``."""
+        to the former one. Needs WRITE. Journal: ``account.changed``. Event: ``account.changed``,
+        where the client instance must know; when the account goes to another one, to both."""
         need(by, Right.WRITE)
         now = self._clock.now()
         flaws = Flaws()
@@ -150,6 +162,8 @@ class Accounts:
                 changed["flags"] = asked
                 was["flags"] = {flag: old.flags.get(flag, True) for flag in asked}
             await _write(tx, now, by, "account.changed", id, was=_told(was), **_told(changed))
+            told = await tell_changed(tx, old, fresh, was, changed, now)
+        await self._ring(told)
         return fresh
 
     async def set_flags(self, id: str, flags: Mapping[str, bool], *, by: Caller) -> Account:
@@ -212,15 +226,18 @@ class Accounts:
         """Ends all service for the account and withdraws open invitations.
 
         What Amazon gave stays sealed, so that reopening can find it; nothing of it is handed out
-        while the account is closed. Needs WRITE. Raises Conflict when it is closed already.
-        Journal: ``account.closed``.
+        while the account is closed. Personal data of the account goes 30 days later. What hangs on
+        the notice board about it is settled. Needs WRITE. Raises Conflict when it is closed
+        already. Journal: ``account.closed``. Event: ``account.changed``.
         """
         return await self._wish(id, Event.CLOSE, "account.closed", by)
 
     async def reopen(self, id: str, *, by: Caller) -> AccountView:
         """Back to AWAITING; a grant that still lies in the safe becomes active again as soon as
-        Amazon accepts it. Needs WRITE. Raises Conflict when it is not closed, and when another
-        account holds the same refresh token by now. Journal: ``account.reopened``."""
+        Amazon accepts it. When its personal data was removed since, it needs a client e-mail first
+        and a new consent afterwards. Needs WRITE. Raises Conflict when it is not closed, and when
+        another account holds the same refresh token by now; InvalidInput without a client e-mail.
+        Journal: ``account.reopened``. Event: ``account.changed``."""
         return await self._wish(id, Event.REOPEN, "account.reopened", by)
 
     async def record_participations(
@@ -278,14 +295,24 @@ class Accounts:
             if not isinstance(decision, Moved):
                 raise Conflict(_sentence(decision.why))
             if event is Event.REOPEN:
+                _refuse_without_email(account)
                 await _refuse_taken_over(tx, authorization)
             fresh = await _change(tx, authorization, now, state=decision.to)
             if fresh is None:
                 raise Conflict(_MOVED_ON)
             if event is Event.CLOSE:
                 await _withdraw_letters(tx, id)
+                await settle_notices(tx, id, now)
             await _write(tx, now, by, verb, id, was=authorization.state, state=decision.to)
-            return await _view(tx, account, fresh)
+            before, after = {"state": authorization.state.value}, {"state": decision.to.value}
+            told = await tell(tx, account, fresh, before, after, now)
+            view = await _view(tx, account, fresh)
+        await self._ring(told)
+        return view
+
+    async def _ring(self, told: Sequence[str]) -> None:
+        if told and self._bell is not None:
+            await self._bell.ring(told)
 
 
 _Views = list[AccountView]
@@ -341,6 +368,19 @@ async def _withdraw_letters(tx: Transaction, account_id: str) -> None:
         await tx.invitations.change(
             letter.id, {"state": InvitationState.OPEN}, state=InvitationState.WITHDRAWN
         )
+
+
+def _refuse_without_email(account: Account) -> None:
+    if account.client_email:
+        return
+    flaws = Flaws()
+    flaws.add(
+        "client_email",
+        "is missing: it was removed some time after this account was closed.",
+        code="missing",
+        hint="Set it first; then reopen the account and send the link.",
+    )
+    flaws.refuse_if_any()
 
 
 async def _refuse_taken_over(tx: Transaction, closed: Authorization) -> None:
