@@ -51,14 +51,14 @@ SELECT 'grt_' || n, 'aut_' || n, 'consent', 'A' || n, NULL, NULL, '', %(now)s - 
   FROM generate_series(1, %(many)s) AS n;
 INSERT INTO authorizations (id, account_id, application_id, region, state, selling_partner_id,
                             grant_id, granted_at, term_ends_at, refused_reason, finding, looks,
-                            probe_due_at, version, changed_at)
+                            probe_due_at, probe_failures, probe_doubt, version, changed_at)
 SELECT 'aut_' || n, 'acc_' || n, 'app_' || CASE n %% 100 WHEN 4 THEN 4 ELSE 1 + n %% 3 END, 'eu',
        CASE WHEN n %% 100 = 1 THEN 'revoked' WHEN n %% 100 = 2 THEN 'closed'
             WHEN ends_at < %(now)s AND n %% 100 > 4 THEN 'lapsed' ELSE 'active' END,
        'A' || n, 'grt_' || n,
        CASE n %% 100 WHEN 3 THEN NULL ELSE ends_at - interval '8760 hours' END,
        CASE WHEN n %% 100 IN (3, 4) THEN NULL ELSE ends_at END,
-       '', '', 0, %(now)s + interval '1 day' * n / %(many)s, 1, %(now)s
+       '', '', 0, %(now)s + interval '1 day' * n / %(many)s, 0, '', 1, %(now)s
   FROM (SELECT n, %(now)s - interval '30 days' + interval '360 days' * n / %(many)s AS ends_at
           FROM generate_series(1, %(many)s) AS n) AS spread;
 INSERT INTO reminders (id, kind, subject, account_id, ends_at, days, at, told_operators_at)

@@ -7,7 +7,7 @@ happens after the button was pressed, or for the words of the letter.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -233,9 +233,20 @@ class Invitations:
         self, tx: Transaction, case: Case, now: datetime, *, by: Caller
     ) -> Invitation:
         """A fresh invitation in place of all older ones, its link in the safe; nobody is mailed."""
-        account = case.account
         await self.hold(tx, case, now)
-        for older in await tx.invitations.all(account_id=account.id, state=InvitationState.OPEN):
+        return await self._made(tx, case, await self._open_ones(tx, case.account.id), now, by=by)
+
+    async def _made(
+        self,
+        tx: Transaction,
+        case: Case,
+        in_place_of: Sequence[Invitation],
+        now: datetime,
+        *,
+        by: Caller,
+    ) -> Invitation:
+        account = case.account
+        for older in in_place_of:
             await self._withdraw(tx, older)
         link_secret = Secret(secrets.token_urlsafe(32))
         invitation = Invitation(
@@ -271,8 +282,9 @@ class Invitations:
     async def ready(self, tx: Transaction, case: Case, now: datetime) -> Invitation:
         """An open invitation with some days left, made if need be; nobody is mailed."""
         await self.hold(tx, case, now)
-        found = await self.newest_open(tx, case.account.id, now + READY_MARGIN)
-        return found or await self.prepare(tx, case, now, by=SYSTEM)
+        open_ones = await self._open_ones(tx, case.account.id)
+        found = _newest(open_ones, now + READY_MARGIN)
+        return found or await self._made(tx, case, open_ones, now, by=SYSTEM)
 
     async def write_again(self, tx: Transaction, case: Case, now: datetime) -> OutboxItem | None:
         """A letter because somebody unproven asked for one. The link that is open stays as it is,
@@ -289,9 +301,7 @@ class Invitations:
 
     async def spend_all(self, tx: Transaction, account_id: str, now: datetime) -> None:
         """The account is connected: no link of it opens anything any more."""
-        for invitation in await tx.invitations.all(
-            account_id=account_id, state=InvitationState.OPEN
-        ):
+        for invitation in await self._open_ones(tx, account_id):
             await tx.invitations.change(invitation.id, state=InvitationState.SPENT, spent_at=now)
             await self._ground.vault.drop(tx, vault.invitation_link(invitation.id))
 
@@ -299,8 +309,7 @@ class Invitations:
         self, tx: Transaction, account_id: str, until: datetime
     ) -> Invitation | None:
         """The newest invitation that still opens at ``until``."""
-        found = await tx.invitations.all(account_id=account_id, state=InvitationState.OPEN)
-        return next((one for one in reversed(found) if one.expires_at > until), None)
+        return _newest(await self._open_ones(tx, account_id), until)
 
     async def link_of(self, tx: Transaction, invitation: Invitation) -> Secret:
         link_secret = await self._ground.vault.open(tx, vault.invitation_link(invitation.id))
@@ -309,6 +318,9 @@ class Invitations:
         return self._ground.link(link_secret)
 
     # --- inside -------------------------------------------------------------------------------
+
+    async def _open_ones(self, tx: Transaction, account_id: str) -> list[Invitation]:
+        return await tx.invitations.all(account_id=account_id, state=InvitationState.OPEN)
 
     async def hold(self, tx: Transaction, case: Case, now: datetime) -> None:
         """The flow has begun. Written before any look at the account's invitations: the write holds
@@ -410,6 +422,10 @@ class Invitations:
             renewal=case.renewal,
             expires_at=invitation.expires_at,
         )
+
+
+def _newest(invitations: Sequence[Invitation], until: datetime) -> Invitation | None:
+    return next((one for one in reversed(invitations) if one.expires_at > until), None)
 
 
 def _link_facts(invitation: Invitation, case: Case) -> LinkFacts:

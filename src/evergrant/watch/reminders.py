@@ -13,7 +13,7 @@ a year is our belief, and of an undated grant nobody knows when: both are for op
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from evergrant import journal, notices
@@ -27,7 +27,7 @@ from evergrant.ports.store import (
     Store,
     Transaction,
 )
-from evergrant.ports.things import Account, Authorization
+from evergrant.ports.things import Authorization
 from evergrant.ports.watched import Reminder, ReminderKind, WindowReached
 from evergrant.rules import ids
 from evergrant.rules.lifecycle import State
@@ -38,10 +38,13 @@ from evergrant.rules.terms import GRANT_TERM
 from evergrant.settings import Watching
 from evergrant.watch.rounds import in_rounds
 
-__all__ = ["ENDING", "Reminders"]
+__all__ = ["ENDING", "LOOK_EVERY", "Reminders"]
 
 #: The letter to a client whose authorization ends, or has ended.
 ENDING = "authorization_ending"
+#: Windows open at midnight. What else makes one be due, as a date that somebody told, waits so
+#: long: the look reads every end of two months, too much for every minute.
+LOOK_EVERY = timedelta(minutes=10)
 
 
 class Reminders:
@@ -50,10 +53,13 @@ class Reminders:
         self._consent = consent
         self._bell = bell
         self._usual_days = watching.reminder_days
+        self._quiet_at: datetime | None = None  # when this process last looked and found nothing
 
     async def round(self, now: datetime) -> int:
         """Tells every window that is due; gives how many. Safe to be called by several processes at
         once. Raises StoreUnavailable."""
+        if self._quiet_at is not None and _may_wait(self._quiet_at, now):
+            return 0
 
         async def due(limit: int) -> list[WindowReached]:
             async with self._store.transaction() as tx:
@@ -61,23 +67,23 @@ class Reminders:
 
         async def tell(window: WindowReached) -> bool:
             async with self._store.transaction() as tx:
-                line = await _entered(tx, window, now)
-                outbox_ids = None if line is None else await self._tell(tx, line, now)
+                entered = await _entered(tx, window, now)
+                outbox_ids = None if entered is None else await self._tell(tx, *entered, now)
             if outbox_ids:
                 await self._bell.ring(outbox_ids)
             return outbox_ids is not None
 
-        return await in_rounds(due, tell)
+        told = await in_rounds(due, tell)
+        self._quiet_at = None if told else now
+        return told
 
-    async def _tell(self, tx: Transaction, line: Reminder, now: datetime) -> list[str]:
+    async def _tell(
+        self, tx: Transaction, line: Reminder, own: Authorization, now: datetime
+    ) -> list[str]:
         """Outbox ids to ring for."""
-        own = await tx.authorizations.get(line.subject)
-        account = await tx.accounts.get(line.account_id or "")
-        assert own is not None, "the line was entered for it"
-        assert account is not None, "the store holds to its references"
         outbox_ids: list[str] = []
         if line.kind is ReminderKind.TERM:
-            outbox_ids = await self._tell_client(tx, line, account, own, now)
+            outbox_ids = await self._tell_client(tx, line, own, now)
         else:
             await _tell_board(tx, line, own, now)
         await journal.write(
@@ -86,7 +92,7 @@ class Reminders:
             by=SYSTEM,
             verb="authorization.reminded",
             subject=own.id,
-            account_id=account.id,
+            account_id=own.account_id,
             about=line.kind,
             ends_at=line.ends_at,
             window_days=line.days,
@@ -97,7 +103,6 @@ class Reminders:
         self,
         tx: Transaction,
         line: Reminder,
-        account: Account,
         own: Authorization,
         now: datetime,
     ) -> list[str]:
@@ -106,7 +111,7 @@ class Reminders:
         left = max(0, days_left(now, line.ends_at))
         letter = await self._consent.put_renewal_letter(
             tx,
-            account.id,
+            own.account_id,
             now=now,
             topic=ENDING,
             facts={"days_left": left, "ends_at": line.ends_at.isoformat(), "over": over},
@@ -116,6 +121,8 @@ class Reminders:
         told = [letter]
         if not over:
             # That it is over is told by the lapse itself.
+            account = await tx.accounts.get(own.account_id)
+            assert account is not None, "the store holds to its references"
             told.append(
                 await put_event(
                     tx,
@@ -140,8 +147,16 @@ class Reminders:
         return [item.id for item in told if item is not None]
 
 
-async def _entered(tx: Transaction, window: WindowReached, now: datetime) -> Reminder | None:
-    """The new line of the ledger; None: it stands there already, or its end is another one now."""
+def _may_wait(quiet_at: datetime, now: datetime) -> bool:
+    same_day = quiet_at.astimezone(UTC).date() == now.astimezone(UTC).date()
+    return same_day and quiet_at <= now < quiet_at + LOOK_EVERY
+
+
+async def _entered(
+    tx: Transaction, window: WindowReached, now: datetime
+) -> tuple[Reminder, Authorization] | None:
+    """The new line of the ledger, and what it is about, held until the commit; None: it stands
+    there already, or its end is another one now."""
     # Written before anything is looked at: the write holds the row, so that whoever renews, dates
     # or closes it comes before this or after it.
     unchanged = _as_seen(window)
@@ -165,7 +180,7 @@ async def _entered(tx: Transaction, window: WindowReached, now: datetime) -> Rem
         if told.constraint != ONE_REMINDER_PER_WINDOW:
             raise
         return None
-    return line
+    return line, held
 
 
 def _as_seen(window: WindowReached) -> dict[str, Any]:

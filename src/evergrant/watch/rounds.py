@@ -1,19 +1,22 @@
 """Much work at once, in rounds.
 
-Answers for: doing all that is due in rounds of a bearable size, for a bound in one sweep, and for
-one piece of work that breaks keeping no other from being done. Does not answer for: what the work
-is, or for two processes at the same piece: the work itself is conditional.
+Answers for: doing all that is due in rounds of a bearable size, for a bound in one sweep, by number
+and by time, for leaving room to whatever else the process does, and for one piece of work that
+breaks keeping no other from being done. Does not answer for: what the work is, or for two processes
+at the same piece: the work itself is conditional.
 """
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import TypeVar
 
 from evergrant.errors import StoreUnavailable
 from evergrant.logs import logger
 
-__all__ = ["MOST_ROUNDS", "ROUND", "in_rounds"]
+__all__ = ["MOST_ROUNDS", "MOST_S", "ROUND", "in_rounds"]
 
 log = logger(__name__)
 
@@ -21,6 +24,9 @@ log = logger(__name__)
 ROUND = 500
 #: So many rounds one sweep works. What is more waits a minute.
 MOST_ROUNDS = 4
+#: So many seconds one sweep works, however slow the database is: the next minute's sweep waits for
+#: the end of this one, and with it all that is due by then.
+MOST_S = 40.0
 
 Work = TypeVar("Work", bound=Hashable)
 
@@ -32,6 +38,7 @@ async def in_rounds(
     done comes no more. ``do`` tells whether this call did it. What breaks is passed over; its first
     error is raised when all else is done. StoreUnavailable is raised at once: the next sweep goes
     on."""
+    until = time.monotonic() + MOST_S
     done = 0
     passed_over: set[Work] = set()
     trouble: Exception | None = None
@@ -39,6 +46,11 @@ async def in_rounds(
         found = await due(ROUND + len(passed_over))
         fresh = [one for one in found if one not in passed_over]
         for one in fresh:
+            if time.monotonic() > until:
+                log.warning("a sweep leaves work to the next one", done=done)
+                break
+            # Deliveries of the same process get their turn, however fast the store answers.
+            await asyncio.sleep(0)
             try:
                 did = await do(one)
             except StoreUnavailable:
@@ -50,7 +62,7 @@ async def in_rounds(
                 done += 1
             else:
                 passed_over.add(one)
-        if len(fresh) < ROUND:
+        if len(fresh) < ROUND or time.monotonic() > until:
             break
     if trouble is not None:
         raise trouble
