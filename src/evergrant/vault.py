@@ -30,6 +30,7 @@ __all__ = [
     "grantless_token",
     "invitation_link",
     "previous_client_secret",
+    "previous_signing_secrets",
     "received_client_secret",
     "refresh_token",
     "restricted_data_token",
@@ -66,6 +67,11 @@ def aws_secret_key(application_id: str) -> str:
 def signing_secret(instance_id: str) -> str:
     """Signs the webhooks to one client instance."""
     return f"instance/{instance_id}/signing_secret"
+
+
+def previous_signing_secrets(instance_id: str) -> str:
+    """Those before it, with blanks between, which sign beside it for a day."""
+    return f"instance/{instance_id}/previous_signing_secrets"
 
 
 def refresh_token(grant_id: str) -> str:

@@ -185,6 +185,10 @@ async def test_what_is_stored_makes_it_stale(house: House) -> None:
     assert await stale_after(
         "instance-webhooks", "instances", ins, webhook_url="https://erp.example/hook"
     )
+    await house.sign("instance-webhooks")
+    house.fakes.clock.move(hours=1)
+    await house.desk.registry.renew_signing_secret(ins, by=SYSTEM)
+    assert await house.state("instance-webhooks") is ReviewState.STALE
     assert await stale_after("reminder-windows", "applications", app, reminder_days=(10, 0))
     await house.sign("key-ring-copy")
     await house.fakes.keyring.add_key()

@@ -186,6 +186,18 @@ async def test_receivers_can_check_the_signature(receiver: Receiver, http: HttpW
     assert SIGNING.reveal() not in str(receiver.requests)
 
 
+async def test_a_former_secret_signs_as_well(receiver: Receiver, http: HttpWebhooks) -> None:
+    former = Secret("whsec_" + base64.b64encode(secrets.token_bytes(32)).decode())
+    foreign = Webhook("whsec_" + base64.b64encode(secrets.token_bytes(32)).decode())
+    await http.deliver(post(receiver.url, also_signed_with=(former,)))
+    ((_, headers, body),) = receiver.requests
+    assert len(headers["webhook-signature"].split(" ")) == 2
+    for known in (SIGNING, former):
+        assert Webhook(known.reveal()).verify(body, headers)
+    with pytest.raises(WebhookVerificationError):
+        foreign.verify(body, headers)
+
+
 async def test_redirects_are_not_followed(receiver: Receiver, http: HttpWebhooks) -> None:
     receiver.answer = (
         f"HTTP/1.1 307 Go\r\nlocation: {receiver.url}\r\nconnection: close\r\n\r\n".encode()

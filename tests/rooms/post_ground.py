@@ -76,8 +76,8 @@ class Receivers:
 
 
 class Register:
-    async def signing_secret(self, instance_id: str) -> Secret | None:
-        return Secret("whsec_" + "c2lnbmluZyBzZWNyZXQgb2YgdGVzdHM=")
+    async def signing_secrets(self, instance_id: str) -> tuple[Secret, ...]:
+        return (Secret("whsec_" + "c2lnbmluZyBzZWNyZXQgb2YgdGVzdHM="),)
 
 
 @dataclass

@@ -158,7 +158,10 @@ async def books_of(fakes: Fakes, here: Desk, *, with_secrets: bool = True) -> di
             await opened(vault.aws_secret_key(one.id)),
         )
     for one in rows["instances"].values():
-        found[one.name] = (plain(one), await opened(vault.signing_secret(one.id)))
+        found[one.name] = (
+            plain(one, "signing_secret_made_at"),
+            await opened(vault.signing_secret(one.id)),
+        )
     of = {one.account_id: one for one in rows["authorizations"].values()}
     for one in rows["accounts"].values():
         own = of[one.id]
@@ -321,9 +324,9 @@ async def test_an_empty_instance_whose_signing_secret_is_lost_gets_it_back(
     (line,) = [one for one in report.entries if one.thing is Thing.INSTANCE]
     assert (line.step, line.outcome) == (Step.COMPLETE, Outcome.DONE)
     (instance,) = fakes.store.rows["instances"].values()
-    assert await there.registry.signing_secret(
+    assert await there.registry.signing_secrets(
         added.instance.id
-    ) == await here.registry.signing_secret(instance.id)
+    ) == await here.registry.signing_secrets(instance.id)
 
 
 async def test_an_instance_in_use_keeps_its_signing_secret(tmp_path: Path) -> None:

@@ -99,8 +99,8 @@ class Register:
     def __init__(self) -> None:
         self.secret: Secret | None = Secret("whsec_" + "c2lnbmluZyBzZWNyZXQgb2YgdGVzdHM=")
 
-    async def signing_secret(self, instance_id: str) -> Secret | None:
-        return self.secret if instance_id == INSTANCE.id else None
+    async def signing_secrets(self, instance_id: str) -> tuple[Secret, ...]:
+        return (self.secret,) if self.secret and instance_id == INSTANCE.id else ()
 
 
 @dataclass

@@ -327,6 +327,9 @@ OF_ONE_INSTANCE: dict[str, Verb] = {
     "registry.renew_signing_secret": lambda w, i, by: w.desk.registry.renew_signing_secret(
         i, by=by
     ),
+    "registry.restore_signing_secret": lambda w, i, by: w.desk.registry.restore_signing_secret(
+        i, Secret("whsec_c2lnbmluZyBzZWNyZXQ="), by=by
+    ),
     "post.deliveries": lambda w, i, by: w.desk.post.deliveries(i, by=by),
     "post.test_delivery": lambda w, i, by: w.desk.post.test_delivery(i, by=by),
 }

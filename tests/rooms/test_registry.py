@@ -23,6 +23,7 @@ from evergrant.errors import (
 )
 from evergrant.ports.things import Application, ClientInstance, JournalLine
 from evergrant.registry import Credentials, NewApplication, NewInstance, Promotion, Registry
+from evergrant.registry.signing import MOST_FORMER
 from evergrant.rules.applications import ApplicationKind, ApplicationStatus
 from evergrant.rules.lifecycle import State
 from evergrant.rules.marketplaces import STANDARD, PartnerKind, Region
@@ -690,7 +691,7 @@ async def test_an_instance_gets_a_signing_secret_that_is_shown_once(
         ),
         by=ROOT,
     )
-    assert await registry.signing_secret(instance.id) == secret
+    assert await registry.signing_secrets(instance.id) == (secret,)
     prefix, _, body = secret.reveal().partition("_")
     assert prefix == "whsec"
     assert len(base64.b64decode(body)) == 32
@@ -699,8 +700,44 @@ async def test_an_instance_gets_a_signing_secret_that_is_shown_once(
     assert secret.reveal() not in repr(store.rows) + repr(store.lines) + repr(instance)
     fresh = await registry.renew_signing_secret(instance.id, by=ROOT)
     assert fresh != secret
-    assert await registry.signing_secret(instance.id) == fresh
+    assert await registry.signing_secrets(instance.id) == (fresh, secret)
     assert len(await lines(store, "instance.signing_secret_renewed")) == 1
+
+
+async def test_a_former_signing_secret_signs_for_a_day(
+    registry: Registry, clock: FakeClock, store: MemoryStore
+) -> None:
+    added, first = await registry.add_instance(NewInstance(name="ERP"), by=ROOT)
+    assert added.signing_secret_made_at == clock.now()
+    clock.move(hours=1)
+    second = await registry.renew_signing_secret(added.id, by=ROOT)
+    changed = await registry.instance(added.id, by=ROOT)
+    assert changed.signing_secret_made_at == clock.now()
+    assert second.reveal() not in repr(store.rows) + repr(store.lines)
+    clock.move(hours=1)
+    # As after an answer that got lost: the receiver still knows the first one alone.
+    third = await registry.renew_signing_secret(added.id, by=ROOT)
+    assert await registry.signing_secrets(added.id) == (third, second, first)
+    clock.move(hours=23, minutes=59)
+    assert len(await registry.signing_secrets(added.id)) == 3
+    clock.move(minutes=1)
+    assert await registry.signing_secrets(added.id) == (third,)
+    for _ in range(MOST_FORMER + 2):
+        await registry.renew_signing_secret(added.id, by=ROOT)
+    assert len(await registry.signing_secrets(added.id)) == 1 + MOST_FORMER
+
+
+async def test_an_instance_may_come_with_its_signing_secret(registry: Registry) -> None:
+    known = Secret("whsec_" + base64.b64encode(secrets.token_bytes(24)).decode())
+    added, secret = await registry.add_instance(
+        NewInstance(name="ERP"), by=ROOT, signing_secret=known
+    )
+    assert (secret, await registry.signing_secrets(added.id)) == (known, (known,))
+    other = Secret("whsec_" + base64.b64encode(secrets.token_bytes(24)).decode())
+    await registry.restore_signing_secret(added.id, other, by=ROOT)
+    assert await registry.signing_secrets(added.id) == (other, known)
+    await registry.restore_signing_secret(added.id, other, by=ROOT)
+    assert await registry.signing_secrets(added.id) == (other, known)
 
 
 async def test_flaws_of_an_instance(registry: Registry, instance: ClientInstance) -> None:
@@ -747,7 +784,7 @@ async def test_an_instance_is_seen_at_most_once_a_minute(
 
 
 async def test_no_webhook_secret_of_an_unknown_instance(registry: Registry) -> None:
-    assert await registry.signing_secret("ins_none") is None
+    assert await registry.signing_secrets("ins_none") == ()
 
 
 # --- one incident, and the client secret before -------------------------------------------------

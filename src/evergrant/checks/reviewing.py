@@ -365,6 +365,7 @@ async def _of_instance(desk: Desk, instance: ClientInstance) -> list[_Thing]:
                 "base_url": instance.base_url,
                 "return_url": instance.return_url,
                 "webhook_url": instance.webhook_url,
+                "signing_secret_made_at": instance.signing_secret_made_at,
             },
             **whose,
         ),

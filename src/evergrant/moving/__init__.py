@@ -104,9 +104,6 @@ class Moving:
         need_everywhere(by, Right.MANAGE)
         planned = await self._planned(books, by, keep_aws, keyring)
         carrier = Carrier(
-            store=self._store,
-            clock=self._clock,
-            safe=self._vault,
             registry=self._registry,
             accounts=self._accounts,
             consent=self._consent,

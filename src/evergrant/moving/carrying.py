@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
-from evergrant import journal, vault
 from evergrant.accounts import Accounts
 from evergrant.consent import Consent
 from evergrant.errors import (
@@ -20,7 +19,6 @@ from evergrant.errors import (
     ApplicationError,
     EvergrantError,
     GrantRefused,
-    NotFound,
     StoreUnavailable,
 )
 from evergrant.moving.plans import (
@@ -36,12 +34,9 @@ from evergrant.moving.plans import (
     SetCredentials,
 )
 from evergrant.moving.values import Entry, Outcome
-from evergrant.ports import Clock
-from evergrant.ports.store import Store
 from evergrant.registry import Registry
 from evergrant.rules.rights import Caller
-from evergrant.rules.secrecy import Secret, scrub
-from evergrant.vault import Vault
+from evergrant.rules.secrecy import scrub
 
 __all__ = ["Carrier", "Progress"]
 
@@ -63,9 +58,6 @@ class _Missing(Exception):
 class Carrier:
     """For one import."""
 
-    store: Store
-    clock: Clock
-    safe: Vault
     registry: Registry
     accounts: Accounts
     consent: Consent
@@ -148,12 +140,13 @@ class Carrier:
         """Why it was not tried at all, else ""."""
         match act:
             case AddInstance():
-                added = await self.registry.add_instance(act.new, by=self.by)
+                added = await self.registry.add_instance(
+                    act.new, by=self.by, signing_secret=act.signing_secret
+                )
                 self._ids[act.key] = added.instance.id
-                if act.signing_secret is not None:
-                    await self._restore(added.instance.id, act.signing_secret)
             case RestoreSigningSecret():
-                await self._restore(self._id(act.instance), act.signing_secret)
+                of = self._id(act.instance)
+                await self.registry.restore_signing_secret(of, act.signing_secret, by=self.by)
             case AddApplication():
                 application = await self.registry.add_application(act.new, by=self.by)
                 self._ids[act.key] = application.id
@@ -196,18 +189,3 @@ class Carrier:
         )
         self._silences = 0
         return ""
-
-    async def _restore(self, instance_id: str, secret: Secret) -> None:
-        """The receiver of its webhooks knows this one."""
-        now = self.clock.now()
-        async with self.store.transaction() as tx:
-            if await tx.instances.get(instance_id) is None:
-                raise NotFound
-            await self.safe.put(tx, vault.signing_secret(instance_id), secret, now=now)
-            await journal.write(
-                tx,
-                now=now,
-                by=self.by,
-                verb="instance.signing_secret_restored",
-                subject=instance_id,
-            )

@@ -75,13 +75,15 @@ class Mail(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookPost:
-    """One event to deliver, signed by the Standard Webhooks scheme."""
+    """One event to deliver, signed by the Standard Webhooks scheme. ``also_signed_with``: secrets
+    that were replaced a short while ago; the receiver may not know the new one yet."""
 
     id: str
     url: str
     body: bytes
     signing_secret: Secret
     at: datetime
+    also_signed_with: tuple[Secret, ...] = ()
 
 
 class Webhooks(Protocol):

@@ -108,6 +108,7 @@ class ClientInstance:
     base_url: str = ""
     return_url: str = ""  # where the partner's browser goes after the thank-you page
     webhook_url: str = ""  # signing secret in the safe
+    signing_secret_made_at: datetime | None = None  # None: before anybody noted it
     last_seen_at: datetime | None = None
     created_at: datetime
     changed_at: datetime

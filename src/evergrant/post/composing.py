@@ -82,15 +82,16 @@ class Composing:
             instance = await tx.instances.get(instance_id)
         if instance is None or not instance.webhook_url:
             raise NotDelivered("The client instance has no webhook URL.", permanent=True)
-        signing_secret = await self._registry.signing_secret(instance.id)
-        if signing_secret is None:
+        signing_secrets = await self._registry.signing_secrets(instance.id)
+        if not signing_secrets:
             raise NotDelivered("The client instance has no signing secret.", permanent=True)
         body = json.dumps(told, ensure_ascii=False, separators=(",", ":"), default=str)
         return WebhookPost(
             id=id,
             url=instance.webhook_url,
             body=body.encode(),
-            signing_secret=signing_secret,
+            signing_secret=signing_secrets[0],
+            also_signed_with=tuple(signing_secrets[1:]),
             at=now,
         )
 

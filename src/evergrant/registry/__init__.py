@@ -12,10 +12,8 @@ instances nor applications: it adds no account.
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import dataclasses
-import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -56,7 +54,7 @@ from evergrant.ports.things import (
     IntegrationCredentials,
     OutboxItem,
 )
-from evergrant.registry import incidents
+from evergrant.registry import incidents, signing
 from evergrant.registry.inspection import (
     APPLICATION,
     CREDENTIALS,
@@ -342,17 +340,24 @@ class Registry:
 
     # --- client instances ---
 
-    async def add_instance(self, new: NewInstance, *, by: Caller) -> AddedInstance:
-        """Needs MANAGE. Journal: ``instance.added``."""
+    async def add_instance(
+        self, new: NewInstance, *, by: Caller, signing_secret: Secret | None = None
+    ) -> AddedInstance:
+        """``signing_secret``: one that the receiver of its webhooks knows already; None: a fresh
+        one is made. Needs MANAGE. Journal: ``instance.added``."""
         need_everywhere(by, Right.MANAGE)
         now = self._clock.now()
         flaws = Flaws()
         values = flaws.settle(INSTANCE, given_by(new))
         flaws.refuse_if_any()
         instance = ClientInstance(
-            id=new_id(ids.Kind.INSTANCE, now), created_at=now, changed_at=now, **values
+            id=new_id(ids.Kind.INSTANCE, now),
+            signing_secret_made_at=now,
+            created_at=now,
+            changed_at=now,
+            **values,
         )
-        secret = _new_signing_secret()
+        secret = signing_secret or signing.fresh()
         async with self._store.transaction() as tx:
             try:
                 await tx.instances.add(instance)
@@ -388,18 +393,28 @@ class Registry:
         return _found(fresh)
 
     async def renew_signing_secret(self, id: str, *, by: Caller) -> Secret:
-        """A fresh signing secret; the old one is gone. Needs MANAGE. Journal:
+        """A fresh signing secret. The one before it signs as well for a day, so that receivers
+        take every event while they learn of it. Needs MANAGE. Journal:
         ``instance.signing_secret_renewed``."""
         need(by, Right.MANAGE)
+        secret = signing.fresh()
+        await self._replace_signing_secret(id, secret, "instance.signing_secret_renewed", by)
+        return secret
+
+    async def restore_signing_secret(self, id: str, secret: Secret, *, by: Caller) -> None:
+        """One that the receiver of its webhooks knows already takes the place of the one here.
+        Needs MANAGE. Journal: ``instance.signing_secret_restored``."""
+        need(by, Right.MANAGE)
+        await self._replace_signing_secret(id, secret, "instance.signing_secret_restored", by)
+
+    async def _replace_signing_secret(self, id: str, secret: Secret, verb: str, by: Caller) -> None:
         now = self._clock.now()
-        secret = _new_signing_secret()
         async with self._store.transaction() as tx:
             _reached(await tx.instances.get(id), by)
-            await self._vault.put(tx, vault.signing_secret(id), secret, now=now)
-            await journal.write(
-                tx, now=now, by=by, verb="instance.signing_secret_renewed", subject=id
-            )
-        return secret
+            # Holds the row first: of two at the same moment, both are kept.
+            await tx.instances.change(id, signing_secret_made_at=now)
+            await signing.replace(self._vault, tx, id, secret, now)
+            await journal.write(tx, now=now, by=by, verb=verb, subject=id)
 
     async def instance(self, id: str, *, by: Caller) -> ClientInstance:
         """Needs READ."""
@@ -431,10 +446,12 @@ class Registry:
         async with self._store.transaction() as tx:
             return await tx.instances.all(after=after, limit=limit, **bound)
 
-    async def signing_secret(self, instance_id: str) -> Secret | None:
-        """For the post room, in Standard Webhooks form (``whsec_…``)."""
+    async def signing_secrets(self, instance_id: str) -> tuple[Secret, ...]:
+        """For the post room, in Standard Webhooks form (``whsec_…``): the one in force first, then
+        those that sign beside it for a day. Empty for an instance that is not there."""
+        now = self._clock.now()
         async with self._store.transaction() as tx:
-            return await self._vault.open(tx, vault.signing_secret(instance_id))
+            return await signing.in_force(self._vault, tx, instance_id, now)
 
     async def note_seen(self, instance_id: str) -> None:
         """The instance called just now; written at most once a minute. Nobody is kept from what
@@ -447,10 +464,6 @@ class Registry:
         with contextlib.suppress(StoreUnavailable):
             async with self._store.transaction() as tx:
                 await tx.instances.change(instance_id, last_seen_at=now)
-
-
-def _new_signing_secret() -> Secret:
-    return Secret(f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}")
 
 
 def _conflict(taken: AlreadyThere) -> Exception:

@@ -89,6 +89,7 @@ SHELVES: dict[str, Table] = {
             string("base_url"),
             string("return_url"),
             string("webhook_url"),
+            instant("signing_secret_made_at", null=True),
             instant("last_seen_at", null=True),
             instant("created_at"),
             instant("changed_at"),

@@ -177,11 +177,13 @@ def _parse(text: str) -> httpx2.URL:
 
 
 def _signature(post: WebhookPost) -> dict[str, str]:
-    hook = _signer(post.signing_secret)
+    body = post.body.decode("utf-8")
+    # The receiver compares one after the other, and a library of long ago the first alone.
+    hooks = [_signer(one) for one in (post.signing_secret, *post.also_signed_with)]
     return {
         "webhook-id": post.id,
         "webhook-timestamp": str(int(post.at.timestamp())),
-        "webhook-signature": hook.sign(post.id, post.at, post.body.decode("utf-8")),
+        "webhook-signature": " ".join(hook.sign(post.id, post.at, body) for hook in hooks),
     }
 
 

@@ -399,7 +399,11 @@ def change_instance(
     return_url: Annotated[str | None, typer.Option(help="After the thank-you page.")] = None,
     webhook_url: Annotated[str | None, typer.Option(help="Where events are delivered.")] = None,
     renew_signing_secret: Annotated[
-        bool, typer.Option("--renew-signing-secret", help="Make a fresh one; the old one is gone.")
+        bool,
+        typer.Option(
+            "--renew-signing-secret",
+            help="Make a fresh one; for 24 hours the old one signs as well.",
+        ),
     ] = False,
     json: Json = False,
 ) -> None:

@@ -67,8 +67,9 @@ async def change_instance(
 async def renew_signing_secret(
     desk: AtDesk, caller: AsCaller, instance_id: InstanceId
 ) -> SigningSecretView:
-    """Make a fresh signing secret; the old one is gone at once. Needs the right `manage`.
+    """Make a fresh signing secret. Needs the right `manage`.
 
-    Repeating it makes another: only the last answer counts.
+    For 24 hours events are signed with the former one as well. Repeating it makes another: keep
+    the last answer.
     """
     return SigningSecretView.of(await desk.registry.renew_signing_secret(instance_id, by=caller))

@@ -117,6 +117,7 @@ class InstanceView(View):
     base_url: str
     return_url: str
     webhook_url: str
+    signing_secret_made_at: datetime | None
     last_seen_at: datetime | None
     created_at: datetime
     changed_at: datetime
@@ -129,6 +130,7 @@ class InstanceView(View):
             base_url=instance.base_url,
             return_url=instance.return_url,
             webhook_url=instance.webhook_url,
+            signing_secret_made_at=instance.signing_secret_made_at,
             last_seen_at=instance.last_seen_at,
             created_at=instance.created_at,
             changed_at=instance.changed_at,
