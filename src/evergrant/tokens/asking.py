@@ -104,6 +104,9 @@ class Asking:
         try:
             answer = await self._through_weather(lambda: ask(client))
         except ApplicationRefused as error:
+            rescued = await self._with_previous(application_id, ask, error)
+            if rescued is not None:
+                return rescued
             await self._note_refused(application_id, error, asked_s)
             raise
         except GrantRefused:
@@ -111,6 +114,33 @@ class Asking:
             await self._note_accepted(application_id)
             raise
         await self._note_accepted(application_id)
+        return answer
+
+    async def _with_previous(
+        self,
+        application_id: str,
+        ask: Callable[[LwaClient], Awaitable[TokenAnswer]],
+        error: ApplicationRefused,
+    ) -> TokenAnswer | None:
+        """With the client secret before the one in force, while that lives: a mistyped one, or one
+        that not all of LWA knows yet, stops nobody. The incident is told all the same, because it
+        does so for a few days only. None: there is none, or it did not help. Raises GrantRefused.
+        """
+        client = (
+            await self._registry.previous_lwa_client(application_id)
+            if error.error == "invalid_client"
+            else None
+        )
+        if client is None:
+            return None
+        try:
+            answer = await self._through_weather(lambda: ask(client))
+        except (ApplicationRefused, AmazonUnavailable, Throttled, UnreadableAnswer):
+            return None
+        except GrantRefused:
+            await self._registry.note_application_trouble(application_id, error)
+            raise
+        await self._registry.note_application_trouble(application_id, error)
         return answer
 
     async def _through_weather(self, ask: Callable[[], Awaitable[TokenAnswer]]) -> TokenAnswer:
