@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
@@ -13,23 +13,30 @@ import pytest
 from evergrant import vault
 from evergrant.adapters.store import open_store
 from evergrant.bounces import Bounces
-from evergrant.errors import ConsentRefused
+from evergrant.errors import ConsentRefused, InvalidInput
+from evergrant.outbox import put_event
+from evergrant.ports.amazon import ReportedParticipation
 from evergrant.ports.store import Store
 from evergrant.ports.things import (
     CallCount,
     HandshakeStep,
     InvitationState,
+    JournalLine,
     OutboxItem,
     OutboxKind,
     OutboxState,
     SupportReport,
 )
+from evergrant.ports.watched import Notice, Reminder, ReminderKind
 from evergrant.rotation import Turned
 from evergrant.rules import ids, terms
+from evergrant.rules.lifecycle import State
+from evergrant.rules.notices import NoticeKind
 from evergrant.settings import Watching
 from evergrant.testing.store import MemoryStore
 from evergrant.watch import Watch, retention
-from evergrant.watch.retention import Purged, purge
+from evergrant.watch.farewells import drop_superseded, forget_closed
+from evergrant.watch.retention import Purged, purge, purge_journal
 from tests.rooms.conftest import BOSS, Reception
 
 SHOP = "A2HERON"
@@ -146,7 +153,7 @@ async def test_attempts_of_a_quarter_ago_go_and_their_grants_stay(here: Receptio
     assert granted.facts["handshake_id"] == grant.handshake_id, "the journal knows for ever"
     line = (await lines(here))[-1]
     assert (line.verb, line.caller, line.account_id) == ("records.purged", "system", None)
-    assert line.facts == {"reports": 0, "handshakes": 2, "outbox_items": 0}
+    assert line.facts == {"handshakes": 2, "events": 1}
     # Whoever comes back after all that gets a page, and no handshake is needed for it.
     with pytest.raises(ConsentRefused):
         await here.consent.accept(await here.callback(left, account, SHOP), left.browser)
@@ -308,3 +315,201 @@ async def test_no_sealed_link_outlives_its_use(here: Reception) -> None:
     here.clock.set(fourth.expires_at + timedelta(hours=1, seconds=1))
     await watch.sweep()
     assert await links() == set(), "too old to open anything"
+
+
+# --- what the watch keeps -----------------------------------------------------------------------
+
+
+async def test_events_settled_notices_and_old_lines_of_the_ledger(here: Reception) -> None:
+    account = await here.add_account()
+    (authorization,) = await rows(here, "authorizations", account_id=account.id)
+    now, second = here.clock.now(), timedelta(seconds=1)
+
+    def line(kind: ReminderKind, ended: timedelta) -> Reminder:
+        return Reminder(
+            id=here.id(ids.Kind.REMINDER),
+            kind=kind,
+            subject=f"{authorization.id}{kind}",
+            ends_at=now - ended,
+            days=0,
+            at=now - ended,
+        )
+
+    def notice(subject: str, settled: timedelta | None) -> Notice:
+        return Notice(
+            id=here.id(ids.Kind.NOTICE),
+            kind=NoticeKind.TERM_ENDING,
+            subject=subject,
+            message="It ends soon.",
+            first_at=now - timedelta(days=900),
+            last_at=now - timedelta(days=900),
+            settled_at=None if settled is None else now - settled,
+        )
+
+    kept_lines = [
+        line(ReminderKind.TERM, terms.REMINDERS_KEPT - DAY),
+        line(ReminderKind.UNDATED, timedelta(days=900)),
+    ]
+    kept_notices = [
+        notice("open", None),
+        notice("young", terms.SETTLED_NOTICES_KEPT - DAY),
+    ]
+    async with here.store.transaction() as tx:
+        for reminder in (*kept_lines, line(ReminderKind.AGE, terms.REMINDERS_KEPT + second)):
+            await tx.reminders.add(reminder)
+        for one in (*kept_notices, notice("old", terms.SETTLED_NOTICES_KEPT + second)):
+            await tx.notices.add(one)
+        for age in (terms.EVENTS_KEPT - DAY, terms.EVENTS_KEPT + second):
+            await put_event(
+                tx,
+                now=now - age,
+                topic="authorization.lapsed",
+                account=account,
+                authorization=authorization,
+            )
+    purged = await purge(here.store, here.clock.now())
+    assert (purged.events, purged.notices, purged.reminders) == (1, 1, 1)
+    assert {one.id for one in await rows(here, "reminders")} == {one.id for one in kept_lines}
+    assert {one.id for one in await rows(here, "notices")} == {one.id for one in kept_notices}
+    async with here.store.transaction() as tx:
+        (event,) = await tx.events.read()
+    assert event.at == now - terms.EVENTS_KEPT + DAY
+    assert (await lines(here))[-1].facts == {"events": 1, "notices": 1, "reminders": 1}
+
+
+async def test_the_journal_goes_by_the_months_of_the_setting_alone(here: Reception) -> None:
+    today = datetime.now(UTC)
+    here.clock.set(today)
+    async with here.store.transaction() as tx:
+        for verb, days in (("ancient", 900), ("old", 500), ("young", 300)):
+            await tx.journal.append(
+                JournalLine(
+                    at=today - timedelta(days=days), caller="system", verb=verb, subject="x"
+                )
+            )
+    assert await purge_journal(here.store, today, None) == 0
+    assert await purge_journal(here.store, today, 24) == 1
+    verbs = [line.verb for line in await lines(here)]
+    assert verbs == ["old", "young", "journal.purged"]
+    told = (await lines(here))[-1]
+    assert (told.caller, told.facts["lines"], told.facts["months"]) == ("system", 1, 24)
+    assert await purge_journal(here.store, today, 24) == 0
+    assert await purge_journal(here.store, today + timedelta(days=9000), 12) == 1, "its own clock"
+    assert [line.verb for line in await lines(here)][:1] == ["young"]
+
+
+async def test_a_replaced_refresh_token_that_no_look_dropped_goes_after_a_month(
+    here: Reception,
+) -> None:
+    account = await here.add_account()
+    await here.connect(account, SHOP)
+    here.api.fail()  # no look proves the next one
+    await here.connect(account, SHOP)
+    first, second = await rows(here, "grants")
+    later(here, terms.SUPERSEDED_KEPT)
+    assert await drop_superseded(here.store, here.clock.now()) == 0
+    later(here, DAY)
+    assert await drop_superseded(here.store, here.clock.now()) == 1
+    assert await here.sealed(vault.refresh_token(first.id)) is None
+    assert await here.sealed(vault.refresh_token(second.id)) is not None
+    assert await drop_superseded(here.store, here.clock.now()) == 0
+    dropped = [line for line in await lines(here) if line.verb == "refresh_tokens.dropped"]
+    assert [line.facts for line in dropped] == [{"superseded": 1}]
+
+
+# --- accounts that were closed --------------------------------------------------------------------
+
+
+async def test_a_month_after_closing_nothing_personal_is_left(here: Reception) -> None:
+    account = await here.add_account(client_email="jane.doe@heron.example", notes="Jane, Fridays")
+    other = await here.add_account(client_email="kept@partner.example")
+    here.api.participate(
+        SHOP,
+        [
+            ReportedParticipation(
+                marketplace_id="A1PA6795UKMFR9",
+                country_code="DE",
+                name="Amazon.de",
+                store_name="Jane Doe Books",
+                participating=True,
+            )
+        ],
+    )
+    await here.consent.invite(account.id, by=BOSS)
+    await here.connect(account, SHOP)
+    trip = await here.begin(account)
+    await here.refused(trip, await here.callback(trip, account, SHOP, spapi_oauth_code="ANmadeup"))
+    for one in await rows(here, "outbox"):
+        async with here.store.transaction() as tx:
+            await tx.outbox.change(
+                one.id, state=OutboxState.FAILED, ended_at=here.clock.now() + 25 * DAY
+            )
+    await here.accounts.close(account.id, by=BOSS)
+    later(here, terms.CLOSED_KEPT)
+    assert await forget_closed(here.store, here.clock.now()) == 0
+    later(here, timedelta(seconds=1))
+    assert await forget_closed(here.store, here.clock.now()) == 1
+    async with here.store.transaction() as tx:
+        for shelf in ("accounts", "invitations", "participations", "outbox", "reports", "notices"):
+            found = repr(await getattr(tx, shelf).all())
+            assert "jane" not in found.lower(), shelf
+        (kept,) = await tx.accounts.all(id=[other.id])
+        assert {one.browser_digest for one in await tx.handshakes.all()} == {""}
+        tokens = [one.id for one in await tx.safe.all() if "token" in one.id or "link" in one.id]
+        assert tokens == []
+    assert kept.client_email == "kept@partner.example"
+    (told,) = [line for line in await lines(here) if line.verb == "account.personal_data_purged"]
+    assert (told.account_id, told.facts["refresh_tokens"]) == (account.id, 1)
+    assert "jane" not in repr(told).lower()
+    assert await forget_closed(here.store, here.clock.now()) == 0, "once"
+
+
+async def test_reopening_afterwards_asks_for_an_email_and_a_new_consent(here: Reception) -> None:
+    account = await here.add_account()
+    await here.connect(account, SHOP)
+    await here.accounts.close(account.id, by=BOSS)
+    later(here, terms.CLOSED_KEPT + DAY)
+    await forget_closed(here.store, here.clock.now())
+    with pytest.raises(InvalidInput):
+        await here.accounts.reopen(account.id, by=BOSS)
+    await here.accounts.change(account.id, {"client_email": "new@heron.example"}, by=BOSS)
+    view = await here.accounts.reopen(account.id, by=BOSS)
+    assert (view.authorization.state, view.authorization.grant_id) == (State.AWAITING, None)
+    await here.consent.invite(account.id, by=BOSS)
+    arrived = await here.connect(view.account, SHOP)
+    assert arrived.finding == ""
+    (row,) = await rows(here, "authorizations", account_id=account.id)
+    assert row.state is State.ACTIVE
+
+
+async def test_who_was_reopened_in_time_keeps_everything(here: Reception) -> None:
+    account = await here.add_account()
+    await here.connect(account, SHOP)
+    await here.accounts.close(account.id, by=BOSS)
+    later(here, terms.CLOSED_KEPT - DAY)
+    await here.accounts.reopen(account.id, by=BOSS)
+    later(here, 2 * DAY)
+    assert await forget_closed(here.store, here.clock.now()) == 0
+    (kept,) = await rows(here, "accounts")
+    assert kept.client_email == account.client_email
+
+
+async def test_two_towers_forget_an_account_once(here: Reception) -> None:
+    account = await here.add_account()
+    await here.connect(account, SHOP)
+    await here.accounts.close(account.id, by=BOSS)
+    later(here, terms.CLOSED_KEPT + DAY)
+    ends = await asyncio.gather(*(forget_closed(here.store, here.clock.now()) for _ in range(3)))
+    assert sum(ends) == 1
+    told = [line for line in await lines(here) if line.verb == "account.personal_data_purged"]
+    assert len(told) == 1
+
+
+async def test_the_tower_does_all_of_it(here: Reception) -> None:
+    account = await here.add_account()
+    await here.connect(account, SHOP)
+    await here.accounts.close(account.id, by=BOSS)
+    later(here, terms.CLOSED_KEPT + DAY)
+    assert (await tower(here).sweep()).rows_purged >= 1
+    (left,) = await rows(here, "accounts")
+    assert left.client_email == ""

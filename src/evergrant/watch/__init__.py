@@ -37,10 +37,11 @@ from evergrant.tokens import Tokens
 from evergrant.watch.ahead import Ahead, Coming
 from evergrant.watch.daily_letter import DailyLetter
 from evergrant.watch.dates import Dates
+from evergrant.watch.farewells import drop_superseded, forget_closed
 from evergrant.watch.lapses import Lapses
 from evergrant.watch.probes import Probed, Probes
 from evergrant.watch.reminders import Reminders
-from evergrant.watch.retention import purge
+from evergrant.watch.retention import purge, purge_journal
 from evergrant.watch.rounds import ROUND
 
 __all__ = ["Coming", "Probed", "Swept", "Watch"]
@@ -100,6 +101,7 @@ class Watch:
             store=store, consent=consent, tokens=tokens, every=watching.probe_every
         )
         self._ahead = Ahead(store=store, clock=clock, watching=watching)
+        self._journal_months = watching.journal_months
         self._purged_at: datetime | None = None
 
     # --- each minute --------------------------------------------------------------------------
@@ -157,9 +159,12 @@ class Watch:
     async def _purge(self, now: datetime) -> int:
         if self._purged_at is not None and now < self._purged_at + PURGE_EVERY:
             return 0
-        purged = await purge(self._store, now)
+        rows = (await purge(self._store, now)).rows
+        rows += await forget_closed(self._store, now)
+        rows += await drop_superseded(self._store, now)
+        rows += await purge_journal(self._store, now, self._journal_months)
         self._purged_at = now
-        return purged.rows
+        return rows
 
     async def _empty_safe(self, now: datetime) -> int:
         async with self._store.transaction() as tx:
