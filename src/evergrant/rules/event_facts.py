@@ -81,9 +81,11 @@ FACTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "secret.failed": {"amazon_said": "Amazon's words", "since": "since when"},
         "secret.dead": {"amazon_said": "Amazon's words", "since": "since when"},
         "account.changed": {
-            "changed": "names of what changed",
-            "before": "what Amazon told of it before",
-            "after": "what Amazon tells of it now",
+            "changed": "names of what changed: `marketplaces` and `access` (Amazon's doing), "
+            "fields of the account, `state`",
+            "before": "what each of them was, by its name",
+            "after": "what each of them is now; `access` is `allowed` or `denied`",
+            "amazon_said": "Amazon's words, where it denies what it allowed before",
         },
     }
 )

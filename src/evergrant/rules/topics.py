@@ -24,6 +24,8 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "secret.rotated": "the application has a new client secret",
         "secret.failed": "Amazon refuses the application",
         "secret.dead": "the client secret of the application is over",
-        "account.changed": "what Amazon tells of an account changed",
+        "account.changed": "what Amazon tells of an account changed (marketplaces, suspended "
+        "listings, what it allows), or what the house keeps of it (name, flags, client instance, "
+        "ids, closed or reopened)",
     }
 )
