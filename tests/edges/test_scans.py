@@ -534,3 +534,40 @@ def test_they_find_the_same(runner: asyncio.Runner, database_url: str) -> None:
         compare()
     finally:
         runner.run(postgres.close())
+
+
+# --- what ends next ----------------------------------------------------------------------------
+
+
+async def ahead(store: Store, until: datetime, limit: int = 100, **within: Any) -> list[str]:
+    async with store.transaction() as tx:
+        return [one.id for one in await tx.scans.ends_ahead(until, limit=limit, **within)]
+
+
+async def test_what_ends_next_comes_in_the_order_of_the_ends(store: Store) -> None:
+    await fill(
+        store,
+        c=Row(ends_at=NOW + 2 * DAY),
+        b=Row(ends_at=NOW + 9 * DAY),
+        a=Row(ends_at=NOW + 9 * DAY),
+        gone=Row(ends_at=NOW + 3 * DAY, state=State.LAPSED),
+        endless=Row(),
+        late=Row(ends_at=NOW + 30 * DAY),
+    )
+    assert await ahead(store, NOW + 30 * DAY) == ["aut_c", "aut_a", "aut_b"]
+    assert await ahead(store, NOW + 31 * DAY, limit=2) == ["aut_c", "aut_a"]
+
+
+async def test_what_ends_next_within_reach(store: Store) -> None:
+    await fill(store, a=Row(ends_at=NOW + DAY), b=Row(ends_at=NOW + 2 * DAY))
+    async with store.transaction() as tx:
+        await tx.instances.add(
+            t.ClientInstance(id="ins_2", name="Other", created_at=NOW, changed_at=NOW)
+        )
+        await tx.accounts.change("acc_b", client_instance_id="ins_2")
+    until = NOW + 30 * DAY
+    assert await ahead(store, until, account_ids=["acc_b", "acc_x"]) == ["aut_b"]
+    assert await ahead(store, until, account_ids=[]) == []
+    assert await ahead(store, until, client_instance_id="ins_1") == ["aut_a"]
+    both = {"client_instance_id": "ins_2", "account_ids": frozenset({"acc_a"})}
+    assert await ahead(store, until, **both) == []

@@ -498,6 +498,20 @@ async def test_change_gives_the_changed_row(store: Store) -> None:
         assert await tx.authorizations.get("aut_1") == changed
 
 
+async def test_many_rows_change_at_once_where_they_are_as_expected(store: Store) -> None:
+    async with store.transaction() as tx:
+        for number, name in enumerate(("old", "new", "old", "old")):
+            await tx.instances.add(
+                dataclasses.replace(INSTANCE, id=f"ins_{number}", name=f"{number}", base_url=name)
+            )
+        asked = ["ins_0", "ins_1", "ins_2", "ins_9"]
+        assert await tx.instances.change_all(asked, {"base_url": "old"}, base_url="told") == 2
+        assert await tx.instances.change_all([], base_url="nobody") == 0
+        assert [one.base_url for one in await tx.instances.all()] == ["told", "new", "told", "old"]
+        with pytest.raises(TypeError):
+            await tx.instances.change_all(asked, id="ins_7")
+
+
 async def test_change_does_nothing_when_the_expectation_fails(store: Store) -> None:
     await fill(store)
     async with store.transaction() as tx:

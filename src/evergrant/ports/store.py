@@ -124,6 +124,12 @@ class Shelf(Protocol[Thing]):
         Raises AlreadyThere when a unique key refuses the new values."""
         ...
 
+    async def change_all(
+        self, ids: Collection[str], /, expecting: Mapping[str, Any] | None = None, **values: Any
+    ) -> int:
+        """`change` for all of these rows in one statement; gives how many were changed."""
+        ...
+
     async def drop(self, id: str) -> bool: ...
 
 
@@ -261,6 +267,18 @@ class Scans(Protocol):
         at the beginning of the day that lies ``d`` days before the day of the end; a window whose
         end was more than 30 days ago is not reached any more. An application's ``reminder_days``
         count instead of ``usual_days``; none of them: no reminders."""
+        ...
+
+    async def ends_ahead(
+        self,
+        until: datetime,
+        *,
+        limit: int,
+        account_ids: Collection[str] | None = None,
+        client_instance_id: str | None = None,
+    ) -> list[Authorization]:
+        """ACTIVE authorizations whose term ends before that instant, the nearest end first; of
+        these accounts, and of this client instance, alone where given."""
         ...
 
     async def closed_since(self, before: datetime, *, limit: int) -> list[str]:

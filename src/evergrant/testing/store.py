@@ -12,7 +12,7 @@ import asyncio
 import dataclasses
 import itertools
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar, cast
@@ -110,6 +110,12 @@ class MemoryShelf(Generic[Thing]):
         changed = self._settling.row(dataclasses.replace(row, **values))
         self._write(changed)
         return cast("Thing", changed)
+
+    async def change_all(
+        self, ids: Collection[str], /, expecting: Mapping[str, Any] | None = None, **values: Any
+    ) -> int:
+        changed = [await self.change(one, expecting, **values) for one in sorted(set(ids))]
+        return sum(row is not None for row in changed)
 
     async def drop(self, id: str) -> bool:
         self._tx.check()

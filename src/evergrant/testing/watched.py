@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from evergrant.ports import store as ports
 from evergrant.ports.things import Authorization, OutboxItem, OutboxState
@@ -114,6 +114,29 @@ class MemoryScans:
         ]
         reached.sort(key=lambda window: (window.ends_at, window.authorization_id))
         return reached[:limit]
+
+    async def ends_ahead(
+        self,
+        until: datetime,
+        *,
+        limit: int,
+        account_ids: Collection[str] | None = None,
+        client_instance_id: str | None = None,
+    ) -> list[Authorization]:
+        within: dict[str, Any] = {}
+        if account_ids is not None:
+            within["id"] = account_ids
+        if client_instance_id is not None:
+            within["client_instance_id"] = client_instance_id
+        reached = {account.id for account in await self._tx.accounts.all(**within)}
+        ahead = [
+            (one.term_ends_at, one.id, one)
+            for one in await self._tx.authorizations.all(
+                state=State.ACTIVE, before=("term_ends_at", until)
+            )
+            if one.account_id in reached and one.term_ends_at is not None
+        ]
+        return [one for _, _, one in sorted(ahead, key=lambda end: end[:2])][:limit]
 
     async def closed_since(self, before: datetime, *, limit: int) -> list[str]:
         closed = [

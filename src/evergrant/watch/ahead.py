@@ -9,13 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from evergrant.intake import accounts_within, need
+from evergrant.intake import need
 from evergrant.ports import Clock
 from evergrant.ports.store import Store
 from evergrant.ports.things import Account
 from evergrant.ports.watched import ReminderKind
 from evergrant.rules import reminders
-from evergrant.rules.lifecycle import State
 from evergrant.rules.rights import Caller, Right
 from evergrant.settings import Watching
 
@@ -47,21 +46,24 @@ class Ahead:
         """The ends of the coming days within reach, the nearest first. Needs READ."""
         need(by, Right.READ)
         now = self._clock.now()
-        found = [*await self._terms(now, now + within, by)]
+        found = await self._terms(now, now + within, by, limit)
         if by.reaches(None):
             found += await self._secrets(now, now + within)
         return sorted(found, key=lambda one: (one.ends_at, one.subject))[:limit]
 
-    async def _terms(self, now: datetime, until: datetime, by: Caller) -> list[Coming]:
+    async def _terms(self, now: datetime, until: datetime, by: Caller, limit: int) -> list[Coming]:
         async with self._store.transaction() as tx:
-            own = await tx.authorizations.all(state=State.ACTIVE, before=("term_ends_at", until))
+            own = await tx.scans.ends_ahead(
+                until,
+                limit=limit,
+                account_ids=by.account_ids,
+                client_instance_id=by.client_instance_id,
+            )
             days = {one.id: one.reminder_days for one in await tx.applications.all()}
             accounts: dict[str, Account] = {}
-            within = accounts_within(by)
-            wanted = {one.account_id for one in own}
-            ids = sorted(wanted & within.pop("id", wanted))
+            ids = [one.account_id for one in own]
             for start in range(0, len(ids), _STRIDE):
-                some = await tx.accounts.all(id=ids[start : start + _STRIDE], **within)
+                some = await tx.accounts.all(id=ids[start : start + _STRIDE])
                 accounts |= {one.id: one for one in some}
         coming = []
         for one in own:

@@ -32,6 +32,8 @@ DIGEST = "operators_digest"
 LAPSED_DAYS = -1
 #: So far back the last letter is looked for, and what has lapsed and was never told.
 _LOOKED_BACK = timedelta(days=31)
+#: What was under way when the last letter was written, and clocks that differ.
+_OVERLAP = timedelta(days=1)
 #: Without any earlier letter.
 _SINCE_YESTERDAY = timedelta(days=1)
 #: Rows that are looked up at once.
@@ -72,19 +74,20 @@ class DailyLetter:
         if await tx.outbox.get(_id_of(now)) is not None:
             return None
         lines = await tx.reminders.all(told_operators_at=None)
-        lapsed = await self._lapsed(tx, now)
+        last_at = await _last_letter_at(tx, now)
+        lapsed = await self._lapsed(tx, last_at or now - _LOOKED_BACK, now)
         facts = {
             **await _of_accounts(tx, lines, now),
             "lapsed": [_row(case, now) for case in lapsed],
             "secrets": await _of_secrets(tx, lines, now),
-            "undelivered": await self._undelivered(tx, now),
+            "undelivered": await self._undelivered(tx, last_at or now - _SINCE_YESTERDAY),
         }
         letter = await self._put(tx, facts, now) if any(facts.values()) else None
-        for line in lines:
-            marked = await tx.reminders.change(
-                line.id, {"told_operators_at": None}, told_operators_at=now
+        for some in _strides([line.id for line in lines]):
+            marked = await tx.reminders.change_all(
+                some, {"told_operators_at": None}, told_operators_at=now
             )
-            if marked is None:
+            if marked < len(some):
                 raise _Overtaken
         for case in lapsed:
             await _enter(tx, case, now)
@@ -107,12 +110,12 @@ class DailyLetter:
             raise _Overtaken from None
         return letter
 
-    async def _lapsed(self, tx: Transaction, now: datetime) -> list[_Case]:
-        """Those whose notice was put up within a month, whoever saw the end first: the tower, or
-        the mint when Amazon refused it."""
+    async def _lapsed(self, tx: Transaction, since: datetime, now: datetime) -> list[_Case]:
+        """Those whose notice was put up since then, whoever saw the end first: the tower, or the
+        mint when Amazon refused it. The last letter told of all that were there by then."""
         notices = await tx.notices.all(
             kind=NoticeKind.TERM_OVER,
-            after=ids.make(ids.Kind.NOTICE, now - _LOOKED_BACK, bytes(10)),
+            after=ids.make(ids.Kind.NOTICE, since - _OVERLAP, bytes(10)),
         )
         cases = await _cases(tx, (one.account_id for one in notices if one.account_id), now)
         told = {
@@ -129,8 +132,7 @@ class DailyLetter:
             and (case.authorization.id, case.authorization.term_ends_at) not in told
         ]
 
-    async def _undelivered(self, tx: Transaction, now: datetime) -> list[Row]:
-        since = await _last_letter_at(tx, now) or now - _SINCE_YESTERDAY
+    async def _undelivered(self, tx: Transaction, since: datetime) -> list[Row]:
         failed = await tx.notices.all(kind=NoticeKind.LETTER_UNDELIVERED, settled_at=None)
         return [
             {name: str(one.facts.get(name, "")) for name in ("to", "topic", "error")}

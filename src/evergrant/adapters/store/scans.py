@@ -6,20 +6,28 @@ concerned. Does not answer for: what is done about what was found (the tower).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import BindParameter, Date, DateTime, Integer, bindparam, text
+from sqlalchemy import BindParameter, Date, DateTime, Integer, bindparam, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from evergrant.adapters.store.forms import Form
+from evergrant.adapters.store.tables import SHELVES
+from evergrant.ports.things import Authorization
 from evergrant.ports.watched import ReminderKind, WindowReached
+from evergrant.rules.lifecycle import State
 from evergrant.rules.terms import GRANT_TERM
 
 if TYPE_CHECKING:
     from evergrant.adapters.store.shelves import PostgresTransaction
 
 __all__ = ["PostgresScans"]
+
+_AUTHORIZATION = Form(Authorization, "authorizations")
+_AUTHORIZATIONS = SHELVES["authorizations"]
+_ACCOUNTS = SHELVES["accounts"]
 
 #: An end that lies longer back is nobody's news.
 _TOLD_AFTER = timedelta(days=30)
@@ -114,6 +122,28 @@ class PostgresScans:
             )
             for row in rows
         ]
+
+    async def ends_ahead(
+        self,
+        until: datetime,
+        *,
+        limit: int,
+        account_ids: Collection[str] | None = None,
+        client_instance_id: str | None = None,
+    ) -> list[Authorization]:
+        columns = _AUTHORIZATIONS.c
+        asked = select(_AUTHORIZATIONS).where(
+            columns.state == State.ACTIVE.value,
+            columns.term_ends_at < _AUTHORIZATION.value("term_ends_at", until),
+        )
+        if account_ids is not None:
+            asked = asked.where(columns.account_id.in_(sorted(account_ids)))
+        if client_instance_id is not None:
+            asked = asked.join(_ACCOUNTS, _ACCOUNTS.c.id == columns.account_id)
+            asked = asked.where(_ACCOUNTS.c.client_instance_id == client_instance_id)
+        asked = asked.order_by(columns.term_ends_at, columns.id).limit(limit)
+        rows = (await self._tx.connection.execute(asked)).mappings()
+        return [_AUTHORIZATION.thing(cast("Mapping[str, Any]", row)) for row in rows]
 
     async def closed_since(self, before: datetime, *, limit: int) -> list[str]:
         asked = _CLOSED_SINCE.bindparams(

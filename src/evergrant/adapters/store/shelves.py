@@ -6,7 +6,7 @@ transaction itself (``postgres``).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Generic, TypeVar, cast
@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     and_,
+    bindparam,
     delete,
     exists,
     func,
@@ -86,6 +87,10 @@ def _keyed_fields(table: Table) -> frozenset[str]:
     return frozenset(fields)
 
 
+#: Half of all statements of a busy day; made once.
+_GET = {
+    name: select(table).where(table.c.id == bindparam("wanted")) for name, table in SHELVES.items()
+}
 _KEYED = {name: _keyed_fields(table) for name, table in SHELVES.items()}
 
 
@@ -99,8 +104,10 @@ class PostgresShelf(Generic[Thing]):
         self._form: Form[Thing] = FORMS[name]
 
     async def get(self, id: str) -> Thing | None:
-        statement = select(self._table).where(self._table.c.id == self._form.value("id", id))
-        row = (await self._tx.connection.execute(statement)).mappings().one_or_none()
+        found = await self._tx.connection.execute(
+            _GET[self._name], {"wanted": self._form.value("id", id)}
+        )
+        row = found.mappings().one_or_none()
         return None if row is None else self._form.thing(cast("Mapping[str, Any]", row))
 
     async def one(self, **equal: Any) -> Thing | None:
@@ -171,6 +178,18 @@ class PostgresShelf(Generic[Thing]):
             result = await self._tx.connection.execute(statement)
         row = result.mappings().one_or_none()
         return None if row is None else self._form.thing(cast("Mapping[str, Any]", row))
+
+    async def change_all(
+        self, ids: Collection[str], /, expecting: Mapping[str, Any] | None = None, **values: Any
+    ) -> int:
+        if "id" in values:
+            raise TypeError("An id does not change.")
+        stored = {name: self._form.value(name, value) for name, value in values.items()}
+        conditions = self._conditions({"id": sorted(ids), **(expecting or {})}, None)
+        statement = update(self._table).where(*conditions).values(stored)
+        async with self._guarded(stored):
+            result = await self._tx.connection.execute(statement)
+        return result.rowcount
 
     async def drop(self, id: str) -> bool:
         statement = delete(self._table).where(self._table.c.id == self._form.value("id", id))
@@ -310,15 +329,23 @@ def _stands_in_line(item: t.OutboxItem) -> bool:
 
 
 class PostgresDiary:
-    """``ports.Diary`` over the journal's table."""
+    """``ports.Diary`` over the journal's table. Lines are kept until somebody reads, or the
+    transaction ends; then they are written together, in their order."""
 
     def __init__(self, tx: PostgresTransaction) -> None:
         self._tx = tx
+        self._kept: list[dict[str, Any]] = []
 
     async def append(self, line: t.JournalLine) -> None:
+        self._tx.check()
         row = _LINE.row(line)
         del row["id"]
-        await self._tx.connection.execute(insert(JOURNAL).values(row))
+        self._kept.append(row)
+
+    async def write(self) -> None:
+        kept, self._kept = self._kept, []
+        if kept:
+            await self._tx.connection.execute(insert(JOURNAL), kept)
 
     async def read(
         self,
@@ -330,6 +357,7 @@ class PostgresDiary:
         verb: str | None = None,
         newest_first: bool = False,
     ) -> list[t.JournalLine]:
+        await self.write()
         columns = JOURNAL.c
         statement = select(JOURNAL).limit(limit)
         for column, wanted in (
@@ -346,6 +374,7 @@ class PostgresDiary:
         return [_LINE.thing(cast("Mapping[str, Any]", row)) for row in rows]
 
     async def purge(self, before: datetime, *, limit: int = 10_000) -> int:
+        await self.write()
         asked = select(func.journal_purge(_LINE.value("at", before), limit))
         return int((await self._tx.connection.execute(asked)).scalar_one())
 
@@ -388,7 +417,8 @@ class PostgresTransaction:
         self._events = PostgresEvents(self)
         self.events = self._events
         self.scans = PostgresScans(self)
-        self.journal = PostgresDiary(self)
+        self._journal = PostgresDiary(self)
+        self.journal = self._journal
 
     @property
     def connection(self) -> AsyncConnection:
@@ -401,4 +431,5 @@ class PostgresTransaction:
 
     async def end(self) -> None:
         """What has to come last before the commit."""
+        await self._journal.write()
         await self._events.write()
