@@ -11,6 +11,7 @@ import secrets
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ from evergrant.testing.selling_partner_api import FakeSellingPartnerApi
 
 CLIENT_ID = "amzn1.application-oa2-client." + "0" * 32
 AMAZON_ID = "amzn1.sp.solution.00000000-0000-4000-8000-000000000001"
+#: The command line has the clock of the machine: a fixed day would be over one day.
+GRANTED = datetime.now(UTC).date() - timedelta(days=60)
 
 
 @dataclass(frozen=True)
@@ -147,7 +150,7 @@ def connected(with_account: Cli, amazon: Amazon) -> Cli:
     refresh_token = amazon.lwa.grant(CLIENT_ID, about="A2SHOP")
     amazon.api.participate("A2SHOP", [])
     adopted = with_account(
-        *("account", "adopt", "Blue Heron Books", "--granted", "2026-03-01", "--json"),
+        *("account", "adopt", "Blue Heron Books", "--granted", GRANTED.isoformat(), "--json"),
         stdin=refresh_token.reveal(),
     )
     assert adopted.json["authorization"]["state"] == "active"

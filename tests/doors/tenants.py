@@ -101,10 +101,12 @@ class Tenants:
             "plan_id": plan.id,
             "reference": reference,
             "application_id": house.application_id,
+            "item": "backups",
         }
         self.nobodys = {name: made_up(one) for name, one in self.theirs.items()}
         # The one thing that all tenants share.
         self.nobodys["application_id"] = house.application_id
+        self.nobodys["item"] = "no-such-item"
         self.nobodys["reference"] = ids.reference(secrets.token_bytes(5))
         self.nobodys["plan_id"] = plan.id.replace(b1, made_up(b1))
         book = {one.account.id: one.account for one in await house.desk.accounts.list(by=SYSTEM)}
@@ -113,7 +115,7 @@ class Tenants:
         assert standing is not None
         inside = {standing.authorization_id, str(standing.grant_id)}
         self.words = {*self.theirs.values(), *inside, waiting, book[b1].name, instance.name}
-        self.words -= {house.application_id}
+        self.words -= {house.application_id, "backups"}
         await self._make_keys(ending.secret.reveal())
         return self
 

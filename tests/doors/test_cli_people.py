@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from evergrant.entrances.cli import drawing
-from tests.doors.cli_house import AMAZON_ID, Amazon, Cli, add_account
+from tests.doors.cli_house import AMAZON_ID, GRANTED, Amazon, Cli, add_account
 
 EVERGRANT = Path(sys.executable).parent / "evergrant"
 BLUE = "Blue Heron Books"
@@ -120,7 +120,7 @@ def test_a_vendor_has_flags_that_are_not_available(with_account: Cli) -> None:
 def test_a_connected_account_says_how_long(connected: Cli, amazon: Amazon) -> None:
     shown = connected("account", "show", BLUE)
     assert "lasts until" in shown.out
-    assert "2027-03-01 00:00 UTC" in shown.out
+    assert f"{GRANTED + timedelta(days=365)} 00:00 UTC" in shown.out
     assert shown.err == ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Annotated
 
 import typer
@@ -74,3 +75,23 @@ for add in (
     watching.add,
 ):
     add(app)
+
+
+def _let_flow(group: typer.Typer) -> None:
+    """Help is wrapped where the terminal ends, not where a line of the source does; examples keep
+    lines of their own."""
+    for command in group.registered_commands:
+        lines = inspect.cleandoc(command.help or inspect.getdoc(command.callback) or "").split("\n")
+        flowing = lines[:1]
+        for line in lines[1:]:
+            if line and flowing[-1] and not line.startswith("Example"):
+                flowing[-1] += f" {line}"
+            else:
+                flowing.append(line)
+        command.help = "\n".join(flowing)
+    for inner in group.registered_groups:
+        if inner.typer_instance is not None:
+            _let_flow(inner.typer_instance)
+
+
+_let_flow(app)

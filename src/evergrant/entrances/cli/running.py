@@ -150,7 +150,8 @@ def _have_streams() -> None:
 
 def _words_of(error: TyperException) -> str:
     format_message = getattr(error, "format_message", None)
-    return str(format_message() if format_message else error)
+    # A group without a command has shown its help, and has no words.
+    return str(format_message() if format_message else error) or "Which of these commands?"
 
 
 def _usage_hint(error: TyperException) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
@@ -11,6 +10,7 @@ from evergrant.entrances.api.asking import AsCaller, AtDesk, InstanceId, Paging,
 from evergrant.entrances.api.strictness import StrictRoute
 from evergrant.entrances.api.views import Page, page
 from evergrant.entrances.api.views.told import DeliveryView, EventView, TrialView
+from evergrant.entrances.api.wishes import Instant
 from evergrant.errors import Flaw, InvalidInput
 from evergrant.ports.things import OutboxState
 from evergrant.post import LONGEST_WAIT_S
@@ -92,7 +92,7 @@ async def list_deliveries(
     wished: Paging,
     state: Annotated[OutboxState | None, Query(description="Only those")] = None,
     since: Annotated[
-        datetime | None, Query(description="Only of events from this instant on")
+        Instant | None, Query(description="Only of events from this instant on")
     ] = None,
 ) -> Page[DeliveryView]:
     """List what was sent to an instance, or waits. Needs the right `read`.
