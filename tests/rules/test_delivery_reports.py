@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from email.message import EmailMessage
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -233,3 +234,35 @@ def test_a_damaged_report_is_read_or_refused(noise: bytes, at: int, lost: int) -
 )
 def test_message_ids(text: str, id: str | None) -> None:
     assert letter_id(text) == id
+
+
+def packed(depth: int) -> bytes:
+    """One multipart in another, and then nothing but lines."""
+    levels = [
+        b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (n, n) for n in range(depth)
+    ]
+    return b"".join(levels) + b"\n" * 400_000
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        packed(300),
+        b"Content-Type: multipart/mixed; " + b';"' * 400_000 + b"\n\n",
+        b"Content-Type: multipart/mixed; " + b"a*0=b;" * 150_000 + b"\n\n",
+        b"Content-Type: multipart/mixed; boundary=b\n\n" + b"--b\n\n" * 200_000,
+    ],
+    ids=["deep", "quotes", "parameters", "parts"],
+)
+def test_a_mail_that_is_a_bomb_costs_seconds_at_most(raw: bytes) -> None:
+    """Minutes, before lines, depth and length were bounded: strangers send what is read here."""
+    began_s = process_time()
+    with pytest.raises(Fault, match="no recipient"):
+        read_report(raw)
+    assert process_time() - began_s < 5
+
+
+def test_of_thousands_of_letters_that_it_names_few_are_looked_up() -> None:
+    named = "".join(f"\n <out_{n:026d}@northwind.example>" for n in range(3000))
+    report = read_report(EXCHANGE.replace("In-Reply-To:", f"In-Reply-To:{named}\n").encode())
+    assert 0 < len(report.message_ids) <= 20

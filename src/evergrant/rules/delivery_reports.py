@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import Message
 from enum import StrEnum
+from itertools import islice
 
 from evergrant.rules import ids
 from evergrant.rules.faults import Fault
@@ -22,10 +23,17 @@ __all__ = ["LONGEST_REPORT", "Action", "DeliveryReport", "Fate", "letter_id", "r
 
 #: So many bytes of a report are looked at. What became of the letter stands near its beginning;
 #: what follows is the letter itself, and it may be cut off.
-LONGEST_REPORT = 1_000_000
+LONGEST_REPORT = 200_000
+#: The parser asks of every line whether it ends any of the packings around it, so a stranger's mail
+#: of many lines, packed deep, would keep it busy for minutes. Reports know neither.
+_MOST_LINES = 20_000
+_DEEPEST = 16
 _LONGEST_REASON = 300
 _MOST_RECIPIENTS = 100
 _MOST_PARTS = 1_000
+#: Each of these is looked up.
+_MOST_IDS = 20
+_PACKING = re.compile(rb"(?i)boundary|message/")
 _WORD = re.compile(r"[a-z]+")
 _IDS = re.compile(r"<[^<>\s]{1,200}>")
 _ID_LINE = re.compile(r"(?im)^(?:message-id|x-evergrant-letter):\s*(<[^<>\s]{1,200}>)")
@@ -64,7 +72,7 @@ class DeliveryReport:
 
 def read_report(raw: bytes) -> DeliveryReport:
     """Raises Fault: this is no delivery status notification."""
-    parts = _parts(raw[:LONGEST_REPORT])
+    parts = _parts(_beginning(raw))
     fates = tuple(
         fate
         for part in parts
@@ -78,9 +86,8 @@ def read_report(raw: bytes) -> DeliveryReport:
             hint="A delivery status notification (RFC 3464) is wanted, the whole mail with its "
             "headers.",
         )
-    return DeliveryReport(
-        message_ids=tuple(dict.fromkeys(_message_ids(parts[0], parts))), fates=fates
-    )
+    named = dict.fromkeys(one for one in _message_ids(parts[0], parts) if letter_id(one))
+    return DeliveryReport(message_ids=tuple(islice(named, _MOST_IDS)), fates=fates)
 
 
 def letter_id(message_id: str) -> str | None:
@@ -88,6 +95,14 @@ def letter_id(message_id: str) -> str | None:
     follows the @ may be missing. None: it is none of ours."""
     text = message_id.strip().removeprefix("<").partition("@")[0].removesuffix(">").lower()
     return text if ids.kind_of(text) is ids.Kind.OUTBOX else None
+
+
+def _beginning(raw: bytes) -> bytes:
+    """As much as is looked at: so many bytes and lines, and not packed deeper than that."""
+    lines = raw[:LONGEST_REPORT].splitlines(keepends=True)[:_MOST_LINES]
+    kept = b"".join(lines)
+    deeper = next(islice(_PACKING.finditer(kept), _DEEPEST, None), None)
+    return kept if deeper is None else kept[: deeper.start()]
 
 
 def _parts(raw: bytes) -> list[Message]:
