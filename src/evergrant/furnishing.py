@@ -30,6 +30,7 @@ from evergrant.registry import Registry
 from evergrant.reviews import Reviews
 from evergrant.rotation import Rotations
 from evergrant.rules.marketplaces import Marketplaces
+from evergrant.rules.receivers import Receivers
 from evergrant.settings import House, Watching
 from evergrant.tokens import Tokens
 from evergrant.vault import Vault
@@ -66,13 +67,23 @@ def furnished(
     gateway_wait_s: float = 10.0,
     gateway_longest_wait_s: float = 120.0,
     watching: Watching | None = None,
+    receivers: Receivers | None = None,
 ) -> Desk:
     """A desk of this house. ``desk.consent``, ``desk.calls``, ``desk.limits`` and ``desk.tokens``
-    have to be closed before their sockets are, in this order."""
+    have to be closed before their sockets are, in this order. ``receivers``: where webhooks may go;
+    None: anywhere."""
     watching = watching or Watching()
     store, clock, bell = sockets.store, sockets.clock, sockets.bell
     vault = Vault(sockets.keyring)
-    registry = Registry(store, clock, vault, marketplaces, bell=bell, operators=house.operators)
+    registry = Registry(
+        store,
+        clock,
+        vault,
+        marketplaces,
+        bell=bell,
+        operators=house.operators,
+        receivers=receivers,
+    )
     accounts = Accounts(store, clock, marketplaces, bell=bell)
     tokens = Tokens(
         store=store,

@@ -27,6 +27,7 @@ from evergrant.errors import Conflict, EvergrantError, Misconfigured, NotDeliver
 from evergrant.furnishing import Sockets, furnished
 from evergrant.logs import logger
 from evergrant.ports import Bell, Clock, Keyring, Letter, Mail
+from evergrant.rules.receivers import Receivers
 from evergrant.rules.secrecy import Secret
 from evergrant.settings import Settings
 
@@ -156,6 +157,7 @@ async def open_wires(
             gateway_wait_s=settings.gateway_wait_s,
             gateway_longest_wait_s=settings.gateway_longest_wait_s,
             watching=settings.watching,
+            receivers=Receivers(settings.webhook_networks, anywhere=settings.webhooks_to_anywhere),
         )
         # First of all at the end: refreshes under way still need Amazon and the database.
         stack.push_async_callback(desk.tokens.close)

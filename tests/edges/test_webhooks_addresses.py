@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from evergrant.adapters.webhooks import HttpWebhooks
-from evergrant.adapters.webhooks.addresses import is_public
 from evergrant.errors import NotDelivered
+from evergrant.rules.receivers import is_public
 from tests.edges.test_webhooks import post
 
 PUBLIC = "93.184.216.34"

@@ -6,6 +6,7 @@ import base64
 import secrets
 import uuid
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from evergrant.rules.applications import ApplicationKind, ApplicationStatus
 from evergrant.rules.lifecycle import State
 from evergrant.rules.marketplaces import STANDARD, PartnerKind, Region
 from evergrant.rules.notices import NoticeKind
+from evergrant.rules.receivers import Receivers
 from evergrant.rules.rights import Caller, CallerKind, Right, command_line
 from evergrant.rules.secrecy import Secret
 from evergrant.testing.clock import FakeClock
@@ -753,6 +755,22 @@ async def test_flaws_of_an_instance(registry: Registry, instance: ClientInstance
         await registry.change_instance(instance.id, {"webhook": "x", "return_url": 7}, by=ROOT)
     assert fields(caught) == {"webhook": "unknown_field", "return_url": "wrong_type"}
     assert "webhook_url" in (caught.value.hint or "")
+
+
+async def test_a_webhook_url_that_nothing_could_go_to_is_refused(
+    store: MemoryStore, safe: Vault, clock: FakeClock
+) -> None:
+    receivers = Receivers([ip_network("10.20.0.0/16")])
+    registry = Registry(store, clock, safe, STANDARD, receivers=receivers)
+    added, _ = await registry.add_instance(
+        NewInstance(name="ERP", webhook_url="http://erp.internal:8000/hook"), by=ROOT
+    )
+    with pytest.raises(InvalidInput) as caught:
+        await registry.change_instance(
+            added.id, {"webhook_url": "http://192.168.0.1/hook"}, by=ROOT
+        )
+    assert fields(caught) == {"webhook_url": "internal_address"}
+    assert "EVERGRANT_WEBHOOK_NETWORKS" in (caught.value.hint or "")
 
 
 async def test_an_instance_changes(

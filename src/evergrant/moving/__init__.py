@@ -161,6 +161,7 @@ class Moving:
             flaws,
             now=now,
             lwa_url=self._marketplaces.lwa_url,
+            receivers=self._registry.receivers,
             keep_aws=keep_aws or books.ours,
         )
 

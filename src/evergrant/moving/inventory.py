@@ -31,13 +31,14 @@ from evergrant.registry import Credentials, NewApplication, NewInstance
 from evergrant.registry.inspection import (
     APPLICATION,
     CREDENTIALS,
-    INSTANCE,
     check_dates,
     check_lwa_url,
     check_secrets,
+    instance_readers,
 )
 from evergrant.rules.lifecycle import State
 from evergrant.rules.marketplaces import Marketplaces
+from evergrant.rules.receivers import Receivers
 from evergrant.rules.rights import Caller
 from evergrant.rules.secrecy import Secret, digest
 from evergrant.vault import Vault
@@ -171,9 +172,9 @@ def _found_in(flaws: Flaws) -> tuple[Flaw, ...]:
     return ()
 
 
-def flaws_of_instance(new: NewInstance) -> tuple[Flaw, ...]:
+def flaws_of_instance(new: NewInstance, receivers: Receivers) -> tuple[Flaw, ...]:
     flaws = Flaws()
-    flaws.settle(INSTANCE, given_by(new))
+    flaws.settle(instance_readers(receivers), given_by(new))
     return _found_in(flaws)
 
 

@@ -35,6 +35,7 @@ from evergrant.ports.things import Application, IntegrationCredentials
 from evergrant.registry import Credentials
 from evergrant.rules.applications import ApplicationKind
 from evergrant.rules.marketplaces import PartnerKind
+from evergrant.rules.receivers import Receivers
 
 __all__ = ["plan"]
 
@@ -48,11 +49,15 @@ def plan(
     *,
     now: datetime,
     lwa_url: str,
+    receivers: Receivers,
     keep_aws: bool,
 ) -> Plan:
-    """``flaws_of_accounts`` by the keys of the wishes; ``lwa_url``: the usual address of LWA."""
+    """``flaws_of_accounts`` by the keys of the wishes; ``lwa_url``: the usual address of LWA;
+    ``receivers``: where webhooks may go."""
     ground = Ground(inventory=inventory, now=now)
-    registering = _Registering(ground, wishes, lwa_url=lwa_url, keep_aws=keep_aws)
+    registering = _Registering(
+        ground, wishes, lwa_url=lwa_url, receivers=receivers, keep_aws=keep_aws
+    )
     planned = [
         *registering.instances(),
         *registering.applications(),
@@ -67,6 +72,7 @@ class _Registering:
     ground: Ground
     wishes: Wishes
     lwa_url: str = field(kw_only=True)
+    receivers: Receivers = field(kw_only=True)
     keep_aws: bool = field(kw_only=True)
 
     # --- client instances ---
@@ -80,7 +86,7 @@ class _Registering:
         for wish in self.wishes.instances:
             name = wish.new.name.strip()
             refusal = self.ground.unusable(wish, self.ground.instances) or sentences(
-                flaws_of_instance(wish.new)
+                flaws_of_instance(wish.new, self.receivers)
             )
             if refusal:
                 yield Planned(entry(wish, Thing.INSTANCE, name, Step.REFUSE, refusal))

@@ -58,17 +58,18 @@ from evergrant.registry import incidents, signing
 from evergrant.registry.inspection import (
     APPLICATION,
     CREDENTIALS,
-    INSTANCE,
     check_application_change,
     check_credentials,
     check_dates,
     check_lwa_url,
     check_secrets,
+    instance_readers,
 )
 from evergrant.registry.sealing import Promotion, seal_aws_keys, seal_client_secret, seal_promoted
 from evergrant.registry.values import AddedInstance, Credentials, NewApplication, NewInstance
 from evergrant.rules import ids
 from evergrant.rules.marketplaces import Marketplaces
+from evergrant.rules.receivers import Receivers
 from evergrant.rules.rights import Caller, Right
 from evergrant.rules.secrecy import Secret
 from evergrant.spelling import did_you_mean
@@ -113,14 +114,18 @@ class Registry:
         *,
         bell: Bell | None = None,
         operators: str = "",
+        receivers: Receivers | None = None,
     ) -> None:
-        """``operators``: where they read their mail; empty: they get no letter of an incident."""
+        """``operators``: where they read their mail; empty: they get no letter of an incident.
+        ``receivers``: where webhooks may go; None: anywhere."""
         self._store = store
         self._clock = clock
         self._vault = vault
         self._marketplaces = marketplaces
         self._bell = bell
         self._operators = operators
+        self.receivers = receivers or Receivers(anywhere=True)
+        self._instance = instance_readers(self.receivers)
         self._seen: dict[str, datetime] = {}
 
     # --- applications ---
@@ -348,7 +353,7 @@ class Registry:
         need_everywhere(by, Right.MANAGE)
         now = self._clock.now()
         flaws = Flaws()
-        values = flaws.settle(INSTANCE, given_by(new))
+        values = flaws.settle(self._instance, given_by(new))
         flaws.refuse_if_any()
         instance = ClientInstance(
             id=new_id(ids.Kind.INSTANCE, now),
@@ -377,8 +382,8 @@ class Registry:
         need(by, Right.MANAGE)
         now = self._clock.now()
         flaws = Flaws()
-        flaws.names(changes, INSTANCE)
-        values = flaws.settle(INSTANCE, changes)
+        flaws.names(changes, self._instance)
+        values = flaws.settle(self._instance, changes)
         async with self._store.transaction() as tx:
             old = _reached(await tx.instances.get(id), by)
             flaws.refuse_if_any()

@@ -20,6 +20,7 @@ from evergrant.rules import ids
 from evergrant.rules.applications import ApplicationKind, ApplicationStatus
 from evergrant.rules.lifecycle import EVER_AUTHORIZED
 from evergrant.rules.marketplaces import PartnerKind
+from evergrant.rules.receivers import Receivers
 from evergrant.rules.reminders import check_days
 from evergrant.rules.terms import secret_ends_at
 from evergrant.rules.urls import is_loopback
@@ -27,12 +28,12 @@ from evergrant.rules.urls import is_loopback
 __all__ = [
     "APPLICATION",
     "CREDENTIALS",
-    "INSTANCE",
     "check_application_change",
     "check_credentials",
     "check_dates",
     "check_lwa_url",
     "check_secrets",
+    "instance_readers",
 ]
 
 
@@ -65,9 +66,6 @@ APPLICATION: Mapping[str, Reader] = MappingProxyType(
         "reminder_days": _reminder_days,
     }
 )
-INSTANCE: Mapping[str, Reader] = MappingProxyType(
-    {"name": text(ids.check_name), "base_url": url(), "return_url": url(), "webhook_url": url()}
-)
 CREDENTIALS: Mapping[str, Reader] = MappingProxyType(
     {
         "lwa_client_id": text(ids.check_lwa_client_id),
@@ -81,6 +79,15 @@ CREDENTIALS: Mapping[str, Reader] = MappingProxyType(
 _LWA_HOSTS = frozenset({"api.amazon.com", "api.amazon.co.uk", "api.amazon.co.jp"})
 #: A date without a time of day, written east of us, may lie ahead.
 _TODAY_ELSEWHERE = timedelta(days=1)
+
+
+def instance_readers(receivers: Receivers) -> Mapping[str, Reader]:
+    return {
+        "name": text(ids.check_name),
+        "base_url": url(),
+        "return_url": url(),
+        "webhook_url": text(lambda it: receivers.check_url(it, ""), optional=True),
+    }
 
 
 async def check_application_change(

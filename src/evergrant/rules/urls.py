@@ -12,7 +12,14 @@ from urllib.parse import SplitResult, quote, urlsplit
 
 from evergrant.rules.faults import Fault
 
-__all__ = ["add_query", "check_https_url", "check_origin", "is_loopback", "origin_of"]
+__all__ = [
+    "add_query",
+    "check_http_url",
+    "check_https_url",
+    "check_origin",
+    "is_loopback",
+    "origin_of",
+]
 
 
 def is_loopback(host: str) -> bool:
@@ -42,8 +49,16 @@ def check_https_url(text: str, field: str, *, allow_http_loopback: bool = False)
             field=field,
             hint="http is taken for loopback addresses only." if allow_http_loopback else None,
         )
-    if parts.fragment or "#" in text:
-        raise Fault("has_fragment", "The URL must not have a part after '#'.", field=field)
+    _refuse_fragment(parts, text, field)
+    return text
+
+
+def check_http_url(text: str, field: str) -> str:
+    """As ``check_https_url``, and http as well. Raises Fault."""
+    parts = _split(text, field)
+    if parts.scheme not in {"https", "http"}:
+        raise Fault("not_https", "The URL must begin with https:// or http://.", field=field)
+    _refuse_fragment(parts, text, field)
     return text
 
 
@@ -81,6 +96,11 @@ def add_query(
         return url
     joint = "" if url.endswith(("?", "&")) else "&" if "?" in url else "?"
     return f"{url}{joint}{'&'.join(parts)}"
+
+
+def _refuse_fragment(parts: SplitResult, text: str, field: str) -> None:
+    if parts.fragment or "#" in text:
+        raise Fault("has_fragment", "The URL must not have a part after '#'.", field=field)
 
 
 def _split(text: str, field: str) -> SplitResult:

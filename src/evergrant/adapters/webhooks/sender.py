@@ -24,9 +24,9 @@ import httpx2
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 
-from evergrant.adapters.webhooks.addresses import IPAddress, IPNetwork, Receivers
 from evergrant.errors import NotDelivered
 from evergrant.ports import WebhookPost
+from evergrant.rules.receivers import IPAddress, IPNetwork, Receivers
 from evergrant.rules.secrecy import Secret, scrub
 
 __all__ = ["EXCERPT", "HttpWebhooks"]

@@ -1,7 +1,8 @@
 """Where a webhook may go, by the address that it would reach.
 
-Answers for: judging addresses and ports. Does not answer for: names (the pipe resolves them), or
-for connecting to the very address that was judged (the pipe does).
+Answers for: judging addresses and ports, and URLs that no webhook could ever go to. Does not answer
+for: names (the pipe resolves them), or for connecting to the very address that was judged (the pipe
+does).
 
 An IPv6 address may be a way of writing an IPv4 one, which some gateway translates; it is judged by
 what is inside. Sources: RFC 4291 (mapped), RFC 3056 (6to4), RFC 6052 and RFC 8215 (NAT64), RFC 4380
@@ -13,6 +14,10 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from evergrant.rules.faults import Fault
+from evergrant.rules.urls import check_http_url
 
 __all__ = ["IPAddress", "IPNetwork", "Receivers", "is_public"]
 
@@ -57,7 +62,7 @@ class Receivers:
         """Whether a webhook may go there at all."""
         if self.are_ours(address):
             return True
-        return is_public(address) and (port in _WEB_PORTS or port >= _FIRST_FREE_PORT)
+        return is_public(address) and _is_of_the_web(port)
 
     def are_ours(self, address: IPAddress) -> bool:
         """Whether the operator allowed it although it need not be public: plain http and any port
@@ -72,6 +77,40 @@ class Receivers:
             address.version == network.version and address in network for network in self._networks
         )
 
+    def check_url(self, text: str, field: str) -> str:
+        """A URL that a webhook may go to, as far as it shows without looking a name up. Raises
+        Fault."""
+        parts = urlsplit(check_http_url(text, field))
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        address = _address_of(parts.hostname or "")
+        # A name may stand for an address of ours, if there can be any.
+        may_be_ours = self._anywhere or bool(self._networks)
+        if address is not None:
+            may_be_ours = self.are_ours(address)
+            if not may_be_ours and not is_public(address):
+                raise Fault(
+                    "internal_address",
+                    f"{address} is an internal address, and no webhook may go there.",
+                    field=field,
+                    hint="EVERGRANT_WEBHOOK_NETWORKS names internal networks that they may go to.",
+                )
+        if parts.scheme != "https" and not may_be_ours:
+            raise Fault(
+                "not_https",
+                "The URL must begin with https://.",
+                field=field,
+                hint="http is taken for internal networks alone, which EVERGRANT_WEBHOOK_NETWORKS "
+                "names.",
+            )
+        if not _is_of_the_web(port) and not may_be_ours:
+            raise Fault(
+                "port_of_the_system",
+                f"No webhook may go to port {port} of a public address.",
+                field=field,
+                hint="Ports 80 and 443 are fine, and those from 1024 on.",
+            )
+        return text
+
 
 def is_public(address: IPAddress) -> bool:
     """Reachable by everybody, and no way round to somewhere that is not."""
@@ -85,6 +124,20 @@ def is_public(address: IPAddress) -> bool:
     return address.is_global and not (
         address.is_multicast or address.is_reserved or address.is_unspecified
     )
+
+
+def _is_of_the_web(port: int) -> bool:
+    return port in _WEB_PORTS or port >= _FIRST_FREE_PORT
+
+
+def _address_of(host: str) -> IPAddress | None:
+    """None: a name that has to be looked up."""
+    if host == "localhost":
+        return ipaddress.IPv4Address("127.0.0.1")
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
 
 
 def _inside(address: IPAddress) -> list[ipaddress.IPv4Address]:
