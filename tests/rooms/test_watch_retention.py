@@ -56,6 +56,13 @@ async def here(request: pytest.FixtureRequest) -> AsyncIterator[Reception]:
     await store.close()
 
 
+@pytest.fixture
+async def quick(reception: Reception) -> Reception:
+    """Where PostgreSQL would prove nothing more."""
+    reception.sells(SHOP)
+    return reception
+
+
 class Locksmith:
     """Its own tests are elsewhere."""
 
@@ -377,43 +384,43 @@ async def test_events_settled_notices_and_old_lines_of_the_ledger(here: Receptio
     assert (await lines(here))[-1].facts == {"events": 1, "notices": 1, "reminders": 1}
 
 
-async def test_the_journal_goes_by_the_months_of_the_setting_alone(here: Reception) -> None:
+async def test_the_journal_goes_by_the_months_of_the_setting_alone(quick: Reception) -> None:
     today = datetime.now(UTC)
-    here.clock.set(today)
-    async with here.store.transaction() as tx:
+    quick.clock.set(today)
+    async with quick.store.transaction() as tx:
         for verb, days in (("ancient", 900), ("old", 500), ("young", 300)):
             await tx.journal.append(
                 JournalLine(
                     at=today - timedelta(days=days), caller="system", verb=verb, subject="x"
                 )
             )
-    assert await purge_journal(here.store, today, None) == 0
-    assert await purge_journal(here.store, today, 24) == 1
-    verbs = [line.verb for line in await lines(here)]
+    assert await purge_journal(quick.store, today, None) == 0
+    assert await purge_journal(quick.store, today, 24) == 1
+    verbs = [line.verb for line in await lines(quick)]
     assert verbs == ["old", "young", "journal.purged"]
-    told = (await lines(here))[-1]
+    told = (await lines(quick))[-1]
     assert (told.caller, told.facts["lines"], told.facts["months"]) == ("system", 1, 24)
-    assert await purge_journal(here.store, today, 24) == 0
-    assert await purge_journal(here.store, today + timedelta(days=9000), 12) == 1, "its own clock"
-    assert [line.verb for line in await lines(here)][:1] == ["young"]
+    assert await purge_journal(quick.store, today, 24) == 0
+    assert await purge_journal(quick.store, today + timedelta(days=9000), 12) == 1, "its own clock"
+    assert [line.verb for line in await lines(quick)][:1] == ["young"]
 
 
 async def test_a_replaced_refresh_token_that_no_look_dropped_goes_after_a_month(
-    here: Reception,
+    quick: Reception,
 ) -> None:
-    account = await here.add_account()
-    await here.connect(account, SHOP)
-    here.api.fail()  # no look proves the next one
-    await here.connect(account, SHOP)
-    first, second = await rows(here, "grants")
-    later(here, terms.SUPERSEDED_KEPT)
-    assert await drop_superseded(here.store, here.clock.now()) == 0
-    later(here, DAY)
-    assert await drop_superseded(here.store, here.clock.now()) == 1
-    assert await here.sealed(vault.refresh_token(first.id)) is None
-    assert await here.sealed(vault.refresh_token(second.id)) is not None
-    assert await drop_superseded(here.store, here.clock.now()) == 0
-    dropped = [line for line in await lines(here) if line.verb == "refresh_tokens.dropped"]
+    account = await quick.add_account()
+    await quick.connect(account, SHOP)
+    quick.api.fail()  # no look proves the next one
+    await quick.connect(account, SHOP)
+    first, second = await rows(quick, "grants")
+    later(quick, terms.SUPERSEDED_KEPT)
+    assert await drop_superseded(quick.store, quick.clock.now()) == 0
+    later(quick, DAY)
+    assert await drop_superseded(quick.store, quick.clock.now()) == 1
+    assert await quick.sealed(vault.refresh_token(first.id)) is None
+    assert await quick.sealed(vault.refresh_token(second.id)) is not None
+    assert await drop_superseded(quick.store, quick.clock.now()) == 0
+    dropped = [line for line in await lines(quick) if line.verb == "refresh_tokens.dropped"]
     assert [line.facts for line in dropped] == [{"superseded": 1}]
 
 
@@ -464,33 +471,33 @@ async def test_a_month_after_closing_nothing_personal_is_left(here: Reception) -
     assert await forget_closed(here.store, here.clock.now()) == 0, "once"
 
 
-async def test_reopening_afterwards_asks_for_an_email_and_a_new_consent(here: Reception) -> None:
-    account = await here.add_account()
-    await here.connect(account, SHOP)
-    await here.accounts.close(account.id, by=BOSS)
-    later(here, terms.CLOSED_KEPT + DAY)
-    await forget_closed(here.store, here.clock.now())
+async def test_reopening_afterwards_asks_for_an_email_and_a_new_consent(quick: Reception) -> None:
+    account = await quick.add_account()
+    await quick.connect(account, SHOP)
+    await quick.accounts.close(account.id, by=BOSS)
+    later(quick, terms.CLOSED_KEPT + DAY)
+    await forget_closed(quick.store, quick.clock.now())
     with pytest.raises(InvalidInput):
-        await here.accounts.reopen(account.id, by=BOSS)
-    await here.accounts.change(account.id, {"client_email": "new@heron.example"}, by=BOSS)
-    view = await here.accounts.reopen(account.id, by=BOSS)
+        await quick.accounts.reopen(account.id, by=BOSS)
+    await quick.accounts.change(account.id, {"client_email": "new@heron.example"}, by=BOSS)
+    view = await quick.accounts.reopen(account.id, by=BOSS)
     assert (view.authorization.state, view.authorization.grant_id) == (State.AWAITING, None)
-    await here.consent.invite(account.id, by=BOSS)
-    arrived = await here.connect(view.account, SHOP)
+    await quick.consent.invite(account.id, by=BOSS)
+    arrived = await quick.connect(view.account, SHOP)
     assert arrived.finding == ""
-    (row,) = await rows(here, "authorizations", account_id=account.id)
+    (row,) = await rows(quick, "authorizations", account_id=account.id)
     assert row.state is State.ACTIVE
 
 
-async def test_who_was_reopened_in_time_keeps_everything(here: Reception) -> None:
-    account = await here.add_account()
-    await here.connect(account, SHOP)
-    await here.accounts.close(account.id, by=BOSS)
-    later(here, terms.CLOSED_KEPT - DAY)
-    await here.accounts.reopen(account.id, by=BOSS)
-    later(here, 2 * DAY)
-    assert await forget_closed(here.store, here.clock.now()) == 0
-    (kept,) = await rows(here, "accounts")
+async def test_who_was_reopened_in_time_keeps_everything(quick: Reception) -> None:
+    account = await quick.add_account()
+    await quick.connect(account, SHOP)
+    await quick.accounts.close(account.id, by=BOSS)
+    later(quick, terms.CLOSED_KEPT - DAY)
+    await quick.accounts.reopen(account.id, by=BOSS)
+    later(quick, 2 * DAY)
+    assert await forget_closed(quick.store, quick.clock.now()) == 0
+    (kept,) = await rows(quick, "accounts")
     assert kept.client_email == account.client_email
 
 
@@ -505,11 +512,11 @@ async def test_two_towers_forget_an_account_once(here: Reception) -> None:
     assert len(told) == 1
 
 
-async def test_the_tower_does_all_of_it(here: Reception) -> None:
-    account = await here.add_account()
-    await here.connect(account, SHOP)
-    await here.accounts.close(account.id, by=BOSS)
-    later(here, terms.CLOSED_KEPT + DAY)
-    assert (await tower(here).sweep()).rows_purged >= 1
-    (left,) = await rows(here, "accounts")
+async def test_the_tower_does_all_of_it(quick: Reception) -> None:
+    account = await quick.add_account()
+    await quick.connect(account, SHOP)
+    await quick.accounts.close(account.id, by=BOSS)
+    later(quick, terms.CLOSED_KEPT + DAY)
+    assert (await tower(quick).sweep()).rows_purged >= 1
+    (left,) = await rows(quick, "accounts")
     assert left.client_email == ""
