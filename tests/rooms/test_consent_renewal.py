@@ -314,6 +314,46 @@ async def test_a_grant_of_nobody_knows_whom_does_not_come_back(
     assert reception.authorization(account).state is State.REVOKED
 
 
+async def test_a_refresh_token_that_was_pasted_over_does_not_come_back(
+    reception: Reception, instance: ClientInstance, mint: Tokens
+) -> None:
+    """It may have been pasted over because it was another shop's: neither says whose it is."""
+    account = await reception.add_account(instance=instance)
+    client_id = await reception.client_id(account.application_id)
+    reception.api.fail(AmazonUnavailable)
+    await reception.consent.adopt(
+        account.id, reception.lwa.grant(client_id, "A9WRONGSHOP"), by=BOSS
+    )
+    reception.tick()
+    right = reception.lwa.grant(client_id, SHOP)
+    await reception.consent.adopt(account.id, right, by=BOSS)
+    reception.lwa.revoke(right)
+    reception.clock.move(hours=2)
+    with pytest.raises(GrantRefused):
+        await minted(mint, account)
+    assert reception.authorization(account).state is State.REVOKED
+
+
+async def test_a_former_grant_that_another_account_holds_by_now_does_not_come_back(
+    reception: Reception, account: Account, mint: Tokens
+) -> None:
+    """While this one was closed, its former refresh token was pasted for another account. Both
+    open, one would be served with what the other was given."""
+    new = await renewed_unproven(reception, account)
+    former = Secret(await kept(reception, 0, account) or "")
+    await reception.accounts.close(account.id, by=BOSS)
+    other = await reception.add_account()
+    reception.tick()
+    await reception.consent.adopt(other.id, former, by=BOSS)
+    await reception.accounts.reopen(account.id, by=BOSS)
+    reception.lwa.revoke(new)
+    reception.clock.move(hours=2)
+    with pytest.raises(GrantRefused):
+        await minted(mint, account)
+    assert reception.authorization(account).state is not State.ACTIVE
+    assert (await minted(mint, other)).account_id == other.id
+
+
 async def test_the_same_refresh_token_again_is_no_former_grant(
     reception: Reception, account: Account, mint: Tokens
 ) -> None:

@@ -101,11 +101,13 @@ class Records:
         """Grants that may come back in force, the newest first. The first look at an account that
         succeeds empties the safe of them: where one lies, the grant in force never passed a call.
 
-        Only those of the same selling partner. One that was pasted without saying whose it is may
-        be anybody's, now that a consent has said whose this account is.
+        Only those of the same selling partner, who is known: one that was pasted without saying
+        whose it is may be anybody's, and may have been pasted over for that. And none that was
+        adopted for another account while this one was closed.
         """
         async with self._store.transaction() as tx:
             grants = await tx.grants.all(authorization_id=found.authorization.id)
+            partner = found.authorization.selling_partner_id
             # Amazon may give the same refresh token for a renewal: then there is no other one.
             known = {grant.token_digest for grant in grants if grant.id == found.grant_id} - {""}
             kept = [
@@ -113,7 +115,9 @@ class Records:
                 for grant in reversed(grants)
                 if grant.superseded_at is not None
                 and grant.token_digest not in known
-                and grant.selling_partner_id == found.authorization.selling_partner_id
+                and partner != ""
+                and grant.selling_partner_id == partner
+                and not await _held_elsewhere(tx, grant)
             ]
         return [Former(grant=grant, refresh_token=sealed) for grant, sealed in kept if sealed]
 
@@ -294,6 +298,16 @@ class Records:
     async def _ring(self, told: OutboxItem | None) -> None:
         if told is not None:
             await self._bell.ring([told.id])
+
+
+async def _held_elsewhere(tx: Transaction, grant: Grant) -> bool:
+    if not grant.token_digest:
+        return False
+    for same in await tx.grants.all(token_digest=grant.token_digest):
+        holder = await tx.authorizations.get(same.authorization_id)
+        if holder and holder.id != grant.authorization_id and holder.state is not State.CLOSED:
+            return True
+    return False
 
 
 # --- what follows ---------------------------------------------------------------------------
