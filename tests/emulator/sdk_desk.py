@@ -122,11 +122,14 @@ def told(kit: str, apis: dict[str, set[str]]) -> str:
 def quiet() -> Iterator[None]:
     """Importing the official kit turns everybody's logging up; kits are left to be collected."""
     level = logging.getLogger().level
+    # What was there before needs no looking at: it is most of what there is.
+    gc.freeze()
     try:
         yield
     finally:
         logging.getLogger().setLevel(level)
         gc.collect()
+        gc.unfreeze()
 
 
 def open_queue(account: Account, name: str) -> tuple[str, Callable[[], list[Json]]]:

@@ -20,8 +20,9 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
+from typer.testing import CliRunner
 
-from amazon_emulator import Emulator, Levers, NotLoopback, __version__
+from amazon_emulator import Emulator, Levers, NotLoopback, __version__, cli
 from amazon_emulator.stage import FACES
 from tests.emulator.aws_desk import Program, until
 from tests.emulator.conftest import House
@@ -295,7 +296,12 @@ def test_a_long_poll_does_not_hold_up_the_end(tmp_path: Path, http: httpx2.Clien
     assert len(ended) == 1
 
 
-@pytest.mark.processes
+def in_process(*arguments: str) -> Any:
+    """The command in this process: exit_code, stdout, stderr."""
+    environ = {"COLUMNS": "120", "TERM": "dumb", "AMAZON_EMULATOR_MODELS": None}
+    return CliRunner(env=environ).invoke(cli.app, list(arguments))
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -313,21 +319,32 @@ def test_wrong_options_are_told_in_a_line(options: tuple[str, ...], words: str) 
             squatter.bind(("127.0.0.1", 0))
             squatter.listen()
             options = (*options[:-1], str(squatter.getsockname()[1]))
-        done = subprocess.run(
-            [COMMAND, "serve", *options], capture_output=True, text=True, timeout=30, check=False
-        )
-    assert done.returncode == 2
+        done = in_process("serve", *options)
+    assert done.exit_code == 2
     assert words in done.stderr
-    assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
 
 @pytest.mark.processes
+def test_a_process_with_a_wrong_option_ends_in_a_line() -> None:
+    done = subprocess.run(
+        [COMMAND, "serve", "--clock", "noon"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "ISO 8601" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
 def test_version_levers_and_help() -> None:
     def said(*arguments: str) -> str:
-        return subprocess.run(
-            [COMMAND, *arguments], capture_output=True, text=True, timeout=30, check=True
-        ).stdout
+        done = in_process(*arguments)
+        assert done.exit_code == 0, done.output
+        return str(done.stdout)
 
     assert said("version").strip() == __version__
     assert "/clock/advance" in said("levers")
