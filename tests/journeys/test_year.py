@@ -1,0 +1,286 @@
+"""A year and a half of the watch: both clocks moved together, a day at a time, over shops with every
+kind of behaviour; real PostgreSQL, Amazon (the emulator), a mail server and webhook receivers.
+
+An oracle that knows Evergrant's promises and none of its code says what has to happen on which day.
+What arrived and what the books say has to be that, each exactly once. Then the same with two nodes,
+one of which is killed again and again in the middle of its work.
+
+EVERGRANT_YEAR_ACCOUNTS sets how many shops the second play has (96; the first one always has 200).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo.stage import Emulator, Stage, start_emulator
+from evergrant.settings import Settings
+from tests.journeys import year_node
+from tests.journeys.year_arrivals import MailServer, Now, Receivers
+from tests.journeys.year_books import differences, read_board, read_events, read_journal, table
+from tests.journeys.year_oracle import Happened, Oracle
+from tests.journeys.year_plan import DAYS, PAUSE, Plan, afternoon, draw, evening, morning
+from tests.journeys.year_world import World, environment
+
+pytestmark = [pytest.mark.postgres, pytest.mark.processes]
+
+ROOT = Path(__file__).parents[2]
+SEED = 20261121
+ACCOUNTS = 200
+ACCOUNTS_OF_TWO_NODES = int(os.environ.get("EVERGRANT_YEAR_ACCOUNTS", "96"))
+#: A node is killed in about one look of so many.
+KILLED_EVERY = 12
+KILLED_AT_LEAST = 24
+#: Events are forgotten after 90 days.
+READ_EVERY = 30
+AFTER_A_KILL = timedelta(minutes=5)
+
+#: One look of every node.
+Look = Callable[[datetime], Awaitable[None]]
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Any:
+    stage = Stage.clean(tmp_path / "stage")
+    with stage.open():
+        yield stage
+
+
+@asynccontextmanager
+async def town(
+    plan: Plan, stage: Stage, database_url: str, patch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[World, dict[str, str]]]:
+    """Amazon, the mail server, the receivers, and a desk at which people are served."""
+    emulator: Emulator = start_emulator(stage, "--gentle", "--no-limits")
+    now, out = Now(), Happened()
+    mails, receivers = MailServer(plan, now, out), Receivers(now, out)
+    mail_port, receiver_port = await mails.open(), await receivers.open()
+    environ = environment(stage.folder, database_url, emulator, mail_port)
+    for name in ("IDLE_S", "EXPECTING_S"):
+        patch.setattr(f"evergrant.rotation.arrivals.{name}", 0.0)
+    try:
+        async with year_node.open_node(Settings.from_environment(environ)) as desk:
+            world = World(plan, emulator, desk, stage.folder, now, mails, receivers, out)
+            try:
+                await world.begin(receiver_port)
+                yield world, environ
+            finally:
+                await world.close()
+    finally:
+        mails.close()
+        receivers.close()
+
+
+async def play(world: World, look: Look) -> None:
+    """From the first day to the last one."""
+    read = 0
+    for day in range(DAYS):
+        if day in PAUSE:
+            continue
+        world.move(morning(day))
+        await look(morning(day))
+        if day in world.plan.busy:
+            await world.act(day)
+            world.move(afternoon(day))
+            await look(afternoon(day))
+        if day in world.plan.long:
+            world.move(evening(day))
+            await look(evening(day))
+        if day % READ_EVERY == 0 or day == DAYS - 1:
+            read = await read_events(world.desk, world, read)
+    await read_journal(world.desk, world)
+    await read_board(world.desk, world)
+
+
+def judge(world: World, say: list[str], record: Callable[[str, object], None]) -> None:
+    expected = Oracle(world.plan).out
+    asked = world.amazon.count(operation="rotateApplicationClientSecret")
+    say.append(
+        f"{len(world.plan.lives)} accounts, {DAYS} days; letters repeated: {world.mails.repeats}, "
+        f"webhooks repeated: {world.receivers.repeats}, refused by an instance that was down: "
+        f"{sum(world.receivers.refused.values())}; links read out by the house: "
+        f"{world.copied_links}; Amazon was asked to rotate {asked} times"
+    )
+    shown = table(world.plan, expected, world.out, say)
+    record("summary", shown)
+    wrong = [*differences(expected, world.out), *world.mails.strange, *world.receivers.strange]
+    assert not wrong, "\n".join([shown, "", *wrong[:60], f"{len(wrong)} in all"])
+    rotations = [thing for thing in expected.things if thing[1] == "rotation asked"]
+    assert asked == len(rotations) == 9
+
+
+async def test_each_thing_happens_once_and_on_its_day(
+    stage: Stage,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    record_property: Callable[[str, object], None],
+) -> None:
+    began_s = time.monotonic()
+    async with town(draw(ACCOUNTS, SEED), stage, database_url, monkeypatch) as (world, _):
+
+        async def look(at: datetime) -> None:
+            await year_node.look(world.desk)
+
+        await play(world, look)
+        judge(world, [f"one node, {time.monotonic() - began_s:.0f} s"], record_property)
+        assert world.mails.repeats == world.receivers.repeats == 0
+
+
+# --- two nodes ------------------------------------------------------------------------------
+
+
+@dataclass
+class Node:
+    name: str
+    pid: int
+    reading: asyncio.StreamReader
+    writing: asyncio.StreamWriter
+
+    async def look(self, die_at: tuple[str, int] | None = None) -> dict[str, Any] | None:
+        """What it says of its look; None: it was killed."""
+        self.writing.write(f"{json.dumps({'die_at': die_at})}\n".encode())
+        async with asyncio.timeout(60):
+            line = await self.reading.readline()
+        if not line:
+            return None
+        said: dict[str, Any] = json.loads(line)
+        return said
+
+
+@dataclass
+class Nodes:
+    """Where nodes come from, and those that live."""
+
+    world: World
+    nursery: subprocess.Popen[str]
+    port: int = 0
+    living: dict[str, Node] = field(default_factory=dict)
+    coming: dict[str, asyncio.Future[Node]] = field(default_factory=dict)
+    killed: Counter[str] = field(default_factory=Counter)
+    errors: list[str] = field(default_factory=list)
+    steps: Counter[str] = field(default_factory=Counter)
+    dice: random.Random = field(default_factory=lambda: random.Random(SEED))  # noqa: S311
+
+    async def open(self) -> asyncio.Server:
+        server = await asyncio.start_server(self._come, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        for name in ("one", "two"):
+            await self.start(name)
+        return server
+
+    async def start(self, name: str) -> None:
+        coming = self.coming[name] = asyncio.get_running_loop().create_future()
+        assert self.nursery.stdin is not None
+        self.nursery.stdin.write(f"{json.dumps({'port': self.port, 'name': name})}\n")
+        self.nursery.stdin.flush()
+        async with asyncio.timeout(60):
+            self.living[name] = await coming
+
+    async def _come(self, reading: asyncio.StreamReader, writing: asyncio.StreamWriter) -> None:
+        said = json.loads(await reading.readline())
+        node = Node(said["name"], said["pid"], reading, writing)
+        self.coming.pop(node.name).set_result(node)
+
+    async def look(self, at: datetime) -> None:
+        """Both at once. Where one of them is killed it comes back, and some minutes later both look
+        again: what it had in its hands is nobody's before that."""
+        fate = self._fate()
+        if not await self._both(fate):
+            at += AFTER_A_KILL
+            self.world.move(at)
+            await self._both(None)
+
+    def _fate(self) -> tuple[str, int] | None:
+        if not self.steps or self.dice.randrange(KILLED_EVERY):
+            return None
+        # Rare steps as often as frequent ones; where it does not come to that step, it lives.
+        step = self.dice.choice(year_node.STEPS)
+        usual = self.steps[step]
+        return step, self.dice.randint(1, max(1, usual))
+
+    async def _both(self, fate: tuple[str, int] | None) -> bool:
+        """False: one was killed."""
+        doomed = "two" if fate else ""
+        names = list(self.living)
+        said = await asyncio.gather(
+            *(self.living[name].look(fate if name == doomed else None) for name in names)
+        )
+        whole = True
+        for name, told in zip(names, said, strict=True):
+            if told is None:
+                assert fate is not None, f"node {name} died by itself"
+                self.killed[fate[0]] += 1
+                whole = False
+                self.living.pop(name).writing.close()
+                await self.start(name)
+            elif "error" in told:
+                self.errors.append(f"day {self.world.now.day}, node {name}: {told['error']}")
+            elif not fate:
+                self.steps = Counter(told["steps"])
+        return whole
+
+    def close(self) -> None:
+        for node in self.living.values():
+            node.writing.close()
+        if self.nursery.stdin is not None:
+            self.nursery.stdin.close()
+        for node in self.living.values():
+            try:
+                os.kill(node.pid, signal.SIGTERM)
+            except ProcessLookupError:
+                continue
+        self.nursery.wait(20)
+
+
+async def test_the_same_with_two_nodes_one_of_them_killed_again_and_again(
+    stage: Stage,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    record_property: Callable[[str, object], None],
+) -> None:
+    began_s = time.monotonic()
+    plan = draw(ACCOUNTS_OF_TWO_NODES, SEED)
+    async with town(plan, stage, database_url, monkeypatch) as (world, environ):
+        surroundings = {k: v for k, v in os.environ.items() if not k.startswith("EVERGRANT_")}
+        log = (stage.folder / "nodes.log").open("w")
+        nursery = subprocess.Popen(
+            [sys.executable, "-m", "tests.journeys.year_node"],
+            cwd=ROOT,
+            env={**surroundings, **environ},
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        nodes = Nodes(world, nursery)
+        server = await nodes.open()
+        try:
+            await play(world, nodes.look)
+        finally:
+            nodes.close()
+            server.close()
+            log.close()
+        killed = sum(nodes.killed.values())
+        where = ", ".join(f"{step} {times}" for step, times in sorted(nodes.killed.items()))
+        judge(
+            world,
+            [f"two nodes, {time.monotonic() - began_s:.0f} s; killed {killed} times: {where}"],
+            record_property,
+        )
+        assert not nodes.errors, nodes.errors[:10]
+        assert killed >= KILLED_AT_LEAST
