@@ -334,6 +334,23 @@ async def test_a_refresh_token_that_was_pasted_over_does_not_come_back(
     assert reception.authorization(account).state is State.REVOKED
 
 
+async def test_who_the_account_is_says_not_whose_a_pasted_refresh_token_is(
+    reception: Reception, account: Account, mint: Tokens
+) -> None:
+    """Pasted for an account whose shop is known, and nobody said that it is that shop's."""
+    client_id = await reception.client_id(account.application_id)
+    reception.tick()
+    stray = reception.lwa.grant(client_id, "A9WRONGSHOP")
+    reception.api.fail(AmazonUnavailable)
+    await reception.consent.adopt(account.id, stray, by=BOSS)
+    assert reception.authorization(account).selling_partner_id == SHOP
+    new = await renewed_unproven(reception, account)
+    reception.lwa.revoke(new)
+    asked = await minted(mint, account)
+    assert asked.grant_id == reception.grants(account)[0].id, "the last that was surely of the shop"
+    assert asked.grant_id != reception.grants(account)[1].id
+
+
 async def test_a_former_grant_that_another_account_holds_by_now_does_not_come_back(
     reception: Reception, account: Account, mint: Tokens
 ) -> None:

@@ -139,9 +139,7 @@ class Adoption:
                         raise _changed()
                     await self._refuse_mismatch(tx, case, given.selling_partner_id)
                     await self._refuse_held_elsewhere(tx, case, pasted)
-                    known = given.selling_partner_id or case.authorization.selling_partner_id
-                    settled = given.named(known)
-                    return await self._grants.store(tx, case, settled, now, by=by)
+                    return await self._grants.store(tx, case, given, now, by=by)
             except NotStorable as refused:
                 if refused.refusal is Refusal.ACCOUNT_CLOSED:
                     raise AccountClosed(hint="Reopen the account first.") from None

@@ -7,7 +7,7 @@ do (looks), or for access tokens after the first one (the mint).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -60,7 +60,8 @@ class Raced(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """A grant as it came, before it is stored."""
+    """A grant as it came, before it is stored. ``selling_partner_id``: as Amazon or whoever pasted
+    it said; "" when nobody did."""
 
     id: str
     refresh_token: Secret
@@ -70,9 +71,6 @@ class Given:
     selling_partner_id: str
     granted_at: datetime | None
     handshake_id: str | None = None
-
-    def named(self, selling_partner_id: str) -> Given:
-        return replace(self, selling_partner_id=selling_partner_id)
 
 
 class Grants:
@@ -141,7 +139,7 @@ class Grants:
                 before.id,
                 expecting={"version": before.version},
                 state=to,
-                selling_partner_id=grant.selling_partner_id,
+                selling_partner_id=grant.selling_partner_id or before.selling_partner_id,
                 grant_id=grant.id,
                 granted_at=grant.granted_at,
                 term_ends_at=grant.term_ends_at,
@@ -204,7 +202,7 @@ def _told(grant: Grant, after: Authorization) -> dict[str, Any]:
         "authorization_id": after.id,
         "grant_id": grant.id,
         "source": grant.source.value,
-        "selling_partner_id": grant.selling_partner_id,
+        "selling_partner_id": after.selling_partner_id,
         "granted_at": _text(grant.granted_at),
         "term_ends_at": _text(grant.term_ends_at),
     }
