@@ -9,6 +9,7 @@ import pytest
 
 from evergrant.errors import ApplicationRefused
 from evergrant.ports.things import OutboxItem, OutboxState
+from evergrant.ports.watched import Rotation, RotationSource, RotationStep
 from evergrant.rules.lifecycle import State
 from evergrant.rules.rights import SYSTEM
 from tests.rooms.letters_ground import LetterHouse
@@ -192,6 +193,45 @@ async def test_a_secret_that_was_rotated_is_left_out(house: LetterHouse) -> None
         later = ends_at + timedelta(days=180)
         await tx.credentials.change(house.application_id, secret_expires_at=later)
     assert (await facts(house, item))["matters"] == 1
+
+
+async def test_a_secret_that_ends_early_by_a_stuck_rotation_is_told(house: LetterHouse) -> None:
+    ends_at = house.now + timedelta(days=3)
+    rotation = Rotation(
+        id="rot_1",
+        application_id=house.application_id,
+        source=RotationSource.ASKED,
+        step=RotationStep.ASKING,
+        created_at=house.now,
+        changed_at=house.now,
+    )
+    async with house.fakes.store.transaction() as tx:
+        known = ends_at + timedelta(days=20)
+        await tx.credentials.change(house.application_id, secret_expires_at=known)
+        await tx.rotations.add(rotation)
+    row = {
+        "application_id": house.application_id,
+        "application_name": "Northwind Connect",
+        "ends_at": ends_at.isoformat(),
+        "days_left": 3,
+    }
+    item = await house.digest(secrets=[row])
+    assert len((await facts(house, item))["secrets"].rows) == 1
+    async with house.fakes.store.transaction() as tx:
+        await tx.rotations.change("rot_1", ended_at=house.now)
+    assert await house.desk.consent.letter_facts(item) is None
+
+
+async def test_what_has_lapsed_says_whom_to_write_to(house: LetterHouse) -> None:
+    account_id = await house.account(client_email="heron@shop.example")
+    await set_authorization(house, account_id, state=State.LAPSED)
+    item = await house.digest(lapsed=[await house.row(account_id) | {"letter_to": ""}])
+    (row,) = (await facts(house, item))["lapsed"].rows
+    assert row["letter_to"] == "heron@shop.example"
+    await house.sent(item)
+    (letter,) = house.fakes.mail.to(OPERATORS)
+    assert "(heron@shop.example)" in letter.text
+    assert "heron@shop.example" in letter.html
 
 
 async def test_no_more_links_are_made_than_are_shown(house: LetterHouse) -> None:

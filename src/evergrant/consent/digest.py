@@ -66,16 +66,15 @@ class Digest:
         if name in _OF_ACCOUNTS:
             ids = sorted({row["authorization_id"] for row in told})
             found = {one.id: one for one in await tx.authorizations.all(id=ids)} if ids else {}
-            return [
+            held = [
                 row
                 for row in told
                 if (one := found.get(row["authorization_id"]))
                 and _holds(name, row, one, item.created_at)
             ]
+            return await _with_addresses(tx, held) if name == "lapsed" else held
         if name == "secrets":
-            ids = sorted({row["application_id"] for row in told})
-            ends = {one.id: one.secret_expires_at for one in await tx.credentials.all(id=ids)}
-            return [row for row in told if ends.get(row["application_id"]) == row["ends_at"]]
+            return await _secrets_that_end(tx, told)
         return told
 
     async def _linked(self, name: str, rows: Sequence[Row]) -> list[Row]:
@@ -92,6 +91,29 @@ def _dated(row: Mapping[str, Any], now: datetime) -> Row:
         dated["ends_at"] = at
         dated["days_left"] = (at.astimezone(UTC).date() - now.astimezone(UTC).date()).days
     return dated
+
+
+async def _with_addresses(tx: Transaction, rows: Sequence[Row]) -> list[Row]:
+    """Whom to write to or to call: no letter of that day says it."""
+    ids = sorted({row["account_id"] for row in rows})
+    clients = {one.id: one.client_email for one in await tx.accounts.all(id=ids)} if ids else {}
+    return [{**row, "letter_to": clients.get(row["account_id"], "")} for row in rows]
+
+
+async def _secrets_that_end(tx: Transaction, rows: Sequence[Row]) -> list[Row]:
+    """Those that still end when the row says. While a rotation is open that may be before the end
+    that we know: Amazon may have made another one, and the one in force dies earlier."""
+    ids = sorted({row["application_id"] for row in rows})
+    ends = {one.id: one.secret_expires_at for one in await tx.credentials.all(id=ids)}
+    rotating = {
+        one.application_id for one in await tx.rotations.all(application_id=ids, ended_at=None)
+    }
+    return [
+        row
+        for row in rows
+        if (known := ends.get(of := row["application_id"])) is not None
+        and (row["ends_at"] == known or (of in rotating and row["ends_at"] < known))
+    ]
 
 
 def _holds(name: str, row: Row, authorization: Authorization, written_at: datetime) -> bool:
