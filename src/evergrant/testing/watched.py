@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from evergrant.ports import store as ports
@@ -16,6 +16,7 @@ from evergrant.ports.things import Authorization, OutboxItem, OutboxState
 from evergrant.ports.watched import EventRecord, ReminderKind, WindowReached
 from evergrant.rules.applications import ApplicationKind
 from evergrant.rules.lifecycle import State
+from evergrant.rules.reminders import AGE_DAYS, TOLD_AFTER_END
 from evergrant.rules.terms import GRANT_TERM
 from evergrant.testing.settling import Settling
 
@@ -26,8 +27,6 @@ __all__ = ["MemoryEvents", "MemoryScans"]
 
 _EVENT = Settling(EventRecord, "events")
 _DELIVERY = Settling(OutboxItem, "outbox")
-_TOLD_AFTER = timedelta(days=30)
-_AGE_DAYS = (30, 0)
 
 
 class MemoryEvents:
@@ -176,12 +175,12 @@ class MemoryScans:
         elif authorization.granted_at is None:
             return await self._undated(authorization)
         elif application.kind is ApplicationKind.PRIVATE and days:
-            kind, ends_at, days = ReminderKind.AGE, authorization.granted_at + GRANT_TERM, _AGE_DAYS
+            kind, ends_at, days = ReminderKind.AGE, authorization.granted_at + GRANT_TERM, AGE_DAYS
         else:
             return None
         left = (ends_at.date() - now.date()).days
         reached = [window for window in days if window >= left]
-        if not reached or ends_at < now - _TOLD_AFTER:
+        if not reached or ends_at < now - TOLD_AFTER_END:
             return None
         return _reached(authorization, kind, ends_at, min(reached))
 

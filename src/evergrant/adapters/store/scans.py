@@ -18,6 +18,7 @@ from evergrant.adapters.store.tables import SHELVES
 from evergrant.ports.things import Authorization
 from evergrant.ports.watched import ReminderKind, WindowReached
 from evergrant.rules.lifecycle import State
+from evergrant.rules.reminders import AGE_DAYS, TOLD_AFTER_END
 from evergrant.rules.terms import GRANT_TERM
 
 if TYPE_CHECKING:
@@ -28,11 +29,6 @@ __all__ = ["PostgresScans"]
 _AUTHORIZATION = Form(Authorization, "authorizations")
 _AUTHORIZATIONS = SHELVES["authorizations"]
 _ACCOUNTS = SHELVES["accounts"]
-
-#: An end that lies longer back is nobody's news.
-_TOLD_AFTER = timedelta(days=30)
-#: Windows of a self-authorization's age, in days.
-_AGE_DAYS = [30, 0]
 
 #: The end of a year of days is counted in hours: a day of the session's time zone may be longer.
 _WINDOWS_REACHED = text("""
@@ -101,11 +97,11 @@ class PostgresScans:
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
         asked = _WINDOWS_REACHED.bindparams(
             bindparam("usual_days", list(usual_days), ARRAY(Integer)),
-            bindparam("age_days", _AGE_DAYS, ARRAY(Integer)),
+            bindparam("age_days", list(AGE_DAYS), ARRAY(Integer)),
             bindparam("term_hours", GRANT_TERM // timedelta(hours=1), Integer),
-            _instant("oldest", now - _TOLD_AFTER),
-            _instant("oldest_by_age", now - _TOLD_AFTER - GRANT_TERM),
-            _instant("newest_by_age", midnight + timedelta(days=1 + max(_AGE_DAYS)) - GRANT_TERM),
+            _instant("oldest", now - TOLD_AFTER_END),
+            _instant("oldest_by_age", now - TOLD_AFTER_END - GRANT_TERM),
+            _instant("newest_by_age", midnight + timedelta(days=1 + max(AGE_DAYS)) - GRANT_TERM),
             _instant("midnight", midnight),
             bindparam("today", midnight.date(), Date),
             bindparam("most", limit, Integer),
