@@ -541,7 +541,7 @@ def test_they_find_the_same(runner: asyncio.Runner, database_url: str) -> None:
 
 async def ahead(store: Store, until: datetime, limit: int = 100, **within: Any) -> list[str]:
     async with store.transaction() as tx:
-        return [one.id for one in await tx.scans.ends_ahead(until, limit=limit, **within)]
+        return [one.id for one in await tx.scans.terms_ending(until, limit=limit, **within)]
 
 
 async def test_what_ends_next_comes_in_the_order_of_the_ends(store: Store) -> None:
@@ -569,5 +569,5 @@ async def test_what_ends_next_within_reach(store: Store) -> None:
     assert await ahead(store, until, account_ids=["acc_b", "acc_x"]) == ["aut_b"]
     assert await ahead(store, until, account_ids=[]) == []
     assert await ahead(store, until, client_instance_id="ins_1") == ["aut_a"]
-    both = {"client_instance_id": "ins_2", "account_ids": frozenset({"acc_a"})}
+    both: dict[str, Any] = {"client_instance_id": "ins_2", "account_ids": frozenset({"acc_a"})}
     assert await ahead(store, until, **both) == []

@@ -18,6 +18,7 @@ from evergrant.consent.values import LetterFacts
 from evergrant.ports.store import Transaction
 from evergrant.ports.things import Authorization, OutboxItem
 from evergrant.rules.lifecycle import State
+from evergrant.rules.secrecy import Secret
 
 __all__ = ["LONGEST_TABLE", "Digest", "Table"]
 
@@ -51,11 +52,13 @@ class Digest:
         matters = sum(len(rows) for rows in known.values())
         if not matters:
             return None
+        shown = {name: rows[:LONGEST_TABLE] for name, rows in known.items()}
+        links = await self._renewals.links(
+            {row["account_id"] for name in _WITH_LINK for row in shown[name]}
+        )
         tables = {
-            name: Table(
-                await self._linked(name, rows[:LONGEST_TABLE]), max(0, len(rows) - LONGEST_TABLE)
-            )
-            for name, rows in known.items()
+            name: Table(_linked(name, rows, links), len(known[name]) - len(rows))
+            for name, rows in shown.items()
         }
         return LetterFacts(facts={**tables, "matters": matters, "told_at": now})
 
@@ -77,10 +80,11 @@ class Digest:
             return await _secrets_that_end(tx, told)
         return told
 
-    async def _linked(self, name: str, rows: Sequence[Row]) -> list[Row]:
-        if name not in _WITH_LINK:
-            return [{**row, "link": None} for row in rows]
-        return [{**row, "link": await self._renewals.link(row["account_id"])} for row in rows]
+
+def _linked(name: str, rows: Sequence[Row], links: Mapping[str, Secret | None]) -> list[Row]:
+    if name not in _WITH_LINK:
+        return [{**row, "link": None} for row in rows]
+    return [{**row, "link": links[row["account_id"]]} for row in rows]
 
 
 def _dated(row: Mapping[str, Any], now: datetime) -> Row:

@@ -35,7 +35,14 @@ from evergrant.intake import need
 from evergrant.naming import new_id
 from evergrant.outbox import put_mail
 from evergrant.ports.store import Transaction
-from evergrant.ports.things import Account, Handshake, Invitation, InvitationState, OutboxItem
+from evergrant.ports.things import (
+    Account,
+    Handshake,
+    IntegrationCredentials,
+    Invitation,
+    InvitationState,
+    OutboxItem,
+)
 from evergrant.rules import ids
 from evergrant.rules.amazon_errors import PageError, page_error
 from evergrant.rules.applications import ApplicationKind
@@ -322,14 +329,22 @@ class Invitations:
     async def _open_ones(self, tx: Transaction, account_id: str) -> list[Invitation]:
         return await tx.invitations.all(account_id=account_id, state=InvitationState.OPEN)
 
-    async def hold(self, tx: Transaction, case: Case, now: datetime) -> None:
+    async def hold(self, tx: Transaction, case: Case, now: datetime) -> Account:
         """The flow has begun. Written before any look at the account's invitations: the write holds
-        the account's row, so that two who make one at the same time take turns."""
+        the account's row, so that two who make one at the same time take turns, and so does whoever
+        changes the e-mail to which they go."""
         began_at = case.account.oauth_began_at or now
-        await tx.accounts.change(case.account.id, oauth_began=True, oauth_began_at=began_at)
+        held = await tx.accounts.change(case.account.id, oauth_began=True, oauth_began_at=began_at)
+        if held is None:
+            raise LookupError(f"The account {case.account.id} is gone.")
+        return held
 
     async def refuse_unless_invitable(self, tx: Transaction, case: Case) -> None:
         """Raises AccountClosed, ApplicationIncomplete, Conflict (there is no consent page)."""
+        self.judge(case, await tx.credentials.get(case.application.id))
+
+    def judge(self, case: Case, credentials: IntegrationCredentials | None) -> None:
+        """Raises as `refuse_unless_invitable`, for who has the credentials at hand."""
         if case.authorization.state is State.CLOSED:
             raise AccountClosed(hint="Reopen the account first.")
         if case.application.kind is ApplicationKind.PRIVATE:
@@ -342,17 +357,11 @@ class Invitations:
             self._ground.consent_origin(case.account)
         except Fault as fault:
             raise Conflict(fault.message, hint=fault.hint) from None
-        await self.refuse_unless_complete(tx, case)
+        _refuse_unless_complete(case, credentials)
 
     async def refuse_unless_complete(self, tx: Transaction, case: Case) -> None:
         """Raises ApplicationIncomplete: consent could be given, and then nothing done with it."""
-        credentials = await tx.credentials.get(case.application.id)
-        if credentials is None or not credentials.lwa_client_id or not credentials.secret_set:
-            raise ApplicationIncomplete(
-                f"The application {case.application.name!r} has no LWA client id or no client "
-                "secret yet.",
-                hint="Set the integration credentials of the application first.",
-            )
+        _refuse_unless_complete(case, await tx.credentials.get(case.application.id))
 
     async def mail(
         self,
@@ -421,6 +430,15 @@ class Invitations:
             central_host=host_of(self._ground.consent_origin(case.account)),
             renewal=case.renewal,
             expires_at=invitation.expires_at,
+        )
+
+
+def _refuse_unless_complete(case: Case, credentials: IntegrationCredentials | None) -> None:
+    if credentials is None or not credentials.lwa_client_id or not credentials.secret_set:
+        raise ApplicationIncomplete(
+            f"The application {case.application.name!r} has no LWA client id or no client "
+            "secret yet.",
+            hint="Set the integration credentials of the application first.",
         )
 
 

@@ -7,10 +7,11 @@ may see a link (whoever asks), or for what happens after the link was opened.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from evergrant import vault
 from evergrant.consent.ground import Case, Ground, case_of
 from evergrant.consent.invitations import Invitations
 from evergrant.errors import AccountClosed, ApplicationIncomplete, Conflict, NotFound
@@ -62,6 +63,32 @@ class Renewals:
                 invitation = await self._fresh(tx, case, now)
             return None if invitation is None else await self._invitations.link_of(tx, invitation)
 
+    async def links(self, account_ids: Collection[str]) -> dict[str, Secret | None]:
+        """`link` for many accounts: those that are there are read together, and only where there is
+        none one is made."""
+        if not account_ids:
+            return {}
+        now = self._ground.clock.now()
+        async with self._ground.store.transaction() as tx:
+            cases = await _invitable_cases(tx, self._invitations, account_ids)
+            newest = {
+                one.account_id: vault.invitation_link(one.id)
+                for one in await tx.invitations.all(
+                    account_id=list(cases), state=InvitationState.OPEN
+                )
+                if one.expires_at > now
+            }
+            sealed = {row.id: row for row in await tx.safe.all(id=list(newest.values()))}
+        found: dict[str, Secret | None] = dict.fromkeys(account_ids)
+        for account_id in cases:
+            row = sealed.get(newest.get(account_id, ""))
+            found[account_id] = (
+                await self.link(account_id)
+                if row is None
+                else self._ground.link(await self._ground.vault.open_sealed(row))
+            )
+        return found
+
     async def _fresh(self, tx: Transaction, case: Case, now: datetime) -> Invitation | None:
         # Holding the account writes its row, so it is looked at before that whether there is need.
         if await self._lately(tx, case, now):
@@ -76,10 +103,13 @@ class Renewals:
 
     async def _lately(self, tx: Transaction, case: Case, now: datetime) -> bool:
         """One was made a while ago and does not open any more: it was declined, or withdrawn, or
-        ran out. One that was spent did what it is for."""
+        ran out. One that was spent did what it is for; one for another e-mail was for somebody
+        else."""
         made = await tx.invitations.all(account_id=case.account.id)
         return any(
-            one.created_at > now - FRESH_LINK_PAUSE and one.state is not InvitationState.SPENT
+            one.created_at > now - FRESH_LINK_PAUSE
+            and one.state is not InvitationState.SPENT
+            and one.email == case.account.client_email
             for one in made
         )
 
@@ -89,3 +119,30 @@ class Renewals:
         except (AccountClosed, ApplicationIncomplete, Conflict):
             return False
         return True
+
+
+async def _invitable_cases(
+    tx: Transaction, invitations: Invitations, account_ids: Collection[str]
+) -> dict[str, Case]:
+    """By their accounts' ids; those without a consent page to send anybody to are left out."""
+    accounts = {one.id: one for one in await tx.accounts.all(id=list(account_ids))}
+    application_ids = {one.application_id for one in accounts.values()}
+    applications = {one.id: one for one in await tx.applications.all(id=application_ids)}
+    credentials = {one.id: one for one in await tx.credentials.all(id=application_ids)}
+    instance_ids = {one.client_instance_id for one in accounts.values()}
+    instances = {one.id: one for one in await tx.instances.all(id=instance_ids)}
+    found = {}
+    for own in await tx.authorizations.all(account_id=list(accounts)):
+        account = accounts[own.account_id]
+        case = Case(
+            account=account,
+            authorization=own,
+            application=applications[account.application_id],
+            instance=instances[account.client_instance_id],
+        )
+        try:
+            invitations.judge(case, credentials.get(account.application_id))
+        except (AccountClosed, ApplicationIncomplete, Conflict):
+            continue
+        found[account.id] = case
+    return found

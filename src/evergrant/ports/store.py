@@ -269,7 +269,7 @@ class Scans(Protocol):
         count instead of ``usual_days``; none of them: no reminders."""
         ...
 
-    async def ends_ahead(
+    async def terms_ending(
         self,
         until: datetime,
         *,

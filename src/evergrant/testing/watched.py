@@ -114,7 +114,7 @@ class MemoryScans:
         reached.sort(key=lambda window: (window.ends_at, window.authorization_id))
         return reached[:limit]
 
-    async def ends_ahead(
+    async def terms_ending(
         self,
         until: datetime,
         *,

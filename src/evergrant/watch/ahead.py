@@ -53,7 +53,7 @@ class Ahead:
 
     async def _terms(self, now: datetime, until: datetime, by: Caller, limit: int) -> list[Coming]:
         async with self._store.transaction() as tx:
-            own = await tx.scans.ends_ahead(
+            own = await tx.scans.terms_ending(
                 until,
                 limit=limit,
                 account_ids=by.account_ids,

@@ -7,20 +7,23 @@ answer for: letters about it (reminders), or for a refusal of Amazon's before th
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from evergrant import journal, notices, vault
 from evergrant.outbox import put_event
 from evergrant.ports import Bell
-from evergrant.ports.store import Store, Transaction, not_after
+from evergrant.ports.store import Store, Transaction
 from evergrant.ports.things import Authorization, OutboxItem
 from evergrant.rules import lifecycle, reminders
-from evergrant.rules.lifecycle import Event, State
+from evergrant.rules.lifecycle import Event
 from evergrant.rules.notices import NoticeKind
 from evergrant.rules.rights import SYSTEM
 from evergrant.watch.rounds import in_rounds
 
 __all__ = ["Lapses"]
+
+#: Instants are kept to the microsecond, and a term is over at the instant of its end.
+_NOT_AFTER = timedelta(microseconds=1)
 
 
 class Lapses:
@@ -35,9 +38,7 @@ class Lapses:
 
         async def over(limit: int) -> list[Authorization]:
             async with self._store.transaction() as tx:
-                return await tx.authorizations.all(
-                    state=State.ACTIVE, before=not_after("term_ends_at", now), limit=limit
-                )
+                return await tx.scans.terms_ending(now + _NOT_AFTER, limit=limit)
 
         async def end(seen: Authorization) -> bool:
             async with self._store.transaction() as tx:

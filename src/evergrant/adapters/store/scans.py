@@ -119,7 +119,7 @@ class PostgresScans:
             for row in rows
         ]
 
-    async def ends_ahead(
+    async def terms_ending(
         self,
         until: datetime,
         *,
