@@ -19,6 +19,7 @@ from evergrant.rules.terms import (
     SecretPhase,
     ahead_s,
     grant_term_ends_at,
+    journal_kept_from,
     phase,
     refresh_ahead,
     secret_ends_at,
@@ -112,3 +113,20 @@ def test_ahead_lies_between_unusable_and_brand_new(wanted: int) -> None:
     assert ahead_s(wanted) >= 60 + wanted, "replaced before it has to be"
     assert ahead_s(wanted) <= 3600, "a brand-new token is not replaced at once"
     assert usable(NOW, NOW + ahead_s(wanted) * SECOND, wanted)
+
+
+@given(st.integers(0, 3 * 366), st.integers(1, 1200))
+def test_the_journal_keeps_its_months_and_never_less_than_a_year(days: int, months: int) -> None:
+    now = NOW + timedelta(days=days)
+    kept_from = journal_kept_from(now, months)
+    assert kept_from is not None
+    assert kept_from <= now - timedelta(days=366)
+    passed = (now.year - kept_from.year) * 12 + now.month - kept_from.month
+    assert passed >= max(months, 12)
+    assert kept_from >= now - timedelta(days=max(months, 12) * 31 + 4)
+
+
+def test_the_journal_stays_for_good_unless_somebody_says_otherwise() -> None:
+    assert journal_kept_from(NOW, None) is None
+    leap_day = datetime(2028, 2, 29, 12, tzinfo=UTC)
+    assert journal_kept_from(leap_day, 24) == datetime(2026, 2, 28, 12, tzinfo=UTC)

@@ -39,9 +39,14 @@ class Endings:
 
     async def look(self, known: Known, now: datetime) -> Turned:
         """What is due for one application. Safe to be called by several processes at once."""
+        told = await self.tell(known, now)
+        await self._see_whether_dead(known, now)
+        return told
+
+    async def tell(self, known: Known, now: datetime) -> Turned:
+        """What of it asks nobody outside."""
         troubled = await self._put_up(known, now)
         reminded = await self._remind(known, now, troubled)
-        await self._see_whether_dead(known, now)
         return Turned(reminded=int(reminded), troubles=int(troubled))
 
     async def _put_up(self, known: Known, now: datetime) -> bool:

@@ -63,6 +63,7 @@ class Swept:
     secrets_swept: int = 0
     looks_made: int = 0
     reminders_told: int = 0
+    secrets_told: int = 0
     letters_settled: int = 0
     daily_letters: int = 0
     rows_purged: int = 0
@@ -116,6 +117,7 @@ class Watch:
             secrets_swept=self._empty_safe(now),
             looks_made=self._look(),
             reminders_told=self._reminders.round(now),
+            secrets_told=self._tell_secrets(),
             letters_settled=self._bounces.settle_arrived(),
             rows_purged=self._purge(now),
         )
@@ -149,6 +151,9 @@ class Watch:
 
     async def _lose_handshakes(self, now: datetime) -> int:
         return len(await self._consent.lose_stale(now))
+
+    async def _tell_secrets(self) -> int:
+        return (await self._rotations.tell_ends()).reminded
 
     async def _look(self) -> int:
         return await self._consent.look_where_due(self._access_token)
