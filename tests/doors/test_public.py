@@ -354,6 +354,19 @@ async def test_a_cold_arrival_gets_no_cookie_and_no_way_on(
     assert "A1" not in answer.text
 
 
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("en", "or came there today"), ("de", "oder heute dort angekommen")],
+)
+async def test_a_cold_arrival_may_have_its_letter_already(
+    browser: httpx2.AsyncClient, reception: Reception, language: str, words: str
+) -> None:
+    """A second one on the same day gets no second letter, and no page may tell that it is so."""
+    reception.logged_in = NeedsProof(reference=REFERENCE, language=language)
+    answer = await browser.get("/amazon/login?selling_partner_id=A1")
+    assert words in " ".join(answer.text.split())
+
+
 async def test_a_refused_log_in_leg_shows_its_page_at_once(
     browser: httpx2.AsyncClient, reception: Reception
 ) -> None:

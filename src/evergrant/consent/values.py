@@ -59,8 +59,8 @@ class NeedsProof:
     """Somebody came to the log-in URI without having begun here: Amazon's own "Re-authorize", or
     a stranger with a made-up shop. If the shop is a known one, a fresh letter went to the address
     on file. The page (200, no cookie, no location) is the same in both cases and names nobody:
-    "if this account works with us, a letter is on its way to the address we have; otherwise tell
-    support this number"."""
+    "if this account works with us, a letter is on its way to the address we have, or came today;
+    otherwise tell support this number"."""
 
     reference: str
     language: str = "en"
