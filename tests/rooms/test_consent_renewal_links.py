@@ -152,6 +152,25 @@ async def test_a_fresh_link_is_made_once_in_a_fortnight(
     assert await reception.consent.renewal_link(account.id) is not None
 
 
+async def test_an_e_mail_that_was_corrected_gets_a_link_of_its_own(
+    reception: Reception, account: Account
+) -> None:
+    """The former address keeps nothing that opens, and the new one need not wait a fortnight."""
+    await reception.consent.invite(account.id, by=BOSS)
+    (waiting,) = reception.outbox("renewal")
+    before = await reception.consent.renewal_link(account.id)
+    assert before is not None
+    await reception.accounts.change(account.id, {"client_email": "new-owner@shop.example"}, by=BOSS)
+    assert await reception.consent.letter_facts(waiting) is None, "it would reach the former one"
+    with pytest.raises(ConsentRefused):
+        await reception.consent.open(before.reveal().rpartition("/")[2])
+    reception.tick()
+    after = await reception.consent.renewal_link(account.id)
+    assert after is not None
+    assert after != before
+    assert reception.invitations(account)[-1].email == "new-owner@shop.example"
+
+
 async def test_a_link_that_was_used_makes_room_for_the_next(
     reception: Reception, account: Account
 ) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from typing import cast
 
 import pytest
+from sqlalchemy import text
 
 from evergrant import vault
+from evergrant.adapters.store.shelves import PostgresTransaction
 from evergrant.errors import AmazonUnavailable, EvergrantError
 from evergrant.ports.things import Account
 from evergrant.rules.lifecycle import State
@@ -103,3 +106,24 @@ async def test_many_refusals_at_once_make_one_link(here: Reception, account: Acc
     assert None not in links
     assert len({link.reveal() for link in links if link is not None}) == 1
     assert len(await rows(here, "invitations")) == made + 1
+
+
+async def test_no_link_goes_to_an_address_that_is_being_corrected(
+    here: Reception, account: Account
+) -> None:
+    """Whoever writes a letter at that moment waits for the correction, and then follows it."""
+    async with here.store.transaction() as tx:
+        await tx.accounts.change(account.id, client_email="right@shop.example")
+        inviting = asyncio.create_task(here.consent.invite(account.id, by=SYSTEM))
+        waiting = text(
+            "select 1 from pg_locks where not granted"
+            " and pg_backend_pid() = any(pg_blocking_pids(pid))"
+        )
+        async with asyncio.timeout(10):
+            connection = cast("PostgresTransaction", tx).connection
+            while (await connection.execute(waiting)).scalar() is None:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+    invitation = await inviting
+    assert invitation.email == "right@shop.example"
+    (letter,) = await rows(here, "outbox", topic="renewal")
+    assert letter.to == "right@shop.example"

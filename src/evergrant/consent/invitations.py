@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -240,7 +240,7 @@ class Invitations:
         self, tx: Transaction, case: Case, now: datetime, *, by: Caller
     ) -> Invitation:
         """A fresh invitation in place of all older ones, its link in the safe; nobody is mailed."""
-        await self.hold(tx, case, now)
+        case = await self.hold(tx, case, now)
         return await self._made(tx, case, await self._open_ones(tx, case.account.id), now, by=by)
 
     async def _made(
@@ -288,7 +288,7 @@ class Invitations:
 
     async def ready(self, tx: Transaction, case: Case, now: datetime) -> Invitation:
         """An open invitation with some days left, made if need be; nobody is mailed."""
-        await self.hold(tx, case, now)
+        case = await self.hold(tx, case, now)
         open_ones = await self._open_ones(tx, case.account.id)
         found = _newest(open_ones, now + READY_MARGIN)
         return found or await self._made(tx, case, open_ones, now, by=SYSTEM)
@@ -329,15 +329,15 @@ class Invitations:
     async def _open_ones(self, tx: Transaction, account_id: str) -> list[Invitation]:
         return await tx.invitations.all(account_id=account_id, state=InvitationState.OPEN)
 
-    async def hold(self, tx: Transaction, case: Case, now: datetime) -> Account:
+    async def hold(self, tx: Transaction, case: Case, now: datetime) -> Case:
         """The flow has begun. Written before any look at the account's invitations: the write holds
-        the account's row, so that two who make one at the same time take turns, and so does whoever
-        changes the e-mail to which they go."""
+        the account's row, so that two who make one at the same time take turns. The account is
+        given as it is then: its e-mail may have been corrected since the case was read."""
         began_at = case.account.oauth_began_at or now
         held = await tx.accounts.change(case.account.id, oauth_began=True, oauth_began_at=began_at)
         if held is None:
             raise LookupError(f"The account {case.account.id} is gone.")
-        return held
+        return replace(case, account=held)
 
     async def refuse_unless_invitable(self, tx: Transaction, case: Case) -> None:
         """Raises AccountClosed, ApplicationIncomplete, Conflict (there is no consent page)."""
