@@ -40,6 +40,9 @@ HOSTILE = {
     "emoji": "👩‍👩‍👧 Bücher & Söhne 書店 🛒",
     "template": "{{ 7*7 }} {% raw %} %(house)s ${7*7} #{7*7}",
     "nothing to see": "\u200b\u2060\ufeff",
+    "another link": "Locked! Go to https://evil.example/renew or www.evil.example",
+    "a link without a scheme": "Renew at evil.example/connect, EVIL.EXAMPLE:8443/x",
+    "a link that hides": "h\u200bttps:\u2060//evil.example/\u202erenew",
     "lone surrogate and NUL": "Shop\ud800\x00\x1b[31m",
 }
 
@@ -191,6 +194,7 @@ async def test_a_hostile_name_harms_no_letter(wire: Wire, name: str) -> None:
             everything = letter.subject + letter.text + html.unescape(letter.html)
             assert not re.search("[\u202a-\u202e\u2066-\u2069\u200b-\u200f\x00\x1b]", everything)
             assert "49" not in everything
+            assert not re.search(r"(?i)://evil|evil\.example(?::\d+)?/|www\.", everything)
             assert not re.search(r"(?m)^Bcc:", letter.text)
             if plain(evil):
                 assert " ".join(plain(evil).split()) in seen.text, "it is shown as it is"

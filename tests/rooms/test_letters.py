@@ -213,13 +213,30 @@ def test_marking_and_saying() -> None:
     assert tongue("de").moment(at).endswith("UTC")
 
 
-@given(some.text())
+@given(some.text() | some.text(alphabet="aw.:/[] "))
 def test_plain_is_one_harmless_line(text: str) -> None:
     line = plain(text, 40)
     assert len(line) <= 40
     assert not {unicodedata.category(char) for char in line} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
     assert line == line.strip()
     assert plain(line, 40) == line
+
+
+@pytest.mark.parametrize(
+    ("name", "is_shown_as"),
+    [
+        ("https://evil.example/x", "https[:]//evil[.]example/x"),
+        ("see www.evil.example.", "see www[.]evil[.]example[.]"),
+        ("(evil.example:8443/x)", "(evil[.]example[:]8443/x)"),
+        ("evil.example", "evil.example"),
+        ("Müller.de GmbH & Co. KG", "Müller.de GmbH & Co. KG"),
+        ("A/S Nord 1.5/2.5", "A/S Nord 1.5/2.5"),
+        ("owner@shop.example", "owner@shop.example"),
+    ],
+)
+def test_no_name_is_a_link(name: str, is_shown_as: str) -> None:
+    assert plain(name) == is_shown_as
+    assert plain(is_shown_as) == is_shown_as
 
 
 @given(some.text(alphabet="abc äöß-&.", min_size=1, max_size=30).filter(str.strip))
