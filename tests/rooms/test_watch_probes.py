@@ -81,7 +81,8 @@ class Shops(Town):
         return await self.desk.watch.probe()
 
     async def slotted(self) -> None:
-        """Every account has its slot."""
+        """Every account has its slot, and the access tokens of their consents are over."""
+        self.fakes.clock.move(hours=2)
         assert (await self.probe()).probed == 0
 
     async def next(self, account_id: str) -> Authorization:
@@ -112,24 +113,20 @@ async def test_each_account_once_a_day_at_its_slot(town: Shops) -> None:
     await town.slotted()
     town.api.calls.clear()
     asked = town.fakes.lwa.count("refresh")
+    start = town.fakes.clock.now()
     probed_at: dict[str, list[datetime]] = {name: [] for name in accounts}
-    for minute in range(3 * 24 * 6):
-        town.fakes.clock.set(NOW + minute * 10 * MINUTE)
+    for minute in range(3 * 24 * 6 + 1):
+        town.fakes.clock.set(start + minute * 10 * MINUTE)
         before = len(town.api.calls)
         await town.probe()
         for call in town.api.calls[before:]:
             probed_at[accounts[int(call.about[1:])]].append(town.fakes.clock.now())
     for name, instants in probed_at.items():
         assert len(instants) == 3
-        slot = rules.slot_after(name, DAY, NOW)
-        assert instants == [slot_of(slot + day * DAY) for day in range(3)]
+        slot = rules.slot_after(name, DAY, start)
+        looks = -(-(slot - start) // (10 * MINUTE))  # the first one at or after it
+        assert instants == [start + looks * 10 * MINUTE + day * DAY for day in range(3)]
     assert town.fakes.lwa.count("refresh") - asked == 36, "an access token lives for an hour"
-
-
-def slot_of(at: datetime) -> datetime:
-    """The first look at or after it."""
-    looks = -(-(at - NOW) // (10 * MINUTE))
-    return NOW + looks * 10 * MINUTE
 
 
 async def test_a_grant_that_lwa_took_within_the_hour_costs_no_refresh(town: Shops) -> None:
