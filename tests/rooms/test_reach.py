@@ -304,6 +304,7 @@ OF_EVERYTHING: dict[str, Callable[[World, Caller], Awaitable[Any]]] = {
     "tokens.grantless": lambda w, by: w.desk.tokens.grantless(
         w.application_id, GRANTLESS_SCOPE, by=by
     ),
+    "rotations.try_queue": lambda w, by: w.desk.rotations.try_queue(w.application_id, by=by),
     "rotations.start": lambda w, by: w.desk.rotations.start(w.application_id, by=by),
     "rotations.paste": lambda w, by: w.desk.rotations.paste(
         w.application_id, Secret(f"amzn1.oa2-cs.v1.{secrets.token_hex(32)}"), by=by

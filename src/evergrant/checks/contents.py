@@ -15,7 +15,13 @@ from urllib.parse import urlsplit
 
 from evergrant.checks import gateway, kinds, watching
 from evergrant.checks.kinds import Finding
-from evergrant.errors import AmazonError, ApplicationError, EvergrantError
+from evergrant.errors import (
+    AmazonError,
+    ApplicationError,
+    EvergrantError,
+    Misconfigured,
+    SealBroken,
+)
 from evergrant.rules.urls import is_loopback
 
 if TYPE_CHECKING:
@@ -106,7 +112,7 @@ async def _applications(desk: Desk, settings: Settings, *, live: bool) -> AsyncI
         for finding in _credentials(application, own, now):
             yield finding
         if live:
-            async for finding in _ask_lwa(desk, application):
+            async for finding in _ask(desk, application):
                 yield finding
     names = {application.id: application.name for application in applications}
     shared: dict[str, list[str]] = defaultdict(list)
@@ -159,7 +165,8 @@ def _credentials(
         yield kinds.AWS_HALF_SET(f"{application.name}.", subject=application.id)
 
 
-async def _ask_lwa(desk: Desk, application: Application) -> AsyncIterator[Finding]:
+async def _ask(desk: Desk, application: Application) -> AsyncIterator[Finding]:
+    """Login with Amazon, and the queue."""
     from evergrant.rules.applications import NOTIFICATIONS_SCOPE
     from evergrant.rules.rights import SYSTEM
 
@@ -171,6 +178,11 @@ async def _ask_lwa(desk: Desk, application: Application) -> AsyncIterator[Findin
         )
     except AmazonError as error:
         yield kinds.AMAZON_SILENT(f"{application.name}: {error.message}", subject=application.id)
+    try:
+        await desk.rotations.try_queue(application.id, by=SYSTEM)
+    except (ApplicationError, AmazonError, Misconfigured, SealBroken) as error:
+        told = " ".join(part for part in (error.message, error.hint) if part)
+        yield kinds.QUEUE_UNREADABLE(f"{application.name}: {told}", subject=application.id)
 
 
 async def _accounts(desk: Desk) -> AsyncIterator[Finding]:

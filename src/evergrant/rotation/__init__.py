@@ -213,6 +213,23 @@ class Rotations:
 
     # --- to be seen ---
 
+    async def try_queue(self, application_id: str, *, by: Caller) -> bool:
+        """Asks the application's queue for a message, without waiting, and leaves there what it is
+        given: a round takes it a minute later. False: the application has no queue. Needs MANAGE
+        and reach of all.
+
+        Raises QueueRefused, QueueUnavailable, SealBroken, and Misconfigured where what speaks with
+        AWS is not installed, or a key left the ring.
+        """
+        need_everywhere(by, Right.MANAGE)
+        known = await self._known(application_id)
+        async with self._ground.store.transaction() as tx:
+            access = await self._ground.access(tx, known.credentials)
+        if access is None:
+            return False
+        await self._ground.queue.receive(access, wait_s=0.0, most=1)
+        return True
+
     async def state(self, application_id: str, *, by: Caller) -> RotationState:
         """How it stands, in words. Needs READ and reach of all."""
         need_everywhere(by, Right.READ)

@@ -52,7 +52,9 @@ def look(
     json: Json = False,
     live: Annotated[
         bool,
-        typer.Option("--live", help="Also ask Login with Amazon for each application."),
+        typer.Option(
+            "--live", help="Also ask Login with Amazon, and the queue, of each application."
+        ),
     ] = False,
 ) -> None:
     """Look for what is missing or wrong, and sign what was reviewed.
