@@ -235,7 +235,7 @@ def test_a_secret_in_a_wrong_field_is_not_stored(with_account: Cli) -> None:
     assert token not in with_account("account", "show", BLUE, "--json").out
 
 
-class Terminal(io.StringIO):
+class Terminal(io.TextIOWrapper):
     def isatty(self) -> bool:
         return True
 
@@ -247,7 +247,7 @@ def test_nobody_types_a_secret_for_nothing(
         raise AssertionError("asked for a secret")
 
     monkeypatch.setattr(getpass, "getpass", asked)
-    monkeypatch.setattr(io, "StringIO", Terminal)
+    monkeypatch.setattr(io, "TextIOWrapper", Terminal)
     for arguments in (
         ("account", "adopt", "Nobody"),
         ("app", "credentials", "Nothing", "--lwa-client-id", "x"),
@@ -267,7 +267,7 @@ def test_ctrl_d_and_ctrl_c_at_a_prompt(
         raise raised
 
     monkeypatch.setattr(getpass, "getpass", left)
-    monkeypatch.setattr(io, "StringIO", Terminal)
+    monkeypatch.setattr(io, "TextIOWrapper", Terminal)
     said = with_account("account", "adopt", BLUE)
     assert said.code == exit_code
     assert len(said.err.splitlines()) == 1
