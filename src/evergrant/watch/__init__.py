@@ -1,12 +1,12 @@
 """THE CLOCK TOWER. Looks once a minute for what time alone brings about.
 
-Answers for: handshakes that a dead process left behind and first looks that are still owed (the
-reception decides what becomes of them), reminders and terms that are over (each with a file of its
-own beside this one), notices about letters that a later one has settled (the returns table's),
+Answers for: handshakes that a dead process left behind (the reception decides what becomes of
+them), reminders and terms that are over (each with a file of its own beside this one), notices about letters that a later one has settled (the returns table's),
 sealed things whose content has expired, records that are kept no longer; for the operators' daily
 letter, which comes last because it tells of all the others; and for the day of a grant that
 somebody has to tell. Apart from these, because they wait for Amazon and nobody's reminder may wait
-with them: daily probes, and rotations of client secrets (the locksmith's). Does not answer for:
+with them: first looks that are still owed, daily probes, and rotations of client secrets (the
+locksmith's). Does not answer for:
 calling Amazon: the reception does, with access tokens that the tower brings from the mint, because
 these two rooms never meet.
 
@@ -115,7 +115,6 @@ class Watch:
             handshakes_lost=self._lose_handshakes(now),
             terms_ended=self._lapses.round(now),
             secrets_swept=self._empty_safe(now),
-            looks_made=self._look(),
             reminders_told=self._reminders.round(now),
             secrets_told=self._tell_secrets(),
             letters_settled=self._bounces.settle_arrived(),
@@ -133,8 +132,11 @@ class Watch:
         return Swept(**{name: end for name, end in ends.items() if isinstance(end, int)})
 
     async def probe(self) -> Probed:
-        """One minute's share of the daily probes. Raises StoreUnavailable."""
-        return await self._probes.round(self._clock.now())
+        """First looks that are still owed, and one minute's share of the daily probes: both wait
+        for Amazon. Raises StoreUnavailable."""
+        first_looks = await self._look()
+        probed = await self._probes.round(self._clock.now())
+        return replace(probed, first_looks=first_looks)
 
     async def rotate(self) -> Turned:
         """One round of the rotations: it may wait for AWS. Raises StoreUnavailable."""
@@ -143,8 +145,13 @@ class Watch:
     async def sweep_all(self) -> Swept:
         """All three, one after the other, for who wants to see it done. Raises StoreUnavailable."""
         promoted = (await self.rotate()).promoted
-        probed = (await self.probe()).probed
-        return replace(await self.sweep(), secrets_promoted=promoted, accounts_probed=probed)
+        probed = await self.probe()
+        return replace(
+            await self.sweep(),
+            secrets_promoted=promoted,
+            accounts_probed=probed.probed,
+            looks_made=probed.first_looks,
+        )
 
     async def _write_to_operators(self, now: datetime) -> int:
         return 0 if await self._daily_letter.put(now) is None else 1

@@ -61,6 +61,7 @@ class Probed:
     reinstated: int = 0  # it takes again what was thought dead
     failed: int = 0  # no answer, or one that is not believed yet
     put_off: int = 0
+    first_looks: int = 0  # owed since a grant, and made now
 
     @property
     def probed(self) -> int:

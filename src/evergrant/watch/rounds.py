@@ -24,9 +24,9 @@ log = logger(__name__)
 ROUND = 500
 #: So many rounds one sweep works. What is more waits a minute.
 MOST_ROUNDS = 4
-#: So many seconds one sweep works, however slow the database is: the next minute's sweep waits for
-#: the end of this one, and with it all that is due by then.
-MOST_S = 40.0
+#: So many seconds after its beginning no sweep begins another round, however slow the database is:
+#: the next minute's sweep waits for the end of this one, and with it all that is due by then.
+MOST_S = 20.0
 
 Work = TypeVar("Work", bound=Hashable)
 
@@ -42,13 +42,13 @@ async def in_rounds(
     done = 0
     passed_over: set[Work] = set()
     trouble: Exception | None = None
-    for _ in range(MOST_ROUNDS):
+    for number in range(MOST_ROUNDS):
+        if number and time.monotonic() > until:
+            log.warning("a sweep leaves the rest to the next one", done=done)
+            break
         found = await due(ROUND + len(passed_over))
         fresh = [one for one in found if one not in passed_over]
         for one in fresh:
-            if time.monotonic() > until:
-                log.warning("a sweep leaves work to the next one", done=done)
-                break
             # Deliveries of the same process get their turn, however fast the store answers.
             await asyncio.sleep(0)
             try:
@@ -62,7 +62,7 @@ async def in_rounds(
                 done += 1
             else:
                 passed_over.add(one)
-        if len(fresh) < ROUND or time.monotonic() > until:
+        if len(fresh) < ROUND:
             break
     if trouble is not None:
         raise trouble
