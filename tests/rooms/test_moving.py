@@ -165,7 +165,7 @@ async def test_a_run_that_broke_in_the_middle_goes_on(
         assert sizes == [3, 1, 2, 3], broken_at
         again = await carried(former, tmp_path)
         assert {one.step for one in again.entries} == {Step.LEAVE}
-    assert broken_at > 30
+    assert broken_at > 20
 
 
 async def _dies_at(
@@ -462,13 +462,43 @@ async def test_a_day_that_is_not_known_is_asked_for(
     assert (heron.state, heron.granted_at, heron.term_ends_at) == (State.ACTIVE, None, None)
 
 
-async def test_a_grant_whose_year_is_over_is_not_tried(former: Former, tmp_path: Path) -> None:
-    former.rows["account_amazon"][0]["authorized_at"] = former.day(-366)
+async def test_a_grant_whose_year_is_over_may_have_been_renewed_at_amazon(
+    former: Former, tmp_path: Path
+) -> None:
+    row = former.rows["account_amazon"][0]
+    row["authorized_at"] = former.day(-366)
     report = await carried(former, tmp_path)
     line = of(report, Thing.AUTHORIZATION, 1)
-    assert line.step is Step.REFUSE
-    assert "over since" in line.why
-    assert len(former.fakes.lwa.calls) == 2
+    assert line.outcome is Outcome.DONE
+    assert "over since" in line.questions[0]
+    heron = (await accounts(former))["Blue Heron Books"].authorization
+    assert (heron.state, heron.granted_at, heron.term_ends_at) == (State.ACTIVE, None, None)
+
+
+async def test_a_grant_that_is_over_waits_for_consent_when_amazon_refuses_it(
+    former: Former, tmp_path: Path
+) -> None:
+    row = former.rows["account_amazon"][0]
+    row["authorized_at"] = former.day(-366)
+    former.fakes.lwa.revoke(row["merchant_token"])
+    report = await carried(former, tmp_path)
+    assert of(report, Thing.AUTHORIZATION, 1).outcome is Outcome.FAILED
+    heron = (await accounts(former))["Blue Heron Books"].authorization
+    assert heron.state is State.AWAITING
+
+
+async def test_first_looks_are_left_to_the_clock_tower(former: Former, tmp_path: Path) -> None:
+    former.rows["account_amazon"] = [
+        former.account(n, f"Shop {n}", merchant_token=merchant()) for n in range(1, 5)
+    ]
+    await carried(former, tmp_path)
+    amazon = former.fakes.selling_partner_api
+    assert amazon.calls == []
+    assert all(row.authorization.look_due_at for row in (await accounts(former)).values())
+    former.fakes.clock.move(minutes=1)
+    await former.desk.watch.probe()
+    assert len(amazon.calls) == 4
+    assert not any(row.authorization.look_due_at for row in (await accounts(former)).values())
 
 
 async def test_left_overs_of_former_times_are_recognised(former: Former, tmp_path: Path) -> None:

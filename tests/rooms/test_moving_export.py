@@ -352,7 +352,7 @@ async def test_a_dead_authorization_comes_in_as_one_that_waits(tmp_path: Path) -
     report = await there.moving.carry_out(read(file), by=SYSTEM, keyring=sealing.keyring)
     lines = [one for one in report.entries if one.thing is Thing.AUTHORIZATION]
     steps = {one.name: one.step for one in lines}
-    # By then the client secret of the public application is dead as well.
+    # By then the client secret of the public application is dead, so nothing can be tried.
     assert (steps["Shop 0"], steps["Shop 2"]) == (Step.REFUSE, Step.REFUSE)
     assert (steps["Shop 1"], steps["Shop 3"]) == (Step.ADD, Step.ADD)
 

@@ -173,6 +173,7 @@ class Consent:
         by: Caller,
         selling_partner_id: str = "",
         granted_at: datetime | None = None,
+        look: bool = True,
     ) -> AccountView:
         """Takes over a refresh token that somebody pasted: a self-authorization of a private
         application, or one from an older system. Asks LWA for an access token first; nothing is
@@ -180,7 +181,8 @@ class Consent:
         every other one that we hold for this application. A first look that Amazon's limit does
         not allow within seconds is made later; the finding says when. Right WRITE.
 
-        ``granted_at`` unknown leaves the end of the term unknown.
+        ``granted_at`` unknown leaves the end of the term unknown. ``look`` False leaves the first
+        look to the clock tower: for those who bring thousands.
 
         Raises NotAllowed, NotFound, InvalidInput, AccountClosed, Conflict (another selling partner
         than before or than the merchant token says; another account holds it), GrantRefused,
@@ -192,6 +194,7 @@ class Consent:
             by=by,
             selling_partner_id=selling_partner_id,
             granted_at=granted_at,
+            look=look,
         )
 
     async def grants(self, account_id: str, *, by: Caller) -> list[Grant]:

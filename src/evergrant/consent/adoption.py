@@ -53,6 +53,7 @@ class Adoption:
         by: Caller,
         selling_partner_id: str,
         granted_at: datetime | None,
+        look: bool,
     ) -> AccountView:
         need(by, Right.WRITE)
         now = self._ground.clock.now()
@@ -75,7 +76,8 @@ class Adoption:
             )
             outbox_ids = await self._store(case, pasted, given, now, by=by)
         await self._ground.ring(outbox_ids)
-        await self._looks.after_grant(account_id, given.access_token, grant_id=given.id)
+        if look:
+            await self._looks.after_grant(account_id, given.access_token, grant_id=given.id)
         return await self._ground.accounts.get(account_id, by=SYSTEM)
 
     async def _refuse_mismatch(self, tx: Transaction, case: Case, selling_partner_id: str) -> None:

@@ -186,6 +186,8 @@ class Carrier:
             by=self.by,
             selling_partner_id=act.selling_partner_id,
             granted_at=act.granted_at,
+            # Calls of the Selling Partner API would make an import of thousands last for hours.
+            look=False,
         )
         self._silences = 0
         return ""

@@ -193,13 +193,6 @@ class AccountPlanner:
         if refusal:
             return self._line(wish, Step.REFUSE, refusal)
         granted_at = self._settled_date(wish, application)
-        ends_at = grant_term_ends_at(granted_at, self._ground.kinds[application])
-        if ends_at is not None and ends_at <= self._ground.now:
-            why = (
-                f"It is over since {ends_at:%Y-%m-%d}. Send a link to renew it: "
-                "evergrant account invite."
-            )
-            return self._line(wish, Step.REFUSE, why)
         act = Adopt(account, application, token, wish.selling_partner_id, granted_at)
         why = "The refresh token is tried at Amazon, then kept."
         return Planned(entry(wish, Thing.AUTHORIZATION, wish.new.name, Step.ADD, why), act, wish)
@@ -230,6 +223,14 @@ class AccountPlanner:
         granted_at = wish.granted_at
         if granted_at is not None and granted_at > self._ground.now + timedelta(days=1):
             wish.questions.append("The day of consent lies in the future: taken for unknown.")
+            granted_at = None
+        ends_at = grant_term_ends_at(granted_at, self._ground.kinds[application])
+        if ends_at is not None and ends_at <= self._ground.now:
+            # As with accounts that are here already: what Amazon goes on taking was renewed there.
+            wish.questions.append(
+                f"It is over since {ends_at:%Y-%m-%d}. If Amazon takes it nevertheless, it was "
+                "renewed there, on a day that nobody noted; if not, the account waits for consent."
+            )
             granted_at = None
         if granted_at is None:
             wish.questions.append(
