@@ -1,14 +1,14 @@
 """THE CLOCK TOWER. Looks once a minute for what time alone brings about.
 
 Answers for: handshakes that a dead process left behind (the reception decides what becomes of
-them), reminders and terms that are over (each with a file of its own beside this one), notices about letters that a later one has settled (the returns table's),
-sealed things whose content has expired, records that are kept no longer; for the operators' daily
-letter, which comes last because it tells of all the others; and for the day of a grant that
-somebody has to tell. Apart from these, because they wait for Amazon and nobody's reminder may wait
-with them: first looks that are still owed, daily probes, and rotations of client secrets (the
-locksmith's). Does not answer for:
-calling Amazon: the reception does, with access tokens that the tower brings from the mint, because
-these two rooms never meet.
+them), reminders and terms that are over (each with a file of its own beside this one), notices
+about letters that a later one has settled (the returns table's), sealed things whose content has
+expired, records that are kept no longer; for the operators' daily letter, which comes last because
+it tells of all the others; and for the day of a grant that somebody has to tell. Apart from these,
+because they wait for Amazon and nobody's reminder may wait with them: first looks that are still
+owed, daily probes, and rotations of client secrets (the locksmith's). Does not answer for: calling
+Amazon: the reception does, with access tokens that the tower brings from the mint, because these
+two rooms never meet.
 
 Every step is safe to run twice and at once in several processes: each change is conditional on
 what was seen, and a round that was cut short is continued by the next one.
