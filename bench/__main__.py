@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bench import boxed, gateway, limiter
 from bench.measures import Result, herd, hot_token, many_accounts, revoked
+from bench.minute import watch_minute
 from bench.scan import scan
 from bench.town import Town, machine
 from demo.stage import Stage
@@ -36,6 +37,7 @@ ALONE: dict[str, Callable[[Stage, argparse.Namespace], Result]] = {
     "emulator": lambda stage, asked: boxed.throughput(stage, seconds=asked.seconds),
     "emulator-start": lambda stage, asked: boxed.start(stage, rounds=asked.rounds),
     "scan": lambda stage, asked: scan(stage, many=asked.authorizations, rounds=asked.rounds),
+    "watch-minute": lambda stage, asked: watch_minute(stage, many=asked.authorizations),
 }
 
 
@@ -47,7 +49,9 @@ def main() -> int:
         "--rounds", type=int, default=5, help="per side (hot, emulator-start, scan)"
     )
     parser.add_argument("--accounts", type=int, default=1000, help="how many (accounts)")
-    parser.add_argument("--authorizations", type=int, default=100_000, help="how many (scan)")
+    parser.add_argument(
+        "--authorizations", type=int, default=100_000, help="how many (scan, watch-minute)"
+    )
     parser.add_argument("--json", type=Path, help="write every figure there")
     asked = parser.parse_args()
     print(f"Evergrant on {machine()}, Python {sys.version.split()[0]}\n", flush=True)
