@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from evergrant.desk import Desk
 from evergrant.errors import Conflict, EvergrantError, Misconfigured, NotDelivered
 from evergrant.furnishing import Sockets, furnished
 from evergrant.logs import logger
+from evergrant.moving import Sealing
 from evergrant.ports import Bell, Clock, Keyring, Letter, Mail
 from evergrant.rules.receivers import Receivers
 from evergrant.rules.secrecy import Secret
@@ -54,6 +55,8 @@ __all__ = [
     "no_keyring",
     "open_desk",
     "open_wires",
+    "passphrase_ring",
+    "passphrase_sealing",
     "restore_database",
     "worker_queue",
 ]
@@ -209,6 +212,21 @@ def _no_ring() -> Misconfigured:
 def no_keyring() -> Keyring:
     """A ring without keys."""
     return _NoKeyring()
+
+
+async def passphrase_ring(passphrase: Secret, parameters: Mapping[str, object]) -> Keyring:
+    """The ring of an export that was sealed to this passphrase. Raises InvalidInput."""
+    from evergrant.adapters.keyring.passphrase import PassphraseKeyring
+
+    return await PassphraseKeyring.opened(passphrase, parameters)
+
+
+async def passphrase_sealing(passphrase: Secret) -> Sealing:
+    """A new ring for an export. Raises InvalidInput for a passphrase that is too short."""
+    from evergrant.adapters.keyring.passphrase import PassphraseKeyring
+
+    ring = await PassphraseKeyring.fresh(passphrase)
+    return Sealing(keyring=ring, parameters=ring.parameters)
 
 
 class _NoRelay:

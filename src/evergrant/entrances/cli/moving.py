@@ -17,7 +17,7 @@ from evergrant.errors import InvalidInput
 
 if TYPE_CHECKING:
     from evergrant.desk import Desk
-    from evergrant.moving import Books, Entry, Export, Progress, Report
+    from evergrant.moving import Books, Entry, Export, Progress, Report, Sealing
     from evergrant.ports import Keyring
     from evergrant.rules.rights import Caller
 
@@ -92,12 +92,12 @@ def import_books(
 
 def _opened(books: Books, passphrase_file: Path | None) -> Keyring | None:
     """Told at once when it is the wrong passphrase."""
-    from evergrant.adapters.keyring.passphrase import PassphraseKeyring
+    from evergrant import wiring
 
     if books.sealing is None:
         return None
     passphrase = secret_of("passphrase", file=passphrase_file)
-    return run_async(PassphraseKeyring.opened(passphrase, books.sealing))
+    return run_async(wiring.passphrase_ring(passphrase, books.sealing))
 
 
 @contextlib.contextmanager
@@ -182,7 +182,7 @@ def export_books(
 
     Example: evergrant export books.json --with-secrets
     """
-    from evergrant.moving import Sealing, write_file
+    from evergrant.moving import write_file
 
     if file.exists():
         raise InvalidInput(f"{file} exists already.", hint="Name another file.")
@@ -190,11 +190,10 @@ def export_books(
         raise InvalidInput("A passphrase is for --with-secrets only.")
     sealing: Sealing | None = None
     if with_secrets:
-        from evergrant.adapters.keyring.passphrase import PassphraseKeyring
+        from evergrant import wiring
 
         passphrase = secret_of("passphrase", file=passphrase_file, twice=True)
-        ring = run_async(PassphraseKeyring.fresh(passphrase))
-        sealing = Sealing(keyring=ring, parameters=ring.parameters)
+        sealing = run_async(wiring.passphrase_sealing(passphrase))
 
     async def work(desk: Desk, by: Caller) -> Export:
         return await desk.moving.export(by=by, sealing=sealing)
