@@ -99,7 +99,7 @@ bench: setup-dev  ## ratios from one run on this machine
 	@$(BIN)/python -m bench
 
 docs: setup-dev  ## write the generated pages and pictures again
-	@$(BIN)/python docs/draw.py && $(BIN)/python docs/reference_pages.py && $(BIN)/python docs/api_page.py && $(BIN)/python docs/checks_page.py && $(BIN)/python docs/emulator_pages.py && $(BIN)/python docs/operations_table.py
+	@$(BIN)/python docs/draw.py && $(BIN)/python docs/reference_pages.py && $(BIN)/python docs/api_page.py && $(BIN)/python docs/checks_page.py && $(BIN)/python docs/emulator_pages.py && $(BIN)/python docs/operations_table.py && $(BIN)/python docs/events_table.py
 
 clean:  ## remove the virtual environment and what demo and tests left
 	rm -rf $(VENV) .demo test-output .pytest_cache .mypy_cache .ruff_cache .hypothesis

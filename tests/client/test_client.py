@@ -100,6 +100,7 @@ def test_a_problem_is_raised_before_amazon_is_called(town: Town, get: Get) -> No
             "permanent": True,
             "hint": "Send a link.",
             "request_id": "req_1",
+            "renewal_url": "https://connect.house.example/connect/abc",
         },
         {},
     )
@@ -108,6 +109,9 @@ def test_a_problem_is_raised_before_amazon_is_called(town: Town, get: Get) -> No
     problem = told.value
     assert (problem.status, problem.code, problem.blame) == (409, "grant_refused", "partner")
     assert (problem.permanent, problem.hint) == (True, "Send a link.")
+    assert problem.renewal_url == "https://connect.house.example/connect/abc"
+    assert problem.renewal_url not in f"{problem} {problem!r}", "whoever has it can use it"
+    assert Problem(409, {"code": "grant_refused", "renewal_url": None}, None).renewal_url == ""
     assert town.calls == []
 
 

@@ -44,11 +44,15 @@ def test_a_secret_is_rotated_by_hand(with_account: Cli, amazon: Amazon, tmp_path
     assert fresh not in done.out + done.err
     again = cli("app", "rotate-secret", APP, "--json", stdin=fresh).json
     assert again["changed"] is False
+    amazon.lwa.add_client(CLIENT_ID, Secret(another := fresh_secret()))
+    reckoned = cli("app", "rotate-secret", APP, stdin=another)
+    assert "or up to a week later" in reckoned.out, "that day is ours, not Amazon's"
+    assert "--expires" in reckoned.err
     shown = cli("app", "rotation", APP)
     assert "rotates   by hand" in shown.out
     assert "pasted" in shown.out
     listed = cli("app", "rotation", APP, "--json").json
-    assert [one["step"] for one in listed["rotations"]] == ["done"]
+    assert [one["step"] for one in listed["rotations"]] == ["done", "done"]
     assert "digest" not in str(listed)
 
 

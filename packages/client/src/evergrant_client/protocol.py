@@ -48,7 +48,10 @@ _TOKEN_TROUBLE = (
 class Problem(Exception):
     """Evergrant said no (RFC 9457). ``code`` is stable; ``blame`` says who has to act: partner,
     application, amazon, caller or us; ``permanent`` is False when trying again can help, after
-    ``retry_after_s`` seconds where Evergrant said so."""
+    ``retry_after_s`` seconds where Evergrant said so. ``renewal_url``, of an account that lapsed
+    or was revoked: where the selling partner connects it again, or empty. Whoever has it can
+    connect a shop to the account, so it is in no text of the exception: show it to whom it is for.
+    """
 
     def __init__(self, status: int, document: Mapping[str, Any], retry_after_s: float | None):
         self.status = status
@@ -58,6 +61,7 @@ class Problem(Exception):
         self.hint = str(document.get("hint", ""))
         self.permanent = bool(document.get("permanent", status < 500))
         self.request_id = str(document.get("request_id", ""))
+        self.renewal_url = str(document.get("renewal_url") or "")
         self.facts = document.get("facts", {})
         self.flaws = document.get("flaws", [])
         self.retry_after_s = retry_after_s

@@ -149,6 +149,10 @@ def _paste(
         say(f"The former one is kept until {pasted.previous_ends_at:%Y-%m-%d}.")
     if pasted.expires_at is None:
         remark("Nobody knows when it ends. Tell it, as Amazon's console shows it: --expires DAY")
+    elif expires_at is None and pasted.changed:
+        # The console may have made it up to a week before it was brought here.
+        say(f"It ends on {pasted.expires_at:%Y-%m-%d} or up to a week later.")
+        remark("The very day, as Amazon's console shows it, may be told: --expires DAY")
     else:
         say(f"It ends on {pasted.expires_at:%Y-%m-%d}.")
 
