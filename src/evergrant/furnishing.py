@@ -26,6 +26,7 @@ from evergrant.ports.secrets_queue import SecretsQueue
 from evergrant.ports.store import Store
 from evergrant.ports.upstream import Upstream
 from evergrant.post import Post
+from evergrant.post.lanes import Lanes, width_of
 from evergrant.registry import Registry
 from evergrant.reviews import Reviews
 from evergrant.rotation import Rotations
@@ -68,10 +69,11 @@ def furnished(
     gateway_longest_wait_s: float = 120.0,
     watching: Watching | None = None,
     receivers: Receivers | None = None,
+    jobs_at_once: int = 10,
 ) -> Desk:
     """A desk of this house. ``desk.consent``, ``desk.calls``, ``desk.limits`` and ``desk.tokens``
     have to be closed before their sockets are, in this order. ``receivers``: where webhooks may go;
-    None: anywhere."""
+    None: anywhere. ``jobs_at_once``: how many a worker on this desk does."""
     watching = watching or Watching()
     store, clock, bell = sockets.store, sockets.clock, sockets.bell
     vault = Vault(sockets.keyring)
@@ -181,5 +183,6 @@ def furnished(
             webhooks=sockets.webhooks,
             bell=bell,
             house=house,
+            lanes=Lanes(width_of(jobs_at_once)),
         ),
     )

@@ -160,6 +160,7 @@ async def open_wires(
             gateway_wait_s=settings.gateway_wait_s,
             gateway_longest_wait_s=settings.gateway_longest_wait_s,
             watching=settings.watching,
+            jobs_at_once=settings.worker_concurrency,
             receivers=Receivers(settings.webhook_networks, anywhere=settings.webhooks_to_anywhere),
         )
         # First of all at the end: refreshes under way still need Amazon and the database.

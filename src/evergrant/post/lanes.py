@@ -12,10 +12,10 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-__all__ = ["WIDTH", "Lanes", "Pause"]
+__all__ = ["WIDTH", "Lanes", "Pause", "width_of"]
 
-#: So many events of one client instance are on their way at a time, in one process. A worker does
-#: ten jobs at a time unless set otherwise, so it takes four dead receivers to fill it.
+#: So many events of one client instance are on their way at a time, in one process that does ten
+#: jobs at a time, as a worker does unless set otherwise: it takes four dead receivers to fill it.
 WIDTH = 3
 #: So many accounts in a row have to fail, and none to come through, before it is the receiver's
 #: trouble: one event that a receiver cannot digest must not hold up those of other accounts.
@@ -41,6 +41,12 @@ class _Lane:
     failing: set[str] = field(default_factory=set)  # accounts, since the last success
     rests: int = 0
     rests_until: datetime | None = None
+
+
+def width_of(jobs_at_once: int) -> int:
+    """For a process that does so many jobs at a time: a third of them, so that one receiver never
+    fills it, as long as it does more than one."""
+    return max(1, jobs_at_once // 3)
 
 
 class Lanes:
