@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -36,6 +37,18 @@ async def test_ringing_twice_is_one_job(app: App) -> None:
     await bell.ring(["out_1", "out_1"])
     await asyncio.gather(*(bell.ring(["out_1", "out_2"]) for _ in range(10)))
     assert sorted(await waiting(app)) == ["out_1", "out_2"]
+
+
+async def test_a_ring_for_later_waits_and_keeps_no_other_from_now(app: App) -> None:
+    bell = ProcrastinateBell(app)
+    await bell.ring_after(["out_1", "out_1"], timedelta(seconds=4.2))
+    (later,) = await app.job_manager.list_jobs_async(task=DELIVER)
+    assert later.scheduled_at is not None
+    pause = later.scheduled_at - datetime.now(UTC)
+    assert timedelta(0) < pause <= timedelta(seconds=5)
+    await bell.ring(["out_1"])
+    jobs = await app.job_manager.list_jobs_async(task=DELIVER)
+    assert [job.scheduled_at is None for job in jobs] == [False, True]
 
 
 async def test_ringing_for_nothing_is_nothing(app: App) -> None:

@@ -402,6 +402,23 @@ async def test_events_have_a_ladder_of_their_own(world: World) -> None:
     assert (await post.deliver(item.id)).state is OutboxState.SENT
 
 
+async def test_what_is_due_within_a_minute_is_rung_for(world: World) -> None:
+    item = await world.event()
+    world.webhooks.fail_next(times=3)
+    post = world.post()
+    for _ in range(3):
+        again = await post.deliver(item.id)
+        assert again.state is OutboxState.WAITING
+        world.clock.move(again.next_at - world.clock.now())
+    # The third pause is two minutes long: by then it was found by a look into the outbox.
+    assert world.bell.set == [
+        (item.id, timedelta(seconds=5)),
+        (item.id, timedelta(seconds=30)),
+    ]
+    assert (await post.deliver(item.id)).state is OutboxState.SENT
+    assert len(world.bell.set) == 2
+
+
 async def test_a_receiver_that_is_gone_is_left_alone(world: World) -> None:
     item = await world.event()
     world.webhooks.fail_next(permanent=True)

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Sequence
+from datetime import timedelta
 
 from procrastinate import App
 from procrastinate.exceptions import AlreadyEnqueued
@@ -39,16 +41,29 @@ class ProcrastinateBell:
 
     async def ring(self, outbox_ids: Sequence[str]) -> None:
         """Never raises, whatever happens to the queue."""
+        await self._ring(outbox_ids, timedelta())
+
+    async def ring_after(self, outbox_ids: Sequence[str], pause: timedelta) -> None:
+        """Never raises either. By the queue's own clock, and looked for every few seconds."""
+        await self._ring(outbox_ids, pause)
+
+    async def _ring(self, outbox_ids: Sequence[str], pause: timedelta) -> None:
         try:
             async with asyncio.timeout(self._patience_s):
                 for outbox_id in outbox_ids:
-                    await self._defer(outbox_id)
+                    await self._defer(outbox_id, pause)
         except Exception as error:  # noqa: BLE001  # the fact is committed; nobody may hear of this
             log.warning("a ring was lost, the next look into the outbox makes up: %r", error)
 
-    async def _defer(self, outbox_id: str) -> None:
+    async def _defer(self, outbox_id: str, pause: timedelta) -> None:
+        # With a lock of its own: what is to be done later must not hold up what is rung for now.
+        lock = f"{lock_of(outbox_id)}/later" if pause else lock_of(outbox_id)
         task = self._app.configure_task(
-            DELIVER, queue=POST_QUEUE, queueing_lock=lock_of(outbox_id), allow_unknown=True
+            DELIVER,
+            queue=POST_QUEUE,
+            queueing_lock=lock,
+            schedule_in={"seconds": math.ceil(pause.total_seconds())} if pause else None,
+            allow_unknown=True,
         )
         try:
             await task.defer_async(item_id=outbox_id)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from evergrant.rules.secrecy import Secret
@@ -97,3 +97,7 @@ class Bell(Protocol):
     costs a minute, because the worker also looks by itself."""
 
     async def ring(self, outbox_ids: Sequence[str]) -> None: ...
+
+    async def ring_after(self, outbox_ids: Sequence[str], pause: timedelta) -> None:
+        """Rings when so much time has passed, give or take some seconds."""
+        ...

@@ -59,6 +59,8 @@ SWEEP_LIMIT_OF_ONE = 300
 #: One look reads so many rows at most: those of an instance that is away must not hide the others.
 _SWEEP_PAGE = 1000
 _SWEEP_PAGES = 20
+#: The outbox is looked through each minute. What is due before that is rung for.
+SOON = timedelta(minutes=1)
 #: An event that stands behind another one is looked at again by itself after as long as it has
 #: waited already, within these bounds. The end of the other one makes it due before that.
 ASIDE = (timedelta(minutes=1), timedelta(hours=1))
@@ -307,12 +309,19 @@ class Post:
 
     async def _ring_for_the_next(self, ended: _Ended) -> None:
         item = ended.item
+        await self._ring_again(item)
         if item.kind is not OutboxKind.WEBHOOK:
             return
         following = [ended.following] if ended.following else []
         up = [*following, *self._lanes.next_up(item.to, self._clock.now())]
         if up:
             await self._bell.ring(list(dict.fromkeys(up)))
+
+    async def _ring_again(self, item: OutboxItem) -> None:
+        """For one that is tried again before the next look into the outbox would find it."""
+        pause = item.next_at - self._clock.now()
+        if item.state is OutboxState.WAITING and timedelta() < pause < SOON:
+            await self._bell.ring_after([item.id], pause)
 
     # --- what became of it --------------------------------------------------------------------
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 __all__ = ["MemoryBell"]
 
 
 class MemoryBell:
-    """``ports.Bell`` in memory. ``rung`` is every outbox id, in order."""
+    """``ports.Bell`` in memory. ``rung`` is every outbox id, in order; ``set`` what it is to ring
+    for later, with the pause."""
 
     def __init__(self) -> None:
         self.rung: list[str] = []
+        self.set: list[tuple[str, timedelta]] = []
 
     async def ring(self, outbox_ids: Sequence[str]) -> None:
         self.rung.extend(outbox_ids)
+
+    async def ring_after(self, outbox_ids: Sequence[str], pause: timedelta) -> None:
+        self.set.extend((outbox_id, pause) for outbox_id in outbox_ids)
