@@ -160,6 +160,18 @@ def test_what_is_no_secret_stays_readable(text: str) -> None:
     assert scrub(text) == text
 
 
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_a_link_within_the_link_of_a_mail_filter_is_scrubbed(times: int) -> None:
+    link = secrets.token_urlsafe(32)
+    wrapped = f"https://connect.northwind.example/connect/{link}"
+    for _ in range(times):
+        wrapped = quote(wrapped, safe="")
+    for text in (wrapped, wrapped.replace("2Fconnect%", "2fconnect%")):
+        shown = scrub(f"550 5.7.1 blocked https://filter.example/?url={text}&data=1")
+        assert link not in shown
+        assert "550 5.7.1 blocked" in shown
+
+
 @given(st.text(max_size=200))
 def test_scrubbing_twice_changes_nothing_more(text: str) -> None:
     once = scrub(text)
