@@ -93,15 +93,15 @@ class MailServer:
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
         message = message_from_bytes(envelope.content, _class=EmailMessage, policy=default_policy)
         [to] = envelope.rcpt_tos
-        id, life = str(message["Message-ID"]), self._lives.get(to)
+        name, life = str(message["Message-ID"]), self._lives.get(to)
         if life is not None and life.slow:
-            first_s = self._first_seen_s.setdefault(id, self.now.at_s)
+            first_s = self._first_seen_s.setdefault(name, self.now.at_s)
             if self.now.at_s - first_s < SLOW.total_seconds():
                 return "451 4.7.1 greylisted, try again later"
-        if id in self._seen:
+        if name in self._seen:
             self.repeats += 1
             return "250 OK"
-        self._seen.add(id)
+        self._seen.add(name)
         self._take(message, to, life)
         return "250 OK"
 
@@ -223,4 +223,3 @@ def subject_of(told: dict[str, Any], to: Instance) -> tuple[str, str]:
     data = told["data"]
     whom = data.get("account_name") or f"{data['application_name']} to {to.name}"
     return str(whom), str(data.get("days_left", ""))
-

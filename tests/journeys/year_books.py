@@ -42,7 +42,7 @@ def day_of(at: datetime) -> int:
 
 async def read_events(desk: Desk, world: World, after: int) -> int:
     """Those behind a position, as instances without an address read them; gives the last one."""
-    instances = {id: name for name, id in world.instance_ids.items()}
+    instances = {key: name for name, key in world.instance_ids.items()}
     by_name = {one.name: one for one in INSTANCES}
     while True:
         found = await desk.post.events(by=SYSTEM, after=after, limit=100)
@@ -57,7 +57,7 @@ async def read_events(desk: Desk, world: World, after: int) -> int:
 
 async def read_journal(desk: Desk, world: World) -> None:
     names = {shop.account_id: shop.life.name for shop in world.shops.values()}
-    names |= {id: name for name, id in world.application_ids.items()}
+    names |= {key: name for name, key in world.application_ids.items()}
     after = 0
     while True:
         async with desk.store.transaction() as tx:
@@ -87,8 +87,8 @@ def _told(what: str, line: JournalLine) -> tuple[str, str]:
 
 async def read_board(desk: Desk, world: World) -> None:
     names = {shop.account_id: shop.life.name for shop in world.shops.values()}
-    names |= {id: name for name, id in world.application_ids.items()}
-    names |= {id: name for name, id in world.instance_ids.items()}
+    names |= {key: name for name, key in world.application_ids.items()}
+    names |= {key: name for name, key in world.instance_ids.items()}
     async with desk.store.transaction() as tx:
         for one in await tx.notices.all(settled_at=None):
             whom = names.get(one.account_id or one.subject, one.subject)

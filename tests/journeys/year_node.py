@@ -69,7 +69,7 @@ async def open_node(settings: Settings) -> AsyncIterator[Desk]:
 
 async def look(desk: Desk) -> dict[str, Any]:
     """What workers do each minute: the watch's round, and every delivery that is due."""
-    swept = await desk.watch.sweep()
+    swept = await desk.watch.sweep_all()
     delivered = 0
     room = asyncio.Semaphore(AT_ONCE)
 

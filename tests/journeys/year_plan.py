@@ -1,7 +1,8 @@
 """The script of a simulated year and a half: who lives in it, and what each one does on which day.
 
-Answers for: a table of behaviours, drawn by a seed, and the days on which it is worth looking twice.
-Does not answer for: doing any of it (year_world), or for what has to follow (year_oracle).
+Answers for: a table of behaviours, drawn by a seed, and the days on which it is worth
+looking twice. Does not answer for: doing any of it (year_world), or for what has to follow
+(year_oracle).
 
 A day is a number, counted from the first one. Nodes look around in the morning (`morning`) and, on
 days on which something ends or is done, in the afternoon (`afternoon`); people and Amazon act at
@@ -36,6 +37,9 @@ __all__ = [
 ]
 
 DAYS = 548
+#: What people do they do on every fifth day, but for what has to be on a day of its own: each day
+#: on which something is done is looked at twice. A year is so many times five days.
+GRID = 5
 BEGIN = datetime(2031, 1, 1, tzinfo=UTC)
 YEAR = 365
 #: Nobody looks around on these days: all nodes are off. One day longer than a month.
@@ -140,6 +144,7 @@ class Plan:
     lives: list[Life]
     busy: set[int]  # days with an afternoon
     long: set[int]  # and with an evening
+    looked: set[int]  # days with a morning
 
     def acts(self, day: int) -> Iterator[tuple[Life, Act]]:
         for life in self.lives:
@@ -160,16 +165,20 @@ class _Draw:
     windows: Sequence[int]
     dice: random.Random
 
-    def act(self, day: int, what: str, to: int = 0) -> int:
+    def act(self, day: int, what: str, to: int = 0, *, exactly: bool = False) -> int:
         """The day on which it is done: not while everything is off."""
+        if not exactly:
+            day -= day % GRID
         if day in PAUSE:
-            day = PAUSE.stop + 1 + self.life.number % 3
+            day = PAUSE.stop + GRID - 1 - (PAUSE.stop - 1) % GRID
+        while any(day <= one.day for one in self.life.acts):
+            day += GRID
         self.life.acts.append(Act(day, what, to))
         return day
 
-    def renew(self, day: int, how: str = "renew") -> None:
+    def renew(self, day: int, *, exactly: bool = False) -> None:
         """And again, when that year is over within the play."""
-        done = self.act(day, how)
+        done = self.act(day, "renew", exactly=exactly)
         if done + YEAR < DAYS - 1:
             self.act(done + YEAR - 12, "renew")
 
@@ -181,7 +190,7 @@ def _never(_: _Draw) -> None:
 def _at_window(number: int) -> Script:
     def script(draw: _Draw) -> None:
         window = draw.windows[min(number, len(draw.windows) - 1)]
-        draw.renew(draw.end - max(window - 1, 0) if window else draw.end - 1)
+        draw.renew(draw.end - window, exactly=window < GRID)
 
     return script
 
@@ -190,17 +199,21 @@ def _after(days: int) -> Script:
     return lambda draw: draw.renew(draw.end + days)
 
 
+def _last_day(draw: _Draw) -> None:
+    draw.renew(draw.end)
+
+
 def _cold(days: int) -> Script:
     def script(draw: _Draw) -> None:
         day = draw.act(draw.end + days, "reauthorize")
-        draw.renew(day + 1)
+        draw.renew(day + GRID)
 
     return script
 
 
 def _fails_first(draw: _Draw) -> None:
     day = draw.act(draw.end - 20, "fail_to_renew")
-    draw.renew(day + 1)
+    draw.renew(day + GRID)
 
 
 def _revokes(draw: _Draw) -> None:
@@ -209,23 +222,23 @@ def _revokes(draw: _Draw) -> None:
 
 def _revokes_and_returns(draw: _Draw) -> None:
     day = draw.act(max(2, draw.end - 70), "revoke")
-    day = draw.act(day + 4, "invite")
-    draw.renew(day + 1)
+    day = draw.act(day + GRID, "invite")
+    draw.renew(day + GRID)
 
 
 def _revokes_and_is_reinstated(draw: _Draw) -> None:
     """Amazon takes the same grant again: the year that we know goes on."""
     day = draw.act(max(2, draw.end - 70), "revoke")
-    draw.act(day + 3, "reinstate")
+    draw.act(day + GRID, "reinstate")
 
 
 def _accepted_after_the_end(draw: _Draw) -> None:
     draw.act(draw.end - 40, "renew_unseen")
-    draw.act(draw.end + 1, "look_again")
+    draw.act(draw.end + GRID, "look_again")
 
 
 def _refused_early(draw: _Draw) -> None:
-    draw.act(draw.end - 1, "end_early")
+    draw.act(draw.end - 1, "end_early", exactly=True)
 
 
 def _closed(draw: _Draw) -> None:
@@ -234,7 +247,7 @@ def _closed(draw: _Draw) -> None:
 
 def _closed_and_reopened(draw: _Draw) -> None:
     day = draw.act(draw.end - 12, "close")
-    draw.act(day + 7, "reopen")
+    draw.act(day + 2 * GRID, "reopen")
 
 
 def _undated(draw: _Draw) -> None:
@@ -243,7 +256,7 @@ def _undated(draw: _Draw) -> None:
 
 def _dated_later(draw: _Draw) -> None:
     draw.life.granted = None
-    draw.act(15 + draw.life.number % 9, "date", to=min(draw.end - YEAR, -7))
+    draw.act(15 + draw.life.number % 20, "date", to=min(draw.end - YEAR, -2 * GRID))
 
 
 def _bounces(draw: _Draw) -> None:
@@ -253,7 +266,7 @@ def _bounces(draw: _Draw) -> None:
 def _bounces_and_is_mended(draw: _Draw) -> None:
     draw.life.bounces = True
     day = draw.act(draw.end - 5, "mend_address")
-    draw.renew(max(draw.end - 1, day + 1))
+    draw.renew(day + GRID)
 
 
 def _slow_mail(draw: _Draw) -> None:
@@ -278,8 +291,8 @@ BEHAVIOURS: Sequence[tuple[str, App, Script]] = (
     *((f"renews at {USUAL[n]}", NORTH, _at_window(n)) for n in range(6)),
     ("own days, renews at 14", SOUTH, _at_window(2)),
     ("own days, never", SOUTH, _never),
-    ("renews after the lapse", NORTH, _after(3)),
-    ("renews on the last day", WEST, _after(0)),
+    ("renews after the lapse", NORTH, _after(5)),
+    ("renews on the last day", WEST, _last_day),
     ("never renews", NORTH, _never),
     ("re-authorizes at Amazon", NORTH, _cold(-6)),
     ("re-authorizes when lapsed", WEST, _cold(9)),
@@ -302,9 +315,9 @@ BEHAVIOURS: Sequence[tuple[str, App, Script]] = (
 )
 
 
-def draw(accounts: int, seed: int) -> Plan:
-    """Behaviours in turn, each at its own time of the year."""
-    dice = random.Random(seed)  # noqa: S311 - a play
+def draw(accounts: int, seed: int, *, ends: int | None = None) -> Plan:
+    """Behaviours in turn, each at its own time of the year; ``ends``: on so many days at most."""
+    dice = random.Random(seed)
     lives: list[Life] = []
     numbers = count(1)
     order = list(range(accounts))
@@ -312,7 +325,10 @@ def draw(accounts: int, seed: int) -> Plan:
     for place in range(accounts):
         name, app, script = BEHAVIOURS[place % len(BEHAVIOURS)]
         # Ends spread over the days on which all windows, and what follows, still lie in the play.
-        end = 70 + order[place] * (DAYS - 110) // accounts
+        # Of few days on which years end, those that the pause hides are no more than their share.
+        part = order[place] * (ends or accounts) // accounts / (ends or accounts)
+        end = 70 + int(part * (DAYS - 110))
+        end -= end % GRID
         life = Life(
             number=next(numbers),
             behaviour=name,
@@ -322,7 +338,7 @@ def draw(accounts: int, seed: int) -> Plan:
             vendor=app is not PRIVATE and place % 10 == 7,
         )
         if name == "comes by consent":
-            life.granted = order[place] % 150 + 1
+            life.granted = GRID * (order[place] % 30 + 1)
             end = life.granted + YEAR
         script(_Draw(life, end, app.windows or USUAL, dice))
         if life.comes and not life.bounces and app is not PRIVATE:
@@ -342,4 +358,5 @@ def draw(accounts: int, seed: int) -> Plan:
         busy |= {*instance.down, instance.down.stop}
     # Secrets are rotated 30 days before their end.
     long = {150, 157, 300, 307, 450, 457}
-    return Plan(lives, {day for day in busy | long if 0 <= day < DAYS and day not in PAUSE}, long)
+    days = {day for day in range(DAYS) if day not in PAUSE}
+    return Plan(lives, days & (busy | long), long, days)

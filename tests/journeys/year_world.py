@@ -24,6 +24,7 @@ import httpx2
 from amazon_emulator import Levers
 from demo.stage import Emulator
 from evergrant.accounts import NewAccount
+from evergrant.consent import Onward
 from evergrant.desk import Desk
 from evergrant.errors import ConsentRefused, EvergrantError
 from evergrant.limits import NewPlan
@@ -33,7 +34,17 @@ from evergrant.rules.rights import SYSTEM
 from evergrant.rules.secrecy import Secret, digest
 from tests.journeys.year_arrivals import OPERATORS, SUPPORT, MailServer, Now, Receivers, mended
 from tests.journeys.year_oracle import Happened
-from tests.journeys.year_plan import APPLICATIONS, BEGIN, DAYS, INSTANCES, Act, App, Life, Plan, noon
+from tests.journeys.year_plan import (
+    APPLICATIONS,
+    BEGIN,
+    DAYS,
+    INSTANCES,
+    Act,
+    App,
+    Life,
+    Plan,
+    noon,
+)
 
 __all__ = ["World", "environment"]
 
@@ -86,6 +97,7 @@ class World:
     amazon_ids: dict[str, str] = field(default_factory=dict)
     instance_ids: dict[str, str] = field(default_factory=dict)
     aws_keys: dict[str, str] = field(default_factory=dict)
+    strange: list[str] = field(default_factory=list)
     copied_links: int = 0  # no letter with a link that still works was there
 
     def __post_init__(self) -> None:
@@ -142,7 +154,7 @@ class World:
                 partner_kinds=["seller", "vendor"] if app.kind == "public" else ["seller"],
                 status="draft",
                 application_id=made["application_id"],
-                **({"reminder_days": app.windows} if app.windows else {}),
+                reminder_days=app.windows,
             ),
             by=SYSTEM,
         )
@@ -195,32 +207,43 @@ class World:
     # --- a day at noon ------------------------------------------------------------------------
 
     async def act(self, day: int) -> None:
-        late: list[tuple[Life, Act]] = []
         self.move(noon(day))
         for life in self.plan.lives:
-            if life.comes == day and life.comes_by == "adopt":
-                await self._adopt(self.shops[life.number], life.granted)
-            elif life.comes_by == "consent" and life.comes - 1 == day:
-                await self._invite(self.shops[life.number], Act(day, "invite"))
-            elif life.comes_by == "consent" and life.comes == day:
-                await self._renew(self.shops[life.number], Act(day, "renew"))
-        for life, act in self.plan.acts(day):
-            if act.what == "end_early":
-                late.append((life, act))
-            else:
-                await getattr(self, f"_{act.what}")(self.shops[life.number], act)
+            await self._come(self.shops[life.number], day)
         for app in APPLICATIONS:
-            if day in app.pasted:
-                await self._paste(app)
-            if day == app.broken.start and app.broken:
-                self.amazon.pull("POST", f"/world/aws-keys/{self.aws_keys[app.name]}/secret", {})
-            if day == app.broken.stop and app.broken:
-                await self._mend(app)
-        if late:
-            # Within the last day, whatever the second was at which consent was given.
-            self.move(noon(day) + timedelta(minutes=20))
-            for life, act in late:
-                await self._end_early(self.shops[life.number], act)
+            await self._keep(app, day)
+        acts = [(self.shops[life.number], act) for life, act in self.plan.acts(day)]
+        for shop, act in acts:
+            if act.what != "end_early":
+                await self._do(shop, act)
+        # Within the last day, whatever the second was at which consent was given.
+        self.move(noon(day) + timedelta(minutes=20))
+        for shop, act in acts:
+            if act.what == "end_early":
+                await self._do(shop, act)
+
+    async def _do(self, shop: _Shop, act: Act) -> None:
+        try:
+            await getattr(self, f"_{act.what}")(shop, act)
+        except (EvergrantError, AssertionError) as error:
+            self.strange.append(f"day {act.day}: {act.what} of {shop.life.name}: {error}")
+
+    async def _come(self, shop: _Shop, day: int) -> None:
+        life = shop.life
+        if life.comes_by == "adopt" and life.comes == day:
+            await self._adopt(shop, life.granted)
+        elif life.comes_by == "consent" and life.comes - 1 == day:
+            await self._do(shop, Act(day, "invite"))
+        elif life.comes_by == "consent" and life.comes == day:
+            await self._do(shop, Act(day, "renew"))
+
+    async def _keep(self, app: App, day: int) -> None:
+        if day in app.pasted:
+            await self._paste(app)
+        if app.broken and day == app.broken.start:
+            self.amazon.pull("POST", f"/world/aws-keys/{self.aws_keys[app.name]}/secret", {})
+        if app.broken and day == app.broken.stop:
+            await self._mend(app)
 
     async def _adopt(self, shop: _Shop, granted: int | None) -> None:
         wishes: dict[str, Any] = {}
@@ -282,6 +305,7 @@ class World:
         back = await self._confirm(shop, departure.location.reveal())
         if back.startswith(f"{HOUSE}/amazon/login"):
             onward = await self.desk.consent.log_in(urlsplit(back).query, cookie)
+            assert isinstance(onward, Onward), onward
             back = await self._redirected("GET", onward.location.reveal())
         arrived = await self.desk.consent.accept(urlsplit(back).query, cookie)
         assert arrived.connected, arrived
@@ -388,4 +412,3 @@ class World:
 
     async def close(self) -> None:
         await self.browser.aclose()
-
