@@ -103,6 +103,15 @@ def test_where_an_emulated_queue_is(url: str, region: str) -> None:
         "https://s3.eu-west-1.amazonaws.com/123456789012/q",
         "https://169.254.169.254/123456789012/q",
         "https://sqs.eu-west-1.amazonaws.com:99999/123456789012/q",
+        "https://sqs.eu-west-1.amazonaws.com\\@evil.example/123456789012/q",
+        "https://sqs.eu-west-1.amazonaws.com%2eevil.example/123456789012/q",
+        "https://sqs.eu-west-1.amazonaws.com\u3002evil.example/123456789012/q",
+        "https://sqs.eu-west-\u0661.amazonaws.com/123456789012/q",
+        "https://sqs.eu-west-1.amazonaws.com\uff0eevil.example/123456789012/q",
+        "https://evil.example\t.sqs.eu-west-1.amazonaws.com/123456789012/q",
+        "https://vpce-1.evil.example/.sqs.eu-west-1.vpce.amazonaws.com/123456789012/q",
+        "//sqs.eu-west-1.amazonaws.com/123456789012/q",
+        "https://[::ffff:169.254.169.254]/123456789012/q",
     ],
 )
 def test_nothing_goes_to_hosts_that_are_not_amazons(url: str) -> None:

@@ -20,7 +20,7 @@ __all__ = ["EMULATED_REGION", "QueueAddress", "address_of"]
 #: Where an emulated queue is whose URL names no region.
 EMULATED_REGION = "eu-west-1"
 
-_REGION = r"(?P<region>[a-z]{2,5}(?:-[a-z]+)+-\d{1,2})"
+_REGION = r"(?P<region>[a-z]{2,5}(?:-[a-z]+)+-[0-9]{1,2})"
 _SUFFIX = r"(?P<suffix>amazonaws\.com(?:\.cn)?|amazonaws\.eu)"
 _SHAPES = tuple(
     re.compile(shape)
