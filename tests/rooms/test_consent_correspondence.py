@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,9 +13,11 @@ from evergrant.ports.things import OutboxItem, OutboxState
 from evergrant.ports.watched import Rotation, RotationSource, RotationStep
 from evergrant.rules.lifecycle import State
 from evergrant.rules.rights import SYSTEM
+from evergrant.testing.desk import HOUSE, desk
 from tests.rooms.letters_ground import LetterHouse
 
 OPERATORS = "dev-support@northwind.example"
+REFUSED = ApplicationRefused(error="invalid_client", reason="Client authentication failed")
 
 
 @pytest.fixture
@@ -234,6 +237,25 @@ async def test_what_has_lapsed_says_whom_to_write_to(house: LetterHouse) -> None
     assert "heron@shop.example" in letter.html
 
 
+async def test_operators_read_their_own_language(house: LetterHouse) -> None:
+    account_id = await house.account()
+    house.fakes.clock.move(days=340)
+    item = await house.digest(ending=[await house.row(account_id)])
+    house.desk = desk(house.fakes, house=replace(HOUSE, operators_language="de"))
+    await house.sent(item)
+    await house.desk.registry.note_application_trouble(house.application_id, REFUSED)
+    async with house.fakes.store.transaction() as tx:
+        (incident,) = await tx.outbox.all(topic="secret_incident")
+    await house.sent(incident)
+    ending = await house.ending(account_id)
+    await house.sent(ending)
+    (client,) = house.fakes.mail.to("shop@heron.example")
+    digest, trouble = house.fakes.mail.to(OPERATORS)
+    assert "Verbindungen" in digest.subject
+    assert "Amazon lehnt die Anwendung" in trouble.subject
+    assert "your Amazon permission" in client.subject, "a client has a language of their own"
+
+
 async def test_no_more_links_are_made_than_are_shown(house: LetterHouse) -> None:
     account_id = await house.account()
     row = await house.row(account_id)
@@ -243,9 +265,6 @@ async def test_no_more_links_are_made_than_are_shown(house: LetterHouse) -> None
 
 
 # --- the incident of an application ---------------------------------------------------------------
-
-
-REFUSED = ApplicationRefused(error="invalid_client", reason="Client authentication failed")
 
 
 async def test_an_incident_is_told_as_one_of_the_application(house: LetterHouse) -> None:

@@ -56,6 +56,12 @@ def test_nothing_set_is_a_working_development_installation() -> None:
     assert "@" in settings.house.support_email
 
 
+def test_operators_have_a_language() -> None:
+    assert read().house.operators_language == "en"
+    assert read(OPERATORS_LANGUAGE="DE").house.operators_language == "de"
+    assert "en, de" in refused(OPERATORS_LANGUAGE="fr")
+
+
 def test_the_environment_of_the_process_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("EVERGRANT_")]:
         monkeypatch.delenv(name)

@@ -21,9 +21,11 @@ from evergrant.ports.watched import EventRecord
 from evergrant.registry import Registry
 from evergrant.settings import House
 
-__all__ = ["UNDELIVERABLE", "Composing", "payload"]
+__all__ = ["TO_OPERATORS", "UNDELIVERABLE", "Composing", "payload"]
 
 UNDELIVERABLE = "letter_undeliverable"
+#: Letters that operators read. Reports of failed authorizations go to developers, in English.
+TO_OPERATORS = frozenset({"operators_digest", "secret_incident", UNDELIVERABLE})
 
 
 def payload(event: EventRecord) -> dict[str, Any]:
@@ -52,7 +54,9 @@ class Composing:
                 # A letter is a socket of its own: here the link stops being a secret.
                 told["link"] = known.link.reveal()
         facts = {"house_name": self._house.name, "support_email": self._house.support_email, **told}
-        words = letters.render(item.topic, item.language, facts)
+        # Decided at delivery: who changes the setting reads the next letter in it.
+        language = self._house.operators_language if item.topic in TO_OPERATORS else item.language
+        words = letters.render(item.topic, language, facts)
         reply_to = self._house.support_email
         return Letter(
             id=item.id,

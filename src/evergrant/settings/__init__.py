@@ -62,6 +62,7 @@ class House:
     support_email: str  # Dev Support
     mail_from: str
     operators_email: str = ""  # empty: Dev Support
+    operators_language: str = "en"
 
     @property
     def operators(self) -> str:
@@ -105,6 +106,7 @@ class Settings:
     mail_from: str
     support_email: str
     operators_email: str | None  # None: Dev Support
+    operators_language: str
     house_name: str
     marketplaces: Marketplaces = field(repr=False)  # standard, with the operator's overrides
     marketplaces_file: Path | None
@@ -165,6 +167,7 @@ class Settings:
             support_email=self.support_email,
             mail_from=self.mail_from,
             operators_email=self.operators_email or "",
+            operators_language=self.operators_language,
         )
 
     @property
