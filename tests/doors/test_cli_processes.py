@@ -20,6 +20,7 @@ import pytest
 from evergrant.entrances import ops
 from evergrant.entrances.cli import processes
 from evergrant.settings import Settings
+from tests.command_line import said
 
 EVERGRANT = Path(sys.executable).parent / "evergrant"
 T = TypeVar("T")
@@ -67,6 +68,9 @@ class Programs:
             timeout=60,
             check=False,
         )
+
+    def migrate(self) -> None:
+        assert said(self.environ, "migrate").code == 0
 
     def start(self, *arguments: str, **environ: str) -> Started:
         log = self.folder / f"{len(self.started)}.log"
@@ -138,7 +142,7 @@ def test_up_on_any_free_port_until_it_is_told_to_stop(
 def test_the_public_url_follows_a_free_port(programs: Programs) -> None:
     """Otherwise the links in the letters of a trial would lead nowhere."""
     _, url = programs.answering("up")
-    key = json.loads(programs.run("apikey", "add", "x", "--right", "read", "--json").stdout)
+    key = json.loads(said(programs.environ, "apikey", "add", "x", "--right", "read", "--json").out)
     answer = httpx2.get(
         f"{url}/v1/accounts",
         headers={"authorization": f"Bearer {key['secret']}"},
@@ -158,7 +162,7 @@ def test_the_public_url_follows_a_free_port(programs: Programs) -> None:
 def test_a_role_has_its_doors_only(
     programs: Programs, role: str, here: list[str], not_here: list[str]
 ) -> None:
-    assert programs.run("migrate").returncode == 0
+    programs.migrate()
     _, url = programs.answering("serve", EVERGRANT_ROLE=role)
     for path in here:
         assert get(f"{url}{path}").status_code == 200, path
@@ -190,13 +194,29 @@ async def test_figures_name_as_many_accounts_as_the_settings_say(
         raise Metered(account_series)
 
     monkeypatch.setattr(ops, "Meters", meters)
-    assert programs.run("migrate").returncode == 0
+    programs.migrate()
     given = {name: value for name, value in programs.environ.items() if "EVERGRANT_" in name}
     settings = Settings.from_environment({**given, "EVERGRANT_METRICS_ACCOUNTS": "7"})
     for run in (processes.run_serve, processes.run_up):
         with pytest.raises(Metered) as caught:
             await run(settings)
         assert caught.value.args == (7,)
+
+
+async def test_up_counts_what_its_worker_does(
+    programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: dict[str, Any] = {}
+
+    async def work(*_: Any, **given: Any) -> None:
+        told.update(given)
+
+    monkeypatch.setattr(processes, "work", work)
+    given = {name: value for name, value in programs.environ.items() if "EVERGRANT_" in name}
+    await processes.run_up(Settings.from_environment(given))
+    meters = told["ended"].__self__
+    assert told["posted"] == meters.posted
+    assert told["watched"] == meters.watched
 
 
 def test_a_taken_port_is_told_before_anything_is_made(programs: Programs, tmp_path: Path) -> None:
@@ -212,7 +232,7 @@ def test_a_taken_port_is_told_before_anything_is_made(programs: Programs, tmp_pa
 
 
 def test_a_worker_stops_in_order(programs: Programs) -> None:
-    assert programs.run("migrate").returncode == 0
+    programs.migrate()
     started = programs.start("worker")
     wait_for(lambda: '"worker"' in started.said)
     assert started.end() == 0
@@ -221,10 +241,10 @@ def test_a_worker_stops_in_order(programs: Programs) -> None:
 
 
 def test_check_ends_with_1_when_something_does_not_work(programs: Programs) -> None:
-    assert programs.run("migrate").returncode == 0
-    fine: Any = programs.run("check", "--json")
-    assert fine.returncode == 0, fine.stdout
-    assert {item["code"] for item in json.loads(fine.stdout)["items"]} >= {"EG031", "EG034"}
+    programs.migrate()
+    fine: Any = said(programs.environ, "check", "--json")
+    assert fine.code == 0, fine.out
+    assert {item["code"] for item in json.loads(fine.out)["items"]} >= {"EG031", "EG034"}
     programs.environ["EVERGRANT_DATABASE_URL"] = "postgresql://127.0.0.1:1/evergrant"
     broken = programs.run("check", "--json")
     assert broken.returncode == 1

@@ -11,12 +11,13 @@ import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from evergrant import __version__
+from evergrant import __version__, notices
 from evergrant.entrances import ops
 from evergrant.errors import StoreUnavailable
 from evergrant.limits import Limits
 from evergrant.ports.things import OutboxItem, OutboxKind
 from evergrant.rules.marketplaces import Region
+from evergrant.rules.notices import NoticeKind
 from evergrant.testing.desk import Fakes, desk
 
 
@@ -137,6 +138,30 @@ async def test_figures_of_process_and_house() -> None:
     assert f'evergrant_info{{version="{__version__}"}} 1.0' in answer.text
     assert "process_cpu_seconds_total" in answer.text
     assert "shop.example" not in answer.text
+
+
+async def test_figures_of_the_watch() -> None:
+    fakes = Fakes()
+    meters = ops.Meters()
+    meters.posted("authorization.expiring", "sent")
+    meters.watched("reminders_told", 3)
+    meters.watched("reminders_told", 2)
+    async with fakes.store.transaction() as tx:
+        await notices.put(
+            tx,
+            now=fakes.clock.now(),
+            kind=NoticeKind.SECRET_ENDING,
+            subject="app_1",
+            message="Northwind Connect",
+        )
+    async with door(fakes, meters) as http:
+        answer = await http.get("/metrics")
+    told = 'evergrant_post_attempts_total{outcome="sent",topic="authorization.expiring"} 1.0'
+    assert told in answer.text
+    assert 'evergrant_watch_total{what="reminders_told"} 5.0' in answer.text
+    assert 'evergrant_notices_open{kind="secret_ending"} 1.0' in answer.text
+    assert 'evergrant_notices_open{kind="term_over"} 0.0' in answer.text
+    assert "Northwind" not in answer.text
 
 
 async def test_counts_are_not_taken_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

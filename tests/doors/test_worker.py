@@ -16,7 +16,9 @@ from evergrant.desk import Desk
 from evergrant.entrances.worker.tasks import Pace, define, work
 from evergrant.errors import StoreUnavailable
 from evergrant.ports.things import OutboxItem, OutboxKind, OutboxState
+from evergrant.rotation import Turned
 from evergrant.testing.desk import Fakes, desk
+from evergrant.watch import Probed, Swept
 from tests.rooms.test_post import ACCOUNT, APPLICATION, INSTANCE
 
 
@@ -29,9 +31,11 @@ class Yard:
         self.app = App(connector=InMemoryConnector())
         self.ended: list[tuple[str, str]] = []
         self.posted: list[tuple[str, str]] = []
+        self.watched: dict[str, int] = {}
         define(
             *(self.app, self.desk, self.fakes.bell, Pace(), self.count),
             lambda topic, outcome: self.posted.append((topic, outcome)),
+            self.watched.__setitem__,
         )
 
     def count(self, task: str, outcome: str) -> None:
@@ -116,6 +120,31 @@ async def test_the_clock_tower_looks(yard: Yard) -> None:
     for task in ROUNDS:
         await yard.do(task, timestamp=0)
     assert yard.ended == [(task, "done") for task in ROUNDS]
+
+
+async def test_what_the_clock_tower_did_is_counted_and_nothing_else(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def swept() -> Swept:
+        return Swept(reminders_told=3, terms_ended=1)
+
+    async def probed() -> Probed:
+        return Probed(passed=7)
+
+    async def turned() -> Turned:
+        return Turned(asked=1, promoted=2)
+
+    for name, verb in (("sweep", swept), ("probe", probed), ("rotate", turned)):
+        monkeypatch.setattr(yard.desk.watch, name, verb)
+    for task in ROUNDS:
+        await yard.do(task, timestamp=0)
+    assert yard.watched == {
+        "reminders_told": 3,
+        "terms_ended": 1,
+        "probes_passed": 7,
+        "rotations_asked": 1,
+        "rotations_promoted": 2,
+    }
 
 
 @pytest.mark.parametrize("task", ROUNDS)

@@ -50,6 +50,7 @@ from evergrant.logs import logger
 from evergrant.ports import Keyring
 from evergrant.ports.things import OutboxState
 from evergrant.rules.lifecycle import State
+from evergrant.rules.notices import NoticeKind
 
 __all__ = ["Meters", "build", "keyring_answers"]
 
@@ -124,6 +125,19 @@ class Meters:
             ("topic", "outcome"),
             registry=self.registry,
         )
+        self.watch = Counter(
+            "evergrant_watch",
+            "What this process's worker did by the clock: reminders told, terms ended, probes, "
+            "rotations asked for and promoted, and so on.",
+            ("what",),
+            registry=self.registry,
+        )
+        self.notices = Gauge(
+            "evergrant_notices_open",
+            "What hangs on the notice board, by kind.",
+            ("kind",),
+            registry=self.registry,
+        )
         self.authorizations = Gauge(
             "evergrant_authorizations",
             "Authorizations in the account book, by state.",
@@ -161,6 +175,10 @@ class Meters:
         """``outcome``: ``sent``, ``waiting`` (tried again) or ``failed`` (given up)."""
         self.posts.labels(topic, outcome).inc()
 
+    def watched(self, what: str, number: int) -> None:
+        """``what``: a count of a round of the clock tower."""
+        self.watch.labels(what).inc(number)
+
     def show_calls(self, limits: Limits) -> None:
         """Whatever this meter counts is shown from now on."""
         if self._counting is None:
@@ -183,6 +201,9 @@ class Meters:
                 )
             for kept in OutboxState:
                 self.outbox.labels(kept.value).set(await tx.outbox.count(state=kept))
+            for kind in NoticeKind:
+                hanging = await tx.notices.count(kind=kind, settled_at=None)
+                self.notices.labels(kind.value).set(hanging)
 
 
 def keyring_answers(keyring: Keyring) -> Probe:
@@ -255,6 +276,7 @@ class _Ops:
         except (EvergrantError, TimeoutError) as error:
             self._meters.authorizations.clear()
             self._meters.outbox.clear()
+            self._meters.notices.clear()
             log.warning("counts for /metrics are not to be had", error=str(error))
         return Response(
             generate_latest(self._meters.registry), headers={"content-type": CONTENT_TYPE_LATEST}

@@ -69,6 +69,8 @@ async def run_up(settings: Settings, address_file: Path | None = None) -> None:
                             stop,
                             pace=Pace(concurrency=_concurrency(settings)),
                             ended=meters.job_ended,
+                            posted=meters.posted,
+                            watched=meters.watched,
                         ),
                     )
     log.info("stopped")

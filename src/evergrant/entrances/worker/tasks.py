@@ -7,6 +7,7 @@ answer for: trying again; rooms decide that, and the next minute comes.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,8 @@ from evergrant.errors import EvergrantError, NotFound
 from evergrant.logs import about, logger
 from evergrant.ports import Bell
 from evergrant.post import Attempt
+from evergrant.rotation import Turned
+from evergrant.watch import Probed, Swept
 
 __all__ = ["Pace", "work"]
 
@@ -34,6 +37,8 @@ Ended = Callable[[str, str], None]
 #: Told after every attempt at a mail or webhook: its topic, and ``sent``, ``waiting`` (it is tried
 #: again) or ``failed`` (given up).
 Posted = Callable[[str, str], None]
+#: Told after every round of the clock tower: what was done, and how often. Names no account.
+Watched = Callable[[str, int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +54,7 @@ class Pace:
     pause_after_trouble_s: float = 2.0
 
 
-def _nobody(what: str, outcome: str) -> None:
+def _nobody(what: str, outcome: str | int) -> None:
     """Nobody counts."""
 
 
@@ -62,11 +67,12 @@ async def work(
     pace: Pace | None = None,
     ended: Ended = _nobody,
     posted: Posted = _nobody,
+    watched: Watched = _nobody,
 ) -> None:
     """Does jobs until ``stop`` is set, then lets those under way come to their end. ``app`` has
     to be open, and is this worker's own. When the database goes away, it comes back with it."""
     pace = pace or Pace()
-    define(app, desk, bell, pace, ended, posted)
+    define(app, desk, bell, pace, ended, posted, watched)
     while not stop.is_set():
         await _work_until(app, stop, pace)
         if not stop.is_set():
@@ -135,7 +141,13 @@ class _Told:
 
 
 def define(
-    app: App, desk: Desk, bell: Bell, pace: Pace, ended: Ended, posted: Posted = _nobody
+    app: App,
+    desk: Desk,
+    bell: Bell,
+    pace: Pace,
+    ended: Ended,
+    posted: Posted = _nobody,
+    watched: Watched = _nobody,
 ) -> None:
     """Registers the tasks at ``app``. A task that fails is not tried again by the queue: its room
     or the next minute does, by rules of ours."""
@@ -160,7 +172,7 @@ def define(
             error=item.last_error or None,
         )
 
-    _define_rounds(app, desk, bell, told)
+    _define_rounds(app, desk, bell, told, watched)
 
     @app.periodic(cron="* * * * * */15", periodic_id="queue.recover")
     @app.task(name="queue.recover", queue="queue", queueing_lock="queue.recover")
@@ -183,7 +195,7 @@ def define(
         )
 
 
-def _define_rounds(app: App, desk: Desk, bell: Bell, told: _Told) -> None:
+def _define_rounds(app: App, desk: Desk, bell: Bell, told: _Told, watched: Watched) -> None:
     """What is looked for each minute, by one worker of all. None of them waits for another: probes
     wait for Amazon, rotations for AWS, and reminders for nobody."""
 
@@ -200,6 +212,7 @@ def _define_rounds(app: App, desk: Desk, bell: Bell, told: _Told) -> None:
         swept = await told("watch.sweep", desk.watch.sweep())
         if swept is not None:
             log.debug("watch", swept=str(swept))
+            _count(watched, "", swept)
 
     @app.periodic(cron="* * * * *", periodic_id="watch.probe")
     @app.task(name="watch.probe", queue="sweep", queueing_lock="watch.probe", lock="watch.probe")
@@ -207,6 +220,7 @@ def _define_rounds(app: App, desk: Desk, bell: Bell, told: _Told) -> None:
         probed = await told("watch.probe", desk.watch.probe())
         if probed is not None:
             log.debug("probes", probed=str(probed))
+            _count(watched, "probes_", probed)
 
     @app.periodic(cron="* * * * *", periodic_id="watch.rotate")
     @app.task(name="watch.rotate", queue="sweep", queueing_lock="watch.rotate", lock="watch.rotate")
@@ -214,6 +228,13 @@ def _define_rounds(app: App, desk: Desk, bell: Bell, told: _Told) -> None:
         turned = await told("watch.rotate", desk.watch.rotate())
         if turned is not None:
             log.debug("rotations", turned=str(turned))
+            _count(watched, "rotations_", turned)
+
+
+def _count(watched: Watched, prefix: str, counts: Swept | Probed | Turned) -> None:
+    for one in dataclasses.fields(counts):
+        if number := getattr(counts, one.name):
+            watched(f"{prefix}{one.name}", number)
 
 
 async def _delivered(desk: Desk, item_id: str) -> Attempt | None:
