@@ -43,6 +43,7 @@ from evergrant.watch.probes import Probed, Probes
 from evergrant.watch.reminders import Reminders
 from evergrant.watch.retention import purge, purge_journal
 from evergrant.watch.rounds import ROUND
+from evergrant.watch.too_early import TooEarly
 
 __all__ = ["Coming", "Probed", "Swept", "Watch"]
 
@@ -101,6 +102,7 @@ class Watch:
         self._probes = Probes(
             store=store, consent=consent, tokens=tokens, every=watching.probe_every
         )
+        self._too_early = TooEarly(store=store, tokens=tokens)
         self._ahead = Ahead(store=store, clock=clock, watching=watching)
         self._journal_months = watching.journal_months
         self._purged_at: datetime | None = None
@@ -132,11 +134,13 @@ class Watch:
         return Swept(**{name: end for name, end in ends.items() if isinstance(end, int)})
 
     async def probe(self) -> Probed:
-        """First looks that are still owed, and one minute's share of the daily probes: both wait
-        for Amazon. Raises StoreUnavailable."""
+        """First looks that are still owed, what lapsed by a clock that was wrong, and one minute's
+        share of the daily probes: all wait for Amazon. Raises StoreUnavailable."""
         first_looks = await self._look()
-        probed = await self._probes.round(self._clock.now())
-        return replace(probed, first_looks=first_looks)
+        now = self._clock.now()
+        back = await self._too_early.round(now)
+        probed = await self._probes.round(now)
+        return replace(probed, first_looks=first_looks, reinstated=probed.reinstated + back)
 
     async def rotate(self) -> Turned:
         """One round of the rotations: it may wait for AWS. Raises StoreUnavailable."""
