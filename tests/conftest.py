@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import functools
 import itertools
 import os
+import ssl
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpcore2
 import psycopg
 import pytest
 from psycopg import sql
@@ -50,6 +53,24 @@ IN_A_HURRY = {
     "shared_buffers": "64MB",
     "max_connections": "300",
 }
+
+
+_made_context = httpcore2.default_ssl_context
+
+
+@functools.cache
+def _known_context(trust_env: bool, *_: str | None) -> ssl.SSLContext:
+    return _made_context(_trust_env=trust_env)
+
+
+def _context(*, _trust_env: bool = True) -> ssl.SSLContext:
+    """Every client reads all authorities that the machine trusts, which costs more than most tests
+    do; in here they read them once, and again for who names other ones."""
+    named = ("SSL_CERT_FILE", "SSL_CERT_DIR") if _trust_env else ()
+    return _known_context(_trust_env, *map(os.environ.get, named))
+
+
+httpcore2.default_ssl_context = _context
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -84,10 +84,10 @@ def request(endpoint: str, **given: Any) -> UpstreamRequest:
 
 
 async def body_of(answer: UpstreamAnswer) -> bytes:
-    body = b""
+    pieces = []
     while piece := await answer.read():
-        body += piece
-    return body
+        pieces.append(piece)
+    return b"".join(pieces)
 
 
 def plays(raw: bytes) -> Play:
