@@ -119,9 +119,10 @@ def test_the_board_is_read_and_settled(connected: Cli, database_url: str) -> Non
     assert unknown.code == 2
     assert "error[not_found]" in unknown.err
     asyncio.run(put_up(database_url))
-    drawn = connected("notices", "list").out
-    assert SHOP in drawn
-    assert "It ends in nine days." in drawn
+    drawn = connected("notices", "list")
+    assert SHOP in drawn.out
+    assert "It ends in nine days." in drawn.out
+    assert "evergrant account invite" in drawn.err, "what to do"
     (one,) = connected("notices", "list", "--account", SHOP, "--json").json["items"]
     assert (one["title"], one["gravity"]) == ("An authorization ends soon", "warning")
     settled = connected("notices", "settle", one["id"], "--json").json

@@ -655,6 +655,10 @@ async def test_a_refusal_after_the_term_is_a_lapse(ground: Ground) -> None:
         await ground.mint(held)
     assert told.value.facts["amazon_reason"] == REFUSED_GRANT
     assert (await ground.authorization(held)).state is State.LAPSED
+    async with ground.store.transaction() as tx:
+        [notice] = await tx.notices.all()
+    assert notice.message.startswith("The year was over on "), "not that somebody took it back"
+    assert REFUSED_GRANT in notice.message
     [item] = await ground.outbox()
     assert item.topic == "authorization.lapsed"
     before = ground.lwa.count()

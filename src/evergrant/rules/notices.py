@@ -52,18 +52,21 @@ _E, _W, _N = Gravity.ERROR, Gravity.WARNING, Gravity.NOTE
 # fmt: off
 KINDS: Mapping[NoticeKind, KindOfNotice] = MappingProxyType({
     NoticeKind.TERM_ENDING: KindOfNotice(_W, "An authorization ends soon",
-        "The client has the renewal link by mail; send it again, or call."),
-    NoticeKind.TERM_OVER: KindOfNotice(_E, "An authorization has lapsed",
-        "Nothing of this account goes on until the selling partner renews. Send the link, or "
+        "The client has the renewal link by mail; send it again (`evergrant account invite`), or "
         "call."),
+    NoticeKind.TERM_OVER: KindOfNotice(_E, "An authorization has lapsed",
+        "Nothing of this account goes on until the selling partner renews. Send the link "
+        "(`evergrant account invite`), or call."),
     NoticeKind.TERM_BELIEVED: KindOfNotice(_N, "A self-authorization is a year old",
         "Amazon states no end for it; that it may end is our belief. Authorize the application "
-        "again in Amazon's console at a quiet hour and adopt the new refresh token."),
+        "again in Amazon's console at a quiet hour and adopt the new refresh token: "
+        "`evergrant account adopt`."),
     NoticeKind.TERM_UNKNOWN: KindOfNotice(_N, "Nobody knows when an authorization ends",
-        "Amazon does not tell. Ask the client when they authorized and note the day, or have them "
-        "renew with the link: then it is known."),
+        "Amazon does not tell. Ask the client when they authorized and note the day "
+        "(`evergrant account granted`), or have them renew with the link: then it is known."),
     NoticeKind.GRANT_REFUSED: KindOfNotice(_E, "Amazon refuses an authorization",
-        "The selling partner took it back, or Amazon did. Send the link; they authorize anew."),
+        "The selling partner took it back, or Amazon did. Send the link "
+        "(`evergrant account invite`); they authorize anew."),
     NoticeKind.RENEWAL_FAILED: KindOfNotice(_W, "A renewal did not work",
         "The former grant is in force again. Look into the report, then send the link again."),
     NoticeKind.LETTER_UNDELIVERED: KindOfNotice(_W, "A mail did not arrive",
@@ -71,8 +74,8 @@ KINDS: Mapping[NoticeKind, KindOfNotice] = MappingProxyType({
         "operators: correct EVERGRANT_OPERATORS_EMAIL, and read here what the mail would have "
         "said."),
     NoticeKind.EVENTS_UNDELIVERED: KindOfNotice(_W, "A client instance does not take its events",
-        "Look at its webhook URL and its log. What it missed can be sent again or read with "
-        "`GET /v1/events`."),
+        "Look at its webhook URL and its log, then try it: `evergrant instance test`. What it "
+        "missed can be sent again (`evergrant events resend`) or read with `GET /v1/events`."),
     NoticeKind.SECRET_ENDING: KindOfNotice(_W, "A client secret ends soon",
         "Rotate it: `evergrant app rotate-secret`."),
     NoticeKind.SECRET_DEAD: KindOfNotice(_E, "A client secret is over",
@@ -80,7 +83,7 @@ KINDS: Mapping[NoticeKind, KindOfNotice] = MappingProxyType({
         "`evergrant app rotate-secret`."),
     NoticeKind.APPLICATION_REFUSED: KindOfNotice(_E, "Amazon refuses an application",
         "All its accounts are down, and none of them is at fault. Check its client id and client "
-        "secret in Amazon's console."),
+        "secret in Amazon's console; a new secret goes in with `evergrant app rotate-secret`."),
     NoticeKind.ROTATION_STUCK: KindOfNotice(_E, "A rotation of a client secret is stuck",
         "See `evergrant app rotation`; the working secret is not touched. Paste the new one from "
         "Amazon's console."),

@@ -31,7 +31,7 @@ from evergrant.ports.things import (
     SealedSecret,
     SupportReport,
 )
-from evergrant.rules import ids, lifecycle, terms
+from evergrant.rules import ids, lifecycle, reminders, terms
 from evergrant.rules.lifecycle import Event, State
 from evergrant.rules.notices import NoticeKind
 from evergrant.rules.rights import SYSTEM
@@ -337,8 +337,11 @@ def _term(granted_at: datetime | None, ends_at: datetime | None, now: datetime) 
 async def _tell_refused(
     tx: Transaction, account: Account, changed: Authorization, now: datetime
 ) -> OutboxItem | None:
-    if changed.state is State.LAPSED:
-        kind, what = NoticeKind.TERM_OVER, f"The authorization of {account.name} is over."
+    if changed.state is State.LAPSED and changed.term_ends_at is not None:
+        # Amazon's words alone would have it that somebody took the authorization back.
+        was = "was" if changed.term_ends_at <= now else "is"
+        day = reminders.day_words(changed.term_ends_at)
+        kind, what = NoticeKind.TERM_OVER, f"The year {was} over on {day}, and Amazon refuses it"
     else:
         kind, what = NoticeKind.GRANT_REFUSED, f"Amazon refuses the authorization of {account.name}"
     await notices.settle(tx, now=now, kinds=(NoticeKind.TERM_ENDING,), subject=changed.id)
@@ -347,7 +350,7 @@ async def _tell_refused(
         now=now,
         kind=kind,
         subject=changed.id,
-        message=f"{what.rstrip('.')}: {changed.refused_reason}" if changed.refused_reason else what,
+        message=f"{what}: {changed.refused_reason}" if changed.refused_reason else f"{what}.",
         account_id=account.id,
         application_id=changed.application_id,
         amazon_reason=changed.refused_reason,

@@ -202,8 +202,8 @@ ANSWERS: Final[Mapping[str, dict[str, Any]]] = {
         "kind": "events_undelivered",
         "gravity": "warning",
         "title": "A client instance does not take its events",
-        "hint": "Look at its webhook URL and its log. What it missed can be sent again or read "
-        "with `GET /v1/events`.",
+        "hint": "Look at its webhook URL and its log, then try it: `evergrant instance test`. What "
+        "it missed can be sent again (`evergrant events resend`) or read with `GET /v1/events`.",
         "message": "ERP production did not take authorization.granted: The receiver answered 503.",
         "subject": "ins_01k9z4h6q8w2e5r7t9y1a3s5d7",
         "account_id": None,

@@ -49,7 +49,7 @@ EXIT_CODES = {
     Blame.AMAZON: 5,
 }
 INTERRUPTED = 130
-#: Where the room gave no hint, what helps at a shell.
+#: Where the room gave no hint, or one for programs, what helps at a shell.
 HINTS = {
     "not_found": "Check the id or the name; keys go by their ids. The list commands show them.",
     "not_yet_authorized": "Send the link: evergrant account invite ACCOUNT",
@@ -79,9 +79,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         outcome = app(list(arguments), prog_name="evergrant", standalone_mode=False)
     except EvergrantError as error:
-        return complained(
-            error.blame, error.code, error.message, error.hint or HINTS.get(error.code)
-        )
+        return complained(error.blame, error.code, error.message, _hint_of(error))
     except Exit as ended:
         return ended.exit_code
     except (Abort, KeyboardInterrupt):
@@ -104,6 +102,13 @@ def run(arguments: Sequence[str]) -> int:
     if outcome == INTERRUPTED:  # Ctrl-C that the library caught: it says nothing itself
         return complained(Blame.CALLER, "interrupted", "Interrupted.")
     return outcome if isinstance(outcome, int) else 0
+
+
+def _hint_of(error: EvergrantError) -> str | None:
+    """What a selling partner has to do is begun by a command; a room does not know that."""
+    if error.blame is Blame.PARTNER and error.code in HINTS:
+        return HINTS[error.code]
+    return error.hint or HINTS.get(error.code)
 
 
 def complain(code: str, message: str, hint: str | None = None) -> None:

@@ -240,6 +240,10 @@ def list_notices(
         next=rows[-1].id if more else None,
         empty="The board is empty: nothing to do.",
     )
+    for title, hint in {
+        row["title"]: row["hint"] for row in shown if not row["settled_at"]
+    }.items():
+        remark(f"{title}: {hint}")
 
 
 @notices.command("settle")

@@ -9,7 +9,7 @@ import typer
 
 from evergrant.entrances.cli.drawing import day, when
 from evergrant.entrances.cli.running import app_with, at_desk
-from evergrant.entrances.cli.show import Json, remark, table, thing
+from evergrant.entrances.cli.show import Json, plain, remark, say, show_json, table
 from evergrant.rules.reminders import left_words
 
 if TYPE_CHECKING:
@@ -22,6 +22,20 @@ __all__ = ["add"]
 watch = app_with("What ends when, and who is told.")
 
 _MOST = 500
+#: What a round may have done, for people.
+_DONE = {
+    "handshakes_lost": "Consents that were broken off, and are told to Dev Support",
+    "terms_ended": "Authorizations that lapsed",
+    "secrets_swept": "Secrets that are over, and are kept no longer",
+    "looks_made": "First looks at accounts that were just connected",
+    "reminders_told": "Ends of authorizations that were told",
+    "secrets_told": "Ends of client secrets that were told",
+    "letters_settled": "Letters that are taken to have arrived, after notices that others had not",
+    "daily_letters": "Daily letters to the operators",
+    "rows_purged": "Rows that are kept no longer",
+    "secrets_promoted": "New client secrets in force",
+    "accounts_probed": "Accounts that were probed at Amazon",
+}
 
 
 def add(app: typer.Typer) -> None:
@@ -76,4 +90,13 @@ def watch_now(json: Json = False) -> None:
     async def turn(desk: Desk, by: Caller) -> Swept:
         return await desk.watch.sweep_all()
 
-    thing(at_desk(turn), as_json=json)
+    swept = at_desk(turn)
+    if json:
+        show_json(swept)
+        return
+    counts: dict[str, int] = plain(swept)
+    for name, count in counts.items():
+        if count:
+            say(f"{_DONE[name]}: {count}")
+    if not any(counts.values()):
+        remark("Nothing was due. What a running worker has done already is not counted.")
