@@ -202,6 +202,28 @@ async def test_a_refused_refresh_token_is_told_on_its_line(former: Former, tmp_p
     assert not report.clean
 
 
+async def test_what_amazon_refused_is_tried_again_only_on_demand(
+    former: Former, tmp_path: Path
+) -> None:
+    row = former.rows["account_amazon"][0]
+    former.fakes.lwa.revoke(row["merchant_token"])
+    await carried(former, tmp_path)
+    asked = len(former.fakes.lwa.calls)
+    report = await carried(former, tmp_path)
+    line = of(report, Thing.AUTHORIZATION, 1)
+    assert (line.step, line.outcome) == (Step.REFUSE, None)
+    assert "--again" in line.why
+    assert not report.clean
+    assert len(former.fakes.lwa.calls) == asked
+    assert of(await carried(former, tmp_path, again=True), Thing.AUTHORIZATION, 1).outcome is (
+        Outcome.FAILED
+    )
+    # Another one for the same account is another matter.
+    row["refresh_token"] = former.token(row["merchant_token"])
+    report = await carried(former, tmp_path)
+    assert of(report, Thing.AUTHORIZATION, 1).outcome is Outcome.DONE
+
+
 async def test_lwa_that_is_away_is_asked_no_more_and_the_lines_run_again(
     former: Former, tmp_path: Path
 ) -> None:

@@ -105,6 +105,9 @@ class Adoption:
         except EvergrantError as error:
             if isinstance(error, ApplicationRefused):
                 await self._ground.registry.note_application_trouble(application_id, error)
+            # Tells movers that this very one was refused before.
+            refused = isinstance(error, GrantRefused)
+            which = {"refresh_token_digest": digest(pasted)} if refused else {}
             async with self._ground.store.transaction() as tx:
                 await journal.write(
                     tx,
@@ -115,6 +118,7 @@ class Adoption:
                     account_id=case.account.id,
                     error=error.code,
                     amazon_said=error.reason if isinstance(error, GrantRefused) else error.message,
+                    **which,
                 )
             raise
         await self._ground.registry.note_application_trouble(application_id, None)

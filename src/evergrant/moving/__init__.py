@@ -80,13 +80,19 @@ class Moving:
         self._marketplaces = marketplaces
 
     async def look(
-        self, books: Books, *, by: Caller, keep_aws: bool = False, keyring: Keyring | None = None
+        self,
+        books: Books,
+        *,
+        by: Caller,
+        keep_aws: bool = False,
+        again: bool = False,
+        keyring: Keyring | None = None,
     ) -> Report:
         """What ``carry_out`` would do, line by line. Changes nothing and asks nobody; whether a
         refresh token still works shows only when it is tried. ``keep_aws`` keeps AWS keys that no
-        queue is named for."""
+        queue is named for; ``again`` tries refresh tokens that Amazon refused in an earlier run."""
         need_everywhere(by, Right.MANAGE)
-        planned = await self._planned(books, by, keep_aws, keyring)
+        planned = await self._planned(books, by, keep_aws, again, keyring)
         return _report(books, planned, None)
 
     async def carry_out(
@@ -95,6 +101,7 @@ class Moving:
         *,
         by: Caller,
         keep_aws: bool = False,
+        again: bool = False,
         keyring: Keyring | None = None,
         progress: Progress | None = None,
     ) -> Report:
@@ -102,7 +109,7 @@ class Moving:
         ``books.imported`` with counts when there was anything to do, besides what every room
         writes about its own."""
         need_everywhere(by, Right.MANAGE)
-        planned = await self._planned(books, by, keep_aws, keyring)
+        planned = await self._planned(books, by, keep_aws, again, keyring)
         carrier = Carrier(
             registry=self._registry,
             accounts=self._accounts,
@@ -145,11 +152,11 @@ class Moving:
         return exported
 
     async def _planned(
-        self, books: Books, by: Caller, keep_aws: bool, keyring: Keyring | None
+        self, books: Books, by: Caller, keep_aws: bool, again: bool, keyring: Keyring | None
     ) -> Plan:
         now = self._clock.now()
         wishes = wishes_of(await unsealed(books, keyring), self._marketplaces)
-        inventory = await take_inventory(self._store, self._vault, wishes)
+        inventory = await take_inventory(self._store, self._vault, wishes, again=again)
         async with self._store.transaction() as tx:
             flaws = {
                 wish.key: await flaws_of_account(tx, self._marketplaces, wish, by)

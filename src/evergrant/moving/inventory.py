@@ -71,6 +71,8 @@ class Inventory:
     accounts: Mapping[str, tuple[Account, Authorization]]
     tokens: Mapping[str, str] = field(repr=False)
     partners: Mapping[tuple[str, str, str], str]
+    #: When Amazon last refused the refresh token of that digest for that account.
+    refused: Mapping[tuple[str, str], datetime] = field(repr=False)
 
 
 def name_elsewhere(name: str, region: str) -> str:
@@ -78,7 +80,10 @@ def name_elsewhere(name: str, region: str) -> str:
     return f"{name} ({region.upper()})"
 
 
-async def take_inventory(store: Store, safe: Vault, wishes: Wishes) -> Inventory:
+async def take_inventory(
+    store: Store, safe: Vault, wishes: Wishes, *, again: bool = False
+) -> Inventory:
+    """``again``: as if Amazon had never refused a refresh token."""
     async with store.transaction() as tx:
         applications = await tx.applications.all()
         credentials = {one.id: one for one in await tx.credentials.all()}
@@ -107,6 +112,7 @@ async def take_inventory(store: Store, safe: Vault, wishes: Wishes) -> Inventory
         accounts=await _accounts(store, names),
         tokens=await _tokens(store, wishes.accounts),
         partners=await _partners(store, wishes.accounts),
+        refused={} if again else await _refused(store),
     )
 
 
@@ -153,6 +159,22 @@ async def _partners(
             place = one.application_id, one.region.value, one.selling_partner_id
             found[place] = one.account_id
     return found
+
+
+async def _refused(store: Store) -> dict[tuple[str, str], datetime]:
+    found: dict[tuple[str, str], datetime] = {}
+    after = 0
+    while True:
+        async with store.transaction() as tx:
+            lines = await tx.journal.read(
+                verb="authorization.adoption_refused", after=after, limit=_STRIDE
+            )
+        for line in lines:
+            if which := line.facts.get("refresh_token_digest"):
+                found[line.account_id or "", which] = line.at
+        if len(lines) < _STRIDE:
+            return found
+        after = lines[-1].id
 
 
 def _strides(things: Iterable[T]) -> Iterator[list[T]]:

@@ -190,6 +190,8 @@ class AccountPlanner:
         if doubt := self._doubt_of(wish):
             return self._line(wish, Step.ASK, doubt)
         refusal = self._why_no_token(wish, token, application, holder)
+        if here is not None and not refusal:
+            refusal = self._why_not_again(here, token)
         if refusal:
             return self._line(wish, Step.REFUSE, refusal)
         granted_at = self._settled_date(wish, application)
@@ -218,6 +220,15 @@ class AccountPlanner:
         if first is not wish:
             return f"Line {first.row.place} ({first.new.name}) is the same selling partner."
         return ""
+
+    def _why_not_again(self, here: Authorization, token: Secret) -> str:
+        at = self._ground.inventory.refused.get((here.account_id, digest(token)))
+        if at is None:
+            return ""
+        return (
+            f"Amazon refused this refresh token on {at:%Y-%m-%d}. Send a link: evergrant account "
+            "invite. With --again it is tried once more."
+        )
 
     def _settled_date(self, wish: AccountWish, application: str) -> datetime | None:
         granted_at = wish.granted_at

@@ -49,6 +49,10 @@ def import_books(
     keep_aws: Annotated[
         bool, typer.Option("--keep-aws", help="Keep AWS keys that no queue is named for.")
     ] = False,
+    again: Annotated[
+        bool,
+        typer.Option("--again", help="Also try refresh tokens that Amazon refused before."),
+    ] = False,
     report: Annotated[
         Path | None, typer.Option(help="Write all lines to this .json or .csv; no secret in it.")
     ] = None,
@@ -73,10 +77,17 @@ def import_books(
 
     async def work(desk: Desk, by: Caller) -> Report:
         if not carry_out:
-            return await desk.moving.look(books, by=by, keep_aws=keep_aws, keyring=keyring)
+            return await desk.moving.look(
+                books, by=by, keep_aws=keep_aws, again=again, keyring=keyring
+            )
         with _progress() as progress:
             return await desk.moving.carry_out(
-                books, by=by, keep_aws=keep_aws, keyring=keyring, progress=progress
+                books,
+                by=by,
+                keep_aws=keep_aws,
+                again=again,
+                keyring=keyring,
+                progress=progress,
             )
 
     found = at_desk(work)
@@ -204,7 +215,8 @@ def export_books(
         show_json({"counts": exported.counts, "secrets": exported.secrets})
     else:
         words = ", ".join(f"{count} of {name}" for name, count in exported.counts.items())
-        say(f"Written to {file}: {words}; {exported.secrets} secrets, each sealed.")
+        secrets = f"{exported.secrets} secrets, each sealed" if with_secrets else "no secret in it"
+        say(f"Written to {file}: {words}; {secrets}.")
         if with_secrets:
             remark("Keep the passphrase in another place: without it the secrets are gone.")
     if exported.unreadable:
