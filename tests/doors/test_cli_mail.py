@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 
 import pytest
 
 from evergrant.errors import StoreUnavailable
 from evergrant.ports.things import OutboxItem, OutboxState
+from evergrant.rules.delivery_reports import LONGEST_REPORT
 from evergrant.settings import Settings
 from evergrant.wiring import open_wires
 from tests.doors.cli_house import Cli
@@ -88,3 +90,10 @@ def test_a_database_that_is_away_asks_the_mail_server_to_come_again(
     said = cli("mail", "bounce", "--pipe", stdin=AWAY)
     assert said.code == 75
     assert "store_unavailable" in said.err
+
+
+def test_a_mail_of_any_length_is_read_to_its_end(house: Cli) -> None:
+    """To some mail servers a pipe that breaks is a letter to send back."""
+    said = house("mail", "bounce", "--pipe", stdin=AWAY + "y" * (3 * LONGEST_REPORT + 7))
+    assert said.code == 0, said.err
+    assert sys.stdin.buffer.read() == b""

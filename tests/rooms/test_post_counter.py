@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -167,6 +168,28 @@ async def test_who_comes_when_too_many_wait_is_answered_at_once(
     monkeypatch.setattr(inquiries, "MOST_WAITING", 0)
     async with asyncio.timeout(5):
         assert await ground.post().events(by=SYSTEM, wait_s=20.0) == []
+
+
+async def test_one_key_leaves_places_to_the_others(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inquiries, "LOOK_AGAIN_S", 0.01)
+    post = ground.post()
+    greedy, other = caller(Right.READ), replace(caller(Right.READ), id="key_2")
+    tasks = [
+        asyncio.create_task(post.events(by=greedy, wait_s=20.0))
+        for _ in range(3 * inquiries.MOST_WAITING)
+    ]
+    await yields(2000)
+    assert sum(not task.done() for task in tasks) == inquiries.MOST_OF_ONE
+    waiting = asyncio.create_task(post.events(by=other, wait_s=20.0))
+    await yields(2000)
+    assert not waiting.done()
+    await ground.tell()
+    async with asyncio.timeout(5):
+        assert len(await waiting) == 1
+        await asyncio.gather(*tasks)
+    assert await post.events(by=greedy, after=9, wait_s=0.02) == [], "the places are free again"
 
 
 async def test_who_goes_away_leaves_the_place_to_others(

@@ -8,6 +8,7 @@ what is told of what (the rooms, ``outbox``).
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -35,6 +36,8 @@ LONGEST_WAIT_S = 30.0
 LOOK_AGAIN_S = 1.0
 #: So many wait at a time in one process. Who comes after is answered at once.
 MOST_WAITING = 100
+#: And so many with one key: whoever asks for all of the places leaves some to the others.
+MOST_OF_ONE = 20
 #: The type of an event that says nothing but that it arrived.
 TEST = "webhook.test"
 _ZERO = b"\0" * 10
@@ -63,7 +66,7 @@ class Inquiries:
         self._webhooks = webhooks
         self._bell = bell
         self._composing = composing
-        self._waiting = 0
+        self._waiting: Counter[str] = Counter()
 
     async def events(
         self,
@@ -98,7 +101,8 @@ class Inquiries:
             "topic": topic,
         }
         found = await self._read(wanted, by, account_id)
-        if found or not wait_s or self._waiting >= MOST_WAITING:
+        full = self._waiting.total() >= MOST_WAITING or self._waiting[by.id] >= MOST_OF_ONE
+        if found or not wait_s or full:
             return found
         return await self._wait(wanted, by, account_id, wait_s)
 
@@ -119,14 +123,16 @@ class Inquiries:
     ) -> list[EventRecord]:
         loop = asyncio.get_running_loop()
         ends = loop.time() + wait_s
-        self._waiting += 1
+        self._waiting[by.id] += 1
         try:
             while (left := ends - loop.time()) > 0:
                 await asyncio.sleep(min(LOOK_AGAIN_S, left))
                 if found := await self._read(wanted, by, account_id):
                     return found
         finally:
-            self._waiting -= 1
+            self._waiting[by.id] -= 1
+            if not self._waiting[by.id]:
+                del self._waiting[by.id]
         return []
 
     async def event(self, id: str, *, by: Caller) -> EventRecord:

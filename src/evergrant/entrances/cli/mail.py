@@ -97,9 +97,13 @@ def _read(file: Path | None) -> bytes:
     if file is None or str(file) == "-":
         if sys.stdin.isatty():
             raise InvalidInput("No report was given.", hint="Pipe the mail in, or name a file.")
-        return sys.stdin.buffer.read(LONGEST_REPORT)
+        report = sys.stdin.buffer.read(LONGEST_REPORT)
+        # To some mail servers a command that leaves some of its mail unread has failed.
+        while sys.stdin.buffer.read(LONGEST_REPORT):
+            pass
+        return report
     try:
-        with file.open("rb") as report:
-            return report.read(LONGEST_REPORT)
+        with file.open("rb") as opened:
+            return opened.read(LONGEST_REPORT)
     except OSError as error:
         raise InvalidInput(f"The file {file} cannot be read: {error.strerror}.") from None
