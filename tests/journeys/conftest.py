@@ -14,6 +14,7 @@ import pytest
 from demo.house import House, add_application, lever, link_in
 from demo.partner import Browser, Page
 from demo.stage import Emulator, Evergrant, Stage, start_emulator, start_evergrant
+from tests.journeys.nearby import furnish, open_house
 
 
 @dataclass
@@ -108,25 +109,32 @@ class Town:
         self.lever("POST", "/clock/advance", {"seconds": seconds})
 
 
-def raise_town(stage: Stage, *emulator_options: str, **settings: str) -> Town:
+def raise_town(
+    stage: Stage, *emulator_options: str, furnished: bool = True, **settings: str
+) -> Town:
+    """`furnished`: Evergrant finds a database; otherwise it begins with an empty folder."""
     clock_file = stage.folder / "clock"
     clock_file.write_text("0")
     emulator = start_emulator(stage, "--gentle", *emulator_options)
+    if furnished:
+        furnish(stage.folder / "home")
     evergrant = start_evergrant(
         stage, emulator, {"EVERGRANT_CLOCK_FILE": str(clock_file), **settings}
     )
-    house = House.open(evergrant)
+    house = open_house(evergrant)
     application = add_application(house, emulator)
     instance = house.ask("POST", "/v1/instances", {"name": "ERP production"})
     return Town(stage, emulator, evergrant, house, application, instance, clock_file)
 
 
 @contextlib.contextmanager
-def own_town_at(folder: Path, *emulator_options: str, **settings: str) -> Iterator[Town]:
+def own_town_at(
+    folder: Path, *emulator_options: str, furnished: bool = True, **settings: str
+) -> Iterator[Town]:
     """A town for one test alone."""
     stage = Stage.clean(folder / "stage")
     with stage.open():
-        town = raise_town(stage, *emulator_options, **settings)
+        town = raise_town(stage, *emulator_options, furnished=furnished, **settings)
         try:
             yield town
         finally:

@@ -22,10 +22,11 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
-from demo.house import House, add_application
+from demo.house import add_application
 from demo.stage import Running, Stage, free_port, start_emulator, start_evergrant, wait_for
 from tests.journeys.amazon_stub import Stub
 from tests.journeys.conftest import Town
+from tests.journeys.nearby import furnish, nearby, open_house
 
 #: Where there is none, `make nginx` unpacks Debian's package beside the interpreter.
 UNPACKED = Path(sys.prefix) / "nginx/usr/sbin"
@@ -94,6 +95,7 @@ def town_with_stub(folder: Path) -> Iterator[tuple[Town, Stub]]:
         clock_file = stage.folder / "clock"
         clock_file.write_text("0")
         emulator = start_emulator(stage, "--gentle")
+        furnish(stage.folder / "home")
         told = emulator.marketplaces()
         told["regions"]["fe"]["endpoint"] = stub.url
         table = stage.folder / "with-stub.json"
@@ -102,7 +104,7 @@ def town_with_stub(folder: Path) -> Iterator[tuple[Town, Stub]]:
         evergrant = start_evergrant(
             stage, emulator, {**settings, "EVERGRANT_MARKETPLACES_FILE": str(table)}
         )
-        house = House.open(evergrant)
+        house = open_house(evergrant)
         try:
             application = add_application(house, emulator)
             instance = house.ask("POST", "/v1/instances", {"name": "ERP production"})
@@ -141,8 +143,9 @@ def start_nginx(town: Town, *options: str, name: str = "nginx", impatient: bool 
     folder.mkdir(exist_ok=True)
     config = folder / "nginx.conf"
     port = free_port()
-    key = town.evergrant.cli_json("apikey", "add", name, "--right", "data_plane")["secret"]
-    town.evergrant.cli(
+    operator = nearby(town.evergrant)
+    key = operator.cli_json("apikey", "add", name, "--right", "data_plane")["secret"]
+    operator.cli(
         *("gateway", "nginx-config", "--whole", "--out", str(config), "--check"),
         *("--api-key-file", "-", "--listen", f"127.0.0.1:{port}"),
         *options,

@@ -15,6 +15,7 @@ import pytest
 
 from demo.stage import Evergrant, Stage, wait_for
 from tests.journeys.conftest import Town
+from tests.journeys.nearby import Nearby, nearby
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("keys")]
 
@@ -45,8 +46,8 @@ def test_rotating_the_key_of_the_safe_while_serving(town: Town, second: Evergran
     asker = threading.Thread(target=keep_asking)
     asker.start()
     try:
-        before = town.evergrant.cli_json("vault", "status")
-        rotated = town.evergrant.cli_json("vault", "rotate-key")
+        before = nearby(town.evergrant).cli_json("vault", "status")
+        rotated = nearby(town.evergrant).cli_json("vault", "rotate-key")
     finally:
         over.set()
         asker.join(60)
@@ -56,7 +57,9 @@ def test_rotating_the_key_of_the_safe_while_serving(town: Town, second: Evergran
     assert rotated["new_key_id"] != before["current_key_id"]
     assert rotated["resealed"] >= len(accounts)
     assert rotated["left"] == 0
-    assert set(town.evergrant.cli_json("vault", "status")["sealed_by"]) == {rotated["new_key_id"]}
+    assert set(nearby(town.evergrant).cli_json("vault", "status")["sealed_by"]) == {
+        rotated["new_key_id"]
+    }
 
     # Both processes open and seal with the new key: fresh tokens are minted and stored.
     town.move_clocks(2 * 3600)
@@ -64,18 +67,20 @@ def test_rotating_the_key_of_the_safe_while_serving(town: Town, second: Evergran
         for account in accounts[:3]:
             answer = town.house.send("GET", f"{url}/v1/accounts/{account['id']}/access-token")
             assert answer.status_code == 200, answer.text
-    assert set(town.evergrant.cli_json("vault", "status")["sealed_by"]) == {rotated["new_key_id"]}
+    assert set(nearby(town.evergrant).cli_json("vault", "status")["sealed_by"]) == {
+        rotated["new_key_id"]
+    }
 
 
 def test_a_dump_is_a_way_to_another_server(town: Town, tmp_path: Path) -> None:
     account = town.adopted(town.partner())
     dump = tmp_path / "evergrant.dump"
-    town.evergrant.cli("db", "dump", str(dump))
+    nearby(town.evergrant).cli("db", "dump", str(dump))
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     # The key ring travels apart from the data: without it the dump opens nothing.
     shutil.copy(Path(town.evergrant.env["EVERGRANT_HOME"]) / "keyring", elsewhere / "keyring")
-    moved = Evergrant(
+    moved = Nearby(
         Stage(tmp_path),
         town.evergrant.url,
         {**town.evergrant.env, "EVERGRANT_HOME": str(elsewhere)},
@@ -143,7 +148,7 @@ def street(town: Town, second: Evergrant) -> Street:
 
 
 def test_a_key_of_one_account_opens_that_one_on_every_process(street: Street) -> None:
-    cli = street.town.evergrant.cli_json
+    cli = nearby(street.town.evergrant).cli_json
     key = cli(
         *("apikey", "add", "program", "--right", "access_tokens"),
         *("--account", street.account["id"], "--expires", street.in_a_minute()),

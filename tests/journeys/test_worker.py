@@ -17,6 +17,7 @@ from aiosmtpd.smtp import SMTP
 
 from demo.stage import Evergrant, Running, Stage, wait_for
 from evergrant.adapters.embedded_postgres import EmbeddedPostgres
+from tests.journeys.nearby import Nearby
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("worker")]
 
@@ -156,7 +157,7 @@ def backyard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backyard]:
             "EVERGRANT_MAILBOX_PORT": str(relay.port),
             "EVERGRANT_SUPPORT_EMAIL": "dev-support@northwind.example",
         }
-        house = Evergrant(stage, "", env, None)  # type: ignore[arg-type]
+        house = Nearby(stage, "", env, None)  # type: ignore[arg-type]
         yard = Backyard(stage, relay, house, clock_file, server.url())
         house.cli("migrate")
         house.cli("app", "add", "Northwind Connect", "--application-id", AMAZON_ID)
