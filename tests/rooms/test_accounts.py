@@ -774,3 +774,26 @@ async def test_reopening_asks_for_the_email_that_was_removed(book: Book) -> None
     await book.accounts.change(account.id, {"client_email": "new@heron.example"}, by=ROOT)
     view = await book.accounts.reopen(account.id, by=ROOT)
     assert view.authorization.state is State.AWAITING
+
+
+async def test_what_else_changes_with_a_move_is_told_to_nobody_else(book: Book) -> None:
+    """One patch may name an account anew for its new instance."""
+    account = await book.add(name="Blue Heron Books")
+    await book.accounts.change(
+        account.id,
+        {
+            "client_instance_id": book.other_instance,
+            "name": "Heron of B",
+            "merchant_token": "A9SHOPOFB1234",
+        },
+        by=ROOT,
+    )
+    async with book.store.transaction() as tx:
+        former = await tx.events.read(client_instance_id=book.instance)
+        new = await tx.events.read(client_instance_id=book.other_instance)
+    assert former
+    assert new
+    assert not {word for word in ("Heron of B", "A9SHOPOFB1234") if word in str(former)}
+    assert book.other_instance not in str([one.facts for one in former])
+    assert "Blue Heron Books" not in str(new)
+    assert book.instance not in str([one.facts for one in new])

@@ -9,7 +9,6 @@ the change itself.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -52,11 +51,13 @@ async def tell_changed(
     after = {name: _plain(changed[name]) for name in names}
     if "client_instance_id" not in names:
         return await tell(tx, fresh, authorization, before, after, now)
-    gone = replace(fresh, client_instance_id=old.client_instance_id)
+    here, there = ({"client_instance_id": one.client_instance_id} for one in (old, fresh))
     hidden = {"client_instance_id": None}
+    # Whatever else was changed with it: how the account was is the former one's, how it is the
+    # other's, who reads it there.
     return [
-        *await tell(tx, gone, authorization, before, after | hidden, now),
-        *await tell(tx, fresh, authorization, before | hidden, after, now),
+        *await tell(tx, old, authorization, here, hidden, now),
+        *await tell(tx, fresh, authorization, hidden, there, now),
     ]
 
 
