@@ -15,6 +15,7 @@ from evergrant.errors import Conflict, NotAllowed, NotFound
 from evergrant.people import NewApiKey
 from evergrant.ports.things import OutboxItem, OutboxKind, OutboxState
 from evergrant.registry import Credentials, NewApplication
+from evergrant.rules.applications import ApplicationKind
 from evergrant.rules.marketplaces import Region
 from evergrant.rules.notices import NoticeKind
 from evergrant.rules.reviews import ITEMS, About, ReviewState
@@ -198,6 +199,17 @@ async def test_what_is_stored_makes_it_stale(house: House) -> None:
     assert await house.state("operators") is ReviewState.SIGNED, "it may not manage"
     await house.api_key("manage")
     assert await house.state("operators") is ReviewState.STALE
+
+
+async def test_what_amazon_has_to_have_registered_follows_the_public_address(house: House) -> None:
+    await house.change("applications", house.application_id, kind=ApplicationKind.PUBLIC)
+    await house.sign("registration")
+    house.environ["EVERGRANT_PUBLIC_URL"] = "https://moved.house.example"
+    assert await house.state("registration") is ReviewState.STALE
+    await house.change("applications", house.application_id, kind=ApplicationKind.PRIVATE)
+    await house.sign("registration")
+    house.environ["EVERGRANT_PUBLIC_URL"] = "https://again.house.example"
+    assert await house.state("registration") is ReviewState.SIGNED, "it has no page of consent"
 
 
 async def test_a_rotated_secret_needs_no_new_signature(house: House) -> None:

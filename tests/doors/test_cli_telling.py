@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -64,7 +65,8 @@ def test_events_are_read_shown_and_sent_again(connected: Cli, receiver: Receiver
     assert connected("events", "list", "--after", str(granted["position"])).code == 0
     shown = connected("events", "show", granted["id"], "--json").json
     assert shown == granted
-    assert "authorization.granted" in connected("events", "show", granted["id"]).out
+    drawn = connected("events", "show", granted["id"]).out
+    assert json.loads(drawn[drawn.index("{") :]) == granted["payload"], "as it is sent"
 
     refused = connected("events", "resend", granted["id"])
     assert refused.code == 2

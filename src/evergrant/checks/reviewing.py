@@ -18,6 +18,7 @@ from evergrant.checks.contents import astray
 from evergrant.checks.watching import HEARD, took_events
 from evergrant.errors import Conflict, NotFound
 from evergrant.rules import reviews as rules
+from evergrant.rules.applications import ApplicationKind
 from evergrant.rules.notices import NoticeKind
 from evergrant.rules.reviews import ITEMS, About, ReviewItem, ReviewState
 from evergrant.rules.rights import SYSTEM, Right
@@ -161,7 +162,10 @@ def _the_one(items: Sequence[Reviewed], item: str, subject: str) -> Reviewed:
     if about is About.HOUSE:
         raise NotFound(f"'{item}' is about the house as a whole.", hint="Name nothing else.")
     thing = "application" if about is About.APPLICATION else "client instance"
-    raise NotFound(f"'{item}' is about one {thing}, and this is none.", hint=f"Name the {thing}.")
+    raise NotFound(
+        f"'{item}' is about one {thing}, and this is none.",
+        hint=f"Name the {thing}: --of, `subject`.",
+    )
 
 
 def _reviewed(thing: _Thing, signed: Mapping[str, Review], now: datetime) -> Reviewed:
@@ -210,7 +214,7 @@ async def _things(
     for application in applications:
         own = credentials.get(application.id)
         says = _incomplete(own, apart.get(application.id, ()), shared)
-        found += _of_application(application, own, says)
+        found += _of_application(application, own, says, settings)
     for instance in instances:
         found += await _of_instance(desk, instance)
     return found
@@ -266,8 +270,10 @@ async def _operators(desk: Desk) -> _Thing:
 
 
 def _of_application(
-    application: Application, own: IntegrationCredentials | None, says: str
+    application: Application, own: IntegrationCredentials | None, says: str, settings: Settings
 ) -> Iterator[_Thing]:
+    # As they have to stand at Amazon, whether the house tells them or they follow from its address.
+    consents = application.kind is not ApplicationKind.PRIVATE
     whose = {"subject": application.id, "name": application.name}
     yield _Thing(
         item=ITEMS[_CREDENTIALS],
@@ -289,8 +295,8 @@ def _of_application(
             "partner_kinds": application.partner_kinds,
             "developer_name": application.developer_name,
             "developer_id": application.developer_id,
-            "login_uri": application.login_uri,
-            "redirect_uri": application.redirect_uri,
+            "login_uri": application.login_uri or (settings.login_uri if consents else ""),
+            "redirect_uri": application.redirect_uri or (settings.redirect_uri if consents else ""),
         },
         **whose,
     )

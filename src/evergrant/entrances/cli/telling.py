@@ -94,7 +94,13 @@ def show_event(event: Event, json: Json = False) -> None:
     async def look(desk: Desk, by: Caller) -> EventRecord:
         return await desk.post.event(event, by=by)
 
-    thing(_with_payload(at_desk(look)), as_json=json)
+    shown = _with_payload(at_desk(look))
+    if json:
+        show_json(shown)
+        return
+    payload = shown.pop("payload")
+    thing(shown, as_json=False)
+    show_json(payload)
 
 
 @events.command("resend")
