@@ -186,10 +186,14 @@ async def next_in_line(tx: Transaction) -> None:
         pytest.param(
             "authorizations",
             "authorizations_term_ends_at_idx",
-            lambda tx: tx.authorizations.all(
-                state=State.ACTIVE, before=not_after("term_ends_at", NOW), limit=500
-            ),
+            lambda tx: tx.scans.terms_ending(NOW, limit=500),
             id="terms that are over",
+        ),
+        pytest.param(
+            "authorizations",
+            "authorizations_term_ends_at_idx",
+            lambda tx: tx.scans.terms_ending(NOW + timedelta(days=365), limit=100),
+            id="the next ends of nearly all",
         ),
         pytest.param(
             "authorizations",
