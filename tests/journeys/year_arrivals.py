@@ -192,7 +192,7 @@ class Receivers:
 
     def _answer(self, path: str, headers: dict[str, str], body: bytes) -> str:
         [to] = [one for one in INSTANCES if path == f"/{one.name}"]
-        if self.now.day in to.down:
+        if to.is_down(self.now.day):
             self.refused[to.name] += 1
             return "503 Service Unavailable"
         scheme = Webhook(self.signing[to.name])

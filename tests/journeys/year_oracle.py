@@ -107,7 +107,7 @@ class Oracle:
         self.digest_at: datetime | None = None
         self.digest_day = -1
         self.waiting: dict[str, list[_Waiting]] = {one.name: [] for one in INSTANCES}
-        self.slow_letters: list[tuple[_Shop, str, datetime]] = []
+        self.slow_letters: list[tuple[_Shop, str, int | None, datetime]] = []
         self._walk()
 
     # --- the days -----------------------------------------------------------------------------
@@ -272,6 +272,7 @@ class Oracle:
 
     def _close(self, shop: _Shop, act: Act) -> None:
         shop.state = "closed"
+        self._event(shop, act.day, noon(act.day), "account.changed")
         self._settle(
             shop, "term_ending", "term_over", "term_believed", "term_unknown", "grant_refused"
         )
@@ -279,6 +280,7 @@ class Oracle:
     def _reopen(self, shop: _Shop, act: Act) -> None:
         """And a program asks for an access token, which tells what the grant is still worth."""
         shop.state = "awaiting"
+        self._event(shop, act.day, noon(act.day), "account.changed")
         self._back(shop, act.day)
 
     def _date(self, shop: _Shop, act: Act) -> None:
@@ -301,7 +303,7 @@ class Oracle:
             self._hang(shop, "letter_undelivered")
         elif shop.life.slow:
             # Refused by the look that brings it, taken by the next one.
-            self.slow_letters.append((shop, more, sent or now))
+            self.slow_letters.append((shop, more, shop.ends, sent or now))
         else:
             self.out.note(day, "letter", shop.life.name, more)
 
@@ -323,18 +325,21 @@ class Oracle:
         for instance in INSTANCES:
             queue, self.waiting[instance.name] = self.waiting[instance.name], []
             for one in queue:
-                if day not in instance.down:
+                if not instance.is_down(day):
                     self.out.note(day, f"webhook {one.topic}", one.whom, one.more)
                 elif now >= one.at + TRIED_FOR:
                     self.out.note(day, f"given up {one.topic}", one.whom)
                 else:
                     self.waiting[instance.name].append(one)
         letters, self.slow_letters = self.slow_letters, []
-        for shop, more, tried_at in letters:
-            if tried_at < now:
-                self.out.note(day, "letter", shop.life.name, more)
-            else:
-                self.slow_letters.append((shop, more, tried_at))
+        for shop, more, end, tried_at in letters:
+            if tried_at == now:
+                self.slow_letters.append((shop, more, end, tried_at))
+                continue
+            if more != "other" and end is not None:
+                # It says what is true when it leaves.
+                more = "over" if noon(end) < now else str(end - day)
+            self.out.note(day, "letter", shop.life.name, more)
 
     def _hang(self, shop: _Shop, kind: str) -> None:
         self.out.board.add((kind, shop.life.name))

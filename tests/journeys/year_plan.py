@@ -77,11 +77,14 @@ class App:
 
 @dataclass(frozen=True)
 class Instance:
-    """``down``: days on which it refuses every webhook."""
+    """``outages``: days on which it refuses every webhook."""
 
     name: str
     webhook: bool = True
-    down: range = range(0)
+    outages: tuple[range, ...] = ()
+
+    def is_down(self, day: int) -> bool:
+        return any(day in outage for outage in self.outages)
 
 
 USUAL = (30, 23, 16, 9, 2, 0)
@@ -95,7 +98,8 @@ APPLICATIONS = (
 INSTANCES = (
     Instance("Open"),
     Instance("Silent", webhook=False),
-    Instance("Weak", down=range(200, 204)),
+    # Of the first four days what happens at their beginning is given up; of the others nothing.
+    Instance("Weak", outages=(range(200, 204), range(227, 231))),
 )
 
 
@@ -333,7 +337,7 @@ def draw(accounts: int, seed: int, *, ends: int | None = None) -> Plan:
             number=next(numbers),
             behaviour=name,
             app=app,
-            instance=INSTANCES[dice.choice((0, 0, 1, 2))],
+            instance=INSTANCES[dice.choice((0, 0, 1, 2, 2))],
             granted=end - YEAR,
             vendor=app is not PRIVATE and place % 10 == 7,
         )
@@ -355,7 +359,8 @@ def draw(accounts: int, seed: int, *, ends: int | None = None) -> Plan:
     for app in APPLICATIONS:
         busy |= {*app.pasted, app.broken.start, app.broken.stop}
     for instance in INSTANCES:
-        busy |= {*instance.down, instance.down.stop}
+        for outage in instance.outages:
+            busy |= {*outage, outage.stop}
     # Secrets are rotated 30 days before their end.
     long = {150, 157, 300, 307, 450, 457}
     days = {day for day in range(DAYS) if day not in PAUSE}
