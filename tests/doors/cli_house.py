@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import io
-import json
 import logging
 import os
 import secrets
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,23 +22,13 @@ from evergrant.entrances.cli.running import run
 from evergrant.rules.secrecy import Secret
 from evergrant.testing.lwa import FakeLWA
 from evergrant.testing.selling_partner_api import FakeSellingPartnerApi
+from tests.command_line import Said, built
+from tests.doors.stock import Stock
 
 CLIENT_ID = "amzn1.application-oa2-client." + "0" * 32
 AMAZON_ID = "amzn1.sp.solution.00000000-0000-4000-8000-000000000001"
 #: The command line has the clock of the machine: a fixed day would be over one day.
 GRANTED = datetime.now(UTC).date() - timedelta(days=60)
-
-
-@dataclass(frozen=True)
-class Said:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        assert self.code == 0, self.err
-        return json.loads(self.out)
 
 
 Cli = Callable[..., Said]
@@ -63,13 +50,9 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     structlog.configure(**was)
 
 
-#: A process builds its commands once, and so does this one, however many of them are called.
-_built = functools.cache(typer.main.get_command)
-
-
 @pytest.fixture
 def cli(bare: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cli:
-    monkeypatch.setattr(typer.main, "get_command", _built)
+    monkeypatch.setattr(typer.main, "get_command", built)
 
     def call(*arguments: str, stdin: str = "") -> Said:
         typed = io.TextIOWrapper(io.BytesIO(stdin.encode()), encoding="utf-8")
@@ -135,24 +118,63 @@ def add_account(cli: Cli, name: str = "Blue Heron Books", *more: str) -> Any:
     ).json
 
 
+@pytest.fixture(scope="session")
+def stocks() -> dict[str, Stock]:
+    """What was put into a house before, by the name of the fixture."""
+    return {}
+
+
+Stocked = Callable[[str, Callable[[], None]], Cli]
+
+
 @pytest.fixture
-def with_account(house: Cli, amazon: Amazon) -> Cli:
+def stocked(
+    house: Cli,
+    amazon: Amazon,
+    stocks: dict[str, Stock],
+    database_url: str,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Stocked:
+    """Does once by commands what the tests of the next minutes find done."""
+
+    def stocked(name: str, put: Callable[[], None]) -> Cli:
+        known, home = stocks.get(name), tmp_path / "home"
+        if known is not None and known.is_fresh:
+            known.put(database_url, home, amazon.lwa, amazon.api)
+        else:
+            put()
+            kept = tmp_path_factory.mktemp("stock")
+            stocks[name] = Stock.of(database_url, home, kept, amazon.lwa, amazon.api)
+        return house
+
+    return stocked
+
+
+def put_account(house: Cli, amazon: Amazon) -> None:
     secret = secrets.token_hex(20)
     amazon.lwa.add_client(CLIENT_ID, Secret(secret))
     add_application(house, secret)
     assert house("instance", "add", "ERP").code == 0
     add_account(house)
-    return house
 
 
-@pytest.fixture
-def connected(with_account: Cli, amazon: Amazon) -> Cli:
+def put_grant(house: Cli, amazon: Amazon) -> None:
     refresh_token = amazon.lwa.grant(CLIENT_ID, about="A2SHOP")
     amazon.api.participate("A2SHOP", [])
-    adopted = with_account(
+    adopted = house(
         *("account", "adopt", "Blue Heron Books", "--granted", GRANTED.isoformat(), "--json"),
         stdin=refresh_token.reveal(),
     )
     assert adopted.json["authorization"]["state"] == "active"
     assert refresh_token.reveal() not in adopted.out
-    return with_account
+
+
+@pytest.fixture
+def with_account(house: Cli, amazon: Amazon, stocked: Stocked) -> Cli:
+    return stocked("with_account", lambda: put_account(house, amazon))
+
+
+@pytest.fixture
+def connected(with_account: Cli, amazon: Amazon, stocked: Stocked) -> Cli:
+    return stocked("connected", lambda: put_grant(with_account, amazon))

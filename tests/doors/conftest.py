@@ -1,5 +1,14 @@
 """Fixtures that several doors' tests share."""
 
-from tests.doors.cli_house import amazon, bare, cli, connected, house, with_account
+from tests.doors.cli_house import (
+    amazon,
+    bare,
+    cli,
+    connected,
+    house,
+    stocked,
+    stocks,
+    with_account,
+)
 
-__all__ = ["amazon", "bare", "cli", "connected", "house", "with_account"]
+__all__ = ["amazon", "bare", "cli", "connected", "house", "stocked", "stocks", "with_account"]
