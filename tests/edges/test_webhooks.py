@@ -281,6 +281,14 @@ async def test_nobody_listens(receiver: Receiver, http: HttpWebhooks) -> None:
     assert not caught.value.permanent
 
 
+async def test_an_unusable_former_secret_keeps_nothing_back(
+    receiver: Receiver, http: HttpWebhooks
+) -> None:
+    await http.deliver(post(receiver.url, also_signed_with=(Secret("whsec_%%%"),)))
+    ((_, headers, body),) = receiver.requests
+    assert Webhook(SIGNING.reveal()).verify(body, headers)
+
+
 @pytest.mark.parametrize("secret", ["", "whsec_", "whsec_%%%", "whsec_a"])
 async def test_an_unusable_signing_secret(
     receiver: Receiver, http: HttpWebhooks, secret: str
