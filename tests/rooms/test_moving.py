@@ -288,7 +288,14 @@ async def test_one_refresh_token_for_two_accounts_of_one_region(
 
 
 @pytest.mark.parametrize(
-    "other", [{"region": "na", "marketplace": "US"}, {"merchant_token": "A1OTHERSHOP77"}]
+    "other",
+    [
+        {"region": "na", "marketplace": "US"},
+        {"merchant_token": "A1OTHERSHOP77"},
+        # Another customer: a copy that went wrong would serve one of them with the other's shop.
+        {"merchant_token": None, "client_email": "owner@other-shop.example"},
+        {"merchant_token": None, "client_id": 2},
+    ],
 )
 async def test_a_refresh_token_of_doubtful_owner_is_tried_for_nobody(
     former: Former, tmp_path: Path, other: Mapping[str, Any]

@@ -258,22 +258,29 @@ _SPOKEN = {"application": "application", "instance": "client instance"}
 
 
 def _doubtful_tokens(wishes: Sequence[AccountWish]) -> dict[str, str]:
-    """Refresh tokens that rows of different places or partners bring: nobody but Amazon knows whose
-    they are, and Amazon does not tell."""
+    """Refresh tokens that rows of different places, customers or partners bring: nobody but Amazon
+    knows whose they are, and Amazon does not tell."""
     rows: dict[str, list[AccountWish]] = {}
     for wish in wishes:
         if wish.refresh_token is not None:
             rows.setdefault(digest(wish.refresh_token), []).append(wish)
     found = {}
     for key, sharing in rows.items():
-        places = {(one.application, one.new.region, one.new.partner_kind) for one in sharing}
+        places = {
+            (
+                *(one.application, one.instance, one.new.region, one.new.partner_kind),
+                one.new.client_email.strip().lower(),
+            )
+            for one in sharing
+        }
         partners = {one.selling_partner_id for one in sharing} - {""}
         if len(places) > 1 or len(partners) > 1:
             lines = ", ".join(one.row.place for one in sharing[:5])
             found[key] = (
-                f"Lines {lines} bring the same refresh token for different regions, applications "
-                "or selling partners, and Amazon does not tell whose it is. Leave it with the "
-                "right one and import again, or send links (evergrant account invite)."
+                f"Lines {lines} bring the same refresh token for different regions, applications, "
+                "client instances, e-mails or selling partners, and Amazon does not tell whose it "
+                "is. Leave it with the right one and import again, or send links (evergrant "
+                "account invite)."
             )
     return found
 
