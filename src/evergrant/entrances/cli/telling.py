@@ -118,7 +118,8 @@ def resend_event(event: Event, json: Json = False) -> None:
     item = at_desk(send)
     thing(_delivery(item), as_json=json)
     if not json:
-        remark(f"A worker sends it now. What became of it: evergrant instance deliveries {item.to}")
+        remark("A worker sends it now, or within five minutes if the instance took none of late.")
+        remark(f"What became of it: evergrant instance deliveries {item.to}")
 
 
 # --- client instances -------------------------------------------------------------------------
