@@ -98,6 +98,19 @@ async def test_what_amazon_says_of_the_end_counts_and_is_deleted() -> None:
     assert house.lying == []
 
 
+@pytest.mark.parametrize("years", [1, 70])
+async def test_an_end_that_no_secret_can_have_is_not_believed(years: int) -> None:
+    """Whoever can write into the queue could keep everybody quiet until the secret is dead."""
+    house = await world(age_days=100)
+    known = (await house.credentials()).secret_expires_at
+    later = house.clock.now() + years * 365 * DAY
+    house.queue.put(QUEUE_URL, expiry_body(house.client_id, later, later - 20 * DAY))
+    assert (await house.round()).dates_taken == 0
+    assert (await house.credentials()).secret_expires_at == known
+    assert NoticeKind.QUEUE_TROUBLE in await house.notices()
+    assert house.lying, "left for a person to look at"
+
+
 async def test_an_end_of_an_older_secret_is_past_caring_about() -> None:
     house = await world(age_days=151)
     told_at = house.clock.now() - DAY

@@ -53,6 +53,8 @@ MOST_TURNS = 5
 PATIENCE = timedelta(hours=1)
 #: How long a received secret is kept that LWA refused to the end.
 _KEPT = timedelta(days=30)
+#: Amazon's client secrets live 180 days. What a message says of its own time proves nothing.
+_LONGEST_LIFE = timedelta(days=190)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,11 @@ class Arrivals:
             holders = await tx.credentials.all(lwa_client_id=said.lwa_client_id, limit=1)
         if not holders:
             why = "The message is about an LWA client that no application here has."
+            await self._trouble(way.application_ids, "message", why)
+            return None
+        if isinstance(said, SecretEnding) and said.expires_at > self._ground.now() + _LONGEST_LIFE:
+            # Believed, nobody would be reminded before the secret is dead.
+            why = "The message names an end that no client secret can have."
             await self._trouble(way.application_ids, "message", why)
             return None
         application_id = holders[0].id
