@@ -68,6 +68,7 @@ async def test_many_in_one_minute_are_worked_in_rounds(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("evergrant.watch.rounds.ROUND", 3)
+    monkeypatch.setattr("evergrant.watch.rounds.MOST_ROUNDS", 4)
     accounts = [await town.account(granted_at=START) for _ in range(14)]
     town.fakes.clock.set(ENDS)
     first = await town.desk.watch.sweep()

@@ -454,6 +454,7 @@ async def test_many_come_in_rounds_and_those_that_break_starve_nobody(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("evergrant.watch.rounds.ROUND", 2)
+    monkeypatch.setattr("evergrant.watch.rounds.MOST_ROUNDS", 4)
     logged: list[str] = []
     diary = SimpleNamespace(exception=lambda said, work: logged.append(work))
     monkeypatch.setattr("evergrant.watch.rounds.log", diary)
@@ -481,6 +482,7 @@ async def test_the_daily_letter_waits_for_the_last_round(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("evergrant.watch.rounds.ROUND", 2)
+    monkeypatch.setattr("evergrant.watch.rounds.MOST_ROUNDS", 4)
     monkeypatch.setattr("evergrant.watch.ROUND", 2)
     for _ in range(9):
         await town.account(granted_at=START)

@@ -21,9 +21,9 @@ __all__ = ["MOST_ROUNDS", "MOST_S", "ROUND", "in_rounds"]
 log = logger(__name__)
 
 #: Rows that are looked up at once.
-ROUND = 500
+ROUND = 250
 #: So many rounds one sweep works. What is more waits a minute.
-MOST_ROUNDS = 4
+MOST_ROUNDS = 8
 #: So many seconds after its beginning no sweep begins another round, however slow the database is:
 #: the next minute's sweep waits for the end of this one, and with it all that is due by then.
 MOST_S = 20.0
