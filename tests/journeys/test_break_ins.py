@@ -24,12 +24,19 @@ import pytest
 from demo.house import link_in
 from demo.partner import Browser
 from demo.stage import wait_for
-from tests.journeys.conftest import Town
+from tests.journeys.conftest import Town, own_town_at
 from tests.journeys.test_attacks import at_amazon, callback_of
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("break_ins")]
 
 T_S = 1.0  # so long a revoked key or a closed account may still be served
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """Whose home Evergrant itself made."""
+    with own_town_at(tmp_path_factory.mktemp("town"), furnished=False) as town:
+        yield town
 
 
 @pytest.fixture(scope="module")
@@ -219,6 +226,7 @@ BODIES: dict[str, Any] = {
     "changeAccount": {"notes": "was here"},
     "addConnectionKey": {"name": "mine"},
     "changeInstance": {"name": "mine"},
+    "noteGrantedAt": {"granted_at": "2026-03-01T00:00:00Z"},
     "rotateConnectionKey": {},
     "rotateApiKey": {},
 }
@@ -502,6 +510,7 @@ def test_no_secret_in_the_process_list_and_no_open_file(town: Town, second: str)
                     seen.add(process.read_bytes().decode("utf-8", "replace"))
                 except OSError:
                     continue
+            stop.wait(0.02)  # a command lives for much longer
 
     watching = threading.Thread(target=watch)
     watching.start()
