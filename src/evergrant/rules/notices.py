@@ -70,9 +70,9 @@ KINDS: Mapping[NoticeKind, KindOfNotice] = MappingProxyType({
     NoticeKind.RENEWAL_FAILED: KindOfNotice(_W, "A renewal did not work",
         "The former grant is in force again. Look into the report, then send the link again."),
     NoticeKind.LETTER_UNDELIVERED: KindOfNotice(_W, "A mail did not arrive",
-        "To a client: correct the client e-mail (`evergrant account change --email`), then send the "
-        "link again (`evergrant account invite`). To operators: correct EVERGRANT_OPERATORS_EMAIL, and read here what the mail would have "
-        "said."),
+        "To a client: correct the client e-mail (`evergrant account change --email`), then send "
+        "the link again (`evergrant account invite`). To operators: correct "
+        "EVERGRANT_OPERATORS_EMAIL, and read here what the mail would have said."),
     NoticeKind.EVENTS_UNDELIVERED: KindOfNotice(_W, "A client instance does not take its events",
         "Look at its webhook URL and its log, then try it: `evergrant instance test`. What it "
         "missed can be sent again (`evergrant events resend`) or read with `GET /v1/events`."),
