@@ -126,6 +126,8 @@ class Fuzz:
         self.best: dict[str, Any] = {}
         self.best_looks = 0
         self.blamed: str | None = None
+        #: The stage as it was left by a refusal, and so is still: to look at it costs the most.
+        self.left: tuple[Stage, str] | None = None
 
     def value(self, known: Known, name: str, depth: int = 0) -> Any:
         chance = self.dice.random()
@@ -183,7 +185,8 @@ class Fuzz:
     def pull(self, stage: Stage, known: Known) -> str:
         wish = self.wish(known)
         told = f"{self.title} {wish.path} {wish.query} {json.dumps(wish.body)[:2000]}"
-        before = shown(stage)
+        before = self.left[1] if self.left and self.left[0] is stage else shown(stage)
+        self.left = None
         words = ""
         try:
             said = self.lever(stage, wish)
@@ -194,6 +197,7 @@ class Fuzz:
         self.learn(wish, words)
         if words:
             assert shown(stage) == before, f"refused, yet something changed: {told}\n{words}"
+            self.left = stage, before
             words.encode()
             return "refused"
         json.dumps(said, ensure_ascii=False, allow_nan=False).encode()
