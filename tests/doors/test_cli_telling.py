@@ -109,6 +109,15 @@ async def put_up(database_url: str) -> None:
                 account_id=account.id,
                 message="It ends in nine days.",
             )
+            (application,) = await tx.applications.all()
+            await notices.put(
+                tx,
+                now=now,
+                kind=NoticeKind.SECRET_ENDING,
+                subject=application.id,
+                application_id=application.id,
+                message="It ended three days ago.",
+            )
     finally:
         await store.close()
 
@@ -123,11 +132,13 @@ def test_the_board_is_read_and_settled(connected: Cli, database_url: str) -> Non
     asyncio.run(put_up(database_url))
     drawn = connected("notices", "list")
     assert SHOP in drawn.out
+    assert "Northwind Connect" in drawn.out, "what is no account's names its application"
     assert "It ends in nine days." in drawn.out
     assert "evergrant account invite" in drawn.err, "what to do"
     (one,) = connected("notices", "list", "--account", SHOP, "--json").json["items"]
     assert (one["title"], one["gravity"]) == ("An authorization ends soon", "warning")
     settled = connected("notices", "settle", one["id"], "--json").json
     assert settled["settled_by"].startswith("command_line:")
-    assert connected("notices", "list", "--json").json["items"] == []
+    (other,) = connected("notices", "list", "--json").json["items"]
+    assert other["title"] == "A client secret ends soon"
     assert settled["settled_by"] in connected("notices", "list", "--settled").out

@@ -169,3 +169,5 @@ def _tell(state: RotationState) -> None:
         say(f"  then      {state.next_at:%Y-%m-%d %H:%M} UTC")
     if state.trouble:
         say(f"  trouble   {state.trouble}")
+    if not state.automatic:
+        remark(f"By hand: evergrant app rotate-secret {shlex.quote(state.application_name)}")

@@ -233,14 +233,16 @@ def list_notices(
     if json:
         show_json({"items": shown, "next": rows[-1].id if more else None})
         return
+    for row, notice in zip(shown, rows, strict=True):
+        row["about_id"] = notice.account_id or notice.application_id or notice.subject
     table(
         shown,
         (
-            *("id", "last_at", "gravity", "title", ("account_id", "account")),
+            *("id", "last_at", "gravity", "title", "about"),
             *("message", "times", ("settled_by", "settled by")),
         )
         if settled
-        else ("id", "last_at", "gravity", "title", ("account_id", "account"), "message", "times"),
+        else ("id", "last_at", "gravity", "title", ("about_id", "about"), "message", "times"),
         as_json=False,
         names=names,
         optional=("times", "gravity"),
@@ -304,11 +306,13 @@ def _told(notice: Notice) -> dict[str, Any]:
 
 
 async def _names(desk: Desk, found: list[Any]) -> dict[str, str]:
-    """Of the accounts and client instances that these speak of."""
+    """Of the accounts, applications and client instances that these speak of."""
     accounts = sorted({one.account_id for one in found if one.account_id})
+    applications = sorted({getattr(one, "application_id", None) or "" for one in found})
     clients = sorted(
-        {one.client_instance_id for one in found if hasattr(one, "client_instance_id")}
+        {str(getattr(one, "client_instance_id", None) or one.subject) for one in found}
     )
     async with desk.store.transaction() as tx:
         names = {one.id: one.name for one in await tx.accounts.all(id=accounts)}
+        names |= {one.id: one.name for one in await tx.applications.all(id=applications)}
         return names | {one.id: one.name for one in await tx.instances.all(id=clients)}
