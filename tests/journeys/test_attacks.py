@@ -38,7 +38,7 @@ def callback_of(browser: Browser, evergrant_url: str) -> str:
             raise Caught(url)
         return go(method, url, **rest)
 
-    browser._http.request = stop_at_callback  # type: ignore[method-assign]
+    browser._http.request = stop_at_callback  # type: ignore[method-assign, assignment]
     try:
         browser.press("Confirm", permission="on")
     except Caught as caught:
