@@ -571,3 +571,56 @@ async def test_what_ends_next_within_reach(store: Store) -> None:
     assert await ahead(store, until, client_instance_id="ins_1") == ["aut_a"]
     both: dict[str, Any] = {"client_instance_id": "ins_2", "account_ids": frozenset({"acc_a"})}
     assert await ahead(store, until, **both) == []
+
+
+async def test_what_lapsed_before_its_end(store: Store) -> None:
+    await fill(
+        store,
+        c=Row(ends_at=NOW + 2 * DAY, state=State.LAPSED),
+        b=Row(ends_at=NOW + 9 * DAY, state=State.LAPSED),
+        a=Row(ends_at=NOW + 9 * DAY, state=State.LAPSED),
+        refused=Row(ends_at=NOW + 3 * DAY, state=State.LAPSED),
+        over=Row(ends_at=NOW, state=State.LAPSED),
+        active=Row(ends_at=NOW + 4 * DAY),
+        endless=Row(state=State.LAPSED),
+    )
+    async with store.transaction() as tx:
+        await tx.authorizations.change("aut_refused", refused_at=NOW)
+
+    async def found(limit: int) -> list[str]:
+        async with store.transaction() as tx:
+            return [one.id for one in await tx.scans.lapsed_before_their_end(NOW, limit=limit)]
+
+    assert await found(10) == ["aut_c", "aut_a", "aut_b"]
+    assert await found(1) == ["aut_c"]
+
+
+# --- probes ------------------------------------------------------------------------------------
+
+
+async def test_the_longest_overdue_probe_comes_first(store: Store) -> None:
+    await fill(
+        store,
+        a=Row(),
+        b=Row(state=State.LAPSED),
+        c=Row(),
+        unset=Row(),
+        closed=Row(state=State.CLOSED),
+        other=Row(application_id="app_own"),
+    )
+    due = {"a": -1, "b": -3, "c": 0, "closed": -9, "other": -9}
+    async with store.transaction() as tx:
+        for name, hours in due.items():
+            at = NOW + timedelta(hours=hours)
+            await tx.authorizations.change(f"aut_{name}", probe_due_at=at)
+
+    async def waiting(until: datetime, limit: int = 10) -> list[str]:
+        async with store.transaction() as tx:
+            states = (State.ACTIVE, State.LAPSED)
+            found = await tx.scans.probes_due(until, states, ["app_public"], limit=limit)
+            return [one.id for one in found]
+
+    assert await waiting(NOW) == ["aut_b", "aut_a", "aut_c"]
+    assert await waiting(NOW - timedelta(microseconds=1), limit=1) == ["aut_b"]
+    async with store.transaction() as tx:
+        assert await tx.scans.probes_due(NOW, [State.ACTIVE], [], limit=1) == []

@@ -197,6 +197,12 @@ async def next_in_line(tx: Transaction) -> None:
         ),
         pytest.param(
             "authorizations",
+            "authorizations_term_ends_at_idx",
+            lambda tx: tx.scans.lapsed_before_their_end(NOW, limit=300),
+            id="terms that a wrong clock ended",
+        ),
+        pytest.param(
+            "authorizations",
             "authorizations_look_due_at_idx",
             lambda tx: tx.authorizations.all(
                 state=State.ACTIVE, before=not_after("look_due_at", NOW), limit=500

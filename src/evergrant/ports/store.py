@@ -43,6 +43,7 @@ from evergrant.ports.watched import (
     Rotation,
     WindowReached,
 )
+from evergrant.rules.lifecycle import State
 
 __all__ = [
     "COUNTED",
@@ -279,6 +280,23 @@ class Scans(Protocol):
     ) -> list[Authorization]:
         """ACTIVE authorizations whose term ends before that instant, the nearest end first; of
         these accounts, and of this client instance, alone where given."""
+        ...
+
+    async def lapsed_before_their_end(self, after: datetime, *, limit: int) -> list[Authorization]:
+        """LAPSED authorizations whose term ends later than that instant and which Amazon never
+        refused, the nearest end first."""
+        ...
+
+    async def probes_due(
+        self,
+        until: datetime,
+        states: Collection[State],
+        application_ids: Collection[str],
+        *,
+        limit: int,
+    ) -> list[Authorization]:
+        """Authorizations in these states and of these applications whose probe is due at that
+        instant or was before, the longest overdue first."""
         ...
 
     async def closed_since(self, before: datetime, *, limit: int) -> list[str]:

@@ -92,15 +92,16 @@ class Rotations:
         """Everything that is due for every application: queues are read, rotations go on, ends are
         told. Safe to be called by several processes at once. One application's trouble keeps no
         other from its turn. Raises StoreUnavailable."""
-        everybody = await self._everybody()
-        turned = await self._arrivals.round(await self._arrivals.ways(everybody))
+        ways = await self._arrivals.ways(await self._everybody())
+        turned = await self._arrivals.round(ways)
         room = asyncio.Semaphore(AT_ONCE)
 
-        async def one(application_id: str) -> Turned:
+        async def one(known: Known) -> Turned:
             async with room:
-                return await guarded((application_id,), self._look_after(application_id))
+                return await guarded((known.application.id,), self._look_after(known))
 
-        everyone = await asyncio.gather(*(one(known.application.id) for known in everybody))
+        # Read anew: what came by the queues has changed some of them.
+        everyone = await asyncio.gather(*(one(known) for known in await self._everybody()))
         return sum(everyone, turned)
 
     async def tell_ends(self) -> Turned:
@@ -115,14 +116,10 @@ class Rotations:
 
     async def _everybody(self) -> list[Known]:
         async with self._ground.store.transaction() as tx:
-            found = [
-                await self._ground.known(tx, credentials.id)
-                for credentials in await tx.credentials.all()
-            ]
-        return [known for known in found if known is not None]
+            return await self._ground.all_known(tx)
 
-    async def _look_after(self, application_id: str) -> Turned:
-        known = await self._known(application_id)
+    async def _look_after(self, known: Known) -> Turned:
+        application_id = known.application.id
         now = self._ground.now()
         turned = Turned()
         if rules.decide(now, known.situation, self._ground.ahead).act is not Act.REST:

@@ -28,7 +28,7 @@ from evergrant.ports.secrets_queue import QueueAccess, QueueMessage
 from evergrant.ports.store import AlreadyThere, Transaction
 from evergrant.ports.watched import Rotation, RotationSource, RotationStep
 from evergrant.rotation.course import Course
-from evergrant.rotation.ground import Ground, Known, guarded, open_secret
+from evergrant.rotation.ground import Ground, Known, guarded, has_queue, open_secret
 from evergrant.rotation.trial import try_secret
 from evergrant.rotation.values import Turned
 from evergrant.rules import ids, secrecy
@@ -78,6 +78,8 @@ class Arrivals:
         """One for each queue and pair of keys, however many applications share them."""
         found: dict[tuple[str, ...], Way] = {}
         for known in all_known:
+            if not has_queue(known.credentials):
+                continue
             try:
                 async with self._ground.store.transaction() as tx:
                     access = await self._ground.access(tx, known.credentials)

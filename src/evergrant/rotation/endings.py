@@ -81,6 +81,8 @@ class Endings:
         ends_at = rules.end_of_use(situation) if troubled else situation.expires_at
         windows = reminders.SECRET_DAYS_WITH_QUEUE if known.automatic else reminders.SECRET_DAYS
         days = None if ends_at is None else reminders.newest(now, ends_at, windows)
+        if days is None and not known.reminded:
+            return False
         async with self._ground.store.transaction() as tx:
             if ends_at is None or days is None:
                 await notices.settle(

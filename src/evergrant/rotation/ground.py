@@ -22,6 +22,7 @@ from evergrant.ports.things import Application, IntegrationCredentials, OutboxIt
 from evergrant.ports.watched import Rotation, RotationStep
 from evergrant.registry import Registry
 from evergrant.rotation.values import Turned
+from evergrant.rules.notices import NoticeKind
 from evergrant.rules.rotation import Running, Situation
 from evergrant.rules.secrecy import Secret
 
@@ -46,6 +47,7 @@ class Known:
     credentials: IntegrationCredentials
     running: Rotation | None
     ended: Sequence[Rotation]
+    reminded: bool  # a notice about its end hangs
     obstacle: str  # why Amazon cannot be asked for a new secret now; empty: it can
     automatic: bool  # all is set up for it
 
@@ -92,6 +94,37 @@ class Ground:
         if application is None or credentials is None:
             return None
         rotations = await tx.rotations.all(application_id=application_id)
+        hanging = await tx.notices.count(
+            kind=NoticeKind.SECRET_ENDING, subject=application_id, settled_at=None
+        )
+        return await self._known(tx, application, credentials, rotations, hanging > 0)
+
+    async def all_known(self, tx: Transaction) -> list[Known]:
+        """Every application that has credentials, in a handful of statements: it is asked each
+        minute."""
+        applications = {one.id: one for one in await tx.applications.all()}
+        rotations: dict[str, list[Rotation]] = {}
+        for one in await tx.rotations.all():
+            rotations.setdefault(one.application_id, []).append(one)
+        hanging = await tx.notices.all(kind=NoticeKind.SECRET_ENDING, settled_at=None)
+        reminded = {notice.subject for notice in hanging}
+        return [
+            await self._known(
+                tx, applications[own.id], own, rotations.get(own.id, []), own.id in reminded
+            )
+            for own in await tx.credentials.all()
+            if own.id in applications
+        ]
+
+    async def _known(
+        self,
+        tx: Transaction,
+        application: Application,
+        credentials: IntegrationCredentials,
+        rotations: Sequence[Rotation],
+        reminded: bool,
+    ) -> Known:
+        application_id = application.id
         obstacle = ""
         if not has_queue(credentials):
             obstacle = NO_QUEUE
@@ -110,6 +143,7 @@ class Ground:
             credentials=credentials,
             running=next((one for one in rotations if one.ended_at is None), None),
             ended=[one for one in rotations if one.ended_at is not None],
+            reminded=reminded,
             obstacle=obstacle,
             automatic=automatic,
         )

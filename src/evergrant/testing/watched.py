@@ -137,6 +137,31 @@ class MemoryScans:
         ]
         return [one for _, _, one in sorted(ahead, key=lambda end: end[:2])][:limit]
 
+    async def lapsed_before_their_end(self, after: datetime, *, limit: int) -> list[Authorization]:
+        lapsed = [
+            (one.term_ends_at, one.id, one)
+            for one in await self._tx.authorizations.all(state=State.LAPSED, refused_at=None)
+            if one.term_ends_at is not None and one.term_ends_at > after
+        ]
+        return [one for _, _, one in sorted(lapsed, key=lambda end: end[:2])][:limit]
+
+    async def probes_due(
+        self,
+        until: datetime,
+        states: Collection[State],
+        application_ids: Collection[str],
+        *,
+        limit: int,
+    ) -> list[Authorization]:
+        due = [
+            (one.probe_due_at, one.id, one)
+            for one in await self._tx.authorizations.all(
+                state=states, application_id=application_ids
+            )
+            if one.probe_due_at is not None and one.probe_due_at <= until
+        ]
+        return [one for _, _, one in sorted(due, key=lambda probe: probe[:2])][:limit]
+
     async def closed_since(self, before: datetime, *, limit: int) -> list[str]:
         closed = [
             authorization.account_id

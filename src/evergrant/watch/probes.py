@@ -13,7 +13,6 @@ asked: as soon as that one is accepted, the others follow. None of them is marke
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,7 +25,7 @@ from evergrant.errors import (
     StoreUnavailable,
 )
 from evergrant.logs import logger
-from evergrant.ports.store import Store, Transaction, not_after
+from evergrant.ports.store import Store, Transaction
 from evergrant.ports.things import Authorization
 from evergrant.rules import probes
 from evergrant.rules.lifecycle import State
@@ -44,8 +43,8 @@ CLAIM = timedelta(minutes=15)
 AT_ONCE = 5
 #: Of an application that is refused or incomplete: when its account is taken up again.
 _APPLICATION_WAIT_S = 3600.0
-#: The oldest come first, as far as steps like these tell them apart.
-_OVERDUE = (timedelta(days=1), timedelta(hours=6), timedelta(hours=1), timedelta(0))
+#: So long their number is remembered: it takes a look at every account, and changes slowly.
+COUNT_EVERY = timedelta(hours=1)
 #: A look that has to confirm what the last one said is made with an access token this fresh.
 _FRESH_MIN_TTL_S = 3000
 _STATES = tuple(sorted(probes.PROBED))
@@ -91,6 +90,7 @@ class Probes:
         self._consent = consent
         self._tokens = tokens
         self._every = every
+        self._counted: tuple[datetime, int] | None = None
 
     async def round(self, now: datetime) -> Probed:
         """One minute's share. Whoever calls sees to it that one round per minute is made over all
@@ -98,6 +98,8 @@ class Probes:
         tried again later. Raises StoreUnavailable."""
         this = _Round(now=now)
         this.counts.slots_set = await self._set_slots(now)
+        if this.counts.slots_set:
+            self._counted = None
         due = await self._due(now)
         turns = asyncio.Semaphore(AT_ONCE)
 
@@ -134,18 +136,18 @@ class Probes:
 
     async def _due(self, now: datetime) -> list[Authorization]:
         async with self._store.transaction() as tx:
-            accounts = await tx.authorizations.count(state=_STATES)
-            most = probes.most_per_minute(accounts, self._every)
+            most = probes.most_per_minute(await self._accounts(tx, now), self._every)
             healthy, refused = await _applications(tx)
-            due: dict[str, Authorization] = {}
-            for overdue in _OVERDUE:
-                if len(due) >= most:
-                    break
-                found = await _waiting(tx, now - overdue, healthy, most)
-                due |= {one.id: one for one in found if one.id not in due}
+            due = await tx.scans.probes_due(now, _STATES, healthy, limit=most)
             for application_id in refused:
-                due |= {one.id: one for one in await _waiting(tx, now, [application_id], 1)}
-        return list(due.values())[: most + len(refused)]
+                due += await tx.scans.probes_due(now, _STATES, [application_id], limit=1)
+        return due
+
+    async def _accounts(self, tx: Transaction, now: datetime) -> int:
+        known = self._counted
+        if known is None or not known[0] <= now < known[0] + COUNT_EVERY:
+            known = self._counted = (now, await tx.authorizations.count(state=_STATES))
+        return known[1]
 
     # --- one account --------------------------------------------------------------------------
 
@@ -283,14 +285,3 @@ async def _applications(tx: Transaction) -> tuple[list[str], list[str]]:
     complete = [one for one in await tx.credentials.all() if one.secret_set and one.lwa_client_id]
     healthy = [one.id for one in complete if not one.trouble]
     return healthy, [one.id for one in complete if one.trouble]
-
-
-async def _waiting(
-    tx: Transaction, until: datetime, application_ids: Collection[str], limit: int
-) -> Sequence[Authorization]:
-    return await tx.authorizations.all(
-        state=_STATES,
-        application_id=list(application_ids),
-        before=not_after("probe_due_at", until),
-        limit=limit,
-    )

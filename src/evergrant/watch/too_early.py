@@ -71,18 +71,8 @@ class TooEarly:
 
     async def _found(self, now: datetime) -> Sequence[Authorization]:
         """Nobody but a clock said that they are over, and ours says that they are not."""
-        found: list[Authorization] = []
-        after: str | None = None
-        while len(found) < MOST_AT_A_LOOK:
-            async with self._store.transaction() as tx:
-                lapsed = await tx.authorizations.all(
-                    state=State.LAPSED, refused_at=None, after=after, limit=ROUND
-                )
-            found += [one for one in lapsed if _ends_after(one.term_ends_at, now)]
-            if len(lapsed) < ROUND:
-                break
-            after = lapsed[-1].id
-        return found[:MOST_AT_A_LOOK]
+        async with self._store.transaction() as tx:
+            return await tx.scans.lapsed_before_their_end(now + _MARGIN, limit=MOST_AT_A_LOOK)
 
     async def _date_again(self, now: datetime) -> None:
         """An end is forgotten when Amazon takes a grant after it; this one is yet to come."""

@@ -141,6 +141,40 @@ class PostgresScans:
         rows = (await self._tx.connection.execute(asked)).mappings()
         return [_AUTHORIZATION.thing(cast("Mapping[str, Any]", row)) for row in rows]
 
+    async def lapsed_before_their_end(self, after: datetime, *, limit: int) -> list[Authorization]:
+        columns = _AUTHORIZATIONS.c
+        asked = select(_AUTHORIZATIONS).where(
+            columns.state == State.LAPSED.value,
+            columns.term_ends_at > _AUTHORIZATION.value("term_ends_at", after),
+            columns.refused_at.is_(None),
+        )
+        asked = asked.order_by(columns.term_ends_at, columns.id).limit(limit)
+        rows = (await self._tx.connection.execute(asked)).mappings()
+        return [_AUTHORIZATION.thing(cast("Mapping[str, Any]", row)) for row in rows]
+
+    async def probes_due(
+        self,
+        until: datetime,
+        states: Collection[State],
+        application_ids: Collection[str],
+        *,
+        limit: int,
+    ) -> list[Authorization]:
+        # In the order of the index: ordered by id, PostgreSQL may read the whole table for the few.
+        columns = _AUTHORIZATIONS.c
+        asked = (
+            select(_AUTHORIZATIONS)
+            .where(
+                columns.probe_due_at <= _AUTHORIZATION.value("probe_due_at", until),
+                columns.state.in_(sorted(state.value for state in states)),
+                columns.application_id.in_(sorted(application_ids)),
+            )
+            .order_by(columns.probe_due_at, columns.id)
+            .limit(limit)
+        )
+        rows = (await self._tx.connection.execute(asked)).mappings()
+        return [_AUTHORIZATION.thing(cast("Mapping[str, Any]", row)) for row in rows]
+
     async def closed_since(self, before: datetime, *, limit: int) -> list[str]:
         asked = _CLOSED_SINCE.bindparams(
             _instant("before", before), bindparam("most", limit, Integer)
