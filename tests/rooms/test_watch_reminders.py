@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -93,6 +94,20 @@ async def test_a_reminder_brings_everything_with_it(town: Town) -> None:
     await town.at(midnight(2))
     (notice,) = await town.board(account)
     assert (notice.times, notice.facts["days_left"]) == (2, 2), "brought up to date, not doubled"
+
+
+async def test_the_link_of_each_letter_lives_until_the_next_one(town: Town) -> None:
+    account = await town.account(granted_at=START)
+    sent: list[tuple[datetime, datetime]] = []
+    for days in WEEKLY:
+        await town.at(midnight(days))
+        letter = (await town.mails("authorization_ending", account))[-1]
+        async with town.fakes.store.transaction() as tx:
+            invitation = await tx.invitations.get(letter.subject)
+        assert invitation is not None
+        sent.append((letter.created_at, invitation.expires_at))
+    for (_, expires_at), (next_at, _) in itertools.pairwise(sent):
+        assert expires_at > next_at
 
 
 async def test_the_letter_has_a_link_that_renews(town: Town) -> None:

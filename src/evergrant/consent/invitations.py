@@ -57,8 +57,9 @@ __all__ = ["Invitations", "Live", "Shut"]
 #: A stranger can make us write this letter by naming a shop at our log-in URI, so an address gets
 #: it at most so often.
 COLD_LETTER_PAUSE = timedelta(hours=24)
-#: An open link with less time left than this is replaced when a fresh one is to be ready.
-READY_MARGIN = timedelta(days=3)
+#: An open link with less time left than this is replaced when a letter is to carry one: letters
+#: about an end are a week apart, and the link of each has to live until the next.
+READY_MARGIN = timedelta(days=8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
