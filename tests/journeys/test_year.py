@@ -37,7 +37,7 @@ from tests.journeys import year_node
 from tests.journeys.year_arrivals import MailServer, Now, Receivers
 from tests.journeys.year_books import differences, read_board, read_events, read_journal, table
 from tests.journeys.year_oracle import Happened, Oracle
-from tests.journeys.year_plan import DAYS, PAUSE, Plan, afternoon, draw, evening, morning
+from tests.journeys.year_plan import DAYS, PAUSE, SOON, Plan, afternoon, draw, morning
 from tests.journeys.year_world import World, environment
 
 pytestmark = [pytest.mark.postgres, pytest.mark.processes]
@@ -47,8 +47,8 @@ SEED = 20261121
 FULL = os.environ.get("EVERGRANT_YEAR") == "full"
 ACCOUNTS, ENDS, QUIET = (200, None, 1) if FULL else (60, 8, 10)
 #: A node is killed in about one look of so many.
-KILLED_EVERY = 12 if FULL else 4
-KILLED_AT_LEAST = 24
+KILLED_EVERY = 8 if FULL else 3
+KILLED_AT_LEAST = 12
 #: Events are forgotten after 90 days.
 READ_EVERY = 30
 AFTER_A_KILL = timedelta(minutes=5)
@@ -92,19 +92,22 @@ async def town(
 async def play(world: World, look: Look) -> None:
     """From the first day to the last one."""
     read = 0
+
+    async def look_at(at: datetime) -> None:
+        world.move(at)
+        await look(at)
+        if world.now.day in world.plan.long:
+            world.move(at + SOON)
+            await look(at + SOON)
+
     for day in range(DAYS):
         if day in PAUSE:
             continue
         if day in world.plan.looked:
-            world.move(morning(day))
-            await look(morning(day))
+            await look_at(morning(day))
         if day in world.plan.busy:
             await world.act(day)
-            world.move(afternoon(day))
-            await look(afternoon(day))
-        if day in world.plan.long:
-            world.move(evening(day))
-            await look(evening(day))
+            await look_at(afternoon(day))
         if os.environ.get("EVERGRANT_YEAR_TRACE") and day % 20 == 0:
             print("day", day, time.strftime("%H:%M:%S"), file=sys.__stderr__, flush=True)
         if day % READ_EVERY == 0 or day == DAYS - 1:

@@ -6,9 +6,9 @@ looking twice. Does not answer for: doing any of it (year_world), or for what ha
 
 A day is a number, counted from the first one. Nodes look around in the morning (`morning`) and, on
 days on which something ends or is done, in the afternoon (`afternoon`); people and Amazon act at
-noon in between. Client secrets, that come by queue, get a look more (`evening`). All looks come a
-minute later each day, so that what was made in a look is over or due in the look of the day that it
-names, and never a moment after it.
+noon in between. On days on which client secrets are rotated another look comes `SOON` after each. All
+looks come a minute later each day, so that what was made in a look is over or due in the look of
+the day that it names, and never a moment after it.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ __all__ = [
     "DAYS",
     "INSTANCES",
     "PAUSE",
+    "SOON",
     "Act",
     "App",
     "Life",
     "Plan",
     "afternoon",
     "draw",
-    "evening",
     "morning",
     "noon",
 ]
@@ -42,6 +42,7 @@ DAYS = 548
 GRID = 5
 BEGIN = datetime(2031, 1, 1, tzinfo=UTC)
 YEAR = 365
+SOON = timedelta(minutes=10)
 #: Nobody looks around on these days: all nodes are off. One day longer than a month.
 PAUSE = range(335, 366)
 
@@ -56,10 +57,6 @@ def noon(day: int) -> datetime:
 
 def afternoon(day: int) -> datetime:
     return noon(day) + timedelta(minutes=30 + day)
-
-
-def evening(day: int) -> datetime:
-    return afternoon(day) + timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -147,7 +144,7 @@ class Life:
 class Plan:
     lives: list[Life]
     busy: set[int]  # days with an afternoon
-    long: set[int]  # and with an evening
+    long: set[int]  # on which client secrets are rotated
     looked: set[int]  # days with a morning
 
     def acts(self, day: int) -> Iterator[tuple[Life, Act]]:
