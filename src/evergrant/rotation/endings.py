@@ -64,6 +64,8 @@ class Endings:
                     tx, now=now, kinds=(NoticeKind.ROTATION_STUCK,), subject=app.id
                 )
             if words and (hangs is None or hangs.message != words):
+                if not await _stands(tx, known):
+                    return False
                 await notices.put(
                     tx,
                     now=now,
@@ -93,6 +95,8 @@ class Endings:
                 kind=ReminderKind.SECRET, subject=known.application.id, days=days
             )
             if any(line.ends_at.date() == ends_at.date() for line in told):
+                return False
+            if troubled and not await _stands(tx, known):
                 return False
             try:
                 await self._enter(tx, known, ends_at, days, now)
@@ -177,3 +181,13 @@ class Endings:
             return
         if verdict.refusal is not None:
             await self._ground.registry.note_application_trouble(credentials.id, verdict.refusal)
+
+
+async def _stands(tx: Transaction, known: Known) -> bool:
+    """Whether the open rotation is as it was seen. The write holds its row: whoever promotes it,
+    and takes down what hangs there, comes after this or came before it."""
+    seen = known.running
+    if seen is None:
+        return False
+    as_seen = {"changed_at": seen.changed_at, "step": seen.step, "ended_at": None}
+    return await tx.rotations.change(seen.id, as_seen, changed_at=seen.changed_at) is not None
