@@ -6,9 +6,9 @@ looking twice. Does not answer for: doing any of it (year_world), or for what ha
 
 A day is a number, counted from the first one. Nodes look around in the morning (`morning`) and, on
 days on which something ends or is done, in the afternoon (`afternoon`); people and Amazon act at
-noon in between. On days on which client secrets are rotated another look comes `SOON` after each. All
-looks come a minute later each day, so that what was made in a look is over or due in the look of
-the day that it names, and never a moment after it.
+noon in between. On days on which client secrets are rotated another look comes `SOON` after each.
+All looks come a minute later each day, so that what was made in a look is over or due in the look
+of the day that it names, and never a moment after it.
 """
 
 from __future__ import annotations
