@@ -30,7 +30,8 @@ VERBS = {
     "authorization.renewed": "grant",
     "authorization.reminded": "reminded",
     "application.secret_reminded": "secret reminded",
-    "rotation.asked": "rotation asked",
+    # Written before Amazon can hear; who is killed then never writes that it did.
+    "rotation.asking": "rotation asked",
     "rotation.promoted": "rotated",
     "webhook.failed": "given up",
 }
