@@ -65,7 +65,8 @@ async def read_journal(desk: Desk, world: World) -> None:
             lines = await tx.journal.read(after=after, limit=PAGE)
         for line in lines:
             if (what := VERBS.get(line.verb)) is not None:
-                who = names.get(line.account_id or line.subject, line.subject)
+                # An application is asked for in the name of an account.
+                who = names.get(line.subject) or names.get(line.account_id or "", line.subject)
                 what, more = _told(what, line)
                 world.out.note(day_of(line.at), what, who, more)
             after = line.id

@@ -35,6 +35,8 @@ SECRET_YEAR = 180
 SECRET_WINDOWS = (90, 60, 30, 14, 7, 3, 1, 0)
 ROTATED_BEFORE = 30
 TOLD_AFTER = timedelta(days=30)
+#: What Amazon gave for a closed account is gone then.
+FORGOTTEN_AFTER = 30
 TRIED_FOR = timedelta(days=3)
 
 #: (day, what, whom, more): as "letter", "Shop 001 never", "16".
@@ -66,6 +68,7 @@ class _Shop:
     over_since: datetime | None = None
     bounced_at: datetime | None = None
     address_good: bool = True
+    closed_on: int = 0
 
     @property
     def private(self) -> bool:
@@ -271,7 +274,7 @@ class Oracle:
             self._over(shop, act.day, noon(act.day))
 
     def _close(self, shop: _Shop, act: Act) -> None:
-        shop.state = "closed"
+        shop.state, shop.closed_on = "closed", act.day
         self._event(shop, act.day, noon(act.day), "account.changed")
         self._settle(
             shop, "term_ending", "term_over", "term_believed", "term_unknown", "grant_refused"
@@ -281,7 +284,8 @@ class Oracle:
         """And a program asks for an access token, which tells what the grant is still worth."""
         shop.state = "awaiting"
         self._event(shop, act.day, noon(act.day), "account.changed")
-        self._back(shop, act.day)
+        if act.day - shop.closed_on < FORGOTTEN_AFTER:
+            self._back(shop, act.day)
 
     def _date(self, shop: _Shop, act: Act) -> None:
         shop.granted, shop.ends = act.to, act.to + YEAR

@@ -380,6 +380,11 @@ class World:
         await self.desk.accounts.close(shop.account_id, by=SYSTEM)
 
     async def _reopen(self, shop: _Shop, act: Act) -> None:
+        view = await self.desk.accounts.get(shop.account_id, by=SYSTEM)
+        if not view.account.client_email:
+            # Closed for so long that it was forgotten: somebody has to ask for it.
+            changes = {"client_email": shop.life.email}
+            await self.desk.accounts.change(shop.account_id, changes, by=SYSTEM)
         await self.desk.accounts.reopen(shop.account_id, by=SYSTEM)
         await self._ask_for_access(shop)
 
