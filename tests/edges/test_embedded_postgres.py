@@ -87,7 +87,9 @@ def until(look: Callable[[], object], within_s: float = 30) -> None:
 
 
 USE = """
-import os, sys
+import os, signal, sys
+# Whoever started the tests may ignore it, as nohup does, and that is handed down.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 from pathlib import Path
 from evergrant.adapters.embedded_postgres import EmbeddedPostgres
 server = EmbeddedPostgres(Path(sys.argv[1]), {"fsync": "off"})
