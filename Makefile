@@ -10,7 +10,7 @@ UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generat
               --no-emit-index-url --no-emit-find-links --no-header -c requirements/bounds.in
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo demo-serve test test-fast chromium nginx node-sdk lint types imports bench docs locks clean
+.PHONY: help setup setup-dev demo demo-serve test test-fast year chromium nginx node-sdk lint types imports bench docs locks clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -52,6 +52,9 @@ test: setup-dev chromium nginx node-sdk lint types imports  ## everything that m
 
 test-fast: setup-dev  ## the shelves without processes and browser
 	@$(BIN)/python -m pytest -q tests/rules tests/rooms tests/edges tests/doors tests/client
+
+year: setup-dev  ## a simulated year and a half over 200 accounts, one node and then two; takes ten minutes
+	@PYTHONDONTWRITEBYTECODE= EVERGRANT_YEAR=full $(BIN)/python -m pytest -q tests/journeys/test_year.py
 
 chromium:  # the browser tests use the system's Chromium; install one where we may
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
