@@ -33,7 +33,10 @@ LINK = re.compile(r"https?://\S+/connect/([\w-]+)")
 SHOP = re.compile(r"Shop \d{3} .+")
 ENDS = re.compile(r" (?:ends in (\d+) days?|ends (tomorrow|today)|has (ended))$")
 TABLES = {
-    "CLIENT SECRETS THAT END": "secrets",
+    "CLIENT SECRETS THAT HAVE ENDED": "secrets over",
+    "CLIENT SECRETS THAT END SOON": "secrets",
+    "AUTHORIZATIONS THAT AMAZON REFUSES": "refused",
+    "NEW ON THE NOTICE BOARD": "board",
     "AUTHORIZATIONS THAT HAVE ENDED": "lapsed",
     "AUTHORIZATIONS THAT END SOON": "ending",
     "LETTERS THAT DID NOT ARRIVE": "undelivered",

@@ -66,6 +66,7 @@ class _Shop:
     told: set[tuple[str, int, int]] = field(default_factory=set)  # kind, end, window
     lapse_told: set[int] = field(default_factory=set)
     over_since: datetime | None = None
+    refusal_untold: bool = False
     bounced_at: datetime | None = None
     address_good: bool = True
     closed_on: int = 0
@@ -242,6 +243,7 @@ class Oracle:
         self._event(shop, act.day, noon(act.day), "authorization.revoked")
         self._settle(shop, "term_ending")
         self._hang(shop, "grant_refused")
+        shop.refusal_untold = True
 
     def _reinstate(self, shop: _Shop, act: Act) -> None:
         shop.amazon_takes, shop.amazon_ends = True, act.day + YEAR
@@ -362,6 +364,8 @@ class Oracle:
             assert shop.ends is not None
             shop.lapse_told.add(shop.ends)
         if rows:
+            for shop in self._refused():
+                shop.refusal_untold = False
             self.digest_day, self.digest_at = day, now
             self.out.note(day, "daily letter", "operators")
             for table, whom in rows:
@@ -379,6 +383,8 @@ class Oracle:
                 yield "undated", shop.life.name
         for shop in self._lapsed(now):
             yield "lapsed", shop.life.name
+        for shop in self._refused():
+            yield "refused", shop.life.name
         for name, _ in self.secret_lines:
             yield "secrets", name
         since = self.digest_at
@@ -387,6 +393,9 @@ class Oracle:
         for shop in self.shops:
             if shop.bounced_at is not None and since < shop.bounced_at < now:
                 yield "undelivered", shop.life.name
+
+    def _refused(self) -> list[_Shop]:
+        return [shop for shop in self.shops if shop.state == "revoked" and shop.refusal_untold]
 
     def _lapsed(self, now: datetime) -> list[_Shop]:
         return [

@@ -18,6 +18,7 @@ from evergrant.rules.applications import ApplicationKind, ApplicationStatus
 from evergrant.rules.rights import SYSTEM
 from evergrant.rules.secrecy import Secret
 from evergrant.testing.desk import Fakes, desk
+from evergrant.watch.daily_letter import BOARD
 
 __all__ = ["FACTS", "LINK", "LetterHouse", "digest", "message_id", "report"]
 
@@ -38,10 +39,23 @@ def digest(ending: int = 1, account_name: str = "Heron Books") -> dict[str, Any]
     tables: dict[str, list[dict[str, Any]]] = {
         "ending": [row | {"account_name": f"{account_name} {n}"} for n in range(ending)],
         "lapsed": [row | {"days_left": -3}],
+        "refused": [
+            row
+            | {
+                "refused_at": datetime(2026, 11, 19, tzinfo=UTC),
+                "days_left": -2,
+                "amazon_said": "The request has an invalid grant parameter : refresh_token",
+            }
+        ],
         "believed": [row | {"link": None}],
         "undated": [row | {"ends_at": None}],
         "secrets": [row | {"application_name": account_name}],
+        "secrets_over": [row | {"application_name": account_name, "days_left": -3}],
         "undelivered": [{"to": "shop@heron.example", "topic": "renewal", "error": account_name}],
+        "board": [
+            {"kind": kind.value, "name": account_name, "message": f"{account_name} is in trouble."}
+            for kind in BOARD
+        ],
     }
     shown = {name: Table(rows[:100], max(0, len(rows) - 100)) for name, rows in tables.items()}
     return shown | {"matters": sum(len(rows) for rows in tables.values())}

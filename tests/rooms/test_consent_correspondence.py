@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from evergrant import notices
 from evergrant.errors import ApplicationRefused
 from evergrant.ports.things import OutboxItem, OutboxState
 from evergrant.ports.watched import Rotation, RotationSource, RotationStep
 from evergrant.rules.lifecycle import State
+from evergrant.rules.notices import NoticeKind
 from evergrant.rules.rights import SYSTEM
 from evergrant.testing.desk import HOUSE, desk
 from tests.rooms.letters_ground import LetterHouse
@@ -235,6 +237,74 @@ async def test_what_has_lapsed_says_whom_to_write_to(house: LetterHouse) -> None
     (letter,) = house.fakes.mail.to(OPERATORS)
     assert "(heron@shop.example)" in letter.text
     assert "heron@shop.example" in letter.html
+
+
+async def test_what_ended_before_the_letter_left_stands_with_what_is_over(
+    house: LetterHouse,
+) -> None:
+    account_id = await house.account()
+    ends_at = house.now + timedelta(days=2)
+    await set_authorization(house, account_id, term_ends_at=ends_at)
+    async with house.fakes.store.transaction() as tx:
+        await tx.credentials.change(house.application_id, secret_expires_at=ends_at)
+    secret = {
+        "application_id": house.application_id,
+        "application_name": "Northwind Connect",
+        "ends_at": ends_at.isoformat(),
+        "days_left": 2,
+    }
+    item = await house.digest(ending=[await house.row(account_id)], secrets=[secret])
+    told = await facts(house, item)
+    assert [len(told[name].rows) for name in ("ending", "lapsed")] == [1, 0]
+    assert [len(told[name].rows) for name in ("secrets", "secrets_over")] == [1, 0]
+    house.fakes.clock.move(days=5)
+    told = await facts(house, item)
+    assert [len(told[name].rows) for name in ("ending", "lapsed")] == [0, 1]
+    assert [len(told[name].rows) for name in ("secrets", "secrets_over")] == [0, 1]
+    assert told["matters"] == 2
+    await house.sent(item)
+    (letter,) = house.fakes.mail.to(OPERATORS)
+    assert "3 days ago" in letter.text
+    for part in (letter.text, letter.html):
+        assert "END SOON" not in part.upper()
+
+
+async def test_a_refusal_is_told_while_it_hangs(house: LetterHouse) -> None:
+    account_id = await house.account(client_email="heron@shop.example")
+    await set_authorization(house, account_id, state=State.REVOKED)
+    own = await house.authorization(account_id)
+    async with house.fakes.store.transaction() as tx:
+        kind = NoticeKind.GRANT_REFUSED
+        await notices.put(
+            tx, now=house.now, kind=kind, subject=own.id, message="No.", account_id=account_id
+        )
+        (notice,) = await tx.notices.all(kind=kind)
+    row = await house.row(account_id)
+    told = {"notice_id": notice.id, "refused_at": house.now.isoformat(), "amazon_said": "No."}
+    item = await house.digest(refused=[row | told | {"letter_to": ""}])
+    (shown,) = (await facts(house, item))["refused"].rows
+    assert (shown["letter_to"], shown["days_left"]) == ("heron@shop.example", 0)
+    assert shown["link"] is not None
+    await set_authorization(house, account_id, state=State.ACTIVE)
+    assert await house.desk.consent.letter_facts(item) is None
+    await set_authorization(house, account_id, state=State.REVOKED)
+    await house.desk.notices.settle(notice.id, by=SYSTEM)
+    assert await house.desk.consent.letter_facts(item) is None
+
+
+async def test_the_board_is_told_as_it_hangs_the_urgent_first(house: LetterHouse) -> None:
+    async with house.fakes.store.transaction() as tx:
+        for number in range(120):
+            kind = NoticeKind.ROTATION_STUCK if number == 110 else NoticeKind.QUEUE_TROUBLE
+            await notices.put(tx, now=house.now, kind=kind, subject=f"app_{number}", message="x")
+        hanging = await tx.notices.all()
+        await notices.put(
+            tx, now=house.now, kind=NoticeKind.ROTATION_STUCK, subject="app_110", message="y"
+        )
+    item = await house.digest(board=[{"notice_id": one.id} for one in hanging])
+    told = (await facts(house, item))["board"]
+    assert (len(told.rows), told.left_out) == (100, 20)
+    assert (told.rows[0]["kind"], told.rows[0]["message"]) == ("rotation_stuck", "y")
 
 
 async def test_operators_read_their_own_language(house: LetterHouse) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as some
 
 from evergrant.consent.digest import Table
 from evergrant.letters import LANGUAGES, TOPICS, marked, plain, render, tongue
+from evergrant.watch.daily_letter import BOARD
 from tests.rooms.letters_ground import FACTS, LINK, digest
 
 EVIL = 'Evil <b>Shop</b>\r\nBcc: a@b.c\u202e & "Co" {{ 7*7 }} %(house)s'
@@ -163,7 +164,7 @@ def test_a_digest_of_any_length_can_be_read(rows: int, left_out: int, language: 
         assert len(re.findall(r"Heron Books \d", part)) == shown
         more = {"en": f"... and {left_out} more", "de": f"... und {left_out} weiter"}[language]
         assert (more in part) is (left_out > 0)
-        assert part.count(LINK) == shown + 2, "a link for each that ends, has ended, is undated"
+        assert part.count(LINK) == shown + 3, "for each that ends, ended, is refused, is undated"
     assert len(letter.html) < 150_000
 
 
@@ -175,6 +176,17 @@ def test_an_empty_table_is_not_there() -> None:
         assert "rotate-secret" in part
         assert "ended" not in part.lower()
     assert letter.html.count("<table") == 1
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_notice_has_words_of_its_own(language: str) -> None:
+    letter = render("operators_digest", language, FACTS)
+    none = {"en": "What to do says", "de": "Was zu tun ist, sagt"}[language]
+    for part in (letter.text, letter.html):
+        assert none not in part
+        assert not [kind for kind in BOARD if kind.value in part]
+        assert "invalid grant parameter" in part
+    assert letter.html.count('scope="rowgroup"') == len(BOARD)
 
 
 def test_an_incident_blames_no_account() -> None:

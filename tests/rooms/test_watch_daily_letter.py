@@ -23,6 +23,7 @@ from evergrant.rules.notices import NoticeKind
 from evergrant.rules.rights import SYSTEM
 from evergrant.rules.terms import GRANT_TERM
 from evergrant.testing.desk import HOUSE
+from evergrant.watch.daily_letter import BOARD
 from tests.rooms.watch_ground import Town
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -256,3 +257,128 @@ async def test_a_letter_that_breaks_marks_nothing(
     await town.desk.watch.sweep()
     (letter,) = await town.digests()
     assert len(letter.facts["ending"]) == 1
+
+
+# --- what hangs on the board ----------------------------------------------------------------------
+
+
+async def _refused(town: Town, account: str, said: str = "invalid_grant") -> None:
+    """As the mint notes it."""
+    own, now = await town.authorization(account), town.fakes.clock.now()
+    async with town.fakes.store.transaction() as tx:
+        await tx.authorizations.change(
+            own.id, state=State.REVOKED, refused_at=now, version=own.version + 1
+        )
+    await _hang(town, NoticeKind.GRANT_REFUSED, own.id, account_id=account, amazon_reason=said)
+
+
+async def _hang(town: Town, kind: NoticeKind, subject: str, **more: Any) -> None:
+    async with town.fakes.store.transaction() as tx:
+        now = town.fakes.clock.now()
+        await notices.put(tx, now=now, kind=kind, subject=subject, message="Trouble.", **more)
+
+
+async def _settle(town: Town, kind: NoticeKind, subject: str) -> None:
+    async with town.fakes.store.transaction() as tx:
+        await notices.settle(tx, now=town.fakes.clock.now(), kinds=[kind], subject=subject)
+
+
+def test_every_kind_of_notice_is_told_by_some_letter() -> None:
+    elsewhere = {
+        NoticeKind.TERM_ENDING,
+        NoticeKind.TERM_OVER,
+        NoticeKind.TERM_BELIEVED,
+        NoticeKind.TERM_UNKNOWN,
+        NoticeKind.GRANT_REFUSED,
+        NoticeKind.LETTER_UNDELIVERED,
+        NoticeKind.SECRET_ENDING,
+        NoticeKind.SECRET_DEAD,
+        NoticeKind.APPLICATION_REFUSED,
+    }
+    assert elsewhere | set(BOARD) == set(NoticeKind)
+    assert not elsewhere & set(BOARD)
+
+
+async def test_a_refused_grant_is_told_once_on_the_same_day(town: Town) -> None:
+    account = await town.account("Blue Heron Books", granted_at=START, client_email="o@h.example")
+    at = START + 40 * DAY
+    town.fakes.clock.set(at)
+    await _refused(town, account, "The grant was taken back.")
+    await town.desk.watch.sweep()
+    (item,) = await town.digests()
+    (row,) = item.facts["refused"]
+    assert (row["account_id"], row["refused_at"]) == (account, at.isoformat())
+    assert row["amazon_said"] == "The grant was taken back."
+    assert item.facts["board"] == []
+    await town.desk.post.deliver(item.id)
+    (letter,) = town.fakes.mail.to(HOUSE.operators)
+    for part in (letter.text, letter.html):
+        assert "Blue Heron Books" in part
+        assert "The grant was taken back." in part
+        assert "o@h.example" in part
+        assert "/connect/" in part
+    await town.sail(at + 29 * DAY)
+    assert len(await town.digests()) == 1
+    await town.sail(at + 35 * DAY)
+    assert await town.digests() == [], "nor again when the letter is kept no longer"
+
+
+async def test_refused_again_after_a_renewal_is_news(town: Town) -> None:
+    account = await town.account(granted_at=START)
+    for day in (10, 20):
+        town.fakes.clock.set(START + day * DAY)
+        await _refused(town, account)
+        await town.desk.watch.sweep()
+        town.fakes.clock.move(hours=1)
+        await town.renew(account, town.fakes.clock.now())
+    assert [len(one.facts["refused"]) for one in await town.digests()] == [1, 1]
+
+
+async def test_a_refusal_that_is_over_by_then_is_no_news(town: Town) -> None:
+    account = await town.account(granted_at=START)
+    town.fakes.clock.move(days=3)
+    await _refused(town, account)
+    await town.renew(account, town.fakes.clock.now())
+    await town.desk.watch.sweep()
+    assert await town.digests() == []
+
+
+@pytest.mark.parametrize("kind", BOARD)
+async def test_what_hangs_is_told_once_by_name(town: Town, kind: NoticeKind) -> None:
+    account = await town.account("Blue Heron Books", granted_at=START)
+    subject, more, name = {
+        NoticeKind.EVENTS_UNDELIVERED: (town.instance_id, {}, "ERP"),
+        NoticeKind.ROTATION_STUCK: (town.application_id, {}, "Connector"),
+        NoticeKind.QUEUE_TROUBLE: (town.application_id, {}, "Connector"),
+    }.get(kind, ((await town.authorization(account)).id, {"account_id": account}, "Blue Heron"))
+    town.fakes.clock.move(days=1)
+    await _hang(town, kind, subject, **more)
+    await town.desk.watch.sweep()
+    (item,) = await town.digests()
+    facts = await town.desk.consent.letter_facts(item)
+    assert facts is not None
+    (row,) = facts.facts["board"].rows
+    assert (row["kind"], row["message"]) == (kind.value, "Trouble.")
+    assert row["name"].startswith(name)
+    town.fakes.clock.move(days=1)
+    await _hang(town, kind, subject, **more)
+    await town.desk.watch.sweep()
+    assert len(await town.digests()) == 1, "the same, counted up"
+    await _settle(town, kind, subject)
+    assert await town.desk.consent.letter_facts(item) is None
+    await _hang(town, kind, subject, **more)
+    await town.desk.watch.sweep()
+    assert len(await town.digests()) == 2, "another one"
+
+
+async def test_what_came_after_todays_letter_is_in_tomorrows(town: Town) -> None:
+    accounts = [await town.account(granted_at=START) for _ in range(2)]
+    at = START + 5 * DAY
+    for minutes, account in enumerate(accounts):
+        town.fakes.clock.set(at + timedelta(minutes=minutes))
+        await _refused(town, account)
+        await town.desk.watch.sweep()
+    assert len(await town.digests()) == 1
+    await town.at(at + DAY)
+    told = [[row["account_id"] for row in one.facts["refused"]] for one in await town.digests()]
+    assert told == [[accounts[0]], [accounts[1]]]

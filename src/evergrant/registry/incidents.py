@@ -56,6 +56,8 @@ async def begin(
             f"The client secret of {application.name} ended on {ends_at:%Y-%m-%d}; Login with "
             "Amazon refuses it."
         )
+        # What is over no longer ends soon.
+        await notices.settle(tx, now=now, kinds=(NoticeKind.SECRET_ENDING,), subject=old.id)
     await notices.put(
         tx,
         now=now,

@@ -2,8 +2,9 @@
 
 Answers for: telling in time, once per window, that a client secret ends; for asking LWA on the day
 itself, so that one that is dead is known before an account needs a token; and for what hangs on the
-board about a rotation that does not get on. Does not answer for: the windows (``rules.reminders``),
-the operators' letter (it takes up the ledger's new lines), or for rotating.
+board about an end, and about a rotation that does not get on. One that is over and refused has an
+incident (the register) instead of a notice that it ends. Does not answer for: the windows
+(``rules.reminders``), the operators' letter (it takes up the ledger's new lines), or for rotating.
 """
 
 from __future__ import annotations
@@ -83,10 +84,15 @@ class Endings:
         ends_at = rules.end_of_use(situation) if troubled else situation.expires_at
         windows = reminders.SECRET_DAYS_WITH_QUEUE if known.automatic else reminders.SECRET_DAYS
         days = None if ends_at is None else reminders.newest(now, ends_at, windows)
-        if days is None and not known.reminded:
+        is_quiet = (
+            ends_at is None
+            or days is None
+            or (bool(known.credentials.trouble) and reminders.is_over(now, ends_at))
+        )
+        if is_quiet and not known.reminded:
             return False
         async with self._ground.store.transaction() as tx:
-            if ends_at is None or days is None:
+            if is_quiet or ends_at is None or days is None:
                 await notices.settle(
                     tx, now=now, kinds=(NoticeKind.SECRET_ENDING,), subject=known.application.id
                 )
@@ -181,6 +187,31 @@ class Endings:
             return
         if verdict.refusal is not None:
             await self._ground.registry.note_application_trouble(credentials.id, verdict.refusal)
+        elif known.reminded and not rules.trouble(now, known.situation):
+            await self._say_that_it_lives(known, ends_at, now)
+
+    async def _say_that_it_lives(self, known: Known, ends_at: datetime, now: datetime) -> None:
+        """What hangs said on the day itself that it ends today."""
+        app = known.application
+        words = (
+            f"It was to end on {reminders.day_words(ends_at)}, and Login with Amazon still takes "
+            "it. " + (known.obstacle or "It rotates by itself, and has not yet.")
+        )
+        async with self._ground.store.transaction() as tx:
+            hangs = await tx.notices.one(
+                kind=NoticeKind.SECRET_ENDING, subject=app.id, settled_at=None
+            )
+            if hangs is not None and hangs.message != words:
+                await notices.put(
+                    tx,
+                    now=now,
+                    kind=NoticeKind.SECRET_ENDING,
+                    subject=app.id,
+                    application_id=app.id,
+                    message=words,
+                    days_left=reminders.days_left(now, ends_at),
+                    ends_at=ends_at.isoformat(),
+                )
 
 
 async def _stands(tx: Transaction, known: Known) -> bool:

@@ -1,10 +1,12 @@
-"""The operators' daily letter: what ends, what is over, what did not arrive. One, or none.
+"""The operators' daily letter: what ends, what is over, what is refused, what did not arrive, and
+what else was put up on the notice board. One, or none.
 
 Answers for: taking up every line of the ledger that operators have not been told of, and marking
 it in the same transaction as the letter; what has lapsed and which mails to clients did not arrive
-since; and for one letter a day at most, over all processes: its id is made of the day alone, so the
-database refuses a second one. Does not answer for: words and links (reception and print shop, at
-the moment of delivery), or for what is told to clients (reminders).
+since; notices that were put up since and hang, each in one letter; and for one letter a day at
+most, over all processes: its id is made of the day alone, so the database refuses a second one.
+Does not answer for: words and links (reception and print shop, at the moment of delivery), or for
+what is told to clients (reminders).
 """
 
 from __future__ import annotations
@@ -18,20 +20,32 @@ from evergrant.naming import new_id
 from evergrant.ports import Bell
 from evergrant.ports.store import AlreadyThere, Store, Transaction
 from evergrant.ports.things import Account, Authorization, OutboxItem, OutboxKind
-from evergrant.ports.watched import Reminder, ReminderKind
+from evergrant.ports.watched import Notice, Reminder, ReminderKind
 from evergrant.rules import ids
 from evergrant.rules.lifecycle import State
 from evergrant.rules.notices import NoticeKind
 from evergrant.rules.reminders import believed_end, days_left, is_over
+from evergrant.rules.terms import SENT_KEPT
 from evergrant.settings import House
 
-__all__ = ["DIGEST", "LAPSED_DAYS", "DailyLetter"]
+__all__ = ["BOARD", "DIGEST", "LAPSED_DAYS", "DailyLetter"]
 
 DIGEST = "operators_digest"
 #: Stands in the ledger where a window would: operators were told that the term is over.
 LAPSED_DAYS = -1
 #: So far back the last letter is looked for, and what has lapsed and was never told.
 _LOOKED_BACK = timedelta(days=31)
+#: Notices that are told as they hang. Those of the other kinds have a table of their own, or a
+#: letter of their own at once.
+BOARD = (
+    NoticeKind.ROTATION_STUCK,
+    NoticeKind.QUEUE_TROUBLE,
+    NoticeKind.RENEWAL_FAILED,
+    NoticeKind.EVENTS_UNDELIVERED,
+    NoticeKind.ROLE_LOST,
+    NoticeKind.LISTINGS_SUSPENDED,
+    NoticeKind.MARKETPLACE_LEFT,
+)
 #: What was under way when the last letter was written, and clocks that differ.
 _OVERLAP = timedelta(days=1)
 #: Without any earlier letter.
@@ -74,13 +88,17 @@ class DailyLetter:
         if await tx.outbox.get(_id_of(now)) is not None:
             return None
         lines = await tx.reminders.all(told_operators_at=None)
-        last_at = await _last_letter_at(tx, now)
+        earlier = await _letters_before(tx, now)
+        last_at = earlier[-1].created_at if earlier else None
         lapsed = await self._lapsed(tx, last_at or now - _LOOKED_BACK, now)
+        put_up = await _put_up(tx, earlier, now)
         facts = {
             **await _of_accounts(tx, lines, now),
             "lapsed": [_row(case, now) for case in lapsed],
+            "refused": await _of_refusals(tx, put_up, now),
             "secrets": await _of_secrets(tx, lines, now),
             "undelivered": await self._undelivered(tx, last_at or now - _SINCE_YESTERDAY),
+            "board": [{"notice_id": one.id} for one in put_up if one.kind in BOARD],
         }
         letter = await self._put(tx, facts, now) if any(facts.values()) else None
         for some in _strides([line.id for line in lines]):
@@ -146,10 +164,54 @@ def _id_of(now: datetime) -> str:
     return ids.make(ids.Kind.OUTBOX, day, bytes(10))
 
 
-async def _last_letter_at(tx: Transaction, now: datetime) -> datetime | None:
+async def _letters_before(tx: Transaction, now: datetime) -> list[OutboxItem]:
+    """The newest at the end."""
     days = range(1, _LOOKED_BACK.days + 1)
-    found = await tx.outbox.all(id=[_id_of(now - timedelta(days=day)) for day in days])
-    return found[-1].created_at if found else None
+    return await tx.outbox.all(id=[_id_of(now - timedelta(days=day)) for day in days])
+
+
+async def _put_up(
+    tx: Transaction, earlier: Sequence[OutboxItem], now: datetime
+) -> Sequence[Notice]:
+    """What was put up since the last letter, hangs, and was told in none: the letters themselves
+    say what they told. Where there is none any more, nothing is told again that the last one may
+    have told."""
+    since = earlier[-1].created_at - _OVERLAP if earlier else now - SENT_KEPT
+    hanging = await tx.notices.all(
+        kind=(NoticeKind.GRANT_REFUSED, *BOARD),
+        settled_at=None,
+        after=ids.make(ids.Kind.NOTICE, since, bytes(10)),
+    )
+    told = {
+        row.get("notice_id")
+        for letter in earlier
+        for table in ("refused", "board")
+        for row in letter.facts.get(table) or ()
+    }
+    return [one for one in hanging if one.id not in told]
+
+
+async def _of_refusals(tx: Transaction, put_up: Sequence[Notice], now: datetime) -> list[Row]:
+    """One row for each account whose authorization Amazon refuses before its time."""
+    refusals = {
+        one.account_id: one
+        for one in put_up
+        if one.kind is NoticeKind.GRANT_REFUSED and one.account_id
+    }
+    cases = await _cases(tx, refusals, now)
+    return [
+        {
+            "notice_id": notice.id,
+            "account_id": case.account.id,
+            "account_name": case.account.name,
+            "authorization_id": case.authorization.id,
+            "refused_at": (case.authorization.refused_at or notice.first_at).isoformat(),
+            "amazon_said": str(notice.facts.get("amazon_reason") or ""),
+            "letter_to": "",
+        }
+        for account_id, notice in refusals.items()
+        if (case := cases.get(account_id)) and case.authorization.state is State.REVOKED
+    ]
 
 
 async def _of_accounts(
