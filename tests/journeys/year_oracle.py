@@ -110,6 +110,8 @@ class Oracle:
         self.lines: list[tuple[_Shop, str, int, int]] = []  # not told to operators yet
         self.digest_at: datetime | None = None
         self.digest_day = -1
+        self.unread_since: dict[str, datetime] = {}  # applications whose queue cannot be read
+        self.hanging: dict[str, bool] = {}  # of whom a notice came and goes: told to operators
         self.waiting: dict[str, list[_Waiting]] = {one.name: [] for one in INSTANCES}
         self.slow_letters: list[tuple[_Shop, str, int | None, datetime]] = []
         self._walk()
@@ -332,8 +334,10 @@ class Oracle:
             queue, self.waiting[instance.name] = self.waiting[instance.name], []
             for one in queue:
                 if not instance.is_down(day):
+                    self.hanging.pop(instance.name, None)
                     self.out.note(day, f"webhook {one.topic}", one.whom, one.more)
                 elif now >= one.at + TRIED_FOR:
+                    self.hanging.setdefault(instance.name, False)
                     self.out.note(day, f"given up {one.topic}", one.whom)
                 else:
                     self.waiting[instance.name].append(one)
@@ -366,6 +370,7 @@ class Oracle:
         if rows:
             for shop in self._refused():
                 shop.refusal_untold = False
+            self.hanging = dict.fromkeys(self.hanging, True)
             self.digest_day, self.digest_at = day, now
             self.out.note(day, "daily letter", "operators")
             for table, whom in rows:
@@ -383,8 +388,7 @@ class Oracle:
                 yield "undated", shop.life.name
         for shop in self._lapsed(now):
             yield "lapsed", shop.life.name
-        for shop in self._refused():
-            yield "refused", shop.life.name
+        yield from self._new_notices()
         for name, _ in self.secret_lines:
             yield "secrets", name
         since = self.digest_at
@@ -393,6 +397,13 @@ class Oracle:
         for shop in self.shops:
             if shop.bounced_at is not None and since < shop.bounced_at < now:
                 yield "undelivered", shop.life.name
+
+    def _new_notices(self) -> Iterator[tuple[str, str]]:
+        for shop in self._refused():
+            yield "refused", shop.life.name
+        for name, told in self.hanging.items():
+            if not told:
+                yield "board", name
 
     def _refused(self) -> list[_Shop]:
         return [shop for shop in self.shops if shop.state == "revoked" and shop.refusal_untold]
@@ -413,6 +424,7 @@ class Oracle:
         for app in APPLICATIONS:
             if app.rotates != "queue":
                 continue
+            self._read_queue(app, day, now)
             if day >= self.secret_ends[app.name] - ROTATED_BEFORE and (
                 day not in app.broken and (day != app.broken.stop or now > noon(day))
             ):
@@ -421,6 +433,13 @@ class Oracle:
                 # It comes by the queue, and is in force on the same day.
                 self.out.note(day, "rotated", app.name)
                 self._app_event(app, day, now, "secret.rotated")
+
+    def _read_queue(self, app: App, day: int, now: datetime) -> None:
+        if not app.broken or not noon(app.broken.start) < now < noon(app.broken.stop):
+            self.unread_since.pop(app.name, None)
+            self.hanging.pop(app.name, None)
+        elif now >= self.unread_since.setdefault(app.name, now) + timedelta(hours=1):
+            self.hanging.setdefault(app.name, False)
 
     def _paste(self, day: int) -> None:
         for app in APPLICATIONS:
