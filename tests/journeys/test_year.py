@@ -6,7 +6,7 @@ What arrived and what the books say has to be that, each exactly once. Then the 
 one of which is killed again and again in the middle of its work.
 
 EVERGRANT_YEAR=full plays it over 200 accounts with a look on every day, which takes minutes.
-Usually there are 60 accounts, two of each behaviour, whose years end on few days, and of the
+Usually there are 30 accounts, one of each behaviour, whose years end on few days, and of the
 mornings on which nothing has to happen only each tenth is looked at: what happens by itself is
 found by that look, and told as something that was not to happen.
 """
@@ -45,7 +45,7 @@ pytestmark = [pytest.mark.postgres, pytest.mark.processes]
 ROOT = Path(__file__).parents[2]
 SEED = 20261121
 FULL = os.environ.get("EVERGRANT_YEAR") == "full"
-ACCOUNTS, ENDS, QUIET = (200, None, 1) if FULL else (60, 8, 10)
+ACCOUNTS, ENDS, QUIET = (200, None, 1) if FULL else (30, 8, 10)
 #: A node is killed in about one look of so many.
 KILLED_EVERY = 8 if FULL else 3
 KILLED_AT_LEAST = 12
