@@ -53,7 +53,7 @@ test: setup-dev chromium nginx node-sdk lint types imports  ## everything that m
 test-fast: setup-dev  ## the shelves without processes and browser
 	@$(BIN)/python -m pytest -q tests/rules tests/rooms tests/edges tests/doors tests/client
 
-year: setup-dev  ## a simulated year and a half over 200 accounts, one node and then two; takes ten minutes
+year: setup-dev  ## a simulated year and a half over 200 accounts, one node and then two; takes six minutes
 	@PYTHONDONTWRITEBYTECODE= EVERGRANT_YEAR=full $(BIN)/python -m pytest -q tests/journeys/test_year.py
 
 chromium:  # the browser tests use the system's Chromium; install one where we may
