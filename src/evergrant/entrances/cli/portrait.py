@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     )
     from evergrant.rules.reminders import Outlook
 
-__all__ = ["Portrait", "draw", "names_of", "sit"]
+__all__ = ["Portrait", "draw", "sit"]
 
 _FLAGS = {True: "on", False: "off", None: "not available"}
 _KINDS = {
@@ -72,13 +72,6 @@ async def sit(desk: Desk, view: AccountView) -> Portrait:
             outlook=outlooks[view.authorization.id],
             now=desk.clock.now(),
         )
-
-
-async def names_of(desk: Desk) -> dict[str, str]:
-    """The names of applications and instances by their ids."""
-    async with desk.store.transaction() as tx:
-        names = {one.id: one.name for one in await tx.applications.all()}
-        return names | {one.id: one.name for one in await tx.instances.all()}
 
 
 def draw(portrait: Portrait) -> None:
