@@ -9,12 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from evergrant.accounts import Accounts
+from evergrant.amazon_reports import AmazonReports
 from evergrant.bounces import Bounces
 from evergrant.calls import Calls
 from evergrant.consent import Consent
+from evergrant.feeds import Feeds
 from evergrant.limits import Limits
 from evergrant.moving import Moving
 from evergrant.notices import Notices
+from evergrant.notifications import Notifications
+from evergrant.orders import Orders
 from evergrant.people import People
 from evergrant.ports import Clock
 from evergrant.ports.store import Store
@@ -52,5 +56,9 @@ class Desk:
     reviews: Reviews
     rotations: Rotations
     moving: Moving
+    feeds: Feeds
+    orders: Orders
+    amazon_reports: AmazonReports
+    notifications: Notifications
     watch: Watch
     post: Post

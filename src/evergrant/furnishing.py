@@ -11,17 +11,22 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from evergrant.accounts import Accounts
+from evergrant.amazon_reports import AmazonReports
 from evergrant.bounces import Bounces
 from evergrant.calls import Calls
 from evergrant.consent import Consent
 from evergrant.desk import Desk
+from evergrant.feeds import Feeds
 from evergrant.limits import Limits
 from evergrant.moving import Moving
 from evergrant.notices import Notices
+from evergrant.notifications import Notifications
+from evergrant.orders import Orders
 from evergrant.people import People
 from evergrant.ports import Bell, Clock, Keyring, Mail, Webhooks
 from evergrant.ports.amazon import LWA, SellingPartnerApi
 from evergrant.ports.budgets import Budgets
+from evergrant.ports.documents import Documents
 from evergrant.ports.secrets_queue import SecretsQueue
 from evergrant.ports.store import Store
 from evergrant.ports.upstream import Upstream
@@ -32,7 +37,7 @@ from evergrant.reviews import Reviews
 from evergrant.rotation import Rotations
 from evergrant.rules.marketplaces import Marketplaces
 from evergrant.rules.receivers import Receivers
-from evergrant.settings import House, Watching
+from evergrant.settings import Cooking, House, Watching
 from evergrant.tokens import Tokens
 from evergrant.vault import Vault
 from evergrant.watch import Watch
@@ -55,6 +60,7 @@ class Sockets:
     budgets: Budgets
     upstream: Upstream
     secrets_queue: SecretsQueue
+    documents: Documents
 
 
 def furnished(
@@ -68,13 +74,14 @@ def furnished(
     gateway_wait_s: float = 10.0,
     gateway_longest_wait_s: float = 120.0,
     watching: Watching | None = None,
+    cooking: Cooking | None = None,
     receivers: Receivers | None = None,
     jobs_at_once: int = 10,
 ) -> Desk:
     """A desk of this house. ``desk.consent``, ``desk.calls``, ``desk.limits`` and ``desk.tokens``
     have to be closed before their sockets are, in this order. ``receivers``: where webhooks may go;
     None: anywhere. ``jobs_at_once``: how many a worker on this desk does."""
-    watching = watching or Watching()
+    watching, cooking = watching or Watching(), cooking or Cooking()
     store, clock, bell = sockets.store, sockets.clock, sockets.bell
     vault = Vault(sockets.keyring)
     registry = Registry(
@@ -136,6 +143,35 @@ def furnished(
         bell=bell,
         ahead=watching.rotate_ahead,
     )
+    reviews = Reviews(store, clock)
+    feeds = Feeds(
+        store=store,
+        clock=clock,
+        vault=vault,
+        calls=calls,
+        limits=limits,
+        documents=sockets.documents,
+        reviews=reviews,
+        bell=bell,
+        marketplaces=marketplaces,
+        cooking=cooking,
+    )
+    orders = Orders(
+        store=store,
+        clock=clock,
+        vault=vault,
+        calls=calls,
+        bell=bell,
+        marketplaces=marketplaces,
+        cooking=cooking,
+    )
+    amazon_reports = AmazonReports(
+        store=store,
+        clock=clock,
+        calls=calls,
+        documents=sockets.documents,
+        marketplaces=marketplaces,
+    )
     return Desk(
         clock=clock,
         store=store,
@@ -151,7 +187,7 @@ def furnished(
         upstream=sockets.upstream,
         notices=Notices(store, clock),
         bounces=bounces,
-        reviews=Reviews(store, clock),
+        reviews=reviews,
         rotations=rotations,
         moving=Moving(
             store=store,
@@ -161,6 +197,19 @@ def furnished(
             accounts=accounts,
             consent=consent,
             marketplaces=marketplaces,
+        ),
+        feeds=feeds,
+        orders=orders,
+        amazon_reports=amazon_reports,
+        notifications=Notifications(
+            store=store,
+            clock=clock,
+            registry=registry,
+            calls=calls,
+            queue=sockets.secrets_queue,
+            feeds=feeds,
+            orders=orders,
+            amazon_reports=amazon_reports,
         ),
         watch=Watch(
             store=store,

@@ -29,6 +29,8 @@ __all__ = [
     "gateway_pass",
     "grantless_token",
     "invitation_link",
+    "invoice_document",
+    "order_personal",
     "previous_client_secret",
     "previous_signing_secrets",
     "received_client_secret",
@@ -100,6 +102,16 @@ def gateway_pass() -> str:
 def invitation_link(invitation_id: str) -> str:
     """The secret part of the link in the letter."""
     return f"invitation/{invitation_id}/link"
+
+
+def invoice_document(change_id: str) -> str:
+    """The PDF of an invoice that waits to be uploaded, in base64."""
+    return f"change/{change_id}/invoice"
+
+
+def order_personal(order_id: str) -> str:
+    """What is personal in an order; ``order_id`` is its id here."""
+    return f"order/{order_id}/personal"
 
 
 # --- the room -------------------------------------------------------------------------------

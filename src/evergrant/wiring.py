@@ -19,6 +19,7 @@ from evergrant import __version__
 from evergrant.adapters.amazon import HttpLWA, HttpSellingPartnerApi, user_agent
 from evergrant.adapters.bell import ProcrastinateBell
 from evergrant.adapters.clock import SteeredClock, SystemClock
+from evergrant.adapters.documents import HttpDocuments
 from evergrant.adapters.keyring import FileKeyring, TextKeyring, make_keyring
 from evergrant.adapters.mail import Relay, SmtpMail
 from evergrant.adapters.webhooks import HttpWebhooks
@@ -123,12 +124,16 @@ async def open_wires(
         stack.push_async_callback(selling_partner_api.close)
         upstream = AiohttpUpstream(timeout_s=settings.amazon_timeout_s, user_agent=agent)
         stack.push_async_callback(upstream.close)
-        budgets = await open_budgets(url)
+        # Under a steered clock Amazon's limits are counted by it as well: its emulator does so too.
+        steered = (lambda: ticking.now().timestamp()) if settings.clock_file else None
+        budgets = await open_budgets(url, now_s=steered)
         stack.push_async_callback(budgets.close)
         secrets_queue = SqsSecretsQueue(
             aws_url=settings.aws_url, timeout_s=settings.amazon_timeout_s, user_agent=agent
         )
         stack.push_async_callback(secrets_queue.close)
+        documents = HttpDocuments(timeout_s=settings.amazon_timeout_s, user_agent=agent)
+        stack.push_async_callback(documents.close)
         webhooks = HttpWebhooks(
             allow_local=settings.webhooks_to_anywhere,
             networks=settings.webhook_networks,
@@ -151,6 +156,7 @@ async def open_wires(
                 budgets=budgets,
                 upstream=upstream,
                 secrets_queue=secrets_queue,
+                documents=documents,
             ),
             marketplaces=settings.marketplaces,
             house=settings.house,
@@ -160,6 +166,7 @@ async def open_wires(
             gateway_wait_s=settings.gateway_wait_s,
             gateway_longest_wait_s=settings.gateway_longest_wait_s,
             watching=settings.watching,
+            cooking=settings.cooking,
             jobs_at_once=settings.worker_concurrency,
             receivers=Receivers(settings.webhook_networks, anywhere=settings.webhooks_to_anywhere),
         )

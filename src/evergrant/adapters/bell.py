@@ -1,4 +1,5 @@
-"""The bell on Procrastinate: defers one job per outbox item, after the item's commit.
+"""The bell on Procrastinate: defers one job per outbox item, or per account with work, after the
+commit.
 
 Answers for: ringing, and for never standing in the way of the one who rings: a ring that fails is
 a line in the log and costs a minute, because the worker looks into the outbox by itself. Does not
@@ -16,13 +17,16 @@ from datetime import timedelta
 from procrastinate import App
 from procrastinate.exceptions import AlreadyEnqueued
 
-__all__ = ["DELIVER", "POST_QUEUE", "ProcrastinateBell", "lock_of"]
+__all__ = ["DELIVER", "POST_QUEUE", "WORK", "WORK_QUEUE", "ProcrastinateBell", "lock_of"]
 
 log = logging.getLogger(__name__)
 
 #: Name of the task that delivers one outbox item, and its queue. Worker and bell meet here.
 DELIVER = "post.deliver"
 POST_QUEUE = "post"
+#: The same for the work of one account.
+WORK = "feeds.work"
+WORK_QUEUE = "feeds"
 #: Whoever rings waits no longer than this.
 PATIENCE_S = 5.0
 
@@ -69,3 +73,29 @@ class ProcrastinateBell:
             await task.defer_async(item_id=outbox_id)
         except AlreadyEnqueued:
             return  # it waits already
+
+    async def ring_for_work(
+        self, account_ids: Sequence[str], pause: timedelta = timedelta()
+    ) -> None:
+        """Never raises either."""
+        try:
+            async with asyncio.timeout(self._patience_s):
+                for account_id in account_ids:
+                    await self._defer_work(account_id, pause)
+        except Exception as error:  # noqa: BLE001  # the changes are committed; the next tick looks
+            log.warning("a ring was lost, the next tick makes up: %r", error)
+
+    async def _defer_work(self, account_id: str, pause: timedelta) -> None:
+        lock = f"{WORK}/{account_id}"
+        task = self._app.configure_task(
+            WORK,
+            queue=WORK_QUEUE,
+            lock=lock,  # one at a time
+            queueing_lock=f"{lock}/later" if pause else lock,  # and one that waits
+            schedule_in={"seconds": math.ceil(pause.total_seconds())} if pause else None,
+            allow_unknown=True,
+        )
+        try:
+            await task.defer_async(account_id=account_id)
+        except AlreadyEnqueued:
+            return

@@ -11,9 +11,8 @@ A call in a door::
     leave = calls.admit_at_hand(asked, by=by) or await calls.admit(asked, by=by)
     ... sends it; if it never does: calls.give_back(leave) ...
     calls.tell(leave, Outcome(status=403, took_s=0.2))
-    how = calls.judge(leave, Tried(status=403, head=b'{"errors": ...'), by=by)
-    if how is not None:
-        leave = await calls.again(leave, how, by=by)
+    how = calls.judge(leave, Tried(status=403, head=b"..."), by=by)
+    leave = await calls.again(leave, how, by=by)  # unless how is None
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ from evergrant.ports.amazon import Answer, Call, Hears, SellingPartnerApi
 from evergrant.ports.budgets import Budgets
 from evergrant.ports.store import Store
 from evergrant.ports.things import Standing
-from evergrant.rules import repeats
+from evergrant.rules import operations, repeats
 from evergrant.rules.budgets import Importance
 from evergrant.rules.marketplaces import Marketplaces, Region
 from evergrant.rules.operations import Operation
@@ -69,7 +68,6 @@ _MOST_LINES = 20_000
 _CLOSING_S = 5.0
 #: So often a call may change its permit for a fresh one.
 _MOST_TURNS = 3
-_LAST_TURN = _MOST_TURNS - 1
 
 
 class Calls:
@@ -106,7 +104,7 @@ class Calls:
         self._tokens = TokensOfCalls(tokens)
         self._permits = Permits(budgets, self._background, monotonic=monotonic, sleep=sleep)
         self._learning = Learning(budgets, limits, self._background, marketplaces, monotonic)
-        self._lines: dict[tuple[str, str, int], Line] = {}
+        self._lines: dict[tuple[str, str, str, int], Line] = {}
         #: For rooms below: what Evergrant asks of Amazon by itself.
         self.own = OwnCalls(
             permits=self._permits,
@@ -125,9 +123,7 @@ class Calls:
         if ready is None or ready.secret is None:
             return None
         permit = self._permits.at_hand(ready.line)
-        if permit is None:
-            return None
-        return self._leave(asked, ready, permit, ready.secret)
+        return None if permit is None else self._leave(asked, ready, permit, ready.secret)
 
     async def admit(self, asked: Asked, *, by: Caller) -> Leave:
         """Leave for this call. Right AMAZON_READ or AMAZON_WRITE, after the operation's group; for
@@ -217,10 +213,11 @@ class Calls:
         ready_to_wait_s: float | None = None,
         data_elements: frozenset[str] | None = None,
         importance: Importance = Importance.LAST,
+        kind: str = "",
         request_id: str = "",
     ) -> Answer:
         """Whatever Amazon answers is the answer, errors included. ``path`` begins with a slash, is
-        already encoded and has no query.
+        already encoded and has no query. ``kind``: the type of a feed or report that is asked for.
 
         Raises as `admit`, and AmazonUnavailable when no answer came; then a call that changes
         something may have been carried out.
@@ -233,10 +230,10 @@ class Calls:
             data_elements=data_elements,
             ready_to_wait_s=ready_to_wait_s,
             importance=importance,
+            kind=kind,
             request_id=request_id,
         )
-        flaws = flaws_of(asked.method, path, asked.query) + sending.flaws_of(headers or {})
-        if flaws:
+        if flaws := flaws_of(asked.method, path, asked.query) + sending.flaws_of(headers or {}):
             raise InvalidInput(flaws=flaws)
         leave = self.admit_at_hand(asked, by=by) or await self.admit(asked, by=by)
         while True:
@@ -268,10 +265,13 @@ class Calls:
 
     # --- inside ---
 
+    def _operation(self, asked: Asked) -> Operation:
+        found = self._paths.read(asked.method, asked.path, asked.query)
+        return operations.of_kind(found, asked.kind) if asked.kind else found
+
     def _ready_at_hand(self, asked: Asked, by: Caller) -> Ready | None:
-        """Nothing is said of what is wrong or missing; `_ready` does."""
         try:
-            operation = self._paths.read(asked.method, asked.path, asked.query)
+            operation = self._operation(asked)
             self._patience_s(asked)
         except InvalidInput:
             return None
@@ -296,7 +296,7 @@ class Calls:
         )
 
     async def _ready(self, asked: Asked, by: Caller, *, restricted: bool = False) -> Ready:
-        operation = self._paths.read(asked.method, asked.path, asked.query)
+        operation = self._operation(asked)
         standing = await self._standing(asked.account_id, by)
         refuse_unless_allowed(operation, asked, by, restricted=restricted)
         if operation.scope is None:
@@ -327,7 +327,7 @@ class Calls:
         shares = self._limits.shares(application_id, account_id, region, operation, importance)
         if shares is None:
             return None
-        key = (account_id, operation.name, importance.value)
+        key = (account_id, operation.name, operation.kind, importance.value)
         line = self._lines.get(key)
         if line is None or line.shares is not shares:
             line = self._permits.line(shares, importance)
@@ -364,7 +364,7 @@ class Calls:
                 if permit.queued:
                     ready, secret = await self._looked_again(asked, ready, by, instead_of, secret)
                 line = ready.line
-                if line is permit.line and (turn == _LAST_TURN or self._permits.fresh(permit)):
+                if line is permit.line and (turn == _MOST_TURNS - 1 or self._permits.fresh(permit)):
                     return self._leave(asked, ready, permit, secret, waited_s, before)
             except BaseException:
                 self._permits.give_back(permit)

@@ -32,6 +32,8 @@ class Asked:
     data_elements: frozenset[str] | None = None
     ready_to_wait_s: float | None = None  # None: as the settings say
     importance: Importance = Importance.LAST
+    #: Of a feed or report that is asked for: Amazon limits some types by themselves.
+    kind: str = ""
     request_id: str = ""
 
     def patience_s(self, usual_s: float, longest_s: float) -> float:

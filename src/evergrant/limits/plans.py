@@ -32,7 +32,7 @@ AHEAD_S = 0.5
 #: Shares of so many (account, operation) are kept made; beyond that they are made anew.
 MOST_MADE = 50_000
 
-_Key = tuple[str, str, Region, str, Importance]
+_Key = tuple[str, str, Region, str, str, Importance]
 
 
 class Plans:
@@ -60,7 +60,7 @@ class Plans:
             return None
         if now_s >= self._ahead_from_s:
             self._read_ahead()
-        key = (application_id, account_id, region, operation.name, importance)
+        key = (application_id, account_id, region, operation.name, operation.kind, importance)
         made = self._made.get(key)
         if made is None:
             made = self._make(application_id, account_id, region, operation, importance)

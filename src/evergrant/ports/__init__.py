@@ -93,11 +93,18 @@ class Webhooks(Protocol):
 
 
 class Bell(Protocol):
-    """Tells the worker that something waits in the outbox. Never raises: a ring that gets lost
-    costs a minute, because the worker also looks by itself."""
+    """Tells the worker that something waits in the outbox, or that accounts have work. Never
+    raises: a ring that gets lost costs a minute, because the worker also looks by itself."""
 
     async def ring(self, outbox_ids: Sequence[str]) -> None: ...
 
     async def ring_after(self, outbox_ids: Sequence[str], pause: timedelta) -> None:
         """Rings when so much time has passed, give or take some seconds."""
+        ...
+
+    async def ring_for_work(
+        self, account_ids: Sequence[str], pause: timedelta = timedelta()
+    ) -> None:
+        """The kitchen has something to do for these accounts. However often it is rung for one,
+        one job waits; and two never work for the same account at a time."""
         ...

@@ -91,6 +91,8 @@ class IntegrationCredentials:
     lwa_url: str = ""  # empty: that of the marketplaces table
     role_arn: str = ""
     queue_url: str = ""
+    #: Where Amazon's notifications of feeds, orders and reports come in; read with the same keys.
+    notifications_queue_url: str = ""
     access_key_hint: str = ""  # the last four characters of the AWS access key, to recognise it
     secret_key_set: bool = False
     # What LWA last said of the application itself: empty while it accepts it.

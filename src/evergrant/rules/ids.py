@@ -57,6 +57,10 @@ class Kind(StrEnum):
     NOTICE = "ntc"
     REMINDER = "rmd"
     ROTATION = "rot"
+    CHANGE = "chg"
+    INTAKE = "itk"
+    FEED_RUN = "run"
+    AMAZON_REPORT = "arp"
 
 
 # Crockford's base 32: no i, l, o, u, so nobody misreads one on the phone.

@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 from types import MappingProxyType
@@ -39,6 +39,7 @@ __all__ = [
     "base_of",
     "find",
     "get",
+    "of_kind",
     "reserve",
 ]
 
@@ -67,6 +68,13 @@ class Operation:
     personal: Personal = Personal.NEVER
     data_elements: tuple[str, ...] = ()  # that may be named, in Amazon's order
     scope: str | None = None  # of a grantless operation
+    #: What a call of it is for, where Amazon limits that by itself: a type of feeds or of reports.
+    kind: str = ""
+
+    @property
+    def special(self) -> Operation | None:
+        """The limit of its kind, which is drawn on besides its own."""
+        return _SPECIAL.get(f"{self.name}:{self.kind}") if self.kind else None
 
 
 # --- kept by hand ---------------------------------------------------------------------------
@@ -85,6 +93,18 @@ _PER_APPLICATION: Mapping[str, float] = {
     "listings.2021-08-01.getListingsRestrictions": 100,
     "listings.2021-08-01.patchListingsItem": 500,
     "listings.2021-08-01.putListingsItem": 100,
+}
+
+#: Limits of one type of feed or report, besides that of the operation: tokens, and seconds in which
+#: they come back. JSON_LISTINGS_FEED: Amazon's changelog of May 2025 ("update-feed-size-and-rate-
+#: limit-changes-for-the-json_listings_feed"), five in five minutes and region. The report: Amazon's
+#: support in an issue of the models' repository in April 2026, four an hour for a seller's account
+#: over all applications, so that another program may have spent them. UPLOAD_VAT_INVOICE: one in
+#: three seconds is what users speak of; below the rate of createFeed it never decides for long.
+_OF_KIND: Mapping[tuple[str, str], tuple[int, int]] = {
+    ("feeds.2021-06-30.createFeed", "JSON_LISTINGS_FEED"): (5, 5 * 60),
+    ("feeds.2021-06-30.createFeed", "UPLOAD_VAT_INVOICE"): (1, 3),
+    ("reports.2021-06-30.createReport", "GET_SALES_AND_TRAFFIC_REPORT"): (4, 60 * 60),
 }
 
 #: By their method they would write, but all they do is answer: safe to send twice.
@@ -253,16 +273,36 @@ def _unknown(method: str) -> Operation:
     )
 
 
+def _special(name: str, kind: str, tokens: int, seconds: int) -> Operation:
+    of = next(operation for operation in ALL if operation.name == name)
+    return replace(of, name=f"{name}:{kind}", plan=Plan(tokens / seconds, tokens), published=True)
+
+
+_SPECIAL: Mapping[str, Operation] = MappingProxyType(
+    {
+        f"{name}:{kind}": _special(name, kind, tokens, seconds)
+        for (name, kind), (tokens, seconds) in _OF_KIND.items()
+    }
+)
+
+
+def of_kind(operation: Operation, kind: str) -> Operation:
+    """The operation as it is called for this type of feed or report: where Amazon limits the type
+    by itself, that limit is drawn on as well."""
+    return replace(operation, kind=kind) if f"{operation.name}:{kind}" in _SPECIAL else operation
+
+
 _UNKNOWN: Mapping[str, Operation] = MappingProxyType(
     {method: _unknown(method) for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OTHER")}
 )
 _BY_NAME: Mapping[str, Operation] = MappingProxyType(
-    {one.name: one for one in (*ALL, *_UNKNOWN.values())}
+    {one.name: one for one in (*ALL, *_UNKNOWN.values(), *_SPECIAL.values())}
 )
 
 
 def get(name: str) -> Operation | None:
-    """The operation of that name, those that nobody knows (``unknown.GET``) included."""
+    """The operation of that name, those that nobody knows (``unknown.GET``) included, and those
+    of one kind (``feeds.2021-06-30.createFeed:JSON_LISTINGS_FEED``), whose plan is of the kind."""
     return _BY_NAME.get(name)
 
 

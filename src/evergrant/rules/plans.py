@@ -179,13 +179,14 @@ def buckets_of(
 ) -> tuple[Drawn, ...]:
     """The buckets that a call draws on, that of the pair first. A grantless operation speaks for
     no account: it has the application's alone. So has nobody else, unless Amazon publishes a plan
-    of the application for the operation, or an operator set one."""
+    of the application for the operation, or an operator set one. Where Amazon limits the kind of
+    the call by itself, that bucket is the second one."""
     overrides = tuple(overrides)
 
-    def set_by_operator(*, of_application: bool) -> Plan | None:
+    def set_by_operator(*, of_application: bool, name: str = operation.name) -> Plan | None:
         found = narrowest(
             overrides,
-            operation=operation.name,
+            operation=name,
             application_id=application_id,
             account_id=account_id,
             of_application=of_application,
@@ -199,10 +200,16 @@ def buckets_of(
         return (_drawn(of_all, Scope.APPLICATION, whole, published, operation),)
     own = bucket_name(application_id, operation.name, account_id=account_id, region=region)
     pair = _drawn(own, Scope.PAIR, set_by_operator(of_application=False), operation.plan, operation)
+    drawn = [pair]
+    special = operation.special
+    if special is not None:
+        of_kind = bucket_name(application_id, special.name, account_id=account_id, region=region)
+        wished = set_by_operator(of_application=False, name=special.name)
+        drawn.append(_drawn(of_kind, Scope.PAIR, wished, special.plan, special))
     published_whole = operation.application_plan
-    if whole is None and published_whole is None:
-        return (pair,)
-    return (pair, _drawn(of_all, Scope.APPLICATION, whole, published_whole, operation))
+    if whole is not None or published_whole is not None:
+        drawn.append(_drawn(of_all, Scope.APPLICATION, whole, published_whole, operation))
+    return tuple(drawn)
 
 
 def _drawn(

@@ -37,6 +37,7 @@ from evergrant.spelling import did_you_mean
 
 __all__ = [
     "SETTINGS",
+    "Cooking",
     "House",
     "LogFormat",
     "ServerRole",
@@ -81,6 +82,20 @@ class Watching:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cooking:
+    """How the kitchen works."""
+
+    feed_every: timedelta = timedelta(minutes=20)  # between two feeds of one type and account
+    patch_most: int = 300  # so many listings at a time go by single calls, more of them by feed
+    needs_sign_off: bool = False  # nothing is sent before the team lead has signed
+    sweep_every: timedelta = timedelta(minutes=10)  # between two looks for orders
+    changes_kept: timedelta = timedelta(days=30)  # after they were settled
+    changes_folder: Path | None = None  # files of changes are taken from here
+    #: How long a run waits for a permit before it goes back to wait in the store.
+    patience_s: float = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShownSetting:
     """One setting as it may be shown: a secret says only whether it is set."""
 
@@ -118,6 +133,12 @@ class Settings:
     probe_every: timedelta
     rotate_ahead: timedelta
     journal_months: int | None  # None: for good
+    feed_every: timedelta
+    patch_most: int
+    needs_sign_off: bool
+    sweep_every: timedelta
+    changes_kept: timedelta
+    changes_folder: Path | None  # None: no folder is watched
     gateway_port: int | None  # None: no port of its own; 0: any free one
     gateway_hosts: tuple[str, ...]
     gateway_wait_s: float
@@ -177,6 +198,17 @@ class Settings:
             probe_every=self.probe_every,
             rotate_ahead=self.rotate_ahead,
             journal_months=self.journal_months,
+        )
+
+    @property
+    def cooking(self) -> Cooking:
+        return Cooking(
+            feed_every=self.feed_every,
+            patch_most=self.patch_most,
+            needs_sign_off=self.needs_sign_off,
+            sweep_every=self.sweep_every,
+            changes_kept=self.changes_kept,
+            changes_folder=self.changes_folder,
         )
 
     @property

@@ -85,6 +85,7 @@ def _s(name: str, section: str, read: Callable[[str], Any], what: str, **more: A
 
 _PLACE, _DATA, _HOUSE, _AMAZON = "Server", "Data and secrets", "House and mail", "Amazon"
 _WATCH = "Watch"
+_FEEDS = "Feeds and orders"
 _LIMITS, _LOGS = "Limits", "Logs and development"
 _GATEWAY = "Gateway"
 
@@ -166,6 +167,26 @@ SETTINGS: tuple[Setting, ...] = (
     _s("JOURNAL_MONTHS", _WATCH, readers.integer(12, 1200),
        "Months that the journal is kept. Amazon asks for at least twelve.",
        unset="it is kept for good", example="18"),
+    _s("FEED_MINUTES", _FEEDS, readers.minutes(1, 24 * 60),
+       "Minutes between two feeds of one type for one account. Amazon advises twenty.",
+       into="feed_every", default="20", example="30"),
+    _s("PATCH_MOST", _FEEDS, readers.integer(0, 6000),
+       "So many changed listings of an account go to Amazon by single calls, at once; when there "
+       "are more, they go together in a feed. 0: always a feed.",
+       default="300", example="1000"),
+    _s("NEEDS_SIGN_OFF", _FEEDS, readers.yes_no,
+       "Whether nothing is sent for an account before the team lead has signed its application, "
+       "its client instance and the house: `yes` or `no`.",
+       default="no", example="yes"),
+    _s("SWEEP_MINUTES", _FEEDS, readers.minutes(3, 24 * 60),
+       "Minutes between two looks for orders of an account. Amazon allows one in three.",
+       into="sweep_every", default="10", example="5"),
+    _s("CHANGES_DAYS", _FEEDS, readers.days(1, 366),
+       "Days that a stock or price change is kept after it was settled.",
+       into="changes_kept", default="30", example="90"),
+    _s("CHANGES_FOLDER", _FEEDS, readers.folder,
+       "Folder from which files of changes are taken: one folder in it for each account.",
+       names_a_file=True, unset="no folder is watched", example="/srv/evergrant/changes"),
     _s("GATEWAY_PORT", _GATEWAY, readers.integer(0, 65535),
        "Port at which the gateway answers with Amazon's own paths; 0 takes any free one.",
        unset="no port of its own; the gateway is below `/gateway` of the main one",

@@ -31,6 +31,7 @@ __all__ = [
     "host_names",
     "hours",
     "integer",
+    "minutes",
     "networks",
     "public_url",
     "seconds",
@@ -38,6 +39,7 @@ __all__ = [
     "smtp_url",
     "url",
     "word",
+    "yes_no",
 ]
 
 Word = TypeVar("Word", bound=StrEnum)
@@ -93,6 +95,20 @@ def days(low: int, high: int) -> Callable[[str], timedelta]:
 def hours(low: int, high: int) -> Callable[[str], timedelta]:
     whole = integer(low, high)
     return lambda text: timedelta(hours=whole(text))
+
+
+def minutes(low: int, high: int) -> Callable[[str], timedelta]:
+    whole = integer(low, high)
+    return lambda text: timedelta(minutes=whole(text))
+
+
+def yes_no(text: str) -> bool:
+    """Raises Fault for anything but ``yes`` and ``no`` in their usual spellings."""
+    known = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+    answer = known.get(text.lower())
+    if answer is None:
+        raise Fault("unknown_value", f"'{text}' is neither yes nor no.")
+    return answer
 
 
 def day_list(low: int, high: int) -> Callable[[str], tuple[int, ...]]:

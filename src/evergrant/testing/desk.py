@@ -13,10 +13,11 @@ from evergrant.desk import Desk
 from evergrant.furnishing import Sockets, furnished
 from evergrant.rules.invitations import LETTER_LIFE
 from evergrant.rules.marketplaces import STANDARD, Marketplaces
-from evergrant.settings import House, Watching
+from evergrant.settings import Cooking, House, Watching
 from evergrant.testing.bell import MemoryBell
 from evergrant.testing.budgets import MemoryBudgets
 from evergrant.testing.clock import FakeClock
+from evergrant.testing.documents import MemoryDocuments
 from evergrant.testing.keyring import MemoryKeyring
 from evergrant.testing.lwa import FakeLWA
 from evergrant.testing.mail import MemoryMail
@@ -48,6 +49,7 @@ class Fakes:
     webhooks: MemoryWebhooks = field(default_factory=MemoryWebhooks)
     bell: MemoryBell = field(default_factory=MemoryBell)
     upstream: FakeUpstream = field(default_factory=FakeUpstream)
+    documents: MemoryDocuments = field(default_factory=MemoryDocuments)
     budgets: MemoryBudgets = field(init=False)
     lwa: FakeLWA = field(init=False)
     secrets_queue: MemorySecretsQueue = field(init=False)
@@ -67,6 +69,7 @@ def desk(
     house: House = HOUSE,
     invitation_life: timedelta = LETTER_LIFE,
     watching: Watching | None = None,
+    cooking: Cooking | None = None,
 ) -> Desk:
     """A desk for a test; keep ``fakes`` to move its clock and read its mail."""
     fakes = fakes or Fakes()
@@ -83,6 +86,7 @@ def desk(
             budgets=fakes.budgets,
             upstream=fakes.upstream,
             secrets_queue=fakes.secrets_queue,
+            documents=fakes.documents,
         ),
         marketplaces=marketplaces,
         house=house,
@@ -90,4 +94,5 @@ def desk(
         redirect_uri=f"{house.public_url}/callback",
         invitation_life=invitation_life,
         watching=watching,
+        cooking=cooking,
     )

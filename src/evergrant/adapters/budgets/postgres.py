@@ -50,13 +50,16 @@ _LOOK: LiteralString = """
 _BEHIND_ALL_NAMES = "\U0010ffff"
 
 
-async def open_budgets(url: str, *, connections: int = 2) -> PostgresBudgets:
+async def open_budgets(
+    url: str, *, connections: int = 2, now_s: Callable[[], float] | None = None
+) -> PostgresBudgets:
     """Budgets on the migrated database at ``url``, with up to ``connections`` statements under way.
+    ``now_s`` replaces the database's clock, for tests and for a clock that is steered.
 
     Raises Misconfigured for a bad ``url`` and StoreUnavailable when nothing answers there, or has
     no such tables. Belongs to the event loop that opened it.
     """
-    budgets = PostgresBudgets(url, connections=connections)
+    budgets = PostgresBudgets(url, connections=connections, now_s=now_s)
     try:
         await budgets.open()
     except BaseException:
