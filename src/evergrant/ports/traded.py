@@ -160,6 +160,7 @@ class AccountWork:
     paused_by: str = ""
     pause_note: str = ""
     planned_at: datetime | None = None
+    hurried_at: datetime | None = None  # somebody does not want to wait for the next feed's time
     waits: Mapping[str, Any] = field(default_factory=dict)  # by kind: why, and until when
     version: int = 0
     changed_at: datetime
