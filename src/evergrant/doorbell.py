@@ -12,7 +12,7 @@ from datetime import datetime
 from evergrant.ports.store import AlreadyThere, Transaction
 from evergrant.ports.traded import AccountWork
 
-__all__ = ["put_due"]
+__all__ = ["press", "put_due"]
 
 #: So often somebody else may be faster before it is our mistake.
 _TRIES = 20
@@ -20,9 +20,25 @@ _TRIES = 20
 
 async def put_due(tx: Transaction, account_id: str, now: datetime) -> AccountWork:
     """Something is to be done for this account, at once. Gives the row as it is then."""
+    pressed = await _pressed(tx, account_id, now, hang=True)
+    assert pressed is not None
+    return pressed
+
+
+async def press(tx: Transaction, account_id: str, now: datetime) -> AccountWork | None:
+    """As ``put_due``, if the account ever had anything to do: what changed is its standing, and
+    what waits may go now. None: nobody waits behind this door."""
+    return await _pressed(tx, account_id, now, hang=False)
+
+
+async def _pressed(
+    tx: Transaction, account_id: str, now: datetime, *, hang: bool
+) -> AccountWork | None:
     for _ in range(_TRIES):
         known = await tx.work.get(account_id)
         if known is None:
+            if not hang:
+                return None
             fresh = AccountWork(id=account_id, due_at=now, version=1, changed_at=now)
             try:
                 await tx.work.add(fresh)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from evergrant import doorbell
 from evergrant.naming import new_id
 from evergrant.ports.store import Transaction
 from evergrant.ports.things import (
@@ -24,6 +25,9 @@ from evergrant.ports.watched import EventRecord
 from evergrant.rules import ids
 
 __all__ = ["put_application_event", "put_event", "put_mail"]
+
+#: The account is connected (again), or its switches and ids are others than before.
+_LETS_WORK_GO_ON = frozenset({"account.changed", "authorization.granted", "authorization.renewed"})
 
 
 async def put_mail(
@@ -65,7 +69,10 @@ async def put_event(
 ) -> OutboxItem | None:
     """One event about an account, as it is after the change, for the client instance of the
     account: always to be read there, and sent where the instance has a webhook URL; then that item
-    is given, to ring for. ``more``: what this kind of event adds."""
+    is given, to ring for. ``more``: what this kind of event adds. Of an event after which changes
+    that wait may go, the kitchen hears as well, in the same transaction."""
+    if topic in _LETS_WORK_GO_ON:
+        await doorbell.press(tx, account.id, now)
     return await _put(
         tx,
         now,
