@@ -58,11 +58,12 @@ class ApiCall:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """What an answer says: the outcome of each change that was asked about; or that the same is to
-    be asked again after a while (``again``: Amazon's weather or a limit), or that nobody knows
-    what became of it (both empty and False never happens)."""
+    be asked again after a while (``again``: Amazon's weather or a limit), or that only the order
+    itself can tell (``look``: Amazon's id of the order to be read). One of the three is told."""
 
     outcomes: tuple[Outcome, ...] = ()
     again: bool = False
+    look: str = ""
     said: str = ""  # Amazon's words, for the run's ``last_error``
 
 
