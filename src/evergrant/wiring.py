@@ -278,8 +278,8 @@ async def worker_queue(url: Secret, concurrency: int) -> AsyncIterator[App]:
     """An open Procrastinate app for one worker. Raises StoreUnavailable."""
     from evergrant.adapters.queue import open_queue
 
-    # One connection listens, the rest fetches, ends and beats.
-    async with open_queue(url.reveal(), connections=2 + max(2, concurrency // 3)) as app:
+    # It is two workers: one connection of each listens, the rest fetches, ends and beats.
+    async with open_queue(url.reveal(), connections=4 + max(4, concurrency // 2)) as app:
         yield app
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from evergrant.calls import Calls
 from evergrant.feeds.intake import Taking
+from evergrant.feeds.keeping import Keeping
 from evergrant.feeds.ledger import Ledger
 from evergrant.feeds.planning import Planning
 from evergrant.feeds.running import Running
@@ -82,3 +83,4 @@ class Feeds:
             runs=self.runs,
             cooking=cooking,
         )
+        self.keeping = Keeping(store=store, clock=clock, cooking=cooking)

@@ -16,9 +16,10 @@ from procrastinate import App, JobContext
 from procrastinate.exceptions import ProcrastinateException
 from procrastinate.jobs import DeleteJobCondition
 
-from evergrant.adapters.bell import DELIVER, POST_QUEUE
+from evergrant.adapters.bell import DELIVER, POST_QUEUE, WORK_QUEUE
 from evergrant.adapters.queue import take_over_stalled
 from evergrant.desk import Desk
+from evergrant.entrances.worker.cooking import ROUNDS_QUEUE, define_cooking
 from evergrant.errors import EvergrantError, NotFound
 from evergrant.logs import about, logger
 from evergrant.ports import Bell
@@ -31,6 +32,8 @@ __all__ = ["Pace", "work"]
 log = logger(__name__)
 
 TIDY_AFTER_HOURS = 24 * 30
+COOKS_QUEUES = [WORK_QUEUE, ROUNDS_QUEUE]
+OTHER_QUEUES = [POST_QUEUE, "sweep", "queue"]
 
 #: Told after every job: name of the task, ``done`` or ``failed``.
 Ended = Callable[[str, str], None]
@@ -47,6 +50,7 @@ class Pace:
     several heartbeats, so that a busy machine is not mistaken for a dead one."""
 
     concurrency: int = 10
+    accounts_at_once: int = 20  # turns of the kitchen: they mostly wait for Amazon
     heartbeat_s: float = 3.0
     silent_for_s: float = 20.0
     poll_s: float = 5.0
@@ -82,32 +86,38 @@ async def work(
 
 
 async def _work_until(app: App, stop: asyncio.Event, pace: Pace) -> None:
-    working = asyncio.create_task(
-        app.run_worker_async(
-            name="evergrant",
-            concurrency=pace.concurrency,
-            fetch_job_polling_interval=pace.poll_s,
-            abort_job_polling_interval=60.0,
-            update_heartbeat_interval=pace.heartbeat_s,
-            stalled_worker_timeout=pace.silent_for_s,
-            shutdown_graceful_timeout=pace.grace_s,
-            delete_jobs=DeleteJobCondition.SUCCESSFUL,
-            install_signal_handlers=False,
-        ),
-        name="worker",
-    )
+    """Two workers in one: nobody's mail waits because many accounts have their turn."""
+    working = [
+        asyncio.create_task(_worker(app, pace, OTHER_QUEUES, pace.concurrency), name="worker"),
+        asyncio.create_task(_worker(app, pace, COOKS_QUEUES, pace.accounts_at_once), name="cook"),
+    ]
     stopping = asyncio.create_task(stop.wait(), name="worker's end")
     try:
-        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({*working, stopping}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        stopping.cancel()
-        working.cancel()
-        ends = await asyncio.gather(working, stopping, return_exceptions=True)
-    trouble = ends[0]
-    if isinstance(trouble, ProcrastinateException | OSError):
-        log.warning("the queue does not answer", error=str(trouble) or type(trouble).__name__)
-    elif isinstance(trouble, Exception):
-        log.error("the worker broke", exc_info=trouble)
+        for task in (stopping, *working):
+            task.cancel()
+        ends = await asyncio.gather(*working, stopping, return_exceptions=True)
+    for trouble in ends[:-1]:
+        if isinstance(trouble, ProcrastinateException | OSError):
+            log.warning("the queue does not answer", error=str(trouble) or type(trouble).__name__)
+        elif isinstance(trouble, Exception):
+            log.error("the worker broke", exc_info=trouble)
+
+
+async def _worker(app: App, pace: Pace, queues: list[str], concurrency: int) -> None:
+    await app.run_worker_async(
+        name="evergrant",
+        queues=queues,
+        concurrency=concurrency,
+        fetch_job_polling_interval=pace.poll_s,
+        abort_job_polling_interval=60.0,
+        update_heartbeat_interval=pace.heartbeat_s,
+        stalled_worker_timeout=pace.silent_for_s,
+        shutdown_graceful_timeout=pace.grace_s,
+        delete_jobs=DeleteJobCondition.SUCCESSFUL,
+        install_signal_handlers=False,
+    )
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:
@@ -173,6 +183,7 @@ def define(
         )
 
     _define_rounds(app, desk, bell, told, watched)
+    define_cooking(app, desk, bell, told, watched)
 
     @app.periodic(cron="* * * * * */15", periodic_id="queue.recover")
     @app.task(name="queue.recover", queue="queue", queueing_lock="queue.recover")

@@ -1,0 +1,104 @@
+"""The kitchen's tasks: whose turn it is, and what else is looked for at Amazon each minute.
+
+Answers for: which task calls which verb. Does not answer for: steps, limits and repeats (the
+rooms): a task that dies begins again from its beginning, and finds written down how far it came.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from procrastinate import App
+
+from evergrant.adapters.bell import WORK, WORK_QUEUE
+from evergrant.desk import Desk
+from evergrant.feeds.working import Worked
+from evergrant.logs import logger
+from evergrant.ports import Bell
+
+__all__ = ["ROUNDS_QUEUE", "define_cooking"]
+
+log = logger(__name__)
+
+#: Rounds that wait for Amazon or the disk: done beside the turns of accounts.
+ROUNDS_QUEUE = "rounds"
+
+#: Does one job, counts it, and says what became of it: (name, what is done, facts of the log line).
+Told = Callable[..., Awaitable[Any]]
+Counted = Callable[[str, int], None]
+
+
+def define_cooking(app: App, desk: Desk, bell: Bell, told: Told, counted: Counted) -> None:
+    """Registers the tasks at ``app``."""
+
+    @app.task(name=WORK, queue=WORK_QUEUE)
+    async def work(account_id: str) -> None:
+        worked: Worked | None = await told(
+            WORK, desk.feeds.work.work(account_id), account_id=account_id
+        )
+        if worked is None:
+            return
+        _count(counted, "feeds_", worked)
+        if worked.made or worked.settled or worked.troubled:
+            log.info("a turn of the kitchen", **dataclasses.asdict(worked))
+
+    @app.periodic(cron="* * * * * */15", periodic_id="feeds.tick")
+    @app.task(name="feeds.tick", queue="sweep", queueing_lock="feeds.tick", lock="feeds.tick")
+    async def tick(timestamp: int) -> None:
+        due = await told("feeds.tick", desk.feeds.work.tick())
+        if due:
+            await bell.ring_for_work(due)
+
+    @app.periodic(cron="* * * * *", periodic_id="feeds.folder")
+    @app.task(
+        name="feeds.folder", queue=ROUNDS_QUEUE, queueing_lock="feeds.folder", lock="feeds.folder"
+    )
+    async def folder(timestamp: int) -> None:
+        _count(counted, "folder_", await told("feeds.folder", desk.feeds.folder.round()))
+
+    @app.periodic(cron="* * * * *", periodic_id="orders.sweep")
+    @app.task(
+        name="orders.sweep", queue=ROUNDS_QUEUE, queueing_lock="orders.sweep", lock="orders.sweep"
+    )
+    async def orders(timestamp: int) -> None:
+        _count(counted, "orders_", await told("orders.sweep", desk.orders.round()))
+
+    @app.periodic(cron="* * * * * */20", periodic_id="amazon_reports")
+    @app.task(
+        name="amazon_reports",
+        queue=ROUNDS_QUEUE,
+        queueing_lock="amazon_reports",
+        lock="amazon_reports",
+    )
+    async def reports(timestamp: int) -> None:
+        _count(
+            counted, "amazon_reports_", await told("amazon_reports", desk.amazon_reports.round())
+        )
+
+    @app.periodic(cron="* * * * * */20", periodic_id="notifications")
+    @app.task(
+        name="notifications",
+        queue=ROUNDS_QUEUE,
+        queueing_lock="notifications",
+        lock="notifications",
+    )
+    async def notifications(timestamp: int) -> None:
+        _count(counted, "notifications_", await told("notifications", desk.notifications.round()))
+
+    @app.periodic(cron="41 * * * *", periodic_id="feeds.tidy")
+    @app.task(name="feeds.tidy", queue=ROUNDS_QUEUE, queueing_lock="feeds.tidy", lock="feeds.tidy")
+    async def tidy(timestamp: int) -> None:
+        _count(counted, "kept_", await told("feeds.tidy", desk.feeds.keeping.tidy()))
+        await told("orders.tidy", desk.orders.purge(desk.clock.now()))
+
+
+def _count(counted: Counted, prefix: str, found: Any) -> None:
+    """Every number of a value that holds counts."""
+    if found is None:
+        return
+    for one in dataclasses.fields(found):
+        number = getattr(found, one.name)
+        if type(number) is int and number:
+            counted(f"{prefix}{one.name}", number)
