@@ -1,11 +1,11 @@
 """How long the kitchen keeps what it has done with.
 
-Answers for: forgetting settled changes, runs that are over, and batches as they were handed in. Does
-not answer for: what is still open: that is kept for however long it takes; or for the PDF of an
-invoice, which leaves the safe when its change is settled, as it names a buyer.
+Answers for: forgetting settled changes, runs that are over, and batches as they were handed in.
+Does not answer for: what is still open: that is kept for however long it takes; or for the PDF of
+an invoice, which leaves the safe when its change is settled, as it names a buyer.
 
-A stock or price change is worth little once it is settled. What was shipped, invoiced, cancelled and
-refunded is remembered for two years, so that nobody asks for it twice by mistake.
+A stock or price change is worth little once it is settled. What was shipped, invoiced, cancelled
+and refunded is remembered for two years, so that nobody asks for it twice by mistake.
 """
 
 from __future__ import annotations

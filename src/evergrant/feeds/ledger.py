@@ -1,17 +1,239 @@
 """The book: what is pending, in flight, done and refused, and why something waits.
 
-Answers for: reading it within the caller's reach. Does not answer for: changing anything.
+Answers for: reading it within the caller's reach. Does not answer for: changing anything. Every
+verb needs READ and raises NotAllowed; what is out of reach is NotFound, or left out of a list.
 """
 
 from __future__ import annotations
 
-from evergrant.ports import Clock
-from evergrant.ports.store import Store
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
-__all__ = ["Ledger"]
+from evergrant.errors import NotFound
+from evergrant.intake import check_page, need
+from evergrant.ports import Clock
+from evergrant.ports.store import Store, Transaction
+from evergrant.ports.things import Account
+from evergrant.ports.traded import AccountWork, Change, ChangeCount, FeedRun, Intake
+from evergrant.rules import ids
+from evergrant.rules.changes import FLAGS, OPEN, ChangeKind, ChangeState
+from evergrant.rules.flags import view
+from evergrant.rules.rights import Caller, Right
+
+__all__ = ["AccountFeeds", "KindCounts", "Ledger", "RunRead"]
+
+#: Settled changes are counted for so long.
+COUNTED = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindCounts:
+    """Changes of one kind of one account: what is open, and what was settled in the last day."""
+
+    kind: ChangeKind
+    switched_on: bool | None  # None: Amazon has no such thing for this kind of account
+    counts: Mapping[ChangeState, int] = field(default_factory=dict)
+    oldest_open_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountFeeds:
+    """One account in the kitchen. ``waits``: by kind of change, why something waits, as the last
+    plan found it."""
+
+    account: Account
+    work: AccountWork | None
+    kinds: tuple[KindCounts, ...]
+    open_runs: tuple[FeedRun, ...]
+
+    @property
+    def is_idle(self) -> bool:
+        return not self.open_runs and all(one.oldest_open_at is None for one in self.kinds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRead:
+    """One run with changes of it, in the order of their messages."""
+
+    run: FeedRun
+    changes: tuple[Change, ...]
 
 
 class Ledger:
     def __init__(self, *, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
+
+    async def status(
+        self,
+        *,
+        by: Caller,
+        account_id: str | None = None,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> list[AccountFeeds]:
+        """One account, or all within reach that ever had work, in order of their ids."""
+        need(by, Right.READ)
+        check_page(ids.Kind.ACCOUNT, after, limit)
+        now = self._clock.now()
+        async with self._store.transaction() as tx:
+            if account_id is not None:
+                accounts = [await _reached(tx, account_id, by)]
+                rows = [await tx.work.get(account_id)]
+            else:
+                accounts, rows = await _with_work(tx, by, after, limit)
+            wanted = [account.id for account in accounts]
+            counts = await tx.changes.counts(wanted, settled_since=now - COUNTED)
+            runs = await tx.feed_runs.all(account_id=wanted, ended_at=None)
+        by_account: dict[str, list[ChangeCount]] = defaultdict(list)
+        for count in counts:
+            by_account[count.account_id].append(count)
+        return [
+            AccountFeeds(
+                account=account,
+                work=row,
+                kinds=_kinds(account, by_account[account.id]),
+                open_runs=tuple(run for run in runs if run.account_id == account.id),
+            )
+            for account, row in zip(accounts, rows, strict=True)
+        ]
+
+    async def changes(
+        self,
+        account_id: str,
+        *,
+        by: Caller,
+        states: Collection[ChangeState] | None = None,
+        kind: ChangeKind | None = None,
+        subject: str | None = None,
+        reference: str | None = None,
+        run_id: str | None = None,
+        intake_id: str | None = None,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> list[Change]:
+        """Of one account, in the order in which they came in."""
+        need(by, Right.READ)
+        check_page(ids.Kind.CHANGE, after, limit)
+        async with self._store.transaction() as tx:
+            await _reached(tx, account_id, by)
+            return await tx.changes.read(
+                account_id=account_id,
+                states=states,
+                kind=kind,
+                subject=subject,
+                reference=reference,
+                run_id=run_id,
+                intake_id=intake_id,
+                after=after,
+                limit=limit,
+            )
+
+    async def change(self, id: str, *, by: Caller) -> Change:
+        need(by, Right.READ)
+        async with self._store.transaction() as tx:
+            found = await tx.changes.get(id)
+            if found is None or not await _reaches(tx, found.account_id, by):
+                raise NotFound("There is no such change.")
+        return found
+
+    async def runs(
+        self,
+        account_id: str,
+        *,
+        by: Caller,
+        since: datetime | None = None,
+        only_open: bool = False,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> list[FeedRun]:
+        """Of one account, in the order in which they were planned; ``since``: planned then or
+        later."""
+        need(by, Right.READ)
+        check_page(ids.Kind.FEED_RUN, after, limit)
+        if after is None and since is not None:
+            after = _before(since)
+        async with self._store.transaction() as tx:
+            await _reached(tx, account_id, by)
+            if only_open:
+                return await tx.feed_runs.all(
+                    account_id=account_id, ended_at=None, after=after, limit=limit
+                )
+            return await tx.feed_runs.all(account_id=account_id, after=after, limit=limit)
+
+    async def run(
+        self, id: str, *, by: Caller, after_message: int = 0, limit: int = 100
+    ) -> RunRead:
+        """With the changes behind ``after_message``."""
+        need(by, Right.READ)
+        check_page(ids.Kind.FEED_RUN, None, limit)
+        async with self._store.transaction() as tx:
+            found = await tx.feed_runs.get(id)
+            if found is None or not await _reaches(tx, found.account_id, by):
+                raise NotFound("There is no such run.")
+            changes = await tx.changes.of_run(id, after=after_message, limit=limit, in_flight=False)
+        return RunRead(run=found, changes=tuple(changes))
+
+    async def intake(self, id: str, *, by: Caller) -> Intake:
+        need(by, Right.READ)
+        async with self._store.transaction() as tx:
+            found = await tx.intakes.get(id)
+            if found is None or not await _reaches(tx, found.account_id, by):
+                raise NotFound("There is no such batch.")
+        return found
+
+
+def _kinds(account: Account, counts: Sequence[ChangeCount]) -> tuple[KindCounts, ...]:
+    switches = view(account.flags, account.partner_kind, account.vendor_kind)
+    found = []
+    for kind in ChangeKind:
+        of_kind = [count for count in counts if count.kind is kind]
+        found.append(
+            KindCounts(
+                kind=kind,
+                switched_on=switches[FLAGS[kind]],
+                counts={count.state: count.count for count in of_kind},
+                oldest_open_at=min(
+                    (count.oldest_at for count in of_kind if count.state in OPEN), default=None
+                ),
+            )
+        )
+    return tuple(found)
+
+
+async def _with_work(
+    tx: Transaction, by: Caller, after: str | None, limit: int
+) -> tuple[list[Account], list[AccountWork | None]]:
+    accounts: list[Account] = []
+    rows: list[AccountWork | None] = []
+    while len(accounts) < limit:
+        page = await tx.work.all(after=after, limit=limit)
+        if not page:
+            break
+        known = {one.id: one for one in await tx.accounts.all(id=[row.id for row in page])}
+        for row in page:
+            account = known.get(row.id)
+            if account is not None and by.reaches_account(account.id, account.client_instance_id):
+                accounts.append(account)
+                rows.append(row)
+        after = page[-1].id
+    return accounts[:limit], rows[:limit]
+
+
+async def _reached(tx: Transaction, account_id: str, by: Caller) -> Account:
+    account = await tx.accounts.get(account_id)
+    if account is None or not by.reaches_account(account.id, account.client_instance_id):
+        raise NotFound("There is no such account.")
+    return account
+
+
+async def _reaches(tx: Transaction, account_id: str, by: Caller) -> bool:
+    account = await tx.accounts.get(account_id)
+    return account is not None and by.reaches_account(account.id, account.client_instance_id)
+
+
+def _before(since: datetime) -> str:
+    """The place just before the first id of that instant: ids of one kind sort by time."""
+    return ids.make(ids.Kind.FEED_RUN, since, b"\0" * 10)
