@@ -7,9 +7,9 @@ meant. Does not answer for: which fields a kind has (the files beside this one).
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Collection, Iterable, Mapping
+from base64 import b64decode
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -27,15 +27,35 @@ from evergrant.rules.marketplaces import (
     VendorKind,
     country_code,
 )
+from evergrant.rules.wishes.words import (
+    guess,
+    how_to_write,
+    is_empty,
+    places_in_words,
+    plain,
+    shown,
+)
 
-__all__ = ["MOST_DIGITS", "Lines", "Refused", "Wish", "WishGround", "decimals_of"]
+__all__ = [
+    "MOST_DIGITS",
+    "MOST_PIECES",
+    "Lines",
+    "Reader",
+    "Refused",
+    "Wish",
+    "WishGround",
+    "decimals_of",
+]
 
 #: Digits before the point that an amount may have.
 MOST_DIGITS = 12
+#: Pieces of one thing.
+MOST_PIECES = 999_999_999
 
 #: Currencies of Amazon's stores that have no smaller unit (ISO 4217); all others have two places.
 _WITHOUT_CENTS = frozenset({"JPY", "KRW", "VND", "CLP"})
 
+_BLANKS: Mapping[int, None] = MappingProxyType(dict.fromkeys(map(ord, " \t\r\n")))
 _LONGEST_AMOUNT = 40
 _AMOUNT = re.compile(r"[0-9]+(?:\.([0-9]+))?")
 _WHOLE = re.compile(r"[0-9]{1,18}")
@@ -105,19 +125,24 @@ class Lines:
     # --- noting ---
 
     def fault(self, name: str | None, code: str, message: str, hint: str | None = None) -> None:
-        """Notes what is wrong with a field, or (None) with the line as a whole."""
+        """Notes what is wrong with a field, or (None) with the line as a whole. Messages never
+        repeat a value: it may be a secret in the wrong field."""
         at = self._at(name) if name else self._within or None
         self._faults.append(Fault(code, message, field=at, hint=hint))
 
     def has_faults(self) -> bool:
-        return bool(self._faults) or any(part.has_faults() for part in self._parts)
+        return bool(self.noted())
+
+    def noted(self) -> list[Fault]:
+        """All that was noted so far, without the names that nobody asked for."""
+        return [*self._faults, *(fault for part in self._parts for fault in part.noted())]
 
     def not_here(self, name: str, why: str, hint: str | None = None) -> None:
         """A field that others have and this one must not: refused when it holds anything. Not
         offered as a guess for a name that nobody knows."""
         self._asked[name] = None
         self._hidden.add(name)
-        if not _is_empty(self._given.get(name)):
+        if not is_empty(self._given.get(name)):
             self.fault(name, "not_here", why, hint)
 
     def settle(self) -> None:
@@ -127,14 +152,14 @@ class Lines:
             raise Refused(faults)
 
     def faults(self) -> list[Fault]:
-        """All that was noted so far, and the names that nobody asked for so far."""
+        """All that was noted, and then the names that nobody asked for."""
         known = [name for name in self._asked if name not in self._hidden]
         unknown = [
             Fault(
                 "unknown_field",
-                f"{str(name)[:40]!r} is no field that is read here.",
-                field=self._at(str(name)[:40]),
-                hint=f"{_guess(str(name), known)}Fields are: {', '.join(known)}.",
+                "is no field that is known here.",
+                field=self._at(shown(str(name))),
+                hint=f"{guess(str(name), known)}Fields are: {', '.join(known)}.",
             )
             for name in self._given
             if name not in self._asked
@@ -150,7 +175,7 @@ class Lines:
     def holds(self, name: str) -> bool:
         """Whether the field is there and not empty."""
         self._asked[name] = None
-        return not _is_empty(self._given.get(name))
+        return not is_empty(self._given.get(name))
 
     def text(
         self, name: str, *, optional: bool = False, longest: int = 200, shape: str = "",
@@ -180,19 +205,19 @@ class Lines:
         text = self.text(name, optional=optional)
         if not text:
             return ""
-        plain = {_plain(word): word for word in words}
-        if (found := plain.get(_plain(text))) is not None:
+        known = {plain(word): word for word in words}
+        if (found := known.get(plain(text))) is not None:
             return found
         self.fault(
             name,
             "unknown_value",
-            f"{text[:40]!r} is none of the known values.",
-            f"{_guess(text, words)}Known are: {', '.join(words)}.",
+            "is none of the known values.",
+            f"{guess(text, words)}Known are: {', '.join(words)}.",
         )
         return ""
 
     def whole(
-        self, name: str, *, least: int = 0, most: int = 999_999_999, optional: bool = False
+        self, name: str, *, least: int = 0, most: int = MOST_PIECES, optional: bool = False
     ) -> int | None:
         """A whole number, as number or as digits."""
         value = self._value(name, optional)
@@ -230,12 +255,12 @@ class Lines:
         match = _AMOUNT.fullmatch(text) if len(text) <= _LONGEST_AMOUNT else None
         if match is None:
             self.fault(
-                name, "not_an_amount", "is not an amount.", _how_to_write(value, places, zero=zero)
+                name, "not_an_amount", "is not an amount.", how_to_write(value, places, zero=zero)
             )
             return ""
         number = Decimal(text)
         if len((match[1] or "").rstrip("0")) > places:
-            self.fault(name, "too_many_places", f"may have {_places(places)} only.")
+            self.fault(name, "too_many_places", f"may have {places_in_words(places)} only.")
         elif number == 0 and not zero:
             self.fault(name, "not_above_zero", "must be above zero.")
         elif number >= Decimal(10) ** MOST_DIGITS:
@@ -305,10 +330,76 @@ class Lines:
         self.fault(
             name,
             "not_an_order_id",
-            f"{text[:40]!r} is not an order id of Amazon's.",
+            "is not an order id of Amazon's.",
             "It looks like 302-1234567-1234567.",
         )
         return ""
+
+    def order_item_id(self, name: str = "order_item_id") -> str:
+        """Amazon's id of one line of an order."""
+        return self.text(
+            name,
+            longest=64,
+            shape=r"[A-Za-z0-9_\-]+",
+            looks="It is digits, such as 68828574383266.",
+        )
+
+    def sku(self, name: str = "sku") -> str:
+        """The seller's own name of a thing; Amazon takes 40 characters."""
+        return self.text(name, longest=40)
+
+    def currency(self, marketplace: Marketplace | None, name: str = "currency") -> str:
+        """That of the marketplace, and it has to be said: an amount in another one is a mistake
+        that costs money."""
+        text = self.text(name, longest=10).upper()
+        if not text or marketplace is None:
+            return text
+        if text != marketplace.currency:
+            self.fault(
+                name,
+                "wrong_currency",
+                f"must be {marketplace.currency}, the currency of {marketplace.name}.",
+                "Name the 'marketplace' if another one is meant.",
+            )
+            return ""
+        return text
+
+    def content(self, name: str, *, begins: bytes, most: int) -> bytes:
+        """A file: base64 text, or its bytes. ``begins``: how it has to begin; ``most``: bytes."""
+        value = self._value(name, optional=False)
+        if value is None:
+            return b""
+        if isinstance(value, str):
+            try:
+                value = b64decode(value.translate(_BLANKS), validate=True)
+            except ValueError:
+                self.fault(
+                    name, "not_base64", "is not base64.", "Encode the file as RFC 4648 has it."
+                )
+                return b""
+        kind = begins.decode().strip("%")
+        if not isinstance(value, bytes):
+            self.fault(name, "wrong_type", "must be text in base64.")
+        elif len(value) > most:
+            self.fault(name, "too_large", f"may have {most // 1024**2} MiB at most.")
+        elif not value.startswith(begins):
+            self.fault(name, "wrong_content", f"is no {kind}: it does not begin like one.")
+        else:
+            return value
+        return b""
+
+    def differ(self, name: str, by: str, values: Iterable[str]) -> None:
+        """Notes a list whose parts are not all of different things."""
+        seen: set[str] = set()
+        for number, value in enumerate(values):
+            if value and value in seen:
+                self.fault(f"{name}[{number}]", "repeated", f"names a '{by}' for a second time.")
+            seen.add(value)
+
+    def marketplace_id(self, about: WishGround) -> str:
+        """As ``marketplace``; its id."""
+        found = self.marketplace(about)
+        return found.marketplace_id if found else ""
 
     def marketplace(self, about: WishGround, name: str = "marketplace") -> Marketplace | None:
         """Of a country code or a marketplace id; the home marketplace when it is absent. It has to
@@ -328,8 +419,8 @@ class Lines:
             self.fault(
                 name,
                 "unknown_marketplace",
-                f"{text[:40]!r} is no marketplace that we know.",
-                f"{_guess(text, there)}In this region there are: {', '.join(sorted(there))}.",
+                "is no marketplace that we know.",
+                f"{guess(text, there)}In this region there are: {', '.join(sorted(there))}.",
             )
             return None
         if row.region is not about.region:
@@ -365,7 +456,7 @@ class Lines:
     def _value(self, name: str, optional: bool) -> object | None:
         self._asked[name] = None
         value = self._given.get(name)
-        if _is_empty(value):
+        if is_empty(value):
             if not optional:
                 self.fault(name, "missing", "is needed.")
             return None
@@ -375,36 +466,10 @@ class Lines:
         return f"{self._within}.{name}" if self._within else name
 
 
+#: Reads the lines of one kind. It goes on to the end whatever is wrong; ``Lines`` notes it.
+Reader = Callable[[Lines, WishGround], Wish]
+
+
 def decimals_of(currency: str) -> int:
     """Places that amounts of this currency have."""
     return 0 if currency in _WITHOUT_CENTS else 2
-
-
-def _is_empty(value: object) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
-
-
-_SEPARATORS: Mapping[int, None] = MappingProxyType(dict.fromkeys(map(ord, "_- ")))
-
-
-def _plain(word: str) -> str:
-    return word.casefold().translate(_SEPARATORS)
-
-
-def _guess(text: str, words: Collection[str]) -> str:
-    plain = {_plain(word): word for word in words}
-    close = difflib.get_close_matches(_plain(text[:60]), list(plain), n=1, cutoff=0.6)
-    return f"Did you mean {plain[close[0]]!r}? " if close else ""
-
-
-def _places(places: int) -> str:
-    return "no decimal places; whole units" if not places else f"{places} decimal places"
-
-
-def _how_to_write(value: object, places: int, *, zero: bool) -> str:
-    example = "1999" if not places else "1999.00"
-    if isinstance(value, str) and "," in value:
-        return f"Write it with a point and without separators of thousands: {example}."
-    if isinstance(value, str) and value.strip().startswith("-"):
-        return f"It must be {'zero or more' if zero else 'above zero'}: {example}."
-    return f"Digits with a point, as text: {example}."
