@@ -1,0 +1,197 @@
+"""Changes, runs, and how an account stands in the kitchen."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import Field, JsonValue
+
+from evergrant.entrances.api.views.pages import View
+from evergrant.feeds.ledger import AccountFeeds, KindCounts, RunRead
+from evergrant.ports.traded import AccountWork, Change, FeedRun
+from evergrant.rules import waits
+from evergrant.rules.changes import ChangeKind, ChangeState
+from evergrant.rules.feedruns import PATHS, Path, RunStep
+from evergrant.rules.waits import Waiting, Why
+
+__all__ = [
+    "AccountFeedsView",
+    "ChangeView",
+    "KindView",
+    "RunReadView",
+    "RunView",
+    "WaitView",
+    "WorkView",
+]
+
+
+class ChangeView(View):
+    """One change, and what became of it."""
+
+    id: str
+    account_id: str
+    kind: ChangeKind
+    marketplace_id: str
+    subject: str = Field(description="SKU of stock and price, Amazon's order id of all others")
+    reference: str = Field(description="Your own name for it; may be empty")
+    wish: dict[str, JsonValue] = Field(description="What was handed in, in one fixed form")
+    state: ChangeState
+    code: str = Field(description="Why it was refused, or why it came back; Amazon's or ours")
+    message: str = Field(description="In Amazon's words, or ours")
+    attribute: str = Field(description="That Amazon names; may be empty")
+    run_id: str | None = Field(description="The run that has it, or had it last")
+    message_id: int | None
+    tries: int = Field(description="Runs that took it so far")
+    next_at: datetime | None = Field(description="Pending, and not before this instant")
+    superseded_by: str | None = Field(description="The later change that took its place")
+    intake_id: str
+    line: int
+    created_at: datetime
+    settled_at: datetime | None
+
+    @classmethod
+    def of(cls, change: Change) -> ChangeView:
+        names = set(cls.model_fields) - {"wish"}
+        facts: dict[str, Any] = {name: getattr(change, name) for name in names}
+        return cls(**facts, wish=dict(change.wish))
+
+
+class RunView(View):
+    """One run: some changes of one account on one path to Amazon."""
+
+    id: str
+    account_id: str
+    path: Path
+    feed_type: str = Field(description="Amazon's; empty for single calls and transactions")
+    marketplace_id: str
+    step: RunStep
+    changes: int
+    accepted: int
+    refused: int
+    returned: int = Field(description="Went back to wait")
+    uncertain: int = Field(description="Nobody can tell what became of them: a person decides")
+    bytes: int = Field(description="Of the document")
+    feed_id: str = Field(description="Amazon's feedId, or its transaction's id")
+    processing_status: str = Field(description="As Amazon last said")
+    last_error: str
+    summary: dict[str, JsonValue] = Field(description="Of Amazon's report")
+    created_at: datetime
+    submitted_at: datetime | None
+    next_at: datetime | None = Field(description="When it goes on; null: it is over, or waits")
+    ended_at: datetime | None
+
+    @classmethod
+    def of(cls, run: FeedRun) -> RunView:
+        names = set(cls.model_fields) - {"feed_type", "summary"}
+        facts: dict[str, Any] = {name: getattr(run, name) for name in names}
+        return cls(**facts, feed_type=PATHS[run.path].feed_type, summary=dict(run.facts))
+
+
+class RunReadView(View):
+    """One run with changes of it."""
+
+    run: RunView
+    changes: list[ChangeView]
+    next_message: int | None = Field(description="`after_message` of the next page; null: no more")
+
+    @classmethod
+    def of(cls, read: RunRead, limit: int) -> RunReadView:
+        shown = read.changes[:limit]
+        more = len(read.changes) > limit
+        return cls(
+            run=RunView.of(read.run),
+            changes=[ChangeView.of(change) for change in shown],
+            next_message=shown[-1].message_id if more else None,
+        )
+
+
+class WaitView(View):
+    """Why changes of one kind do not go now."""
+
+    kind: ChangeKind
+    why: Why
+    sentence: str
+    count: int
+    until: datetime | None = Field(description="When it ends by itself; null: somebody has to act")
+
+    @classmethod
+    def of(cls, one: Waiting) -> WaitView:
+        return cls(
+            kind=one.kind, why=one.why, sentence=one.sentence, count=one.count, until=one.until
+        )
+
+
+class KindView(View):
+    """Changes of one kind."""
+
+    kind: ChangeKind
+    switched_on: bool | None = Field(
+        description="Null: Amazon has no such thing for this kind of account"
+    )
+    pending: int
+    in_flight: int
+    uncertain: int
+    accepted_24h: int = Field(description="Settled in the last 24 hours")
+    refused_24h: int
+    superseded_24h: int
+    oldest_open_at: datetime | None
+
+    @classmethod
+    def of(cls, one: KindCounts) -> KindView:
+        count = {state: one.counts.get(state, 0) for state in ChangeState}
+        return cls(
+            kind=one.kind,
+            switched_on=one.switched_on,
+            pending=count[ChangeState.PENDING],
+            in_flight=count[ChangeState.IN_FLIGHT],
+            uncertain=count[ChangeState.UNCERTAIN],
+            accepted_24h=count[ChangeState.ACCEPTED],
+            refused_24h=count[ChangeState.REFUSED],
+            superseded_24h=count[ChangeState.SUPERSEDED],
+            oldest_open_at=one.oldest_open_at,
+        )
+
+
+class WorkView(View):
+    """An account's turns."""
+
+    account_id: str
+    due_at: datetime | None = Field(description="Its next turn; null: there is nothing to do")
+    planned_at: datetime | None
+    paused_at: datetime | None
+    paused_by: str
+    pause_note: str
+
+    @classmethod
+    def of(cls, work: AccountWork) -> WorkView:
+        return cls(
+            account_id=work.id,
+            due_at=work.due_at,
+            planned_at=work.planned_at,
+            paused_at=work.paused_at,
+            paused_by=work.paused_by,
+            pause_note=work.pause_note,
+        )
+
+
+class AccountFeedsView(View):
+    """How one account stands in the kitchen."""
+
+    account_id: str
+    account_name: str
+    kinds: list[KindView]
+    waits: list[WaitView] = Field(description="As the last plan found them")
+    open_runs: list[RunView]
+    work: WorkView | None = Field(description="Null: it never had anything to do")
+
+    @classmethod
+    def of(cls, one: AccountFeeds) -> AccountFeedsView:
+        return cls(
+            account_id=one.account.id,
+            account_name=one.account.name,
+            kinds=[KindView.of(kind) for kind in one.kinds],
+            waits=[WaitView.of(wait) for wait in waits.read(one.work.waits if one.work else {})],
+            open_runs=[RunView.of(run) for run in one.open_runs],
+            work=None if one.work is None else WorkView.of(one.work),
+        )
