@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -22,7 +22,7 @@ from evergrant.rules.faults import Fault
 from evergrant.rules.received_text import printable, text_of
 from evergrant.rules.report_xml import Node, tree_of
 
-__all__ = ["ProcessingReport", "ReportLine", "Severity", "read"]
+__all__ = ["ProcessingReport", "ReportLine", "Severity", "line", "read"]
 
 Severity = Literal["error", "warning", "info"]
 
@@ -115,7 +115,7 @@ def _of_json(text: str) -> ProcessingReport:
         processed=_count(counts.get("messagesProcessed")),
         accepted=_count(counts.get("messagesAccepted")),
         refused=_count(counts.get("messagesInvalid")),
-        lines=tuple(_issue(one) for one in document["issues"]),
+        lines=tuple(_issues(document["issues"])),
     )
 
 
@@ -137,10 +137,16 @@ def _errors_in(document: object) -> str:
     return printable(f"{_word(first.get('code'))} {_word(first.get('message'))}", 300)
 
 
-def _issue(issue: object) -> ReportLine:
+def _issues(issues: Iterable[object]) -> Iterator[ReportLine]:
     """Raises Fault: a line that nobody can read could be of any message."""
-    if not isinstance(issue, dict):
-        raise Fault("no_report", "The report is JSON with an issue that is no object.")
+    for issue in issues:
+        if not isinstance(issue, dict):
+            raise Fault("no_report", "The report is JSON with an issue that is no object.")
+        yield line(issue)
+
+
+def line(issue: Mapping[str, Any]) -> ReportLine:
+    """One issue, of a report or of the answer to a single submission."""
     return ReportLine(
         message_id=_count(issue.get("messageId")) or None,
         severity=_severity(_word(issue.get("severity"))),

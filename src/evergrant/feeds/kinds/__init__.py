@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from evergrant.ports.amazon import Answer
 from evergrant.ports.things import Account, Authorization
@@ -21,8 +21,10 @@ __all__ = [
     "ApiCall",
     "CallKind",
     "FeedKind",
+    "FileKind",
     "Ground",
     "Looked",
+    "LookingKind",
     "Reading",
     "TransactionKind",
 ]
@@ -43,6 +45,11 @@ class Ground:
         account = self.account
         own = account.merchant_token or (account.vendor_codes[0] if account.vendor_codes else "")
         return own or self.authorization.selling_partner_id
+
+    @property
+    def home_marketplace_id(self) -> str:
+        """Where a document is for, when nothing else says so."""
+        return self.marketplaces.by_country(self.account.home_marketplace).marketplace_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,12 +95,37 @@ class FeedKind(Protocol):
     def marketplace_ids(self, ground: Ground, run: FeedRun) -> Sequence[str]: ...
 
 
+class FileKind(Protocol):
+    """One file, which is one change."""
+
+    def content(self, ground: Ground, run: FeedRun, change: Change, attachment: bytes) -> bytes: ...
+
+    def options(self, ground: Ground, run: FeedRun, changes: Sequence[Change]) -> Mapping[str, str]:
+        """createFeed's feedOptions."""
+        ...
+
+    def marketplace_ids(self, ground: Ground, run: FeedRun) -> Sequence[str]: ...
+
+
 class CallKind(Protocol):
     """One call for one change, or for those of one SKU and marketplace together."""
 
     def call(self, ground: Ground, run: FeedRun, changes: Sequence[Change]) -> ApiCall: ...
 
     def read(self, ground: Ground, changes: Sequence[Change], answer: Answer) -> Reading: ...
+
+
+@runtime_checkable
+class LookingKind(CallKind, Protocol):
+    """A call after which Amazon's own record may have to be looked at: its reading says so."""
+
+    def look(self, ground: Ground, changes: Sequence[Change]) -> ApiCall: ...
+
+    def looked(
+        self, ground: Ground, changes: Sequence[Change], answer: Answer, said: str
+    ) -> Reading:
+        """``said``: of the reading that asked for the look. It never asks for another one."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
