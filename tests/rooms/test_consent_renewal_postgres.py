@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from evergrant import vault
-from evergrant.adapters.store.shelves import PostgresTransaction
+from evergrant.adapters.store.transactions import PostgresTransaction
 from evergrant.errors import AmazonUnavailable, EvergrantError
 from evergrant.ports.things import Account
 from evergrant.rules.lifecycle import State

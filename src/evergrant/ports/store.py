@@ -150,6 +150,10 @@ class Shelf(Protocol[Thing]):
 
     async def drop(self, id: str) -> bool: ...
 
+    async def drop_all(self, ids: Collection[str]) -> int:
+        """`drop` for all of these rows in one statement; gives how many went."""
+        ...
+
 
 def not_after(field: str, instant: datetime) -> tuple[str, datetime]:
     """For ``before``: at that instant or earlier. Instants are kept to the microsecond."""
@@ -299,18 +303,24 @@ class Changes(Protocol):
         picks: Sequence[Pick],
         superseded: Mapping[str, str],
         now: datetime,
+        *,
+        together: Collection[str] = (),
     ) -> list[str]:
         """Those picks that are still PENDING become IN_FLIGHT in this run, with one more try; what
         ``superseded`` names (change -> the later one that takes its place) becomes SUPERSEDED where
-        still PENDING. Gives the ids of the picks that were claimed. A subject that came into
-        flight in the lane meanwhile, with another run, is not claimed."""
+        still PENDING, unless the later one is a pick that could not be claimed, or was refused or
+        withdrawn. Gives the ids of the picks that were claimed. A subject that came into flight in
+        the lane meanwhile, with another run, is not claimed; ``together``: the runs of the same
+        plan, which may have one SKU for several marketplaces. Holds the account's row of ``work``
+        where there is one; what somebody else changes at this moment is not claimed."""
         ...
 
     async def of_run(
         self, run_id: str, *, after: int = 0, limit: int = 5_000, in_flight: bool = True
     ) -> list[Change]:
-        """In the order of message ids; ``in_flight``: only those that this run still has to
-        settle."""
+        """In the order of message ids, those of one message in the order of ids; ``in_flight``:
+        only those that this run still has to settle. A page ends with a whole message, so it may
+        be longer than ``limit``."""
         ...
 
     async def settle(self, run_id: str, outcomes: Sequence[Outcome], now: datetime) -> int:

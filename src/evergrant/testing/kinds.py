@@ -12,6 +12,7 @@ from typing import Any
 
 from evergrant.ports import store as ports
 from evergrant.ports import things as t
+from evergrant.ports import traded as d
 from evergrant.ports import watched as w
 from evergrant.rules.lifecycle import State
 
@@ -132,5 +133,19 @@ KINDS: dict[str, Kind] = {
         {"application_id": "applications"},
     ),
     "reviews": Kind(w.Review),
+    "changes": Kind(d.Change),
+    "intakes": Kind(
+        d.Intake,
+        (Unique(ports.ONE_INTAKE_PER_KEY, ("account_id", "key_digest")),),
+        {"account_id": "accounts"},
+    ),
+    "feed_runs": Kind(d.FeedRun, (), {"account_id": "accounts", "application_id": "applications"}),
+    "work": Kind(d.AccountWork, (), {"id": "accounts"}),
+    "orders": Kind(d.Order, (), {"account_id": "accounts"}),
+    "order_sweeps": Kind(d.OrderSweep, (), {"id": "accounts"}),
+    "amazon_reports": Kind(d.AmazonReport, (), {"account_id": "accounts"}),
+    "subscriptions": Kind(
+        d.Subscription, (), {"account_id": "accounts", "application_id": "applications"}
+    ),
     "safe": Kind(t.SealedSecret),
 }

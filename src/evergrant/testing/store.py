@@ -20,15 +20,18 @@ from typing import Any, Generic, TypeVar, cast
 from evergrant.errors import StoreUnavailable
 from evergrant.ports import store as ports
 from evergrant.ports import things as t
+from evergrant.ports import traded as d
 from evergrant.ports import watched as w
 from evergrant.rules.terms import JOURNAL_KEPT_AT_LEAST
 from evergrant.testing.kinds import KINDS
 from evergrant.testing.settling import Settling
+from evergrant.testing.traded import MemoryChanges
 from evergrant.testing.watched import MemoryEvents, MemoryScans
 
 __all__ = [
     "KINDS",
     "MemoryDiary",
+    "MemoryOrders",
     "MemoryOutbox",
     "MemoryQuickReads",
     "MemoryShelf",
@@ -129,8 +132,11 @@ class MemoryShelf(Generic[Thing]):
                     for row in self._tx.rows(other)
                 ):
                     raise LookupError(f"{other}.{field} still names this row of {self._name}.")
-        self._tx.written[self._name][wanted] = _GONE
+        self._tx.tear(self._name, wanted)
         return True
+
+    async def drop_all(self, ids: Collection[str]) -> int:
+        return sum([await self.drop(one) for one in sorted(set(ids))])
 
     def _write(self, row: Any) -> None:
         kind = KINDS[self._name]
@@ -203,6 +209,58 @@ class MemoryOutbox(MemoryShelf[t.OutboxItem]):
         )
 
 
+class MemoryOrders(MemoryShelf[d.Order]):
+    """``ports.Orders``. Whoever ends the transaction calls ``write`` just before."""
+
+    def __init__(self, tx: MemoryTransaction) -> None:
+        super().__init__("orders", tx)
+        self._unplaced: dict[str, None] = {}
+
+    async def add(self, thing: d.Order) -> None:
+        await super().add(dataclasses.replace(thing, position=0))
+        self._last(thing.id)
+
+    async def put(self, thing: d.Order) -> None:
+        await super().put(dataclasses.replace(thing, position=0))
+        self._last(thing.id)
+
+    def write(self) -> None:
+        for placed in self._unplaced:
+            row = self._tx.find(self._name, placed)
+            if row is not None:
+                position = self._tx.store.next_order_position()
+                self._write(dataclasses.replace(row, position=position))
+
+    async def read(
+        self,
+        *,
+        after: int = 0,
+        limit: int = 100,
+        client_instance_id: str | None = None,
+        account_ids: Collection[str] | None = None,
+    ) -> list[d.Order]:
+        found = [
+            row
+            for row in await self.all()
+            if row.position > max(after, 0)
+            and client_instance_id in (None, row.client_instance_id)
+            and (account_ids is None or row.account_id in account_ids)
+        ]
+        return sorted(found, key=lambda row: row.position)[:limit]
+
+    async def purge(self, before: datetime, *, limit: int) -> list[str]:
+        old = await self.all(before=("changed_at", before))
+        old.sort(key=lambda row: (row.changed_at, row.id))
+        gone = [row.id for row in old[:limit]]
+        await self.drop_all(gone)
+        return sorted(gone)
+
+    def _last(self, id: str) -> None:
+        stored = self._settling.text(id)
+        self._unplaced.pop(stored, None)
+        self._unplaced[stored] = None
+
+
 def _place(item: t.OutboxItem) -> tuple[int, str]:
     return item.position, item.id
 
@@ -273,6 +331,14 @@ class MemoryTransaction:
     notices: ports.Shelf[w.Notice]
     rotations: ports.Shelf[w.Rotation]
     reviews: ports.Shelf[w.Review]
+    changes: ports.Changes
+    intakes: ports.Shelf[d.Intake]
+    feed_runs: ports.Shelf[d.FeedRun]
+    work: ports.Shelf[d.AccountWork]
+    orders: ports.Orders
+    order_sweeps: ports.Shelf[d.OrderSweep]
+    amazon_reports: ports.Shelf[d.AmazonReport]
+    subscriptions: ports.Shelf[d.Subscription]
     events: ports.Events
     scans: ports.Scans
     safe: ports.Shelf[t.SealedSecret]
@@ -290,6 +356,9 @@ class MemoryTransaction:
             setattr(self, name, MemoryShelf(name, self))
         self.outbox = MemoryOutbox(self)
         self.call_counts = MemoryCallCounts(self)
+        self.changes = MemoryChanges(self)
+        self._orders = MemoryOrders(self)
+        self.orders = self._orders
         self._events = MemoryEvents(self)
         self.events = self._events
         self.scans = MemoryScans(self)
@@ -315,6 +384,9 @@ class MemoryTransaction:
             if row is not _GONE:
                 yield row
 
+    def tear(self, name: str, id: str) -> None:
+        self.written[name][id] = _GONE
+
     def commit(self) -> None:
         for name, written in self.written.items():
             for key, row in written.items():
@@ -334,6 +406,7 @@ class MemoryTransaction:
     async def end(self) -> None:
         """What has to come last before the commit."""
         await self._events.write()
+        self._orders.write()
 
 
 class MemoryQuickReads:
@@ -408,6 +481,7 @@ class MemoryStore:
         self.down = False
         self._line_ids = itertools.count(1)
         self._positions = itertools.count(1)
+        self._order_positions = itertools.count(1)
         self._turn = asyncio.Lock()
         self._inside: set[asyncio.Task[Any] | None] = set()
         self._locks: dict[str, asyncio.Lock] = {}
@@ -422,6 +496,9 @@ class MemoryStore:
 
     def next_position(self) -> int:
         return next(self._positions)
+
+    def next_order_position(self) -> int:
+        return next(self._order_positions)
 
     def transaction(self) -> AbstractAsyncContextManager[ports.Transaction]:
         return self._transaction()

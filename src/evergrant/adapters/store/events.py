@@ -1,32 +1,27 @@
 """Events, in the order in which their transactions commit.
 
 Answers for: ``ports.Events`` inside one transaction. Does not answer for: what is worth an event
-(the rooms), or for bringing it anywhere (the post room).
-
-A sequence alone gives numbers in the order of the asking: a transaction that asked first and
-commits last would slip an event in behind a reader who has gone on. So the transactions that have
-events to write stand in line for one lock, take it as the very last thing before the commit, and
-PostgreSQL frees it when the commit is visible. Whoever holds it needs nothing of anybody else any
-more, which is why nobody can wait in a circle for it.
+(the rooms), for bringing it anywhere (the post room), or for the lock
+that makes the order (``line``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import ColumnElement, any_, delete, exists, func, insert, select
 
 from evergrant.adapters.store.forms import Form
-from evergrant.adapters.store.locks import lock_number
+from evergrant.adapters.store.line import LINE
 from evergrant.adapters.store.refusals import understood
 from evergrant.adapters.store.tables import EVENTS, SHELVES
 from evergrant.ports.things import OutboxItem, OutboxState
 from evergrant.ports.watched import EventRecord
 
 if TYPE_CHECKING:
-    from evergrant.adapters.store.shelves import PostgresTransaction
+    from evergrant.adapters.store.transactions import PostgresTransaction
 
 __all__ = ["LINE", "PostgresEvents"]
 
@@ -34,14 +29,13 @@ _EVENT = Form(EventRecord, "events")
 _DELIVERY = Form(OutboxItem, "outbox")
 _OUTBOX = SHELVES["outbox"]
 _ACCOUNTS = SHELVES["accounts"]
-#: No name of a lock of the rooms begins like this.
-LINE = lock_number("store: the line of those who write events")
 
 _Row = dict[str, Any]
 
 
 class PostgresEvents:
-    """``ports.Events``. Whoever ends the transaction calls ``write`` just before."""
+    """``ports.Events``. Whoever ends the transaction calls ``hold_accounts``, stands in line where
+    something was kept, and then calls ``write``."""
 
     def __init__(self, tx: PostgresTransaction) -> None:
         self._tx = tx
@@ -53,14 +47,16 @@ class PostgresEvents:
         del row["position"]
         self._kept.append((row, None if delivery is None else _DELIVERY.row(delivery)))
 
+    @property
+    def has_some(self) -> bool:
+        return bool(self._kept)
+
     async def write(self) -> None:
         """Raises AlreadyThere for an id that is taken, LookupError for a webhook about an account
         that is not there."""
         if not self._kept:
             return
         kept, self._kept = self._kept, []
-        await self._hold_accounts(delivery for _, delivery in kept)
-        await self._tx.connection.execute(select(func.pg_advisory_xact_lock(LINE)))
         with understood("events"):
             written = await self._tx.connection.execute(
                 insert(EVENTS).returning(EVENTS.c.id, EVENTS.c.position),
@@ -115,10 +111,11 @@ class PostgresEvents:
         result = await self._tx.connection.execute(gone)
         return result.rowcount
 
-    async def _hold_accounts(self, deliveries: Iterable[_Row | None]) -> None:
+    async def hold_accounts(self) -> None:
         """What the webhooks' references will ask for, asked for before the lock: somebody who
         renames an account holds its row, and may be the next in line."""
-        named = {row["account_id"] for row in deliveries if row and row["account_id"] is not None}
+        deliveries = [delivery for _, delivery in self._kept if delivery is not None]
+        named = {row["account_id"] for row in deliveries if row["account_id"] is not None}
         if named:
             known = select(_ACCOUNTS.c.id).where(_ACCOUNTS.c.id.in_(named)).order_by(_ACCOUNTS.c.id)
             await self._tx.connection.execute(known.with_for_update(read=True, key_share=True))

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from evergrant.adapters.store.address import to_psycopg, with_options
 from evergrant.adapters.store.locks import AdvisoryLocks
 from evergrant.adapters.store.quick import PostgresQuickReads
-from evergrant.adapters.store.shelves import PostgresTransaction
+from evergrant.adapters.store.transactions import PostgresTransaction
 from evergrant.adapters.store.trouble import plainly
 from evergrant.errors import StoreUnavailable
 from evergrant.ports import store as ports

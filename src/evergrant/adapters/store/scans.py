@@ -22,7 +22,7 @@ from evergrant.rules.reminders import AGE_DAYS, TOLD_AFTER_END
 from evergrant.rules.terms import GRANT_TERM
 
 if TYPE_CHECKING:
-    from evergrant.adapters.store.shelves import PostgresTransaction
+    from evergrant.adapters.store.transactions import PostgresTransaction
 
 __all__ = ["PostgresScans"]
 

@@ -1,7 +1,7 @@
 """Shelves over tables: the same few verbs for every kind of thing.
 
-Answers for: ``ports.Shelf`` and ``ports.Diary`` inside one transaction. Does not answer for: the
-transaction itself (``postgres``).
+Answers for: ``ports.Shelf``, ``ports.Outbox``, ``ports.CallCounts`` and ``ports.Diary`` inside one
+transaction. Does not answer for: the transaction itself (``transactions``).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from sqlalchemy import (
     ColumnElement,
@@ -28,18 +28,26 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from evergrant.adapters.store.events import PostgresEvents
 from evergrant.adapters.store.forms import Form
 from evergrant.adapters.store.refusals import understood
-from evergrant.adapters.store.scans import PostgresScans
 from evergrant.adapters.store.tables import JOURNAL, SHELVES
 from evergrant.ports import store as ports
 from evergrant.ports import things as t
+from evergrant.ports import traded as d
 from evergrant.ports import watched as w
 
-__all__ = ["FORMS", "PostgresTransaction"]
+if TYPE_CHECKING:
+    from evergrant.adapters.store.transactions import PostgresTransaction
+
+__all__ = [
+    "FORMS",
+    "THINGS",
+    "PostgresCallCounts",
+    "PostgresDiary",
+    "PostgresOutbox",
+    "PostgresShelf",
+]
 
 Thing = TypeVar("Thing")
 
@@ -64,6 +72,14 @@ THINGS: dict[str, type[Any]] = {
     "notices": w.Notice,
     "rotations": w.Rotation,
     "reviews": w.Review,
+    "changes": d.Change,
+    "intakes": d.Intake,
+    "feed_runs": d.FeedRun,
+    "work": d.AccountWork,
+    "orders": d.Order,
+    "order_sweeps": d.OrderSweep,
+    "amazon_reports": d.AmazonReport,
+    "subscriptions": d.Subscription,
     "safe": t.SealedSecret,
 }
 
@@ -196,6 +212,13 @@ class PostgresShelf(Generic[Thing]):
         with understood(self._name):
             result = await self._tx.connection.execute(statement.returning(self._table.c.id))
         return result.one_or_none() is not None
+
+    async def drop_all(self, ids: Collection[str]) -> int:
+        wanted = [self._form.value("id", one) for one in sorted(ids)]
+        statement = delete(self._table).where(self._table.c.id.in_(wanted))
+        with understood(self._name):
+            result = await self._tx.connection.execute(statement)
+        return result.rowcount
 
     def _conditions(
         self, equal: Mapping[str, Any], before: tuple[str, datetime] | None
@@ -377,59 +400,3 @@ class PostgresDiary:
         await self.write()
         asked = select(func.journal_purge(_LINE.value("at", before), limit))
         return int((await self._tx.connection.execute(asked)).scalar_one())
-
-
-class PostgresTransaction:
-    """``ports.Transaction`` over one connection."""
-
-    applications: ports.Shelf[t.Application]
-    credentials: ports.Shelf[t.IntegrationCredentials]
-    instances: ports.Shelf[t.ClientInstance]
-    accounts: ports.Shelf[t.Account]
-    authorizations: ports.Shelf[t.Authorization]
-    grants: ports.Shelf[t.Grant]
-    participations: ports.Shelf[t.Participation]
-    invitations: ports.Shelf[t.Invitation]
-    handshakes: ports.Shelf[t.Handshake]
-    outbox: ports.Outbox
-    reports: ports.Shelf[t.SupportReport]
-    operators: ports.Shelf[t.Operator]
-    api_keys: ports.Shelf[t.ApiKey]
-    connection_keys: ports.Shelf[t.ConnectionKey]
-    plan_overrides: ports.Shelf[t.PlanOverride]
-    call_counts: ports.CallCounts
-    reminders: ports.Shelf[w.Reminder]
-    notices: ports.Shelf[w.Notice]
-    rotations: ports.Shelf[w.Rotation]
-    reviews: ports.Shelf[w.Review]
-    events: ports.Events
-    scans: ports.Scans
-    safe: ports.Shelf[t.SealedSecret]
-    journal: ports.Diary
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
-        self.over = False
-        for name in SHELVES:
-            setattr(self, name, PostgresShelf(name, self))
-        self.outbox = PostgresOutbox(self)
-        self.call_counts = PostgresCallCounts(self)
-        self._events = PostgresEvents(self)
-        self.events = self._events
-        self.scans = PostgresScans(self)
-        self._journal = PostgresDiary(self)
-        self.journal = self._journal
-
-    @property
-    def connection(self) -> AsyncConnection:
-        self.check()
-        return self._connection
-
-    def check(self) -> None:
-        if self.over:
-            raise RuntimeError("This transaction is over.")
-
-    async def end(self) -> None:
-        """What has to come last before the commit."""
-        await self._journal.write()
-        await self._events.write()

@@ -2,7 +2,7 @@
 
 Answers for: names, columns, keys and indexes, the same as in the migrations (a test compares
 them). Does not answer for: how a value becomes a column's value (``forms``), or for what the watch
-keeps (``watched_tables``).
+keeps (``watched_tables``), or for the trade (``traded_tables``).
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from evergrant.adapters.store.columns import (
     strings,
     yes_no,
 )
+from evergrant.adapters.store.traded_tables import TRADED
 from evergrant.adapters.store.watched_tables import EVENTS, WATCHED
 from evergrant.ports import store as ports
 
@@ -76,6 +77,7 @@ SHELVES: dict[str, Table] = {
             string("lwa_url"),
             string("role_arn"),
             string("queue_url"),
+            string("notifications_queue_url"),
             string("access_key_hint"),
             yes_no("secret_key_set"),
             string("trouble"),
@@ -376,6 +378,7 @@ SHELVES: dict[str, Table] = {
             Index("call_counts_hour_at_idx", "hour_at"),
         ),
         *WATCHED,
+        *TRADED,
         shelf(
             "safe",
             own_id(),

@@ -1,0 +1,406 @@
+"""The wishes of all accounts, by the thousand.
+
+Answers for: ``ports.Changes`` inside one transaction, each verb in one statement for many rows.
+Does not answer for: which changes a run takes, or what becomes of them (the kitchen).
+
+States stand in the statements as words, not as parameters: PostgreSQL knows a partial index by the
+words of its condition alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlalchemy import ColumnElement, TextClause, select, text
+
+from evergrant.adapters.store.forms import Form
+from evergrant.adapters.store.refusals import understood
+from evergrant.adapters.store.tables import SHELVES
+from evergrant.ports.traded import Change, ChangeCount, Outcome, Pick
+from evergrant.rules.changes import SETTLED, STATE_SETTING, ChangeKind, ChangeState
+
+if TYPE_CHECKING:
+    from evergrant.adapters.store.transactions import PostgresTransaction
+
+__all__ = ["PostgresChanges"]
+
+_CHANGES = SHELVES["changes"]
+_CHANGE = Form(Change, "changes")
+_OUTCOME = Form(Outcome, "outcomes")
+#: Rows in one INSERT: a batch is held in memory twice while it goes out.
+_BATCH = 5_000
+
+_TYPES = {"INTEGER": "integer[]", "DATETIME": "timestamptz[]"}
+
+
+def _arrays(*names: str) -> str:
+    """Parameters of these columns' names, each an array."""
+    types = {name: _TYPES.get(_CHANGES.c[name].type.__class__.__name__.upper()) for name in names}
+    return ", ".join(f"CAST(:{name} AS {types[name] or 'text[]'})" for name in names)
+
+
+_COLUMNS = tuple(column.name for column in _CHANGES.columns)
+_ADDED = text(
+    f"INSERT INTO changes ({', '.join(_COLUMNS)}) SELECT "  # noqa: S608
+    + ", ".join("CAST(wish AS jsonb)" if name == "wish" else name for name in _COLUMNS)
+    + f" FROM unnest({_arrays(*_COLUMNS)}) AS added ({', '.join(_COLUMNS)})"
+)
+
+_HOLD = text("SELECT FROM work WHERE id = :account_id FOR UPDATE")
+
+_IN_FLIGHT = """
+EXISTS (SELECT FROM changes o
+         WHERE o.state = 'in_flight' AND o.account_id = c.account_id
+           AND o.lane = c.lane AND o.subject = c.subject
+"""
+
+_CLAIMED = text(f"""
+WITH free AS (
+    SELECT c.id, picked.message_id
+      FROM unnest({_arrays("id", "message_id")}) AS picked (id, message_id)
+      JOIN changes c ON c.id = picked.id
+     WHERE c.state = 'pending' AND c.account_id = :account_id
+       AND NOT {_IN_FLIGHT} AND o.run_id <> ALL (CAST(:runs AS text[])))
+     ORDER BY c.id
+       FOR UPDATE OF c SKIP LOCKED
+)
+UPDATE changes
+   SET state = 'in_flight', run_id = :run_id, message_id = free.message_id, tries = tries + 1,
+       next_at = NULL
+  FROM free
+ WHERE changes.id = free.id
+RETURNING changes.id
+""")  # noqa: S608
+
+_SUPERSEDED = text(f"""
+WITH older AS (
+    SELECT c.id, later.id AS later
+      FROM unnest({_arrays("id", "superseded_by")}) AS named (id, superseded_by)
+      JOIN changes c ON c.id = named.id
+      JOIN changes later ON later.id = named.superseded_by
+     WHERE c.state = 'pending' AND c.account_id = :account_id
+       AND later.state NOT IN ('refused', 'withdrawn')
+     ORDER BY c.id
+       FOR UPDATE OF c SKIP LOCKED
+)
+UPDATE changes
+   SET state = 'superseded', superseded_by = older.later, settled_at = :now, next_at = NULL
+  FROM older
+ WHERE changes.id = older.id
+""")  # noqa: S608
+
+
+def _settled(which: str) -> TextClause:
+    """Outcomes for those of ``which``; ``told`` has one outcome for each, or one for all."""
+    statement = f"""
+WITH told AS (
+    SELECT *
+      FROM unnest({_arrays("id", "state", "code", "message", "attribute", "next_at")})
+        AS told (id, state, code, message, attribute, next_at)
+),
+mine AS (
+    SELECT c.id, told.code, told.message, told.attribute, told.next_at, later.id AS later,
+           CASE WHEN later.id IS NULL THEN told.state ELSE 'superseded' END AS state
+      FROM told
+      JOIN changes c ON {which}
+      LEFT JOIN LATERAL (
+           SELECT l.id FROM changes l
+            WHERE told.state = 'pending' AND c.kind = ANY (CAST(:state_setting AS text[]))
+              AND l.account_id = c.account_id AND l.kind = c.kind AND l.key = c.key
+              AND l.marketplace_id = c.marketplace_id AND l.id > c.id
+              AND l.state NOT IN ('refused', 'withdrawn')
+            ORDER BY l.id DESC
+            LIMIT 1) AS later ON true
+     ORDER BY c.id
+       FOR UPDATE OF c
+)
+UPDATE changes
+   SET state = mine.state, code = mine.code, message = mine.message, attribute = mine.attribute,
+       superseded_by = mine.later,
+       next_at = CASE WHEN mine.state = 'pending' THEN mine.next_at END,
+       settled_at = CASE WHEN mine.state = ANY (CAST(:ends AS text[])) THEN :now END
+  FROM mine
+ WHERE changes.id = mine.id
+"""  # noqa: S608
+    return text(statement).bindparams(
+        state_setting=sorted(kind.value for kind in STATE_SETTING),
+        ends=sorted(state.value for state in SETTLED),
+    )
+
+
+_SETTLED = _settled("c.id = told.id AND c.run_id = :run_id AND c.state = 'in_flight'")
+_SETTLED_REST = _settled("c.run_id = :run_id AND c.state = 'in_flight'")
+_DECIDED = _settled("c.id = told.id AND c.state = :expecting")
+
+_PURGED = text("""
+DELETE FROM changes WHERE id = ANY (ARRAY(
+    SELECT id FROM changes
+     WHERE settled_at < :before AND kind = ANY (CAST(:kinds AS text[]))
+     ORDER BY settled_at, id
+     LIMIT :limit
+       FOR UPDATE SKIP LOCKED))
+""")
+
+_HELD_UP = text(f"""
+SELECT kind, word, count(*) AS count, min(next_at) AS first_at
+  FROM (SELECT c.kind, CASE WHEN c.next_at > :now THEN c.next_at END AS next_at,
+               CASE WHEN c.next_at > :now THEN 'later'
+                    WHEN {_IN_FLIGHT}) THEN 'in_flight' END AS word
+          FROM changes c
+         WHERE c.state = 'pending' AND c.account_id = :account_id) AS waiting
+ WHERE word IS NOT NULL
+ GROUP BY kind, word
+ ORDER BY kind, word
+""")  # noqa: S608
+
+
+def _counted(where: str, account_ids: bool) -> str:
+    within = " AND account_id = ANY (CAST(:account_ids AS text[]))" if account_ids else ""
+    return (
+        "SELECT account_id, kind, state, count(*) AS count,"  # noqa: S608
+        " min(coalesce(settled_at, created_at)) AS oldest_at"
+        f" FROM changes WHERE {where}{within} GROUP BY account_id, kind, state"
+    )
+
+
+_OPEN = ("state = 'pending'", "state = 'in_flight'", "state = 'uncertain'")
+
+
+class PostgresChanges:
+    """``ports.Changes``."""
+
+    def __init__(self, tx: PostgresTransaction) -> None:
+        self._tx = tx
+
+    async def add_all(self, changes: Sequence[Change]) -> None:
+        rows = (_CHANGE.row(change) for change in changes)
+        with understood("changes"):
+            async with self._tx.connection.begin_nested():
+                while batch := list(islice(rows, _BATCH)):
+                    arrays: dict[str, list[Any]] = {
+                        name: [row[name] for row in batch] for name in _COLUMNS
+                    }
+                    arrays["wish"] = [json.dumps(wish) for wish in arrays["wish"]]
+                    await self._tx.connection.execute(_ADDED, arrays)
+
+    async def get(self, id: str) -> Change | None:
+        found = await self._read(_CHANGES.c.id == _CHANGE.value("id", id), limit=1)
+        return found[0] if found else None
+
+    async def read(
+        self,
+        *,
+        account_id: str | None = None,
+        states: Collection[ChangeState] | None = None,
+        kind: ChangeKind | None = None,
+        subject: str | None = None,
+        reference: str | None = None,
+        run_id: str | None = None,
+        intake_id: str | None = None,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> list[Change]:
+        asked = {
+            "account_id": account_id,
+            "kind": kind,
+            "subject": subject,
+            "reference": reference,
+            "run_id": run_id,
+            "intake_id": intake_id,
+        }
+        conditions = [
+            _CHANGES.c[name] == _CHANGE.value(name, wanted)
+            for name, wanted in asked.items()
+            if wanted is not None
+        ]
+        if states is not None:
+            conditions.append(_CHANGES.c.state.in_(_values("state", states)))
+        if after is not None:
+            conditions.append(_CHANGES.c.id > _CHANGE.value("id", after))
+        return await self._read(*conditions, limit=limit)
+
+    async def known(
+        self, account_id: str, kind: ChangeKind, keys: Collection[str]
+    ) -> dict[str, list[Change]]:
+        account = _CHANGE.value("account_id", account_id)
+        await self._tx.connection.execute(_HOLD, {"account_id": account})
+        found = await self._read(
+            _CHANGES.c.account_id == account,
+            _CHANGES.c.kind == _CHANGE.value("kind", kind),
+            _CHANGES.c.key.in_(_values("key", keys)),
+            _CHANGES.c.state.not_in(["superseded", "withdrawn"]),
+        )
+        by_key: dict[str, list[Change]] = defaultdict(list)
+        for change in found:
+            by_key[change.key].append(change)
+        return dict(by_key)
+
+    async def counts(
+        self, account_ids: Collection[str] | None = None, *, settled_since: datetime | None = None
+    ) -> list[ChangeCount]:
+        parts = [_counted(where, account_ids is not None) for where in _OPEN]
+        asked: dict[str, Any] = {}
+        if account_ids is not None:
+            asked["account_ids"] = _values("account_id", account_ids)
+        if settled_since is not None:
+            parts.append(_counted("settled_at >= :since", account_ids is not None))
+            asked["since"] = _CHANGE.value("settled_at", settled_since)
+        rows = await self._tx.connection.execute(text(" UNION ALL ".join(parts)), asked)
+        counts = [
+            ChangeCount(
+                account_id=row.account_id,
+                kind=ChangeKind(row.kind),
+                state=ChangeState(row.state),
+                count=row[3],
+                oldest_at=row.oldest_at,
+            )
+            for row in rows
+        ]
+        return sorted(counts, key=lambda one: (one.account_id, one.kind, one.state))
+
+    async def plannable(
+        self,
+        account_id: str,
+        kinds: Collection[ChangeKind],
+        now: datetime,
+        *,
+        after: tuple[str, str, str, str] | None = None,
+        limit: int = 5_000,
+    ) -> list[Change]:
+        asked = {
+            "account_id": _CHANGE.value("account_id", account_id),
+            "kinds": _values("kind", kinds),
+            "now": _CHANGE.value("next_at", now),
+            "limit": limit,
+        }
+        behind = ""
+        if after is not None:
+            behind = "AND (marketplace_id, subject, kind, id) > (:p0, :p1, :p2, :p3)"
+            asked |= {f"p{place}": _CHANGE.value("id", part) for place, part in enumerate(after)}
+        statement = text(f"""
+SELECT c.* FROM changes c
+ WHERE c.state = 'pending' AND c.account_id = :account_id
+   AND c.kind = ANY (CAST(:kinds AS text[]))
+   AND (c.next_at IS NULL OR c.next_at <= :now) {behind}
+   AND NOT {_IN_FLIGHT})
+ ORDER BY c.marketplace_id, c.subject, c.kind, c.id
+ LIMIT :limit
+""")  # noqa: S608
+        return _things((await self._tx.connection.execute(statement, asked)).mappings())
+
+    async def held_up(
+        self, account_id: str, now: datetime
+    ) -> list[tuple[ChangeKind, str, int, datetime | None]]:
+        asked = {
+            "account_id": _CHANGE.value("account_id", account_id),
+            "now": _CHANGE.value("next_at", now),
+        }
+        rows = await self._tx.connection.execute(_HELD_UP, asked)
+        return [(ChangeKind(row.kind), row.word, row[2], row.first_at) for row in rows]
+
+    async def claim(
+        self,
+        account_id: str,
+        run_id: str,
+        picks: Sequence[Pick],
+        superseded: Mapping[str, str],
+        now: datetime,
+        *,
+        together: Collection[str] = (),
+    ) -> list[str]:
+        account = _CHANGE.value("account_id", account_id)
+        messages = {pick.change_id: pick.message_id for pick in picks}
+        await self._tx.connection.execute(_HOLD, {"account_id": account})
+        found = await self._tx.connection.execute(
+            _CLAIMED,
+            {
+                "account_id": account,
+                "id": _values("id", messages),
+                "message_id": list(messages.values()),
+                "run_id": _CHANGE.value("run_id", run_id),
+                "runs": _values("run_id", {run_id, *together}),
+            },
+        )
+        claimed = sorted(found.scalars())
+        missed = messages.keys() - set(claimed)
+        older = {one: later for one, later in superseded.items() if later not in missed}
+        if older:
+            await self._tx.connection.execute(
+                _SUPERSEDED,
+                {
+                    "account_id": account,
+                    "id": _values("id", older),
+                    "superseded_by": _values("id", older.values()),
+                    "now": _CHANGE.value("settled_at", now),
+                },
+            )
+        return claimed
+
+    async def of_run(
+        self, run_id: str, *, after: int = 0, limit: int = 5_000, in_flight: bool = True
+    ) -> list[Change]:
+        statement = (
+            select(_CHANGES)
+            .where(
+                _CHANGES.c.run_id == _CHANGE.value("run_id", run_id),
+                _CHANGES.c.message_id > after,
+            )
+            .order_by(_CHANGES.c.message_id)
+            .fetch(limit, with_ties=True)
+        )
+        if in_flight:
+            statement = statement.where(text("state = 'in_flight'"))
+        found = _things((await self._tx.connection.execute(statement)).mappings())
+        return sorted(found, key=lambda change: (change.message_id or 0, change.id))
+
+    async def settle(self, run_id: str, outcomes: Sequence[Outcome], now: datetime) -> int:
+        last = {outcome.change_id: outcome for outcome in outcomes}
+        if not last:
+            return 0
+        return await self._settle(_SETTLED, last, now, run_id=_CHANGE.value("run_id", run_id))
+
+    async def settle_rest(self, run_id: str, outcome: Outcome, now: datetime) -> int:
+        told = {"": outcome}
+        return await self._settle(_SETTLED_REST, told, now, run_id=_CHANGE.value("run_id", run_id))
+
+    async def decide(
+        self, ids: Collection[str], expecting: ChangeState, outcome: Outcome, now: datetime
+    ) -> int:
+        told = dict.fromkeys(ids, outcome)
+        return await self._settle(_DECIDED, told, now, expecting=_CHANGE.value("state", expecting))
+
+    async def purge(self, before: datetime, kinds: Collection[ChangeKind], *, limit: int) -> int:
+        asked = {
+            "before": _CHANGE.value("settled_at", before),
+            "kinds": _values("kind", kinds),
+            "limit": limit,
+        }
+        return (await self._tx.connection.execute(_PURGED, asked)).rowcount
+
+    async def _settle(
+        self, statement: TextClause, told: Mapping[str, Outcome], now: datetime, **which: Any
+    ) -> int:
+        arrays: dict[str, list[Any]] = {"id": _values("id", told)}
+        for name in ("state", "code", "message", "attribute", "next_at"):
+            arrays[name] = [_OUTCOME.value(name, getattr(one, name)) for one in told.values()]
+        asked = {**arrays, **which, "now": _CHANGE.value("settled_at", now)}
+        return (await self._tx.connection.execute(statement, asked)).rowcount
+
+    async def _read(
+        self, *conditions: ColumnElement[bool], limit: int | None = None
+    ) -> list[Change]:
+        statement = select(_CHANGES).where(*conditions).order_by(_CHANGES.c.id).limit(limit)
+        return _things((await self._tx.connection.execute(statement)).mappings())
+
+
+def _values(name: str, wanted: Collection[Any]) -> list[Any]:
+    return [_CHANGE.value(name, one) for one in wanted]
+
+
+def _things(rows: Any) -> list[Change]:
+    return [_CHANGE.thing(cast("Mapping[str, Any]", row)) for row in rows]
