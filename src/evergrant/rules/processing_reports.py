@@ -219,7 +219,7 @@ def _of_table(text: str) -> ProcessingReport:
     """Some lines of counts, an empty one, then a table: one record of the file is one message."""
     rows = [[cell.strip().strip('"') for cell in line.split("\t")] for line in text.splitlines()]
     processed, accepted = _told(rows, "processed"), _told(rows, "successful")
-    if processed is None and accepted is None:
+    if processed is None or accepted is None:
         raise Fault(
             "no_report",
             "The document is neither JSON nor XML nor a text that begins with the counts of a "
@@ -229,13 +229,12 @@ def _of_table(text: str) -> ProcessingReport:
     columns = _named(rows[heads[0]]) if heads else []
     below = rows[heads[0] + 1 :] if heads else []
     lines = tuple(_record(dict(zip(columns, row, strict=False))) for row in below if any(row))
-    refused = (
-        processed - accepted
-        if processed is not None and accepted is not None and accepted <= processed
-        else None
-    )
     return ProcessingReport(
-        readable=True, processed=processed, accepted=accepted, refused=refused, lines=lines
+        readable=True,
+        processed=processed,
+        accepted=accepted,
+        refused=max(processed - accepted, 0),
+        lines=lines,
     )
 
 
@@ -246,7 +245,7 @@ def _named(row: list[str]) -> list[str]:
 def _told(rows: list[list[str]], what: str) -> int | None:
     """The number in the line "Number of records <what>"."""
     for row in rows:
-        words = " ".join(row).lower()
+        words = " ".join(row).strip().lower()
         if words.startswith("number of records") and what in words:
             return _count(words.rpartition(what)[2].strip(" :"))
     return None

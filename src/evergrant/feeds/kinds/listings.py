@@ -28,19 +28,18 @@ from evergrant.rules.settling import Sent, reckon
 
 __all__ = ["ISSUE_LOCALES", "ListingsFeed", "ListingsPatch", "issue_locale"]
 
-#: The language in which a store's people read what is wrong. Amazon answers in English where it has
-#: no words in that language.
+#: The language in which a store's people read what is wrong, of those that Amazon's model "product
+#: type definitions" names. All have the same length: feeds are cut by bytes before it is known.
 ISSUE_LOCALES: Mapping[str, str] = MappingProxyType(
     {
         "AE": "en_AE",
         "AU": "en_AU",
-        "BE": "fr_BE",
         "BR": "pt_BR",
         "CA": "en_CA",
         "DE": "de_DE",
         "ES": "es_ES",
         "FR": "fr_FR",
-        "IE": "en_IE",
+        "IE": "en_GB",
         "IN": "en_IN",
         "IT": "it_IT",
         "JP": "ja_JP",
@@ -48,6 +47,7 @@ ISSUE_LOCALES: Mapping[str, str] = MappingProxyType(
         "NL": "nl_NL",
         "PL": "pl_PL",
         "SE": "sv_SE",
+        "SG": "en_SG",
         "TR": "tr_TR",
         "UK": "en_GB",
     }
