@@ -17,9 +17,11 @@ from evergrant.adapters.store import open_store
 from evergrant.errors import Misconfigured, StoreUnavailable
 from evergrant.ports import store as ports
 from evergrant.ports import things as t
+from evergrant.ports import traded as d
 from evergrant.ports import watched as w
 from evergrant.ports.store import AlreadyThere, Store, Transaction
 from evergrant.rules.applications import ApplicationKind, ApplicationStatus
+from evergrant.rules.feedruns import Path, RunStep
 from evergrant.rules.flags import ALL_ON, Flag
 from evergrant.rules.lifecycle import State
 from evergrant.rules.marketplaces import PartnerKind, Region, VendorKind
@@ -42,7 +44,11 @@ APPLICATION = t.Application(
     changed_at=NOW,
 )
 CREDENTIALS = t.IntegrationCredentials(
-    id="app_1", lwa_client_id="client", secret_expires_at=NOW, changed_at=NOW
+    id="app_1",
+    lwa_client_id="client",
+    secret_expires_at=NOW,
+    notifications_queue_url="https://sqs.eu-west-1.amazonaws.example/1/notifications",
+    changed_at=NOW,
 )
 INSTANCE = t.ClientInstance(id="ins_1", name="ERP", created_at=NOW, changed_at=NOW)
 ACCOUNT = t.Account(
@@ -213,6 +219,69 @@ REVIEW = w.Review(
     name="Ada",
     at=NOW,
 )
+INTAKE = d.Intake(
+    id="int_1",
+    account_id="acc_1",
+    caller="key:key_1",
+    source="api",
+    key_digest="i" * 64,
+    lines=3,
+    taken=2,
+    refused=1,
+    answer={"lines": [{"line": 2, "code": "quantity", "message": "It has to be a number."}]},
+    created_at=NOW,
+)
+FEED_RUN = d.FeedRun(
+    id="run_1",
+    account_id="acc_1",
+    application_id="app_1",
+    region=Region.EU,
+    path=Path.LISTINGS_FEED,
+    marketplace_id="M1",
+    step=RunStep.PLANNED,
+    changes=2,
+    next_at=NOW,
+    facts={"messages": 2},
+    created_at=NOW,
+    changed_at=NOW,
+)
+WORK = d.AccountWork(
+    id="acc_1", due_at=NOW, waits={"stock": {"word": "later"}}, version=3, changed_at=NOW
+)
+ORDER = d.Order(
+    id="acc_1/302-1",
+    account_id="acc_1",
+    client_instance_id="ins_1",
+    order_id="302-1",
+    kind=d.OrderKind.SELLER,
+    marketplace_id="M1",
+    body={"items": [{"sku": "S1", "price": "9.90"}]},
+    personal=True,
+    position=1,
+    created_at=NOW,
+    changed_at=NOW,
+)
+ORDER_SWEEP = d.OrderSweep(id="acc_1", bound_at=NOW, due_at=NOW, changed_at=NOW)
+AMAZON_REPORT = d.AmazonReport(
+    id="arp_1",
+    account_id="acc_1",
+    report_type="GET_MERCHANT_LISTINGS_ALL_DATA",
+    marketplace_ids=("M1", "M2"),
+    options={"custom": "true"},
+    step=d.AmazonReportStep.PLANNED,
+    next_at=NOW,
+    created_at=NOW,
+    changed_at=NOW,
+)
+SUBSCRIPTION = d.Subscription(
+    id="acc_1/ORDER_CHANGE",
+    account_id="acc_1",
+    application_id="app_1",
+    region=Region.EU,
+    notification_type="ORDER_CHANGE",
+    created_at=NOW,
+    changed_at=NOW,
+)
 SEALED = t.SealedSecret(
     id="grant/grt_1/refresh_token", key_id="k1", ciphertext=b"\x00\xff", sealed_at=NOW
 )
@@ -239,6 +308,13 @@ EVERYTHING: dict[str, Any] = {
     "notices": NOTICE,
     "rotations": ROTATION,
     "reviews": REVIEW,
+    "intakes": INTAKE,
+    "feed_runs": FEED_RUN,
+    "work": WORK,
+    "orders": ORDER,
+    "order_sweeps": ORDER_SWEEP,
+    "amazon_reports": AMAZON_REPORT,
+    "subscriptions": SUBSCRIPTION,
     "safe": SEALED,
 }
 
@@ -274,7 +350,8 @@ def account(number: int, **values: Any) -> t.Account:
 
 
 def test_everything_has_an_example() -> None:
-    assert set(EVERYTHING) == set(KINDS)
+    # Changes are no plain shelf: ``test_store_changes``.
+    assert {*EVERYTHING, "changes"} == set(KINDS)
 
 
 # --- what goes in comes out --------------------------------------------------------------------
@@ -534,6 +611,23 @@ async def test_drop(store: Store) -> None:
         assert await tx.safe.get(SEALED.id) is None
 
 
+async def test_many_rows_are_dropped_at_once(store: Store) -> None:
+    await fill(store, "applications", "instances")
+    async with store.transaction() as tx:
+        for number in range(5):
+            await tx.accounts.add(account(number))
+        gone = ["acc_003", "acc_001", "acc_001", "unknown"]
+        assert await tx.accounts.drop_all(gone) == 2
+        assert await tx.accounts.drop_all([]) == 0
+        assert [row.id for row in await tx.accounts.all()] == ["acc_000", "acc_002", "acc_004"]
+        await tx.authorizations.add(dataclasses.replace(AUTHORIZATION, account_id="acc_002"))
+    with pytest.raises(LookupError):
+        async with store.transaction() as tx:
+            await tx.accounts.drop_all(["acc_000", "acc_002"])
+    async with store.transaction() as tx:
+        assert await tx.accounts.count() == 3
+
+
 async def test_rows_hold_on_to_each_other(store: Store) -> None:
     await fill(store)
     with pytest.raises(LookupError):
@@ -600,6 +694,12 @@ async def _two_open_rotations(tx: Transaction) -> None:
     await tx.rotations.put(ROTATION)
 
 
+async def _same_key_of_a_caller(tx: Transaction) -> None:
+    await tx.intakes.add(dataclasses.replace(INTAKE, id="int_2", key_digest=None))
+    await tx.intakes.add(dataclasses.replace(INTAKE, id="int_3", key_digest=None))
+    await tx.intakes.add(dataclasses.replace(INTAKE, id="int_4"))
+
+
 @pytest.mark.parametrize(
     ("key", "breach"),
     [
@@ -613,6 +713,7 @@ async def _two_open_rotations(tx: Transaction) -> None:
         (ports.ONE_REMINDER_PER_WINDOW, _same_window),
         (ports.ONE_OPEN_NOTICE, _two_open_notices),
         (ports.ONE_OPEN_ROTATION, _two_open_rotations),
+        (ports.ONE_INTAKE_PER_KEY, _same_key_of_a_caller),
     ],
 )
 async def test_unique_keys_refuse_by_name(store: Store, key: str, breach: Any) -> None:
