@@ -87,6 +87,23 @@ FACTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "after": "what each of them is now; `access` is `allowed` or `denied`",
             "amazon_said": "Amazon's words, where it denies what it allowed before",
         },
+        "feed.settled": {
+            "run_id": "id of the run",
+            "path": "how it went to Amazon: `patch`, `listings_feed`, `adjustment_feed` and so on",
+            "step": "`settled`, `failed` (it did not come through as a whole) or `uncertain`",
+            "feed_id": "Amazon's feed id or transaction id; empty where there is none",
+            "changes": "how many it held",
+            "accepted": "how many Amazon took",
+            "refused": "how many it refused, or were tried too often",
+            "returned": "how many went back to wait",
+            "uncertain": "of how many nobody knows",
+        },
+        "changes.refused": {
+            "run_id": "id of the run",
+            "path": "how it went to Amazon",
+            "refused": "how many were refused",
+            "changes": "the first 50 of them: `id`, `kind` and `code` of each",
+        },
     }
 )
 

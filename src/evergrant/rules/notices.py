@@ -35,9 +35,14 @@ class NoticeKind(StrEnum):
     APPLICATION_REFUSED = "application_refused"
     ROTATION_STUCK = "rotation_stuck"
     QUEUE_TROUBLE = "queue_trouble"
+    NOTIFICATIONS_TROUBLE = "notifications_trouble"
     MARKETPLACE_LEFT = "marketplace_left"
     LISTINGS_SUSPENDED = "listings_suspended"
     ROLE_LOST = "role_lost"
+    FEED_STUCK = "feed_stuck"
+    FEED_UNCERTAIN = "feed_uncertain"
+    FEED_REFUSED_ALL = "feed_refused_all"
+    FEED_DENIED = "feed_denied"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,10 @@ KINDS: Mapping[NoticeKind, KindOfNotice] = MappingProxyType({
         "Amazon's console."),
     NoticeKind.QUEUE_TROUBLE: KindOfNotice(_W, "The queue of an application cannot be read",
         "Check role ARN, access key, secret key and queue URL of its integration credentials."),
+    NoticeKind.NOTIFICATIONS_TROUBLE: KindOfNotice(_W, "Notifications of an application do not arrive",
+        "Nothing is lost: feeds, orders and reports are looked for without them, only later. Check "
+        "the notifications queue URL of the application's integration credentials, its AWS keys "
+        "and the policy of the queue."),
     NoticeKind.MARKETPLACE_LEFT: KindOfNotice(_W, "An account has left a marketplace",
         "Ask the client whether that was meant."),
     NoticeKind.LISTINGS_SUSPENDED: KindOfNotice(_W, "Listings of an account are suspended",
@@ -96,6 +105,20 @@ KINDS: Mapping[NoticeKind, KindOfNotice] = MappingProxyType({
     NoticeKind.ROLE_LOST: KindOfNotice(_W, "Amazon denies an account what it allowed before",
         "A role is missing, or was added to the application after this grant: then the selling "
         "partner has to authorize again."),
+    NoticeKind.FEED_STUCK: KindOfNotice(_W, "Amazon is not done with a feed for hours",
+        "Nothing more of its kind is sent for the account meanwhile; only stock that is sold out "
+        "goes on, listing by listing. A feed that hangs can be freed by Seller Support alone: open "
+        "a case with the feed's id."),
+    NoticeKind.FEED_UNCERTAIN: KindOfNotice(_E, "Nobody can tell whether Amazon did something",
+        "It is not sent again by itself, because it must not happen twice. Look at the orders in "
+        "Seller Central, then decide: `evergrant feeds show` names the changes of the run."),
+    NoticeKind.FEED_REFUSED_ALL: KindOfNotice(_W, "Amazon refused every change of a run",
+        "Most likely the program that hands them in has a mistake. Amazon's words stand with each "
+        "change: `evergrant feeds show`."),
+    NoticeKind.FEED_DENIED: KindOfNotice(_E, "Amazon does not let an account do something",
+        "A role is missing in the application, or the account is not enrolled. The changes wait "
+        "and are tried each hour; nothing is lost. Add the role in Amazon's console; then the "
+        "selling partner has to authorize again (`evergrant account invite`)."),
 })
 # fmt: on
 

@@ -86,7 +86,8 @@ def returned(sent: Sent, now: datetime, *, code: str, message: str) -> Settled:
     )
 
 
-def uncertain(sent: Sent, *, code: str, message: str) -> Settled:
+def uncertain(sent: Sent, now: datetime, *, code: str, message: str) -> Settled:
+    """Sent, and nobody can tell what became of it."""
     return _settled(sent, ChangeState.UNCERTAIN, code, message)
 
 
@@ -160,7 +161,7 @@ class Reckoning:
         if self.rest is _Rest.CANCELLED:
             return returned(one, now, code=self.code, message=self.words)
         if not self.repeatable:
-            return uncertain(one, code=self.code, message=self.words)
+            return uncertain(one, now, code=self.code, message=self.words)
         if self.rest is _Rest.ABORTED and one.code == FATAL:
             told = f"{self.words} It was sent twice."
             return _settled(one, ChangeState.REFUSED, FATAL, told)

@@ -27,5 +27,9 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "account.changed": "what Amazon tells of an account changed (marketplaces, suspended "
         "listings, what it allows), or what the house keeps of it (name, flags, client instance, "
         "ids, closed or reopened)",
+        "feed.settled": "a run came to its end: what was handed in is accepted, refused, or goes "
+        "back to wait (`step` is settled or failed), or nobody can tell and a person decides "
+        "(uncertain)",
+        "changes.refused": "Amazon refused some of what was handed in; the first of them by id",
     }
 )

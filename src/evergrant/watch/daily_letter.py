@@ -45,6 +45,10 @@ BOARD = (
     NoticeKind.ROLE_LOST,
     NoticeKind.LISTINGS_SUSPENDED,
     NoticeKind.MARKETPLACE_LEFT,
+    NoticeKind.FEED_UNCERTAIN,
+    NoticeKind.FEED_DENIED,
+    NoticeKind.FEED_STUCK,
+    NoticeKind.FEED_REFUSED_ALL,
 )
 #: What was under way when the last letter was written, and clocks that differ.
 _OVERLAP = timedelta(days=1)
