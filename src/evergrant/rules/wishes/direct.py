@@ -87,6 +87,7 @@ def shipment(lines: Lines, about: WishGround) -> Wish:
     lines.marketplace(about)
     order_id = fields.order_number(lines)
     code = fields.vendor_code(lines, about)
+    warehouse = _warehouse(lines)
     status = lines.word("status", ("SHIPPED", "FLOOR_DENIAL"), optional=True) or "SHIPPED"
     is_denied = status == "FLOOR_DENIAL"
     items: list[dict[str, Any]] = [
@@ -102,8 +103,8 @@ def shipment(lines: Lines, about: WishGround) -> Wish:
         lines.not_here("containers", "belongs to what was shipped.")
     wish = {
         "vendor_code": code,
-        "warehouse": _warehouse(lines),
-        "parties": fields.parties(lines, {}, ("selling", "ship_from")),
+        "warehouse": warehouse,
+        "parties": fields.parties(lines, {}, fixed={"selling": code, "ship_from": warehouse}),
         "status": status,
         "shipped_at": lines.instant(
             "shipped_at", earliest=about.now - _PAST, latest=about.now + _CLOCKS
@@ -196,7 +197,8 @@ def invoice(lines: Lines, about: WishGround) -> Wish:
         "parties": fields.parties(
             lines,
             {"remit_to": code or "-"},
-            ("ship_from", "bill_to", "bill_from"),
+            ("bill_to", "bill_from"),
+            fixed={"ship_from": warehouse},
             complete=True,
             tax_types=("VAT", "GST", "LocalTaxNumber"),
         ),

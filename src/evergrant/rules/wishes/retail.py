@@ -81,7 +81,7 @@ def shipment(lines: Lines, about: WishGround) -> Wish:
         "confirmation_type": lines.word("confirmation_type", ("Original", "Replace"), optional=True)
         or "Original",
         "vendor_code": code,
-        "parties": fields.parties(lines, {"ship_from": "", "ship_to": ""}, ("selling",)),
+        "parties": fields.parties(lines, {"ship_from": "", "ship_to": ""}, fixed={"selling": code}),
         "shipped_at": lines.instant(
             "shipped_at", earliest=about.now - _PAST, latest=about.now + _CLOCKS
         ),

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from evergrant.rules.wishes.ground import MOST_PIECES, Lines, WishGround, decimals_of
@@ -124,24 +125,28 @@ def parties(
     needed: Mapping[str, str],
     optional: Collection[str] = (),
     *,
+    fixed: Mapping[str, str] = MappingProxyType({}),
     complete: bool = False,
     tax_types: tuple[str, ...] = ("VAT", "GST"),
 ) -> dict[str, Any]:
     """By role. ``needed``: with the id that counts where the line names none ("": it must name
-    one); ``complete``: an address needs city, state and postal code, too."""
+    one); ``fixed``: with the id that other fields of the line give; ``complete``: an address needs
+    city, state and postal code, too."""
     found: dict[str, dict[str, Any]] = {}
     for role, default in needed.items():
         found[role] = {"id": _party_id(lines, role, optional=bool(default)) or default}
     for role in optional:
         if party_id := _party_id(lines, role, optional=True):
             found[role] = {"id": party_id}
-    roles = (*needed, *optional)
+    roles = (*needed, *optional, *fixed)
     given = lines.parts("parties", most=len(roles), optional=True)
     said = [part.word("role", roles) for part in given]
     lines.differ("parties", "role", said)
     for role, part in zip(said, given, strict=True):
         more = {"address": _address(part, complete=complete), "tax": _tax(part, tax_types)}
-        if role and role not in found:
+        if role in fixed:
+            found[role] = {"id": fixed[role], **more}
+        elif role and role not in found:
             if not lines.has_faults():
                 lines.fault(role, "missing", "is needed: its address is given.")
         elif role:
