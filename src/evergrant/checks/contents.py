@@ -8,7 +8,7 @@ runs. Does not answer for: what the watch brings (``watching``), what somebody h
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -114,14 +114,25 @@ async def _applications(desk: Desk, settings: Settings, *, live: bool) -> AsyncI
         if live:
             async for finding in _ask(desk, application):
                 yield finding
+    for finding in _shared(applications, list(credentials.values())):
+        yield finding
+
+
+def _shared(
+    applications: Sequence[Application], credentials: Sequence[IntegrationCredentials]
+) -> Iterator[Finding]:
+    """What no two of them may have in common."""
     names = {application.id: application.name for application in applications}
     shared: dict[str, list[str]] = defaultdict(list)
-    for row in credentials.values():
+    for row in credentials:
         if row.lwa_client_id:
             shared[row.lwa_client_id].append(names.get(row.id, row.id))
     for owners in shared.values():
         if len(owners) > 1:
             yield kinds.CLIENT_SHARED(f"{' and '.join(sorted(owners))}.")
+    of_secrets = {row.queue_url for row in credentials} - {""}
+    for row in [one for one in credentials if one.notifications_queue_url in of_secrets]:
+        yield kinds.QUEUE_SHARED(f"{names.get(row.id, row.id)}.", subject=row.id)
 
 
 def _addresses(application: Application, settings: Settings) -> Iterator[Finding]:
@@ -160,7 +171,8 @@ def _credentials(
         yield kinds.APPLICATION_REFUSED(
             f"{application.name}: {own.trouble}{since}.", subject=application.id
         )
-    aws = (own.role_arn, own.access_key_hint, own.secret_key_set, own.queue_url)
+    queue_url = own.queue_url or own.notifications_queue_url
+    aws = (own.role_arn, own.access_key_hint, own.secret_key_set, queue_url)
     if any(aws) and not all(aws[1:]):  # without a role the keys themselves read the queue
         yield kinds.AWS_HALF_SET(f"{application.name}.", subject=application.id)
 

@@ -140,6 +140,13 @@ CLIENT_SHARED = _kind("EG049", _E, _APP, "Two applications have the same LWA cli
     "Every application at Amazon has its own. One of them carries the other's credentials.")
 AMAZON_SILENT = _kind("EG050", _W, Blame.AMAZON, "Login with Amazon does not answer",
     "Try again later; check that this machine may connect to the internet.")
+QUEUE_SHARED = _kind("EG051", _E, _APP,
+    "Notifications come by the queue of new client secrets",
+    "One of the two would be lost or lie there for ever. Make another queue for notifications: "
+    "`evergrant app credentials APP --notifications-queue-url URL`.")
+NOTIFICATIONS_SILENT = _kind("EG052", _W, _APP, "Notifications of an application do not arrive",
+    "Nothing is lost: feeds, orders and reports are looked for without them, only later. Check the "
+    "notifications queue URL, the AWS keys and the policy of the queue.")
 ACCOUNT_ASTRAY = _kind("EG060", _E, _US,
     "An account and its authorization name different applications or regions",
     "Its tokens would be another application's. Close the account, and add and connect it anew.")

@@ -329,7 +329,8 @@ def _incomplete(
         return "There is no client secret."
     if own.lwa_client_id in shared:
         return "Another application has the same client id."
-    aws = (own.role_arn, own.access_key_hint, own.secret_key_set, own.queue_url)
+    queue_url = own.queue_url or own.notifications_queue_url
+    aws = (own.role_arn, own.access_key_hint, own.secret_key_set, queue_url)
     if any(aws) and not all(aws[1:]):
         return "AWS credentials are there in part."
     if apart:

@@ -112,6 +112,7 @@ async def board(desk: Desk) -> AsyncIterator[Finding]:
     by_kind: dict[NoticeKind, list[Notice]] = defaultdict(list)
     single = {
         NoticeKind.QUEUE_TROUBLE: kinds.QUEUE_UNREADABLE,
+        NoticeKind.NOTIFICATIONS_TROUBLE: kinds.NOTIFICATIONS_SILENT,
         NoticeKind.ROTATION_STUCK: kinds.ROTATION_STUCK,
         NoticeKind.EVENTS_UNDELIVERED: kinds.INSTANCE_SILENT,
     }

@@ -98,6 +98,7 @@ COLUMNS: Mapping[Table, Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "access_key": ("aws_access_key", "aws_access_key_id", "access_key_id"),
             "secret_key": ("aws_secret_key", "aws_secret_access_key", "secret_access_key"),
             "queue_url": ("sqs_queue_url", "sqs_url", "sqs_queue", "queue"),
+            "notifications_queue_url": ("notification_queue_url", "notifications_queue"),
         },
         Table.INSTANCES: {
             "id": ("client_id", "pk"),

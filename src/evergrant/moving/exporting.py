@@ -125,6 +125,7 @@ class Exporter:
             "secret_created_at": _text(it.secret_created_at),
             "secret_expires_at": _text(it.secret_expires_at),
             **{name: getattr(it, name) for name in ("lwa_url", "role_arn", "queue_url")},
+            "notifications_queue_url": it.notifications_queue_url,
         }
         return row | await self._sealed(
             tx,

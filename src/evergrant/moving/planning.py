@@ -248,7 +248,7 @@ class _Registering:
     def _without_aws(self, wish: CredentialsWish) -> Credentials:
         given = wish.given
         named = [name for name in _AWS[:3] if getattr(given, name) is not None]
-        if not named or self.keep_aws or given.queue_url is not None:
+        if not named or self.keep_aws or given.queue_url or given.notifications_queue_url:
             return given
         wish.notices.append(
             f"{', '.join(named)}: no longer needed to call SP-API since October 2023, and without "
@@ -281,7 +281,7 @@ class _Registering:
         ):
             dates = ("secret_created_at", "secret_expires_at")
             lacking |= {at: getattr(given, at) for at in dates if getattr(given, at) is not None}
-        for text in ("role_arn", "queue_url", "lwa_url"):
+        for text in ("role_arn", "queue_url", "notifications_queue_url", "lwa_url"):
             if not getattr(here, text) and getattr(given, text):
                 lacking[text] = getattr(given, text)
         if not here.access_key_hint and not here.secret_key_set and given.access_key is not None:

@@ -290,6 +290,7 @@ def _credentials(row: Row, cells: _Cells) -> CredentialsWish:
         access_key=cells.secret("access_key"),
         secret_key=cells.secret("secret_key"),
         queue_url=cells.text("queue_url") or None,
+        notifications_queue_url=cells.text("notifications_queue_url") or None,
     )
     return CredentialsWish(
         application=cells.text("application"),

@@ -10,13 +10,23 @@ from __future__ import annotations
 from evergrant.amazon_reports import AmazonReports
 from evergrant.calls import Calls
 from evergrant.feeds import Feeds
+from evergrant.intake import need
+from evergrant.limits.setting import reached_account
+from evergrant.notifications.board import Board
+from evergrant.notifications.reading import Queues
+from evergrant.notifications.subscribing import Subscribing
+from evergrant.notifications.values import Heard
 from evergrant.orders import Orders
 from evergrant.ports import Clock
 from evergrant.ports.secrets_queue import SecretsQueue
 from evergrant.ports.store import Store
+from evergrant.ports.things import IntegrationCredentials
+from evergrant.ports.traded import Subscription
 from evergrant.registry import Registry
+from evergrant.rules.notifications import NotificationType
+from evergrant.rules.rights import Caller, Right
 
-__all__ = ["Notifications"]
+__all__ = ["Heard", "Notifications"]
 
 
 class Notifications:
@@ -35,10 +45,43 @@ class Notifications:
         amazon_reports: AmazonReports,
     ) -> None:
         self._store = store
-        self._clock = clock
-        self._registry = registry
-        self._calls = calls
-        self._queue = queue
-        self._feeds = feeds
-        self._orders = orders
-        self._amazon_reports = amazon_reports
+        board = Board(store, clock)
+        self._subscribing = Subscribing(store=store, clock=clock, calls=calls, board=board)
+        self._queues = Queues(
+            store=store,
+            clock=clock,
+            registry=registry,
+            queue=queue,
+            board=board,
+            rooms={
+                NotificationType.FEED_FINISHED: feeds.runs.note_finished,
+                NotificationType.ORDER_CHANGE: lambda *told: orders.note_changed(*told),
+                NotificationType.REPORT_FINISHED: amazon_reports.note_finished,
+            },
+        )
+
+    async def round(self) -> Heard:
+        """Reads the queues of all applications that have one, and sees to what is subscribed. Safe
+        to be called by several processes at once; the same notification twice does no harm. Raises
+        StoreUnavailable."""
+        async with self._store.transaction() as tx:
+            everybody = await tx.credentials.all()
+        with_queue = [one for one in everybody if _has_queue(one)]
+        heard = await self._queues.round(await self._queues.ways(with_queue))
+        return heard + await self._subscribing.round({one.id: one for one in with_queue})
+
+    async def subscriptions(self, account_id: str, *, by: Caller) -> list[Subscription]:
+        """What the account is subscribed to, and what stands in the way. Needs READ. Raises
+        NotFound out of reach."""
+        need(by, Right.READ)
+        async with self._store.transaction() as tx:
+            await reached_account(tx, account_id, by)
+            return await tx.subscriptions.all(account_id=account_id)
+
+
+def _has_queue(credentials: IntegrationCredentials) -> bool:
+    return bool(
+        credentials.notifications_queue_url
+        and credentials.access_key_hint
+        and credentials.secret_key_set
+    )

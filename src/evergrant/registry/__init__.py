@@ -40,6 +40,7 @@ from evergrant.intake import (
 from evergrant.naming import new_id
 from evergrant.ports import Bell, Clock
 from evergrant.ports.amazon import LwaClient
+from evergrant.ports.secrets_queue import QueueAccess
 from evergrant.ports.store import (
     ONE_APPLICATION_PER_AMAZON_ID,
     ONE_APPLICATION_PER_NAME,
@@ -54,7 +55,7 @@ from evergrant.ports.things import (
     IntegrationCredentials,
     OutboxItem,
 )
-from evergrant.registry import incidents, signing
+from evergrant.registry import incidents, queues, signing
 from evergrant.registry.inspection import (
     APPLICATION,
     CREDENTIALS,
@@ -247,6 +248,8 @@ class Registry:
             values |= await seal_aws_keys(self._vault, tx, application_id, given, now)
             fresh = dataclasses.replace(base, **values, changed_at=now)
             await tx.credentials.put(fresh)
+            if fresh.notifications_queue_url != base.notifications_queue_url:
+                await queues.see_to_anew(tx, application_id, now)
             await journal.write(
                 tx,
                 now=now,
@@ -296,6 +299,11 @@ class Registry:
             except (SealBroken, Misconfigured):
                 return None
         return None if secret is None else self.lwa_client_with(credentials, secret)
+
+    async def notifications_queue(self, application_id: str) -> QueueAccess | None:
+        """The way to the queue of Amazon's notifications, for the room that reads them; None where
+        the application has none. Raises SealBroken and Misconfigured."""
+        return await queues.access_to(self._store, self._vault, application_id)
 
     def lwa_client_with(self, credentials: IntegrationCredentials, secret: Secret) -> LwaClient:
         """With another client secret than the one in force: to try it."""

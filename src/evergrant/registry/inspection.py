@@ -72,6 +72,7 @@ CREDENTIALS: Mapping[str, Reader] = MappingProxyType(
         "lwa_url": url(),
         "role_arn": text(ids.check_role_arn, optional=True),
         "queue_url": text(ids.check_queue_url, optional=True),
+        "notifications_queue_url": text(ids.check_queue_url, optional=True),
     }
 )
 #: Where Amazon runs Login with Amazon. Sources: developer guide; Amazon's page
@@ -149,6 +150,39 @@ async def check_credentials(
     if has_id != has_key:
         lacking = "secret_key" if has_id else "access_key"
         flaws.add(lacking, "is needed: the two AWS keys go together.", code="missing")
+    await _check_queues(tx, flaws, application_id, old, values)
+
+
+async def _check_queues(
+    tx: Transaction,
+    flaws: Flaws,
+    application_id: str,
+    old: IntegrationCredentials | None,
+    values: Mapping[str, Any],
+) -> None:
+    """New client secrets have a queue to themselves: what is not about secrets is never deleted
+    from it, and what comes by the other one is thrown away once it was read."""
+    own = {
+        name: values.get(name, getattr(old, name) if old else "")
+        for name in ("queue_url", "notifications_queue_url")
+    }
+    for name, other in (
+        ("notifications_queue_url", "queue_url"),
+        ("queue_url", "notifications_queue_url"),
+    ):
+        if not values.get(name):
+            continue
+        holders = await tx.credentials.all(**{other: values[name]}, limit=2)
+        if own[other] == own[name] or any(one.id != application_id for one in holders):
+            flaws.add(
+                name,
+                "is the queue on which Amazon leaves new client secrets."
+                if name == "notifications_queue_url"
+                else "is a queue for notifications of feeds, orders and reports.",
+                code="same_queue",
+                hint="Make another queue: one for new client secrets, one for notifications.",
+            )
+            return
 
 
 async def _ever_authorized(tx: Transaction, application_id: str) -> bool:

@@ -55,7 +55,8 @@ class Credentials:
     role_arn: str | None = None
     access_key: Secret | None = None
     secret_key: Secret | None = None
-    queue_url: str | None = None
+    queue_url: str | None = None  # Amazon leaves new client secrets there
+    notifications_queue_url: str | None = None  # those of feeds, orders and reports: another queue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

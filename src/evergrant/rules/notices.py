@@ -94,7 +94,8 @@ KINDS: Mapping[NoticeKind, KindOfNotice] = MappingProxyType({
         "Amazon's console."),
     NoticeKind.QUEUE_TROUBLE: KindOfNotice(_W, "The queue of an application cannot be read",
         "Check role ARN, access key, secret key and queue URL of its integration credentials."),
-    NoticeKind.NOTIFICATIONS_TROUBLE: KindOfNotice(_W, "Notifications of an application do not arrive",
+    NoticeKind.NOTIFICATIONS_TROUBLE: KindOfNotice(
+        _W, "Notifications of an application do not arrive",
         "Nothing is lost: feeds, orders and reports are looked for without them, only later. Check "
         "the notifications queue URL of the application's integration credentials, its AWS keys "
         "and the policy of the queue."),

@@ -291,6 +291,11 @@ class CredentialsWish(Wish):
     access_key: SecretText | None = Field(None, description="AWS access key id")
     secret_key: SecretText | None = Field(None, description="AWS secret key")
     queue_url: Url | None = Field(None, description="SQS queue on which Amazon sends new secrets")
+    notifications_queue_url: Url | None = Field(
+        None,
+        description="SQS queue for Amazon's notifications of feeds, orders and reports: another "
+        "one than that of new secrets",
+    )
 
     _SECRETS: ClassVar = ("lwa_client_secret", "access_key", "secret_key")
 

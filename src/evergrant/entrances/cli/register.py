@@ -282,6 +282,9 @@ def set_credentials(
         Path | None, typer.Option(help="File with the AWS secret key.")
     ] = None,
     queue_url: Annotated[str | None, typer.Option(help="SQS queue for new secrets.")] = None,
+    notifications_queue_url: Annotated[
+        str | None, typer.Option(help="SQS queue for notifications of feeds, orders and reports.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Set the credentials of an application.
@@ -315,6 +318,7 @@ amzn1.application-oa2-client....
         access_key=access_key_file and secret_from_file("AWS access key", access_key_file),
         secret_key=secret_key_file and secret_from_file("AWS secret key", secret_key_file),
         queue_url=queue_url,
+        notifications_queue_url=notifications_queue_url,
     )
     asked = changes(wanted)
 

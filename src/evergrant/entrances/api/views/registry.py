@@ -84,6 +84,7 @@ class CredentialsView(View):
     lwa_url: str
     role_arn: str
     queue_url: str
+    notifications_queue_url: str
     access_key_hint: str = Field(description="The last four characters")
     secret_key_set: bool
     trouble: str = Field(description="What Login with Amazon last refused; empty when all is well")
@@ -103,6 +104,7 @@ class CredentialsView(View):
             lwa_url=credentials.lwa_url,
             role_arn=credentials.role_arn,
             queue_url=credentials.queue_url,
+            notifications_queue_url=credentials.notifications_queue_url,
             access_key_hint=credentials.access_key_hint,
             secret_key_set=credentials.secret_key_set,
             trouble=credentials.trouble,
