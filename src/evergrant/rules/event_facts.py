@@ -42,6 +42,16 @@ OF_APPLICATION: Mapping[str, str] = MappingProxyType(
         "amazon_application_id": "Amazon's id of it",
     }
 )
+#: Nothing of the buyer is told by an event.
+_OF_ORDER: Mapping[str, str] = MappingProxyType(
+    {
+        "order_id": "Amazon's id of the order: `GET /v1/accounts/{account_id}/orders/{order_id}`",
+        "kind": "`seller`, `retail` (a vendor's purchase order) or `direct` (direct fulfillment)",
+        "status": "as Amazon calls it",
+        "marketplace_id": "Amazon's id of the marketplace; empty for vendors",
+        "amazon_changed_at": "when it changed at Amazon; null where Amazon does not say",
+    }
+)
 #: What each kind adds to these.
 FACTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
@@ -87,6 +97,8 @@ FACTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "after": "what each of them is now; `access` is `allowed` or `denied`",
             "amazon_said": "Amazon's words, where it denies what it allowed before",
         },
+        "order.received": _OF_ORDER,
+        "order.changed": _OF_ORDER,
         "feed.settled": {
             "run_id": "id of the run",
             "path": "how it went to Amazon: `patch`, `listings_feed`, `adjustment_feed` and so on",

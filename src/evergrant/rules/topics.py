@@ -27,6 +27,8 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "account.changed": "what Amazon tells of an account changed (marketplaces, suspended "
         "listings, what it allows), or what the house keeps of it (name, flags, client instance, "
         "ids, closed or reopened)",
+        "order.received": "an order of the account is new here; `GET /v1/orders` has it",
+        "order.changed": "an order of the account changed at Amazon",
         "feed.settled": "a run came to its end: what was handed in is accepted, refused, or goes "
         "back to wait (`step` is settled or failed), or nobody can tell and a person decides "
         "(uncertain)",
