@@ -45,6 +45,7 @@ __all__ = [
     "Run",
     "RunStep",
     "decide_lost",
+    "is_forgotten",
     "is_late",
     "ladder",
     "next_act",
@@ -304,6 +305,18 @@ def next_look(run: Run, now: datetime) -> datetime:
 def is_late(run: Run, now: datetime) -> bool:
     """Amazon has had it for longer than can be called normal."""
     return run.submitted_at is not None and now >= run.submitted_at + LATE_AFTER
+
+
+def is_forgotten(run: Run, now: datetime) -> bool:
+    """So long ago that Amazon keeps nothing of it any more: whatever is not known now will never
+    be."""
+    at = run.submitted_at or run.asked_at
+    return (
+        at is not None
+        and now >= at + RESULTS_KEPT
+        and run.step in (RunStep.SUBMITTING, RunStep.SUBMITTED, RunStep.PROCESSING)
+        and PATHS[run.path].manner is not Manner.CALLS
+    )
 
 
 def presumed_at(run: Run) -> datetime | None:

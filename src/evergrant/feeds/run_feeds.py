@@ -1,0 +1,542 @@
+"""Runs that are a feed: document, upload, createFeed, waiting, report.
+
+Answers for: these steps, each written down before the next act; a createFeed whose answer was lost;
+and that a report is read to the end. Does not answer for: the text of documents (``kinds``), what a
+report means (``rules.settling``), or for refunds that may have been paid already (``run_refunds``).
+
+Source: Amazon's feeds 2021-06-30 model. The address of a document is good for five minutes and is a
+secret: it is written down nowhere, so a crash takes a new document.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from typing import Any, cast
+from urllib.parse import quote
+
+from evergrant import logs, vault
+from evergrant.errors import AmazonUnavailable, CallDenied, Misconfigured, SealBroken
+from evergrant.feeds.kinds import ApiCall, FeedKind, FileKind, Ground
+from evergrant.feeds.kinds.answers import json_of
+from evergrant.feeds.run_ground import AnyKind, Case, Heard, How, RunGround, sent_of
+from evergrant.feeds.run_records import BATCH, Records, outcome_of
+from evergrant.feeds.run_refunds import Refunds
+from evergrant.feeds.run_reports import fetch_report
+from evergrant.ports.traded import Change, Outcome
+from evergrant.rules import settling
+from evergrant.rules.changes import ChangeState
+from evergrant.rules.feedruns import (
+    LOST_AFTER,
+    MOST_SUBMISSIONS,
+    UNKNOWN_FEED_AFTER,
+    LostFeed,
+    LostMeans,
+    Path,
+    RunStep,
+    decide_lost,
+    is_late,
+    next_look,
+    window_of,
+)
+from evergrant.rules.processing_reports import ProcessingReport
+from evergrant.rules.secrecy import Secret
+
+__all__ = ["FeedRuns"]
+
+_log = logs.logger(__name__)
+
+_FEEDS = "/feeds/2021-06-30/feeds"
+_DOCUMENTS = "/feeds/2021-06-30/documents"
+_SOON = timedelta(minutes=1)
+#: Tries of an upload, or of a fetched report, before it is given up for this time.
+_MOST_UPLOADS = 8
+_MOST_READS = 12
+_MOST_PAGES = 20
+#: After the model's 400 a fresh document is tried, once.
+_FRESH = "fresh_document"
+_READING = timedelta(minutes=5)
+
+
+class FeedRuns:
+    """One per process."""
+
+    def __init__(self, ground: RunGround, records: Records) -> None:
+        self._ground = ground
+        self._records = records
+        self._refunds = Refunds(ground, records)
+
+    # --- document and upload ---
+
+    async def prepare(self, case: Case, now: datetime) -> Case:
+        """PLANNED (or DOCUMENT, or UPLOADED too long ago) -> DOCUMENT -> UPLOADED."""
+        if case.run.step is RunStep.PLANNED:
+            until = await self._records.denied_until(case, now)
+            if until is not None:
+                why = "Amazon denied it to the account a while ago; it is tried again later."
+                return await self._records.back(case, now, why, at=until)
+        case, content, messages = await self._document(case, now)
+        if not messages:
+            return await self._records.end(case, now, failed=True)
+        heard = await self._ground.ask(
+            case, _json("POST", _DOCUMENTS, {"contentType": case.path.content_type})
+        )
+        if heard.how is not How.ANSWER:
+            return await self._unheard(case, heard)
+        told = _read(heard)
+        document_id, url = _text(told, "feedDocumentId"), _text(told, "url")
+        if not document_id or not url:
+            return await self._troubled(case, heard.said or "Amazon gave no document.")
+        now = self._ground.now()
+        case = await self._records.move(
+            case,
+            now,
+            step=RunStep.DOCUMENT,
+            document_id=document_id,
+            document_at=now,
+            bytes=len(content),
+            facts={**case.run.facts, "messages": messages},
+        )
+        try:
+            await self._ground.documents.upload(Secret(url), content, case.path.content_type)
+        except (AmazonUnavailable, CallDenied) as error:
+            return await self._troubled(case, f"The upload failed: {error.message}")
+        now = self._ground.now()
+        return await self._records.move(
+            case, now, step=RunStep.UPLOADED, next_at=now, last_error=""
+        )
+
+    async def _troubled(self, case: Case, why: str) -> Case:
+        """No document came to lie at Amazon; another one is tried, some times."""
+        now = self._ground.now()
+        uploads = int(case.run.facts.get("uploads", 0)) + 1
+        if uploads >= _MOST_UPLOADS:
+            case = await self._records.return_all(case, "not_uploaded", why)
+            return await self._records.end(case, now, failed=True, why=why)
+        pause = min(_SOON * 2 ** (uploads - 1), timedelta(minutes=30))
+        facts = {**case.run.facts, "uploads": uploads}
+        return await self._records.move(
+            case, now, facts=facts, next_at=now + pause, last_error=why[:300]
+        )
+
+    async def _document(self, case: Case, now: datetime) -> tuple[Case, bytes, int]:
+        """All that is not settled yet as one document, and of how many messages. A change that
+        cannot be written is refused, so that it holds up nothing else."""
+        kind = self._ground.kind(case)
+        ground = self._ground.ground(case, now)
+        parts: list[bytes] = []
+        after = 0
+        while True:
+            async with self._ground.store.transaction() as tx:
+                page = await tx.changes.of_run(case.run.id, after=after, limit=BATCH)
+            if not page:
+                break
+            after = page[-1].message_id or 0
+            unusable: list[Outcome] = []
+            for _, together in groupby(page, key=lambda one: one.message_id):
+                changes = list(together)
+                try:
+                    parts.append(await self._message(kind, ground, case, changes))
+                except (SealBroken, Misconfigured):
+                    raise
+                except Exception as mistake:  # noqa: BLE001 - it holds up none of the others
+                    _log.exception("a change cannot be written", run_id=case.run.id)
+                    unusable += [_unusable(one, mistake) for one in changes]
+            if unusable:
+                case = await self._records.settle(case, unusable, now)
+        if not parts:
+            return case, b"", 0
+        if _is_file(kind):
+            return case, parts[0], 1
+        feed = _feed(kind)
+        content = b"".join(
+            [
+                feed.head(ground, case.run),
+                feed.between().join(parts),
+                feed.tail(ground, case.run),
+            ]
+        )
+        return case, content, len(parts)
+
+    async def _message(
+        self, kind: AnyKind, ground: Ground, case: Case, changes: list[Change]
+    ) -> bytes:
+        if not _is_file(kind):
+            return _feed(kind).message(ground, case.run, changes)
+        (change,) = changes
+        async with self._ground.store.transaction() as tx:
+            sealed = await self._ground.vault.open(tx, vault.invoice_document(change.id))
+        if sealed is None:
+            raise ValueError("its document is not there any more")
+        return _file(kind).content(ground, case.run, change, _bytes_of(sealed))
+
+    # --- createFeed ---
+
+    async def submit(self, case: Case, now: datetime) -> Case:
+        """UPLOADED -> SUBMITTING -> SUBMITTED."""
+        if case.run.tries >= MOST_SUBMISSIONS:
+            return await self._not_there(case, "Amazon took it at none of the tries.")
+        kind = self._ground.kind(case)
+        ground = self._ground.ground(case, now)
+        feed = _file(kind) if _is_file(kind) else _feed(kind)
+        page = await self._ground.pages(case.run.id, 100)
+        if not page:
+            return await self._records.end(case, now, failed=True)
+        body: dict[str, Any] = {
+            "feedType": case.path.feed_type,
+            "marketplaceIds": list(feed.marketplace_ids(ground, case.run)),
+            "inputFeedDocumentId": case.run.document_id,
+        }
+        if options := feed.options(ground, case.run, page):
+            body["feedOptions"] = dict(options)
+        case = await self._records.move(
+            case,
+            now,
+            step=RunStep.SUBMITTING,
+            asked_at=now,
+            tries=case.run.tries + 1,
+            next_at=now + LOST_AFTER,
+        )
+        heard = await self._ground.ask(case, _json("POST", _FEEDS, body), kind=case.path.feed_type)
+        now = self._ground.now()
+        if heard.how is How.ANSWER:
+            return await self._answered(case, heard, now)
+        if heard.how is How.LOST:
+            return await self._records.put_off(case, now, _lost_until(case, now), heard.said)
+        # Amazon did certainly not take it: what is uploaded is good for two days.
+        case = await self._records.move(
+            case,
+            now,
+            step=RunStep.UPLOADED,
+            asked_at=None,
+            tries=case.run.tries - 1,
+            next_at=now + heard.pause,
+            last_error=heard.said,
+        )
+        return await self._unheard(case, heard, put_off=False)
+
+    async def _answered(self, case: Case, heard: Heard, now: datetime) -> Case:
+        if heard.body.status >= 300:
+            return await self._refused(case, heard, now)
+        feed_id = _text(_read(heard), "feedId")
+        if not feed_id:
+            why = "Amazon's answer to createFeed holds no feed id."
+            return await self._records.put_off(case, now, _lost_until(case, now), why)
+        if await self._is_known(case, feed_id):
+            # Seen at Amazon: the id, and later the report, of an earlier feed.
+            why = f"Amazon gave feed {feed_id}, which is that of an earlier run."
+            return await self._records.put_off(case, now, _lost_until(case, now), why)
+        return await self._submitted(case, feed_id, now, now)
+
+    async def _submitted(
+        self, case: Case, feed_id: str, at: datetime, now: datetime, *, guessed: bool = False
+    ) -> Case:
+        run = replace(case.run, submitted_at=at)
+        facts = {**case.run.facts, "guessed": True} if guessed else case.run.facts
+        return await self._records.submitted(
+            case,
+            now,
+            step=RunStep.SUBMITTED,
+            feed_id=feed_id,
+            submitted_at=at,
+            processing_status="",
+            next_at=next_look(run, now),
+            facts=facts,
+            last_error="",
+        )
+
+    async def _refused(self, case: Case, heard: Heard, now: datetime) -> Case:
+        """A 400 may be about the document; the second one is about what is in it."""
+        if not case.run.facts.get(_FRESH):
+            return await self._afresh(case, now, heard.said, **{_FRESH: True})
+        code, _, message = heard.said.partition(" ")
+        while page := await self._ground.pages(case.run.id, BATCH):
+            outcomes = [
+                Outcome(
+                    change_id=one.id, state=ChangeState.REFUSED, code=code, message=message or code
+                )
+                for one in page
+            ]
+            case = await self._records.settle(case, outcomes, now)
+        return await self._records.end(case, now, failed=True, why=heard.said)
+
+    async def _afresh(self, case: Case, now: datetime, why: str, **facts: Any) -> Case:
+        """From the beginning, with a document of its own."""
+        return await self._records.move(
+            case,
+            now,
+            step=RunStep.PLANNED,
+            asked_at=None,
+            document_id="",
+            document_at=None,
+            looks=0,
+            next_at=now,
+            last_error=why[:300],
+            facts={**case.run.facts, **facts},
+        )
+
+    # --- a lost answer ---
+
+    async def seek(self, case: Case, now: datetime) -> Case:
+        """SUBMITTING, and nobody knows whether Amazon heard."""
+        asked_at = case.run.asked_at or now
+        lost = decide_lost(None, asked_at, now, case.path.repeatable)
+        if lost.means is LostMeans.WAIT:
+            return await self._records.put_off(case, now, lost.at or now, case.run.last_error)
+        found = await self._unknown_feeds(case, asked_at)
+        if isinstance(found, Heard):
+            return await self._unheard(case, found)
+        now = self._ground.now()
+        lost = decide_lost(found, asked_at, now, case.path.repeatable)
+        if lost.means is LostMeans.OURS:
+            at = next(one.created_at for one in found if one.feed_id == lost.feed_id)
+            return await self._submitted(case, lost.feed_id, min(at, now), now, guessed=True)
+        if lost.means is LostMeans.WAIT:
+            return await self._records.move(case, now, next_at=lost.at, looks=case.run.looks + 1)
+        if lost.means is LostMeans.UNCERTAIN:
+            why = (
+                f"The answer to createFeed was lost, and Amazon has {len(found)} feeds of that "
+                "time of which any may be it."
+            )
+            case = await self._records.doubt_all(case, "answer_lost", why)
+            return await self._records.end(case, now, failed=True, why=why)
+        if case.run.tries >= MOST_SUBMISSIONS:
+            return await self._not_there(case, "Amazon did not take it at any of the tries.")
+        if case.run.path is Path.ADJUSTMENT_FEED:
+            checked = await self._refunds.look(case, asked_at)
+            if checked.heard is not None:
+                return await self._unheard(checked.case, checked.heard)
+            if not checked.done:
+                return checked.case
+            case = checked.case
+        return await self._afresh(case, self._ground.now(), "Amazon has no such feed.")
+
+    async def _not_there(self, case: Case, why: str) -> Case:
+        case = await self._records.return_all(case, "not_taken", f"{why} {case.run.last_error}")
+        return await self._records.end(case, self._ground.now(), failed=True, why=why)
+
+    async def _unknown_feeds(self, case: Case, asked_at: datetime) -> list[LostFeed] | Heard:
+        """Feeds of the type since then that are no run of ours."""
+        earliest, latest = window_of(asked_at)
+        query: list[tuple[str, str]] = [
+            ("feedTypes", case.path.feed_type),
+            ("pageSize", "100"),
+            ("createdSince", _stamp(earliest)),
+            ("createdUntil", _stamp(min(latest, self._ground.now()))),
+        ]
+        found: dict[str, LostFeed] = {}
+        for _ in range(_MOST_PAGES):
+            heard = await self._ground.ask(case, ApiCall(method="GET", path=_FEEDS, query=query))
+            if heard.how is not How.ANSWER or heard.body.status != 200:
+                return heard
+            told = _read(heard)
+            for one in told.get("feeds") or []:
+                feed = _lost_feed(one)
+                if feed is not None:
+                    found[feed.feed_id] = feed
+            next_token = _text(told, "nextToken")
+            if not next_token:
+                break
+            query = [("nextToken", next_token)]
+        async with self._ground.store.transaction() as tx:
+            ours = await tx.feed_runs.all(
+                account_id=case.run.account_id, feed_id=tuple(found) or ("",)
+            )
+        known = {run.feed_id for run in ours if run.id != case.run.id}
+        return [feed for feed in found.values() if feed.feed_id not in known]
+
+    async def _is_known(self, case: Case, feed_id: str) -> bool:
+        async with self._ground.store.transaction() as tx:
+            ours = await tx.feed_runs.all(account_id=case.run.account_id, feed_id=feed_id)
+        return any(run.id != case.run.id for run in ours)
+
+    # --- waiting ---
+
+    async def look(self, case: Case, now: datetime) -> Case:
+        """SUBMITTED or PROCESSING: how far Amazon is."""
+        run = case.run
+        heard = await self._ground.ask(
+            case, ApiCall(method="GET", path=f"{_FEEDS}/{quote(run.feed_id, safe='')}")
+        )
+        now = self._ground.now()
+        late = is_late(run, now)
+        if heard.how is How.NOT_SERVED:
+            return await self._unheard(case, heard)
+        if heard.how is How.ANSWER and heard.body.status >= 300:
+            if run.submitted_at is not None and now < run.submitted_at + UNKNOWN_FEED_AFTER:
+                return await self._records.look_again(case, now, late=late, said=heard.said)
+            why = f"Amazon does not know feed {run.feed_id}: {heard.said}"
+            case = await self._records.doubt_all(case, "feed_unknown", why)
+            return await self._records.end(case, now, failed=True, why=why)
+        if heard.how is not How.ANSWER:
+            case = await self._records.look_again(case, now, late=late, said=heard.said)
+            if heard.how is How.LATER and case.run.next_at is not None:
+                soon = max(case.run.next_at, now + heard.pause)
+                case = await self._records.put_off(case, now, soon, heard.said)
+            return case
+        told = _read(heard)
+        status = _text(told, "processingStatus")
+        if status in ("DONE", "FATAL", "CANCELLED"):
+            return await self._records.move(
+                case,
+                now,
+                step=RunStep.PROCESSING,
+                processing_status=status,
+                result_document_id=_text(told, "resultFeedDocumentId"),
+                next_at=now,
+                last_error="",
+            )
+        return await self._records.look_again(
+            case, now, late=late, step=RunStep.PROCESSING, processing_status=status
+        )
+
+    # --- the report ---
+
+    async def read(self, case: Case, now: datetime) -> Case:
+        """Amazon is done with it: each change comes to its end."""
+        run = case.run
+        report: ProcessingReport | None = None
+        if run.result_document_id and run.processing_status != "CANCELLED":
+            got = await fetch_report(self._ground, case)
+            if isinstance(got, Heard):
+                reads = int(run.facts.get("reads", 0))
+                if got.how in (How.LATER, How.NOT_SENT):
+                    return await self._records.put_off(
+                        case, self._ground.now(), self._ground.now() + got.pause, got.said
+                    )
+                if got.how is How.NOT_SERVED or reads < _MOST_READS:
+                    return await self._read_later(case, reads, got)
+                report = ProcessingReport(readable=False, reason=f"no report came: {got.said}")
+            else:
+                report = got
+        return await self._settle(case, report)
+
+    async def _read_later(self, case: Case, reads: int, heard: Heard) -> Case:
+        now = self._ground.now()
+        counted = reads if heard.how is How.NOT_SERVED else reads + 1
+        pause = min(_READING * 2 ** min(counted, 4), timedelta(hours=1))
+        return await self._records.move(
+            case,
+            now,
+            facts={**case.run.facts, "reads": counted},
+            next_at=now + pause,
+            last_error=heard.said,
+        )
+
+    async def _settle(self, case: Case, report: ProcessingReport | None) -> Case:
+        run = case.run
+        reckoning = settling.reckon(
+            run.processing_status,
+            report,
+            messages=int(run.facts.get("messages", run.changes)),
+            repeatable=case.path.repeatable,
+            guessed=bool(run.facts.get("guessed")),
+        )
+        facts = {**run.facts, "report": _summary(report)}
+        while page := await self._ground.pages(run.id, BATCH):
+            now = self._ground.now()
+            ends = reckoning.settle([sent_of(one) for one in page], now)
+            case = await self._records.settle(
+                case, [outcome_of(one) for one in ends], now, facts=facts
+            )
+        failed = run.processing_status != "DONE" or bool(report and report.fault)
+        return await self._records.end(case, self._ground.now(), failed=failed, why=reckoning.words)
+
+    # --- what says nothing about the request ---
+
+    async def _unheard(self, case: Case, heard: Heard, *, put_off: bool = True) -> Case:
+        now = self._ground.now()
+        if heard.how is How.DENIED and not _is_at_amazon(case):
+            return await self._records.deny(case, now, heard.said)
+        if heard.how is How.NOT_SERVED and not _is_at_amazon(case):
+            return await self._records.back(case, now, heard.said)
+        if not put_off:
+            return case
+        pause = heard.pause if heard.how in (How.LATER, How.NOT_SENT) else _READING
+        if heard.how is How.NOT_SERVED:
+            pause = timedelta(minutes=30)
+        return await self._records.put_off(case, now, now + pause, heard.said)
+
+
+def _is_at_amazon(case: Case) -> bool:
+    """Or may be."""
+    return case.run.step in (RunStep.SUBMITTING, RunStep.SUBMITTED, RunStep.PROCESSING)
+
+
+def _lost_until(case: Case, now: datetime) -> datetime:
+    return (case.run.asked_at or now) + LOST_AFTER
+
+
+def _is_file(kind: AnyKind) -> bool:
+    return hasattr(kind, "content")
+
+
+def _feed(kind: AnyKind) -> FeedKind:
+    return cast("FeedKind", kind)
+
+
+def _file(kind: AnyKind) -> FileKind:
+    return cast("FileKind", kind)
+
+
+def _bytes_of(sealed: Secret) -> bytes:
+    return base64.b64decode(sealed.reveal())
+
+
+def _unusable(change: Change, mistake: Exception) -> Outcome:
+    return Outcome(
+        change_id=change.id,
+        state=ChangeState.REFUSED,
+        code="unusable",
+        message=f"It cannot be written for Amazon ({type(mistake).__name__}); hand it in again.",
+    )
+
+
+def _lost_feed(one: object) -> LostFeed | None:
+    """None: a row that nobody can read is no feed of ours."""
+    if not isinstance(one, Mapping):
+        return None
+    feed_id = _text(one, "feedId")
+    try:
+        at = datetime.fromisoformat(_text(one, "createdTime"))
+    except ValueError:
+        return None
+    if not feed_id:
+        return None
+    return LostFeed(feed_id, at if at.tzinfo else at.replace(tzinfo=UTC))
+
+
+def _summary(report: ProcessingReport | None) -> dict[str, Any]:
+    """What a page shows of a report."""
+    if report is None:
+        return {}
+    return {
+        "readable": report.readable,
+        "processed": report.processed,
+        "accepted": report.accepted,
+        "refused": report.refused,
+        "warnings": sum(line.severity == "warning" for line in report.lines),
+        "words": report.fault or report.reason,
+    }
+
+
+def _json(method: str, path: str, body: Mapping[str, Any]) -> ApiCall:
+    return ApiCall(method=method, path=path, body=json.dumps(body).encode())
+
+
+def _read(heard: Heard) -> Mapping[str, Any]:
+    told = json_of(heard.body)
+    return told if isinstance(told, Mapping) else {}
+
+
+def _text(told: Mapping[str, Any], name: str) -> str:
+    value = told.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _stamp(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
