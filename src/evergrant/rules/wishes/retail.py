@@ -51,6 +51,7 @@ _WEIGHTS = ("Kg", "G", "Lb", "Oz")
 _LENGTHS = ("Meter", "In", "Ft", "Yard")
 _VOLUMES = ("CuM", "CuFt", "CuIn", "CuY")
 
+_MOST_LINES = 999_999
 _PAST = timedelta(days=365)
 _AHEAD = timedelta(days=180)
 #: Clocks differ; what lies ahead Amazon refuses.
@@ -107,9 +108,9 @@ def shipment(lines: Lines, about: WishGround) -> Wish:
 
 def _shipped_item(item: Lines, number: int, order_id: str) -> dict[str, Any]:
     own = fields.order_number(item, optional=bool(order_id))
-    line = item.text("line", optional=True, shape="[0-9]{1,6}", looks="It is up to six digits.")
+    line = item.whole("line", least=1, most=_MOST_LINES, optional=True)
     return {
-        "line": line or f"{number:03d}",
+        "line": f"{line or number:03d}",
         **fields.product(item),
         **fields.quantity(item),
         "order_id": own or order_id,
@@ -196,10 +197,11 @@ def _packed(
 ) -> list[dict[str, Any]]:
     found = []
     for one in holder.parts("items", most=10_000, optional=optional):
-        line = one.text("line", longest=6)
-        if line and known and line not in known:
-            one.fault("line", "unknown_value", f"{line!r} is no 'line' of the items.")
-        found.append({"line": line, **fields.quantity(one)})
+        line = one.whole("line", least=1, most=_MOST_LINES)
+        named = f"{line or 0:03d}"
+        if line and known and named not in known:
+            one.fault("line", "unknown_value", f"{line} is no 'line' of the items.")
+        found.append({"line": named, **fields.quantity(one)})
     return found
 
 
@@ -267,7 +269,7 @@ def _invoiced_item(
         for name in (*_CREDIT_NOTE, "goods_returned_on"):
             item.not_here(name, "belongs to credit notes only.")
     return {
-        "line": item.whole("line", least=1, most=999_999, optional=True) or place,
+        "line": item.whole("line", least=1, most=_MOST_LINES, optional=True) or place,
         **fields.product(item),
         **fields.quantity(item),
         "net_cost": fields.cost(item, "net_cost", money),
@@ -325,7 +327,8 @@ def _reason(lines: Lines, *, optional: bool) -> str:
 
 
 def _answered_item(item: Lines, reason: str, money: str, about: WishGround) -> dict[str, Any]:
-    line = item.text("line", optional=True, shape="[0-9]{1,6}", looks="It is up to six digits.")
+    number = item.whole("line", least=1, most=_MOST_LINES, optional=True)
+    line = str(number or "")
     quantity = fields.quantity(item)
     ordered = quantity["quantity"]
     found = {
