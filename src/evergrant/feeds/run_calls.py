@@ -20,9 +20,8 @@ from typing import cast
 from evergrant import logs
 from evergrant.feeds.kinds import CallKind, Ground, LookingKind, Reading
 from evergrant.feeds.run_ground import Case, Heard, How, RunGround, sent_of
-from evergrant.feeds.run_records import Records, outcome_of
+from evergrant.feeds.run_records import DENIED_BEFORE, Records, outcome_of, unusable
 from evergrant.ports.traded import Change, Outcome
-from evergrant.rules.changes import ChangeState
 from evergrant.rules.feedruns import CALLS_LEASE, RunStep
 from evergrant.rules.settling import returned
 
@@ -60,8 +59,7 @@ class CallRuns:
         if case.run.step is RunStep.PLANNED:
             denied_until = await self._records.denied_until(case, now)
             if denied_until is not None:
-                why = "Amazon denied it to the account a while ago; it is tried again later."
-                return await self._records.back(case, now, why, at=denied_until)
+                return await self._records.back(case, now, DENIED_BEFORE, at=denied_until)
             case = await self._records.submitted(
                 case, now, step=RunStep.PROCESSING, submitted_at=now, next_at=now + CALLS_LEASE
             )
@@ -116,7 +114,7 @@ class CallRuns:
             call = kind.call(ground, case.run, changes)
         except Exception as mistake:  # noqa: BLE001 - it holds up none of the others
             _log.exception("a change cannot be written", run_id=case.run.id)
-            told.outcomes += [_unusable(change, mistake) for change in changes]
+            told.outcomes += [unusable(change, mistake) for change in changes]
             return
         heard = await self._ground.ask(case, call)
         if heard.how is How.ANSWER:
@@ -149,12 +147,3 @@ class CallRuns:
             outcome_of(returned(sent_of(one), now, code="no_answer", message=said))
             for one in changes
         ]
-
-
-def _unusable(change: Change, mistake: Exception) -> Outcome:
-    return Outcome(
-        change_id=change.id,
-        state=ChangeState.REFUSED,
-        code="unusable",
-        message=f"It cannot be written for Amazon ({type(mistake).__name__}); hand it in again.",
-    )

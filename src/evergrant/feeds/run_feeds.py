@@ -1,33 +1,27 @@
-"""Runs that are a feed: document, upload, createFeed, waiting, report.
+"""Runs that are a feed, once its document lies at Amazon: createFeed, waiting, the report.
 
 Answers for: these steps, each written down before the next act; a createFeed whose answer was lost;
-and that a report is read to the end. Does not answer for: the text of documents (``kinds``), what a
+and that a report is read to the end. Does not answer for: the document (``run_documents``), what a
 report means (``rules.settling``), or for refunds that may have been paid already (``run_refunds``).
 
-Source: Amazon's feeds 2021-06-30 model. The address of a document is good for five minutes and is a
-secret: it is written down nowhere, so a crash takes a new document.
+Source: Amazon's feeds 2021-06-30 model.
 """
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
 from typing import Any, cast
 from urllib.parse import quote
 
-from evergrant import logs, vault
-from evergrant.errors import AmazonUnavailable, CallDenied, Misconfigured, SealBroken
-from evergrant.feeds.kinds import ApiCall, FeedKind, FileKind, Ground
-from evergrant.feeds.kinds.answers import json_of
-from evergrant.feeds.run_ground import AnyKind, Case, Heard, How, RunGround, sent_of
+from evergrant import logs
+from evergrant.feeds.kinds import ApiCall, FeedKind, FileKind
+from evergrant.feeds.run_ground import Case, Heard, How, RunGround, post, sent_of, text_in, told_by
 from evergrant.feeds.run_records import BATCH, Records, outcome_of
 from evergrant.feeds.run_refunds import Refunds
 from evergrant.feeds.run_reports import fetch_report
-from evergrant.ports.traded import Change, Outcome
+from evergrant.ports.traded import Outcome
 from evergrant.rules import settling
 from evergrant.rules.changes import ChangeState
 from evergrant.rules.feedruns import (
@@ -44,7 +38,6 @@ from evergrant.rules.feedruns import (
     window_of,
 )
 from evergrant.rules.processing_reports import ProcessingReport
-from evergrant.rules.secrecy import Secret
 
 __all__ = ["FeedRuns"]
 
@@ -70,119 +63,14 @@ class FeedRuns:
         self._records = records
         self._refunds = Refunds(ground, records)
 
-    # --- document and upload ---
-
-    async def prepare(self, case: Case, now: datetime) -> Case:
-        """PLANNED (or DOCUMENT, or UPLOADED too long ago) -> DOCUMENT -> UPLOADED."""
-        if case.run.step is RunStep.PLANNED:
-            until = await self._records.denied_until(case, now)
-            if until is not None:
-                why = "Amazon denied it to the account a while ago; it is tried again later."
-                return await self._records.back(case, now, why, at=until)
-        case, content, messages = await self._document(case, now)
-        if not messages:
-            return await self._records.end(case, now, failed=True)
-        heard = await self._ground.ask(
-            case, _json("POST", _DOCUMENTS, {"contentType": case.path.content_type})
-        )
-        if heard.how is not How.ANSWER:
-            return await self._unheard(case, heard)
-        told = _read(heard)
-        document_id, url = _text(told, "feedDocumentId"), _text(told, "url")
-        if not document_id or not url:
-            return await self._troubled(case, heard.said or "Amazon gave no document.")
-        now = self._ground.now()
-        case = await self._records.move(
-            case,
-            now,
-            step=RunStep.DOCUMENT,
-            document_id=document_id,
-            document_at=now,
-            bytes=len(content),
-            facts={**case.run.facts, "messages": messages},
-        )
-        try:
-            await self._ground.documents.upload(Secret(url), content, case.path.content_type)
-        except (AmazonUnavailable, CallDenied) as error:
-            return await self._troubled(case, f"The upload failed: {error.message}")
-        now = self._ground.now()
-        return await self._records.move(
-            case, now, step=RunStep.UPLOADED, next_at=now, last_error=""
-        )
-
-    async def _troubled(self, case: Case, why: str) -> Case:
-        """No document came to lie at Amazon; another one is tried, some times."""
-        now = self._ground.now()
-        uploads = int(case.run.facts.get("uploads", 0)) + 1
-        if uploads >= _MOST_UPLOADS:
-            case = await self._records.return_all(case, "not_uploaded", why)
-            return await self._records.end(case, now, failed=True, why=why)
-        pause = min(_SOON * 2 ** (uploads - 1), timedelta(minutes=30))
-        facts = {**case.run.facts, "uploads": uploads}
-        return await self._records.move(
-            case, now, facts=facts, next_at=now + pause, last_error=why[:300]
-        )
-
-    async def _document(self, case: Case, now: datetime) -> tuple[Case, bytes, int]:
-        """All that is not settled yet as one document, and of how many messages. A change that
-        cannot be written is refused, so that it holds up nothing else."""
-        kind = self._ground.kind(case)
-        ground = self._ground.ground(case, now)
-        parts: list[bytes] = []
-        after = 0
-        while True:
-            async with self._ground.store.transaction() as tx:
-                page = await tx.changes.of_run(case.run.id, after=after, limit=BATCH)
-            if not page:
-                break
-            after = page[-1].message_id or 0
-            unusable: list[Outcome] = []
-            for _, together in groupby(page, key=lambda one: one.message_id):
-                changes = list(together)
-                try:
-                    parts.append(await self._message(kind, ground, case, changes))
-                except (SealBroken, Misconfigured):
-                    raise
-                except Exception as mistake:  # noqa: BLE001 - it holds up none of the others
-                    _log.exception("a change cannot be written", run_id=case.run.id)
-                    unusable += [_unusable(one, mistake) for one in changes]
-            if unusable:
-                case = await self._records.settle(case, unusable, now)
-        if not parts:
-            return case, b"", 0
-        if _is_file(kind):
-            return case, parts[0], 1
-        feed = _feed(kind)
-        content = b"".join(
-            [
-                feed.head(ground, case.run),
-                feed.between().join(parts),
-                feed.tail(ground, case.run),
-            ]
-        )
-        return case, content, len(parts)
-
-    async def _message(
-        self, kind: AnyKind, ground: Ground, case: Case, changes: list[Change]
-    ) -> bytes:
-        if not _is_file(kind):
-            return _feed(kind).message(ground, case.run, changes)
-        (change,) = changes
-        async with self._ground.store.transaction() as tx:
-            sealed = await self._ground.vault.open(tx, vault.invoice_document(change.id))
-        if sealed is None:
-            raise ValueError("its document is not there any more")
-        return _file(kind).content(ground, case.run, change, _bytes_of(sealed))
-
     # --- createFeed ---
 
     async def submit(self, case: Case, now: datetime) -> Case:
         """UPLOADED -> SUBMITTING -> SUBMITTED."""
         if case.run.tries >= MOST_SUBMISSIONS:
             return await self._not_there(case, "Amazon took it at none of the tries.")
-        kind = self._ground.kind(case)
         ground = self._ground.ground(case, now)
-        feed = _file(kind) if _is_file(kind) else _feed(kind)
+        feed = cast("FeedKind | FileKind", self._ground.kind(case))
         page = await self._ground.pages(case.run.id, 100)
         if not page:
             return await self._records.end(case, now, failed=True)
@@ -201,7 +89,7 @@ class FeedRuns:
             tries=case.run.tries + 1,
             next_at=now + LOST_AFTER,
         )
-        heard = await self._ground.ask(case, _json("POST", _FEEDS, body), kind=case.path.feed_type)
+        heard = await self._ground.ask(case, post(_FEEDS, body), kind=case.path.feed_type)
         now = self._ground.now()
         if heard.how is How.ANSWER:
             return await self._answered(case, heard, now)
@@ -217,12 +105,12 @@ class FeedRuns:
             next_at=now + heard.pause,
             last_error=heard.said,
         )
-        return await self._unheard(case, heard, put_off=False)
+        return await self._records.unheard(case, heard, put_off=False)
 
     async def _answered(self, case: Case, heard: Heard, now: datetime) -> Case:
         if heard.body.status >= 300:
             return await self._refused(case, heard, now)
-        feed_id = _text(_read(heard), "feedId")
+        feed_id = text_in(told_by(heard), "feedId")
         if not feed_id:
             why = "Amazon's answer to createFeed holds no feed id."
             return await self._records.put_off(case, now, _lost_until(case, now), why)
@@ -289,7 +177,7 @@ class FeedRuns:
             return await self._records.put_off(case, now, lost.at or now, case.run.last_error)
         found = await self._unknown_feeds(case, asked_at)
         if isinstance(found, Heard):
-            return await self._unheard(case, found)
+            return await self._records.unheard(case, found)
         now = self._ground.now()
         lost = decide_lost(found, asked_at, now, case.path.repeatable)
         if lost.means is LostMeans.OURS:
@@ -309,7 +197,7 @@ class FeedRuns:
         if case.run.path is Path.ADJUSTMENT_FEED:
             checked = await self._refunds.look(case, asked_at)
             if checked.heard is not None:
-                return await self._unheard(checked.case, checked.heard)
+                return await self._records.unheard(checked.case, checked.heard)
             if not checked.done:
                 return checked.case
             case = checked.case
@@ -333,12 +221,12 @@ class FeedRuns:
             heard = await self._ground.ask(case, ApiCall(method="GET", path=_FEEDS, query=query))
             if heard.how is not How.ANSWER or heard.body.status != 200:
                 return heard
-            told = _read(heard)
+            told = told_by(heard)
             for one in told.get("feeds") or []:
                 feed = _lost_feed(one)
                 if feed is not None:
                     found[feed.feed_id] = feed
-            next_token = _text(told, "nextToken")
+            next_token = text_in(told, "nextToken")
             if not next_token:
                 break
             query = [("nextToken", next_token)]
@@ -365,7 +253,7 @@ class FeedRuns:
         now = self._ground.now()
         late = is_late(run, now)
         if heard.how is How.NOT_SERVED:
-            return await self._unheard(case, heard)
+            return await self._records.unheard(case, heard)
         if heard.how is How.ANSWER and heard.body.status >= 300:
             if run.submitted_at is not None and now < run.submitted_at + UNKNOWN_FEED_AFTER:
                 return await self._records.look_again(case, now, late=late, said=heard.said)
@@ -378,15 +266,15 @@ class FeedRuns:
                 soon = max(case.run.next_at, now + heard.pause)
                 case = await self._records.put_off(case, now, soon, heard.said)
             return case
-        told = _read(heard)
-        status = _text(told, "processingStatus")
+        told = told_by(heard)
+        status = text_in(told, "processingStatus")
         if status in ("DONE", "FATAL", "CANCELLED"):
             return await self._records.move(
                 case,
                 now,
                 step=RunStep.PROCESSING,
                 processing_status=status,
-                result_document_id=_text(told, "resultFeedDocumentId"),
+                result_document_id=text_in(told, "resultFeedDocumentId"),
                 next_at=now,
                 last_error="",
             )
@@ -446,63 +334,18 @@ class FeedRuns:
         failed = run.processing_status != "DONE" or bool(report and report.fault)
         return await self._records.end(case, self._ground.now(), failed=failed, why=reckoning.words)
 
-    # --- what says nothing about the request ---
-
-    async def _unheard(self, case: Case, heard: Heard, *, put_off: bool = True) -> Case:
-        now = self._ground.now()
-        if heard.how is How.DENIED and not _is_at_amazon(case):
-            return await self._records.deny(case, now, heard.said)
-        if heard.how is How.NOT_SERVED and not _is_at_amazon(case):
-            return await self._records.back(case, now, heard.said)
-        if not put_off:
-            return case
-        pause = heard.pause if heard.how in (How.LATER, How.NOT_SENT) else _READING
-        if heard.how is How.NOT_SERVED:
-            pause = timedelta(minutes=30)
-        return await self._records.put_off(case, now, now + pause, heard.said)
-
-
-def _is_at_amazon(case: Case) -> bool:
-    """Or may be."""
-    return case.run.step in (RunStep.SUBMITTING, RunStep.SUBMITTED, RunStep.PROCESSING)
-
 
 def _lost_until(case: Case, now: datetime) -> datetime:
     return (case.run.asked_at or now) + LOST_AFTER
-
-
-def _is_file(kind: AnyKind) -> bool:
-    return hasattr(kind, "content")
-
-
-def _feed(kind: AnyKind) -> FeedKind:
-    return cast("FeedKind", kind)
-
-
-def _file(kind: AnyKind) -> FileKind:
-    return cast("FileKind", kind)
-
-
-def _bytes_of(sealed: Secret) -> bytes:
-    return base64.b64decode(sealed.reveal())
-
-
-def _unusable(change: Change, mistake: Exception) -> Outcome:
-    return Outcome(
-        change_id=change.id,
-        state=ChangeState.REFUSED,
-        code="unusable",
-        message=f"It cannot be written for Amazon ({type(mistake).__name__}); hand it in again.",
-    )
 
 
 def _lost_feed(one: object) -> LostFeed | None:
     """None: a row that nobody can read is no feed of ours."""
     if not isinstance(one, Mapping):
         return None
-    feed_id = _text(one, "feedId")
+    feed_id = text_in(one, "feedId")
     try:
-        at = datetime.fromisoformat(_text(one, "createdTime"))
+        at = datetime.fromisoformat(text_in(one, "createdTime"))
     except ValueError:
         return None
     if not feed_id:
@@ -522,20 +365,6 @@ def _summary(report: ProcessingReport | None) -> dict[str, Any]:
         "warnings": sum(line.severity == "warning" for line in report.lines),
         "words": report.fault or report.reason,
     }
-
-
-def _json(method: str, path: str, body: Mapping[str, Any]) -> ApiCall:
-    return ApiCall(method=method, path=path, body=json.dumps(body).encode())
-
-
-def _read(heard: Heard) -> Mapping[str, Any]:
-    told = json_of(heard.body)
-    return told if isinstance(told, Mapping) else {}
-
-
-def _text(told: Mapping[str, Any], name: str) -> str:
-    value = told.get(name)
-    return value if isinstance(value, str) else ""
 
 
 def _stamp(at: datetime) -> str:

@@ -7,10 +7,12 @@ what is sent when (the manners of runs), or for writing anything down (``run_rec
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
+from typing import Any
 
 from evergrant.calls import Calls, is_token_trouble
 from evergrant.errors import (
@@ -25,6 +27,7 @@ from evergrant.errors import (
     Throttled,
 )
 from evergrant.feeds.kinds import ApiCall, CallKind, FeedKind, FileKind, Ground, TransactionKind
+from evergrant.feeds.kinds.answers import json_of
 from evergrant.feeds.kinds.answers import said as said_in
 from evergrant.ports import Bell, Clock
 from evergrant.ports.amazon import Answer
@@ -42,7 +45,17 @@ from evergrant.rules.settling import Sent
 from evergrant.settings import Cooking
 from evergrant.vault import Vault
 
-__all__ = ["AnyKind", "Case", "Heard", "How", "RunGround", "sent_of"]
+__all__ = [
+    "AnyKind",
+    "Case",
+    "Heard",
+    "How",
+    "RunGround",
+    "post",
+    "sent_of",
+    "text_in",
+    "told_by",
+]
 
 AnyKind = FeedKind | FileKind | CallKind | TransactionKind
 
@@ -222,3 +235,18 @@ def sent_of(change: Change) -> Sent:
         tries=change.tries,
         code=change.code,
     )
+
+
+def post(path: str, body: Mapping[str, Any]) -> ApiCall:
+    return ApiCall(method="POST", path=path, body=json.dumps(body).encode())
+
+
+def told_by(heard: Heard) -> Mapping[str, Any]:
+    """An answer's JSON object; empty where it is none."""
+    told = json_of(heard.body)
+    return told if isinstance(told, Mapping) else {}
+
+
+def text_in(told: Mapping[str, Any], name: str) -> str:
+    value = told.get(name)
+    return value if isinstance(value, str) else ""

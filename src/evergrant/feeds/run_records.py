@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from evergrant import journal, notices, outbox, vault
-from evergrant.feeds.run_ground import Case, RunGround, sent_of
+from evergrant.feeds.run_ground import Case, Heard, How, RunGround, sent_of
 from evergrant.ports.store import Transaction
 from evergrant.ports.things import OutboxItem
-from evergrant.ports.traded import FeedRun, Outcome
+from evergrant.ports.traded import Change, FeedRun, Outcome
 from evergrant.rules.changes import ChangeKind, ChangeState
 from evergrant.rules.feedruns import RunStep, next_look
 from evergrant.rules.notices import NoticeKind
@@ -24,7 +24,15 @@ from evergrant.rules.rights import SYSTEM, Caller
 from evergrant.rules.secrecy import scrub
 from evergrant.rules.settling import Settled, returned, uncertain
 
-__all__ = ["DENIED_FOR", "Overtaken", "Records", "outcome_of", "way_of"]
+__all__ = [
+    "BATCH",
+    "DENIED_BEFORE",
+    "Overtaken",
+    "Records",
+    "moved",
+    "outcome_of",
+    "unusable",
+]
 
 _LONGEST = 300
 #: Changes in one commit.
@@ -33,6 +41,12 @@ BATCH = 2_000
 MOST_NAMED = 50
 #: So long nothing more is tried on a path that Amazon denies the account.
 DENIED_FOR = timedelta(hours=1)
+DENIED_BEFORE = "Amazon denied it to the account a while ago; it is tried again later."
+#: When Amazon does not answer to a question, and when nothing goes for the account.
+READ_AGAIN = timedelta(minutes=5)
+SERVED_AGAIN = timedelta(minutes=30)
+#: Nothing of the run is at Amazon, or may be.
+_HERE = (RunStep.PLANNED, RunStep.DOCUMENT, RunStep.UPLOADED)
 #: A document of so many lines in which not one is right is likely a mistake of its writer.
 MANY = 10
 
@@ -146,6 +160,22 @@ class Records:
         if hanging is None or now >= hanging.last_at + DENIED_FOR:
             return None
         return hanging.last_at + DENIED_FOR
+
+    async def unheard(self, case: Case, heard: Heard, *, put_off: bool = True) -> Case:
+        """The end of a call that says nothing about what was asked: it is asked again later, or
+        what never reached Amazon goes back to wait."""
+        now = self._ground.now()
+        here = case.run.step in _HERE
+        if heard.how is How.DENIED and here:
+            return await self.deny(case, now, heard.said)
+        if heard.how is How.NOT_SERVED and here:
+            return await self.back(case, now, heard.said)
+        if not put_off:
+            return case
+        pause = heard.pause if heard.how in (How.LATER, How.NOT_SENT) else READ_AGAIN
+        if heard.how is How.NOT_SERVED:
+            pause = SERVED_AGAIN
+        return await self.put_off(case, now, now + pause, heard.said)
 
     async def look_again(
         self, case: Case, now: datetime, *, late: bool, said: str = "", **values: Any
@@ -414,3 +444,13 @@ def _counts(run: FeedRun) -> dict[str, Any]:
 
 def _words(said: str) -> str:
     return scrub(said)[:_LONGEST]
+
+
+def unusable(change: Change, mistake: Exception) -> Outcome:
+    """It cannot be put into Amazon's words: it is refused, so that it holds up nothing else."""
+    return Outcome(
+        change_id=change.id,
+        state=ChangeState.REFUSED,
+        code="unusable",
+        message=f"It cannot be written for Amazon ({type(mistake).__name__}); hand it in again.",
+    )

@@ -18,7 +18,7 @@ from typing import cast
 
 from evergrant.feeds.kinds import Looked, TransactionKind
 from evergrant.feeds.run_ground import Case, Heard, How, RunGround, sent_of
-from evergrant.feeds.run_records import Records, outcome_of
+from evergrant.feeds.run_records import DENIED_BEFORE, Records, outcome_of
 from evergrant.ports.traded import Change, Outcome
 from evergrant.rules.changes import ChangeState
 from evergrant.rules.feedruns import (
@@ -51,8 +51,7 @@ class TransactionRuns:
         if case.run.tries == 0:
             denied_until = await self._records.denied_until(case, now)
             if denied_until is not None:
-                why = "Amazon denied it to the account a while ago; it is tried again later."
-                return await self._records.back(case, now, why, at=denied_until)
+                return await self._records.back(case, now, DENIED_BEFORE, at=denied_until)
         changes = await self._ground.pages(case.run.id, _ALL)
         if not changes:
             return await self._records.end(case, now, failed=True)

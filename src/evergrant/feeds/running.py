@@ -19,6 +19,7 @@ from evergrant.errors import AmazonUnavailable, Conflict, NotFound
 from evergrant.feeds.kinds import ApiCall
 from evergrant.feeds.kinds.table import KINDS
 from evergrant.feeds.run_calls import CallRuns
+from evergrant.feeds.run_documents import FeedDocuments
 from evergrant.feeds.run_feeds import FeedRuns
 from evergrant.feeds.run_ground import AnyKind, Case, How, RunGround
 from evergrant.feeds.run_records import Overtaken, Records, moved
@@ -78,6 +79,7 @@ class Running:
             kinds=kinds,
         )
         self._records = Records(self._ground)
+        self._feed_documents = FeedDocuments(self._ground, self._records)
         self._feeds = FeedRuns(self._ground, self._records)
         self._calls = CallRuns(self._ground, self._records)
         self._transactions = TransactionRuns(self._ground, self._records)
@@ -176,7 +178,7 @@ class Running:
                 return await self._transactions.seek(case, now)
             return await self._transactions.look(case, now)
         if act is Act.PREPARE:
-            return await self._feeds.prepare(case, now)
+            return await self._feed_documents.prepare(case, now)
         if act is Act.SUBMIT:
             return await self._feeds.submit(case, now)
         if act is Act.SEEK:
