@@ -32,7 +32,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-#: Without a mark: where the first characters, which are ASCII in all that we read, have their zeroes.
+#: Without a mark: where the first characters, ASCII in all that we read, have their zeroes.
 _ZEROES = (
     (re.compile(rb"[^\0]\0\0\0", re.DOTALL), "utf-32-le"),
     (re.compile(rb"\0\0\0[^\0]", re.DOTALL), "utf-32-be"),

@@ -136,8 +136,9 @@ def _wished(changes: Sequence[Change]) -> dict[str, Any]:
 
 def _errors(told: Mapping[str, Any]) -> Iterator[ReportLine]:
     """What stands against it. A refusal without a reason is one all the same."""
-    issues = told.get("issues")
-    lines = [line_of(one) for one in issues if isinstance(one, Mapping)] if issues else []
+    given = told.get("issues")
+    issues = given if isinstance(given, list) else []
+    lines = [line_of(one) for one in issues if isinstance(one, Mapping)]
     errors = [one for one in lines if one.severity == "error"]
     yield from errors or [
         ReportLine(

@@ -80,7 +80,8 @@ class ConfirmShipment:
         if answer.status != 200 or not isinstance(order, Mapping):
             return again(said_in(answer))
         packages = order.get("packages")
-        here = [one for one in packages if isinstance(one, Mapping)] if packages else []
+        told_of = packages if isinstance(packages, list) else []
+        here = [one for one in told_of if isinstance(one, Mapping)]
         if any(_is_it(package, _one(changes).wish) for package in here):
             return accepted(changes)
         return refused(changes, _before(f"{said} {_OTHER_PACKAGE}" if here else said))

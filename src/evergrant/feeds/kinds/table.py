@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from evergrant.feeds.kinds import CallKind, FeedKind, FileKind, TransactionKind
+from evergrant.feeds.kinds.direct import DIRECT
 from evergrant.feeds.kinds.invoices import VatInvoice
 from evergrant.feeds.kinds.listings import ListingsFeed, ListingsPatch
 from evergrant.feeds.kinds.order_feeds import (
@@ -16,6 +17,7 @@ from evergrant.feeds.kinds.order_feeds import (
     OrderAdjustment,
     OrderFulfillment,
 )
+from evergrant.feeds.kinds.retail import RETAIL
 from evergrant.feeds.kinds.shipments import ConfirmShipment
 from evergrant.rules.feedruns import Path
 
@@ -32,5 +34,7 @@ KINDS: Mapping[Path, Kind] = MappingProxyType(
         Path.ACKNOWLEDGEMENT_FEED: OrderAcknowledgement(),
         Path.ADJUSTMENT_FEED: OrderAdjustment(),
         Path.INVOICE_FEED: VatInvoice(),
+        **RETAIL,
+        **DIRECT,
     }
 )
