@@ -13,14 +13,14 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
+from psycopg import errors as pg
 from sqlalchemy import ColumnElement, TextClause, select, text
 
 from evergrant.adapters.store.forms import Form
-from evergrant.adapters.store.refusals import understood
 from evergrant.adapters.store.tables import SHELVES
+from evergrant.ports import store as ports
 from evergrant.ports.traded import Change, ChangeCount, Outcome, Pick
 from evergrant.rules.changes import SETTLED, STATE_SETTING, ChangeKind, ChangeState
 
@@ -32,9 +32,6 @@ __all__ = ["PostgresChanges"]
 _CHANGES = SHELVES["changes"]
 _CHANGE = Form(Change, "changes")
 _OUTCOME = Form(Outcome, "outcomes")
-#: Rows in one INSERT: a batch is held in memory twice while it goes out.
-_BATCH = 5_000
-
 _TYPES = {"INTEGER": "integer[]", "DATETIME": "timestamptz[]"}
 
 
@@ -44,58 +41,60 @@ def _arrays(*names: str) -> str:
     return ", ".join(f"CAST(:{name} AS {types[name] or 'text[]'})" for name in names)
 
 
-_COLUMNS = tuple(column.name for column in _CHANGES.columns)
-_ADDED = text(
-    f"INSERT INTO changes ({', '.join(_COLUMNS)}) SELECT "  # noqa: S608
-    + ", ".join("CAST(wish AS jsonb)" if name == "wish" else name for name in _COLUMNS)
-    + f" FROM unnest({_arrays(*_COLUMNS)}) AS added ({', '.join(_COLUMNS)})"
-)
+_COPY = f"COPY changes ({', '.join(column.name for column in _CHANGES.columns)}) FROM STDIN"
 
 _HOLD = text("SELECT FROM work WHERE id = :account_id FOR UPDATE")
 
+#: Asked for row by row, each time by the index on what is in flight: how much that is changes by
+#: the minute, and a plan for few, which EXISTS would be free to get, is a catastrophe for many.
 _IN_FLIGHT = """
-EXISTS (SELECT FROM changes o
-         WHERE o.state = 'in_flight' AND o.account_id = c.account_id
-           AND o.lane = c.lane AND o.subject = c.subject
+(SELECT o.id FROM changes o
+  WHERE o.state = 'in_flight' AND o.account_id = c.account_id
+    AND o.lane = c.lane AND o.subject = c.subject {others} LIMIT 1) IS {null}
 """
+_BUSY = _IN_FLIGHT.format(others="", null="NOT NULL")
+_FREE = _IN_FLIGHT.format(others="", null="NULL")
+_FREE_OF_OTHERS = _IN_FLIGHT.format(
+    others="AND o.run_id <> ALL (CAST(:runs AS text[]))", null="NULL"
+)
 
+#: Rows are looked up by their ids alone and looked at when they are held, for the same reason.
 _CLAIMED = text(f"""
-WITH free AS (
-    SELECT c.id, picked.message_id
+WITH c AS MATERIALIZED (
+    SELECT changes.id, account_id, lane, subject, state, picked.message_id AS message
       FROM unnest({_arrays("id", "message_id")}) AS picked (id, message_id)
-      JOIN changes c ON c.id = picked.id
-     WHERE c.state = 'pending' AND c.account_id = :account_id
-       AND NOT {_IN_FLIGHT} AND o.run_id <> ALL (CAST(:runs AS text[])))
-     ORDER BY c.id
-       FOR UPDATE OF c SKIP LOCKED
+      JOIN changes ON changes.id = picked.id
+     ORDER BY changes.id
+       FOR UPDATE OF changes SKIP LOCKED
 )
 UPDATE changes
-   SET state = 'in_flight', run_id = :run_id, message_id = free.message_id, tries = tries + 1,
+   SET state = 'in_flight', run_id = :run_id, message_id = c.message, tries = tries + 1,
        next_at = NULL
-  FROM free
- WHERE changes.id = free.id
+  FROM c
+ WHERE changes.id = c.id AND c.state = 'pending' AND c.account_id = :account_id
+   AND {_FREE_OF_OTHERS}
 RETURNING changes.id
 """)  # noqa: S608
 
 _SUPERSEDED = text(f"""
-WITH older AS (
-    SELECT c.id, later.id AS later
+WITH older AS MATERIALIZED (
+    SELECT changes.id, changes.account_id, changes.state, later.id AS later,
+           later.state AS state_of_later
       FROM unnest({_arrays("id", "superseded_by")}) AS named (id, superseded_by)
-      JOIN changes c ON c.id = named.id
+      JOIN changes ON changes.id = named.id
       JOIN changes later ON later.id = named.superseded_by
-     WHERE c.state = 'pending' AND c.account_id = :account_id
-       AND later.state NOT IN ('refused', 'withdrawn')
-     ORDER BY c.id
-       FOR UPDATE OF c SKIP LOCKED
+     ORDER BY changes.id
+       FOR UPDATE OF changes SKIP LOCKED
 )
 UPDATE changes
    SET state = 'superseded', superseded_by = older.later, settled_at = :now, next_at = NULL
   FROM older
- WHERE changes.id = older.id
+ WHERE changes.id = older.id AND older.state = 'pending' AND older.account_id = :account_id
+   AND older.state_of_later NOT IN ('refused', 'withdrawn')
 """)  # noqa: S608
 
 
-def _settled(which: str) -> TextClause:
+def _settled(found: str, which: str) -> TextClause:
     """Outcomes for those of ``which``; ``told`` has one outcome for each, or one for all."""
     statement = f"""
 WITH told AS (
@@ -103,27 +102,32 @@ WITH told AS (
       FROM unnest({_arrays("id", "state", "code", "message", "attribute", "next_at")})
         AS told (id, state, code, message, attribute, next_at)
 ),
+c AS MATERIALIZED (
+    SELECT changes.id, account_id, marketplace_id, kind, key, changes.state, run_id,
+           told.state AS told_state, told.code AS told_code, told.message AS told_message,
+           told.attribute AS told_attribute, told.next_at AS told_next_at
+      FROM told JOIN changes ON {found}
+     ORDER BY changes.id
+       FOR UPDATE OF changes
+),
 mine AS (
-    SELECT c.id, told.code, told.message, told.attribute, told.next_at, later.id AS later,
-           CASE WHEN later.id IS NULL THEN told.state ELSE 'superseded' END AS state
-      FROM told
-      JOIN changes c ON {which}
-      LEFT JOIN LATERAL (
+    SELECT c.*, later.id AS later,
+           CASE WHEN later.id IS NULL THEN told_state ELSE 'superseded' END AS becomes
+      FROM c LEFT JOIN LATERAL (
            SELECT l.id FROM changes l
-            WHERE told.state = 'pending' AND c.kind = ANY (CAST(:state_setting AS text[]))
+            WHERE told_state = 'pending' AND c.kind = ANY (CAST(:state_setting AS text[]))
               AND l.account_id = c.account_id AND l.kind = c.kind AND l.key = c.key
               AND l.marketplace_id = c.marketplace_id AND l.id > c.id
               AND l.state NOT IN ('refused', 'withdrawn')
             ORDER BY l.id DESC
             LIMIT 1) AS later ON true
-     ORDER BY c.id
-       FOR UPDATE OF c
+     WHERE {which}
 )
 UPDATE changes
-   SET state = mine.state, code = mine.code, message = mine.message, attribute = mine.attribute,
-       superseded_by = mine.later,
-       next_at = CASE WHEN mine.state = 'pending' THEN mine.next_at END,
-       settled_at = CASE WHEN mine.state = ANY (CAST(:ends AS text[])) THEN :now END
+   SET state = becomes, code = told_code, message = told_message, attribute = told_attribute,
+       superseded_by = later,
+       next_at = CASE WHEN becomes = 'pending' THEN told_next_at END,
+       settled_at = CASE WHEN becomes = ANY (CAST(:ends AS text[])) THEN :now END
   FROM mine
  WHERE changes.id = mine.id
 """  # noqa: S608
@@ -133,9 +137,11 @@ UPDATE changes
     )
 
 
-_SETTLED = _settled("c.id = told.id AND c.run_id = :run_id AND c.state = 'in_flight'")
-_SETTLED_REST = _settled("c.run_id = :run_id AND c.state = 'in_flight'")
-_DECIDED = _settled("c.id = told.id AND c.state = :expecting")
+_SETTLED = _settled("changes.id = told.id", "c.run_id = :run_id AND c.state = 'in_flight'")
+_SETTLED_REST = _settled(
+    "changes.run_id = :run_id AND changes.state = 'in_flight'", "c.state = 'in_flight'"
+)
+_DECIDED = _settled("changes.id = told.id", "c.state = :expecting")
 
 _PURGED = text("""
 DELETE FROM changes WHERE id = ANY (ARRAY(
@@ -150,7 +156,7 @@ _HELD_UP = text(f"""
 SELECT kind, word, count(*) AS count, min(next_at) AS first_at
   FROM (SELECT c.kind, CASE WHEN c.next_at > :now THEN c.next_at END AS next_at,
                CASE WHEN c.next_at > :now THEN 'later'
-                    WHEN {_IN_FLIGHT}) THEN 'in_flight' END AS word
+                    WHEN {_BUSY} THEN 'in_flight' END AS word
           FROM changes c
          WHERE c.state = 'pending' AND c.account_id = :account_id) AS waiting
  WHERE word IS NOT NULL
@@ -178,15 +184,20 @@ class PostgresChanges:
         self._tx = tx
 
     async def add_all(self, changes: Sequence[Change]) -> None:
-        rows = (_CHANGE.row(change) for change in changes)
-        with understood("changes"):
-            async with self._tx.connection.begin_nested():
-                while batch := list(islice(rows, _BATCH)):
-                    arrays: dict[str, list[Any]] = {
-                        name: [row[name] for row in batch] for name in _COLUMNS
-                    }
-                    arrays["wish"] = [json.dumps(wish) for wish in arrays["wish"]]
-                    await self._tx.connection.execute(_ADDED, arrays)
+        if not changes:
+            return
+        connection = self._tx.connection
+        driver = (await connection.get_raw_connection()).driver_connection
+        assert driver is not None
+        async with connection.begin_nested():
+            try:
+                async with driver.cursor() as cursor, cursor.copy(_COPY) as copy:
+                    for change in changes:
+                        row = _CHANGE.row(change)
+                        row["wish"] = json.dumps(row["wish"])
+                        await copy.write_row(list(row.values()))
+            except pg.UniqueViolation as refused:
+                raise ports.AlreadyThere(refused.diag.constraint_name or "") from None
 
     async def get(self, id: str) -> Change | None:
         found = await self._read(_CHANGES.c.id == _CHANGE.value("id", id), limit=1)
@@ -287,7 +298,7 @@ SELECT c.* FROM changes c
  WHERE c.state = 'pending' AND c.account_id = :account_id
    AND c.kind = ANY (CAST(:kinds AS text[]))
    AND (c.next_at IS NULL OR c.next_at <= :now) {behind}
-   AND NOT {_IN_FLIGHT})
+   AND {_FREE}
  ORDER BY c.marketplace_id, c.subject, c.kind, c.id
  LIMIT :limit
 """)  # noqa: S608

@@ -47,7 +47,11 @@ class Form(Generic[Thing]):
         if type(thing) is not self._thing:
             wanted, got = self._thing.__name__, type(thing).__name__
             raise TypeError(f"{self._shelf} holds {wanted}, not {got}")
-        return {name: self.value(name, getattr(thing, name)) for name in self._parts}
+        try:
+            return {name: part.store(getattr(thing, name)) for name, part in self._parts.items()}
+        except TypeError:
+            # Once more, slowly: this way says which field it was.
+            return {name: self.value(name, getattr(thing, name)) for name in self._parts}
 
     def thing(self, row: Mapping[str, Any]) -> Thing:
         return self._thing(**{name: part.load(row[name]) for name, part in self._parts.items()})
@@ -118,6 +122,8 @@ def _text(value: Any) -> str:
 
 def _storable(text: str) -> str:
     """PostgreSQL takes neither NUL nor lone surrogates; a browser sends both when asked to."""
+    if text.isascii() and "\0" not in text:
+        return text
     text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
     return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
@@ -136,8 +142,10 @@ def _flags(value: Any) -> dict[str, bool]:
 
 
 def _json(value: Any) -> Any:
-    plain = json.loads(json.dumps(dict(_a(Mapping, value)), allow_nan=False))
-    return _json_storable(plain)
+    told = json.dumps(dict(_a(Mapping, value)), allow_nan=False)
+    plain = json.loads(told)
+    # What is not storable is not ASCII either, and then stands there escaped.
+    return _json_storable(plain) if "\\u" in told else plain
 
 
 def _json_storable(value: Any) -> Any:

@@ -89,7 +89,7 @@ TRADED: tuple[Table, ...] = (
         ),
         Index("changes_key_idx", "account_id", "kind", "key"),
         Index("changes_account_id_idx", "account_id", "id"),
-        Index("changes_intake_id_idx", "intake_id", "id"),
+        Index("changes_intake_id_idx", "intake_id"),
         _set("changes", "settled_at"),
     ),
     shelf(

@@ -64,7 +64,7 @@ CREATE INDEX changes_run_id_idx ON changes (run_id, message_id) WHERE run_id IS 
 CREATE INDEX changes_key_idx ON changes (account_id, kind, key);
 -- Pages for whoever looks at an account, or at what one batch became.
 CREATE INDEX changes_account_id_idx ON changes (account_id, id);
-CREATE INDEX changes_intake_id_idx ON changes (intake_id, id);
+CREATE INDEX changes_intake_id_idx ON changes (intake_id);
 -- What goes when its days are over, and what a day came to.
 CREATE INDEX changes_settled_at_idx ON changes (settled_at) WHERE settled_at IS NOT NULL;
 """
