@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from evergrant.rules.changes import ChangeKind, ChangeState
 from evergrant.rules.wishes import Wish
-from evergrant.rules.wishes.earlier import ONCE, Earlier, Fate, Verdict, judged
+from evergrant.rules.wishes.earlier import ONCE, Earlier, LineFate, Verdict, judged
 
 ORDER = "302-1234567-1234567"
 STANDING = [
@@ -45,20 +45,20 @@ def verdict(one: Wish, *earlier: Earlier) -> Verdict:
 @pytest.mark.parametrize("state", STANDING)
 def test_what_happens_once_is_not_taken_again(kind: ChangeKind, state: ChangeState) -> None:
     again = verdict(wish(kind), known(state))
-    assert (again.fate, again.of) == (Fate.DUPLICATE, "chg_old")
+    assert (again.fate, again.of) == (LineFate.DUPLICATE, "chg_old")
     for other in (
         wish(kind, content=2),
         wish(kind, marketplace_id="N"),
     ):
-        assert verdict(other, known(state)) == Verdict(line=1, fate=Fate.REFUSED, of="chg_old")
-    assert verdict(wish(kind), known(state, subject="other")).fate is Fate.REFUSED
+        assert verdict(other, known(state)) == Verdict(line=1, fate=LineFate.REFUSED, of="chg_old")
+    assert verdict(wish(kind), known(state, subject="other")).fate is LineFate.REFUSED
 
 
 @pytest.mark.parametrize("kind", sorted(ONCE))
 def test_what_amazon_refused_may_be_tried_anew(kind: ChangeKind) -> None:
     refused = known(ChangeState.REFUSED)
-    assert verdict(wish(kind), refused).fate is Fate.TAKEN
-    assert verdict(wish(kind, content=2), refused).fate is Fate.TAKEN
+    assert verdict(wish(kind), refused).fate is LineFate.TAKEN
+    assert verdict(wish(kind, content=2), refused).fate is LineFate.TAKEN
     # But not when it was tried anew already.
     assert verdict(wish(kind), refused, known(ChangeState.PENDING, id="chg_b")).of == "chg_b"
     assert verdict(wish(kind), known(ChangeState.PENDING, id="chg_b"), refused).of == "chg_b"
@@ -69,10 +69,10 @@ def test_within_one_batch_the_first_one_counts(kind: ChangeKind) -> None:
     same, other = wish(kind), wish(kind, content=2)
     found = judged([(1, same), (2, same), (3, other), (4, wish(kind, "L"))], {})
     assert [(one.fate, one.of_line) for one in found] == [
-        (Fate.TAKEN, 0),
-        (Fate.DUPLICATE, 1),
-        (Fate.REFUSED, 1),
-        (Fate.TAKEN, 0),
+        (LineFate.TAKEN, 0),
+        (LineFate.DUPLICATE, 1),
+        (LineFate.REFUSED, 1),
+        (LineFate.TAKEN, 0),
     ]
 
 
@@ -82,9 +82,9 @@ def test_of_what_is_to_be_so_the_last_line_counts(kind: ChangeKind) -> None:
         [(1, wish(kind)), (2, wish(kind, marketplace_id="N")), (3, wish(kind, content=2))], {}
     )
     assert [(one.fate, one.of_line) for one in found] == [
-        (Fate.SUPERSEDED, 3),
-        (Fate.TAKEN, 0),
-        (Fate.TAKEN, 0),
+        (LineFate.SUPERSEDED, 3),
+        (LineFate.TAKEN, 0),
+        (LineFate.TAKEN, 0),
     ]
 
 
@@ -96,7 +96,7 @@ def test_a_package_takes_the_place_of_what_waits() -> None:
         known(ChangeState.PENDING, id="chg_b"),
         known(ChangeState.PENDING, id="chg_c", marketplace_id="N"),
     )
-    assert found == Verdict(line=1, fate=Fate.TAKEN, replaces=("chg_b",))
+    assert found == Verdict(line=1, fate=LineFate.TAKEN, replaces=("chg_b",))
 
 
 def test_only_the_newest_package_makes_a_duplicate() -> None:
@@ -104,13 +104,13 @@ def test_only_the_newest_package_makes_a_duplicate() -> None:
     first = known(ChangeState.ACCEPTED, 1, "chg_a")
     assert verdict(wish(kind), first).of == "chg_a"
     then = known(ChangeState.ACCEPTED, 2, "chg_b")
-    assert verdict(wish(kind), first, then).fate is Fate.TAKEN
-    assert verdict(wish(kind), known(ChangeState.REFUSED)).fate is Fate.TAKEN
+    assert verdict(wish(kind), first, then).fate is LineFate.TAKEN
+    assert verdict(wish(kind), known(ChangeState.REFUSED)).fate is LineFate.TAKEN
 
 
 @pytest.mark.parametrize("kind", [ChangeKind.STOCK, ChangeKind.PRICE])
 def test_stock_and_price_are_said_as_often_as_wished(kind: ChangeKind) -> None:
-    assert verdict(wish(kind), known(ChangeState.ACCEPTED)).fate is Fate.TAKEN
+    assert verdict(wish(kind), known(ChangeState.ACCEPTED)).fate is LineFate.TAKEN
 
 
 STATES = st.sampled_from([*STANDING, ChangeState.REFUSED])
@@ -146,7 +146,7 @@ def test_no_deed_is_ever_taken_twice(
     }
     verdicts = judged(wishes, earlier)
     assert [one.line for one in verdicts] == [line for line, _ in wishes]
-    taken = [dict(wishes)[one.line] for one in verdicts if one.fate is Fate.TAKEN]
+    taken = [dict(wishes)[one.line] for one in verdicts if one.fate is LineFate.TAKEN]
     deeds = [(one.kind, one.key) for one in taken if one.kind in ONCE]
     assert len(deeds) == len(set(deeds))
     for deed in deeds:
@@ -158,4 +158,4 @@ def test_no_deed_is_ever_taken_twice(
     fates = {one.line: one.fate for one in verdicts}
     for (kind, _, _), line in last.items():
         if kind not in ONCE:
-            assert fates[line] in (Fate.TAKEN, Fate.DUPLICATE)
+            assert fates[line] in (LineFate.TAKEN, LineFate.DUPLICATE)

@@ -45,7 +45,7 @@ from evergrant.rules.marketplaces import Marketplaces
 from evergrant.rules.rights import Caller, Right
 from evergrant.rules.secrecy import Secret, scrub
 from evergrant.rules.wishes import Refused, Wish, WishGround, read
-from evergrant.rules.wishes.earlier import Earlier, Fate, Verdict, judged
+from evergrant.rules.wishes.earlier import Earlier, LineFate, Verdict, judged
 from evergrant.vault import Vault
 
 __all__ = ["MOST_LINES", "MOST_WITHDRAWN", "Taking"]
@@ -431,7 +431,7 @@ async def _earlier(
 def _changes(
     intake: Intake, wishes: _Wishes, verdicts: Sequence[Verdict], now: datetime
 ) -> dict[int, Change]:
-    taken = {verdict.line for verdict in verdicts if verdict.fate is Fate.TAKEN}
+    taken = {verdict.line for verdict in verdicts if verdict.fate is LineFate.TAKEN}
     return {
         line: Change(
             id=_change_id(now),

@@ -18,7 +18,7 @@ from evergrant.rules.changes import FLAGS, ChangeKind, ChangeState
 from evergrant.rules.secrecy import scrub
 from evergrant.rules.waits import SENTENCES, STATES, Why
 from evergrant.rules.wishes import Refused, Wish
-from evergrant.rules.wishes.earlier import KEY_FIELDS, Fate, Verdict
+from evergrant.rules.wishes.earlier import KEY_FIELDS, LineFate, Verdict
 
 __all__ = [
     "LineAnswer",
@@ -47,7 +47,7 @@ class LineAnswer:
     was written, "" where it was not readable."""
 
     line: int
-    fate: Fate
+    fate: LineFate
     kind: str = ""
     reference: str = ""
     change_id: str = ""
@@ -57,9 +57,9 @@ class LineAnswer:
     @classmethod
     def of(cls, wish: Wish, verdict: Verdict, changes: Mapping[int, Change]) -> LineAnswer:
         """``changes``: by line; none of them when nothing was stored."""
-        there = changes.get(verdict.of_line if verdict.fate is Fate.DUPLICATE else verdict.line)
+        there = changes.get(verdict.of_line if verdict.fate is LineFate.DUPLICATE else verdict.line)
         flaws: tuple[Flaw, ...] = ()
-        if verdict.fate is Fate.REFUSED:
+        if verdict.fate is LineFate.REFUSED:
             earlier = verdict.of or f"line {verdict.of_line}"
             flaws = (
                 Flaw(
@@ -74,7 +74,7 @@ class LineAnswer:
             fate=verdict.fate,
             kind=wish.kind.value,
             reference=wish.reference,
-            change_id=verdict.of if verdict.fate is Fate.DUPLICATE and verdict.of
+            change_id=verdict.of if verdict.fate is LineFate.DUPLICATE and verdict.of
             else there.id if there else "",
             of_line=verdict.of_line,
             flaws=flaws,
@@ -121,10 +121,10 @@ class Taken:
             intake_id=intake.id,
             account_id=intake.account_id,
             lines=len(answers),
-            taken=counts[Fate.TAKEN],
-            duplicates=counts[Fate.DUPLICATE],
-            superseded=counts[Fate.SUPERSEDED],
-            refused=counts[Fate.REFUSED],
+            taken=counts[LineFate.TAKEN],
+            duplicates=counts[LineFate.DUPLICATE],
+            superseded=counts[LineFate.SUPERSEDED],
+            refused=counts[LineFate.REFUSED],
             answers=tuple(answers),
             notes=tuple(notes),
             repeated=repeated,
@@ -132,7 +132,7 @@ class Taken:
 
     def numbers(self) -> dict[str, Any]:
         """For the journal: nothing of what the lines hold."""
-        kinds = Counter(answer.kind for answer in self.answers if answer.fate is Fate.TAKEN)
+        kinds = Counter(answer.kind for answer in self.answers if answer.fate is LineFate.TAKEN)
         return {
             "lines": self.lines,
             "taken": self.taken,
@@ -160,7 +160,7 @@ def refused_for(line: int, given: Mapping[str, Any], why: Refused) -> LineAnswer
     plain = reference.strip() if isinstance(reference, str) else ""
     return LineAnswer(
         line=line,
-        fate=Fate.REFUSED,
+        fate=LineFate.REFUSED,
         kind=kind if kind in known else "",
         reference=scrub(plain)[:_LONGEST_REFERENCE] if plain.isprintable() else "",
         flaws=tuple(
@@ -180,7 +180,7 @@ def notes_of(
     kinds = [
         kind
         for kind in ChangeKind
-        if kind.value in {answer.kind for answer in answers if answer.fate is Fate.TAKEN}
+        if kind.value in {answer.kind for answer in answers if answer.fate is LineFate.TAKEN}
     ]
     if not kinds:
         return []
@@ -206,7 +206,7 @@ def notes_of(
 
 def kept(intake: Intake, taken: Taken) -> Intake:
     """The intake with its answer in plain JSON."""
-    told = [_plain(answer) for answer in taken.answers if answer.fate is not Fate.TAKEN]
+    told = [_plain(answer) for answer in taken.answers if answer.fate is not LineFate.TAKEN]
     return replace(
         intake,
         lines=taken.lines,
@@ -222,13 +222,13 @@ def retold(intake: Intake, changes: Iterable[Change]) -> list[LineAnswer]:
     for change in changes:
         told[change.line] = LineAnswer(
             line=change.line,
-            fate=Fate.TAKEN,
+            fate=LineFate.TAKEN,
             kind=change.kind.value,
             reference=change.reference,
             change_id=change.id,
         )
     return [
-        told.get(line) or LineAnswer(line=line, fate=Fate.TAKEN)
+        told.get(line) or LineAnswer(line=line, fate=LineFate.TAKEN)
         for line in range(1, intake.lines + 1)
     ]
 
@@ -253,7 +253,7 @@ def _plain(answer: LineAnswer) -> dict[str, Any]:
 def _answer(plain: Mapping[str, Any]) -> LineAnswer:
     return LineAnswer(
         line=plain["line"],
-        fate=Fate(plain["fate"]),
+        fate=LineFate(plain["fate"]),
         kind=plain.get("kind", ""),
         reference=plain.get("reference", ""),
         change_id=plain.get("change_id", ""),

@@ -18,7 +18,7 @@ from typing import Any
 from evergrant.rules.changes import STATE_SETTING, ChangeKind, ChangeState
 from evergrant.rules.wishes.ground import Wish
 
-__all__ = ["KEY_FIELDS", "ONCE", "Earlier", "Fate", "Verdict", "judged"]
+__all__ = ["KEY_FIELDS", "ONCE", "Earlier", "LineFate", "Verdict", "judged"]
 
 #: They happen once for one key.
 ONCE = frozenset({ChangeKind.INVOICE, ChangeKind.CANCELLATION, ChangeKind.REFUND})
@@ -42,7 +42,7 @@ _STANDING = frozenset(
 )
 
 
-class Fate(StrEnum):
+class LineFate(StrEnum):
     """What becomes of one line of a batch."""
 
     TAKEN = "taken"
@@ -69,7 +69,7 @@ class Verdict:
     ``replaces``: earlier changes that wait, and whose place a taken line takes."""
 
     line: int
-    fate: Fate
+    fate: LineFate
     of: str = ""
     of_line: int = 0
     replaces: tuple[str, ...] = ()
@@ -90,10 +90,10 @@ def judged(
             verdicts.append(_as_it_is_to_be(line, wish, known, last[_slot(wish)]))
             continue
         verdict = _once(line, wish, known)
-        if verdict.fate is Fate.TAKEN:
+        if verdict.fate is LineFate.TAKEN:
             of_line, same = first.setdefault((wish.kind, wish.key), (line, wish))
             if of_line != line:
-                fate = Fate.DUPLICATE if _content(same) == _content(wish) else Fate.REFUSED
+                fate = LineFate.DUPLICATE if _content(same) == _content(wish) else LineFate.REFUSED
                 verdict = Verdict(line=line, fate=fate, of_line=of_line)
         verdicts.append(verdict)
     return verdicts
@@ -102,24 +102,24 @@ def judged(
 def _as_it_is_to_be(line: int, wish: Wish, known: Sequence[Earlier], last: int) -> Verdict:
     """Only the last word counts. A package that is known as it is needs no second word."""
     if last != line:
-        return Verdict(line=line, fate=Fate.SUPERSEDED, of_line=last)
+        return Verdict(line=line, fate=LineFate.SUPERSEDED, of_line=last)
     here = [one for one in known if one.marketplace_id == wish.marketplace_id]
     if wish.kind not in STATE_SETTING and here:
         newest = here[-1]
         if newest.state in _STANDING and _content(newest) == _content(wish):
-            return Verdict(line=line, fate=Fate.DUPLICATE, of=newest.id)
+            return Verdict(line=line, fate=LineFate.DUPLICATE, of=newest.id)
     waiting = tuple(one.id for one in here if one.state is ChangeState.PENDING)
-    return Verdict(line=line, fate=Fate.TAKEN, replaces=waiting)
+    return Verdict(line=line, fate=LineFate.TAKEN, replaces=waiting)
 
 
 def _once(line: int, wish: Wish, known: Sequence[Earlier]) -> Verdict:
     standing = [one for one in known if one.state in _STANDING]
     same = [one for one in standing if _content(one) == _content(wish)]
     if same:
-        return Verdict(line=line, fate=Fate.DUPLICATE, of=same[-1].id)
+        return Verdict(line=line, fate=LineFate.DUPLICATE, of=same[-1].id)
     if standing:
-        return Verdict(line=line, fate=Fate.REFUSED, of=standing[-1].id)
-    return Verdict(line=line, fate=Fate.TAKEN)
+        return Verdict(line=line, fate=LineFate.REFUSED, of=standing[-1].id)
+    return Verdict(line=line, fate=LineFate.TAKEN)
 
 
 def _slot(wish: Wish) -> tuple[ChangeKind, str, str]:
