@@ -150,15 +150,15 @@ class Bin:
         submission: str = "",
         size: Size | None = None,
         frame: int = 0,
+        most: int,
         most_bytes: int = listings.DOCUMENT_BYTES,
-        most: int | None = None,
         because: str = "",
     ) -> None:
         self._path = path
         self._submission = submission
         self._marketplace_id: str | None = None
         self._size = size
-        self._most = PATHS[path].most if most is None else most
+        self._most = most
         self._most_bytes = most_bytes
         self._bytes = frame
         self._because = because

@@ -37,11 +37,13 @@ from evergrant.rules.feedcuts import (
 from evergrant.rules.feedruns import PATHS, Manner, Path
 from evergrant.rules.flags import Flag
 from evergrant.rules.lifecycle import State, serves_tokens
+from evergrant.rules.listings import DOCUMENT_BYTES
 from evergrant.rules.marketplaces import PartnerKind, VendorKind
 from evergrant.rules.waits import STATES, Waiting, Why
 from evergrant.rules.wishes.vendors import goes_alone, submission_of
 
 __all__ = [
+    "MOST_MESSAGES",
     "MOST_OPEN",
     "ORDER_FEEDS_EVERY",
     "Decision",
@@ -59,6 +61,10 @@ ORDER_FEEDS_EVERY = timedelta(minutes=2)
 #: Superseded changes of a run that is not full yet are noted when there are so many.
 MOST_SUPERSEDED = 10_000
 
+#: In one run.
+MOST_MESSAGES: Mapping[Path, int] = MappingProxyType(
+    {path: facts.most for path, facts in PATHS.items()}
+)
 _MOST_FEEDS = 12
 _MOST_TRANSACTIONS = 40
 #: Runs of one path under way at a time. Invoices: what createFeed's bucket gives at once (15), less
@@ -274,7 +280,16 @@ class Sweep:
     not go, by the gate that keeps them; changes that were never shown are not among them.
     """
 
-    def __init__(self, decision: Decision, lane: Lane) -> None:
+    def __init__(
+        self,
+        decision: Decision,
+        lane: Lane,
+        *,
+        most: Mapping[Path, int] = MOST_MESSAGES,
+        most_bytes: int = DOCUMENT_BYTES,
+    ) -> None:
+        self._most = most
+        self._most_bytes = most_bytes
         self._routes = decision.lanes[lane]
         self._slots = dict(decision.slots)
         self._seller_id = decision.seller_id
@@ -297,7 +312,7 @@ class Sweep:
         paths = {
             path for route in self._routes.values() for path in (route.few, route.many) if path
         }
-        if any(PATHS[path].most > 1 for path in paths):
+        if any(self._most[path] > 1 for path in paths):
             return None
         return sum(self._slots[path] for path in paths)
 
@@ -406,6 +421,8 @@ class Sweep:
             submission=submission,
             size=document_size(path),
             frame=document_frame(path, self._seller_id),
+            most=self._most[path],
+            most_bytes=self._most_bytes,
             because=because,
         )
 
@@ -426,7 +443,7 @@ class Sweep:
         group.kept = [change for change in group.kept if goes(first, change)]
 
     def _shorten(self, path: Path, group: Group) -> None:
-        most = PATHS[path].most
+        most = self._most[path]
         if messages_of(path, group) > most:
             for change in group.kept[most:]:
                 self.waiting[change.kind, Gate(Why.IN_FLIGHT)] += 1
