@@ -79,6 +79,10 @@ TAGS: Final = [
     },
     {"name": "instances", "description": "Installations of the house's software."},
     {
+        "name": "orders",
+        "description": "What accounts sold, as Amazon last told it, and how far it was read.",
+    },
+    {
         "name": "events",
         "description": "What client instances are told of their accounts: read, sent, sent again.",
     },

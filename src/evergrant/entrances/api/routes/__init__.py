@@ -16,6 +16,7 @@ from evergrant.entrances.api.routes import (
     keys,
     mail,
     notices,
+    orders,
     records,
     rotation,
 )
@@ -29,6 +30,7 @@ ROUTERS: Sequence[APIRouter] = (
     rotation.router,
     instances.router,
     feeds.router,
+    orders.router,
     events.router,
     notices.router,
     keys.router,
