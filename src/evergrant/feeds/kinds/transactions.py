@@ -2,15 +2,14 @@
 
 Answers for: the two shapes of the 202, what a transaction that ended says about each change of a
 batch, and finding the change that an error means. Does not answer for: what is submitted
-(``retail``, ``direct``), or for when Amazon is looked at again (the runs).
+(``retail``, ``direct``), or for when Amazon is looked at again, and for how long (the runs).
 
 Amazon judges a submission as a whole. When one of several is at fault and the errors do not name it
 without doubt, all go back to wait with the code ``alone``, and each goes in a run of its own: then
 its errors are its own, and nobody pays for another's.
 
 Sources: Amazon's models vendor transaction status v1 and direct fulfillment transactions 2021-12-28
-(Processing, Success, Failure; errors as a list, or as an object with a list); its vendor guides
-(Processing for 15 minutes in retail and 30 in direct fulfillment counts as success).
+(Processing, Success, Failure; errors as a list, or as an object with a list).
 """
 
 from __future__ import annotations
@@ -27,7 +26,6 @@ from evergrant.feeds.kinds.answers import Said, again, is_about_request, json_of
 from evergrant.ports.amazon import Answer
 from evergrant.ports.traded import Change, FeedRun, Outcome
 from evergrant.rules.changes import ChangeState
-from evergrant.rules.feedruns import presumed_at
 from evergrant.rules.received_text import printable
 from evergrant.rules.wishes.vendors import ALONE, ASKED_BEFORE
 
@@ -53,8 +51,7 @@ _LONGEST_WORDS = 2_000
 _LONGEST_CODE = 100
 _KNOWN_ALREADY = re.compile(r"duplicat|already|\bbefore\b|not unique|\bused\b", re.IGNORECASE)
 _NOT_READY = re.compile(r"not accepted", re.IGNORECASE)
-_GONE = "unknown_transaction"
-_AT_ONCE = "Amazon refused a submission of several without saying which it means; this goes alone."
+_WHY_ALONE = "A submission of several was refused, and not surely for this one: it goes alone now."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +93,7 @@ class VendorTransaction:
             return again(words)
         if len(changes) == 1:
             return refused(changes, words)
-        return Reading(outcomes=tuple(_alone(one) for one in changes), said=str(words))
+        return Reading(outcomes=tuple(_alone(one, words) for one in changes), said=str(words))
 
     def look(self, ground: Ground, run: FeedRun) -> ApiCall:
         return ApiCall(method="GET", path=f"{self.at}/{quote(run.feed_id, safe='')}")
@@ -105,25 +102,12 @@ class VendorTransaction:
         self, ground: Ground, run: FeedRun, changes: Iterable[Change], answer: Answer
     ) -> Looked:
         ordered = in_order(changes)
-        latest = presumed_at(run)
-        is_due = latest is not None and ground.now >= latest
-        if answer.status == 404 and is_due:
-            # Amazon took it, and does not know it: told again, what it has is a duplicate.
-            return Looked(
-                over=True,
-                status=_GONE,
-                outcomes=tuple(_unknown(one) for one in ordered),
-            )
-        if answer.status != 200:
-            return Looked(over=False)
         status, faults = _transaction(answer)
         if status == "Success":
             return Looked(over=True, status=status, outcomes=tuple(map(_accepted, ordered)))
         if status == "Failure":
             ends = tuple(self._failed(run, ordered, faults))
             return Looked(over=True, status=status, outcomes=ends)
-        if is_due:
-            return Looked(over=True, status=status, outcomes=tuple(map(_presumed, ordered)))
         return Looked(over=False, status=status)
 
     # --- a failure ---
@@ -138,7 +122,10 @@ class VendorTransaction:
         guilty = self._guilty(changes, words)
         for one in changes:
             mine = guilty.get(one.id)
-            yield self._blamed(run, one, mine) if mine else _alone(one, asked=_asked(run, one))
+            if mine:
+                yield self._blamed(run, one, mine)
+            else:
+                yield _alone(one, words[0], asked=_asked(run, one))
 
     def _blamed(self, run: FeedRun, change: Change, faults: Sequence[Said]) -> Outcome:
         first = faults[0]
@@ -178,7 +165,7 @@ def _is_named(names: Iterable[str], text: str) -> bool:
     return any(
         re.search(rf"(?<![A-Za-z0-9_]){re.escape(name)}(?![A-Za-z0-9_])", text)
         for name in names
-        if len(name) >= _SHORTEST_NAME
+        if len(name) >= _SHORTEST_NAME and name in text
     )
 
 
@@ -193,7 +180,7 @@ def _is_ambiguous(fault: Said) -> bool:
 
 def _asked(run: FeedRun, change: Change) -> bool:
     """Whether Amazon may have had this change before the submission that is looked at."""
-    return run.looks > 0 or change.attribute == ASKED_BEFORE
+    return bool(run.facts.get("lost")) or change.attribute == ASKED_BEFORE
 
 
 def _transaction(answer: Answer) -> tuple[str, list[Said]]:
@@ -232,32 +219,13 @@ def _accepted(change: Change) -> Outcome:
     return Outcome(change_id=change.id, state=ChangeState.ACCEPTED)
 
 
-def _presumed(change: Change) -> Outcome:
-    return Outcome(
-        change_id=change.id,
-        state=ChangeState.ACCEPTED,
-        code="presumed",
-        message="Presumed accepted: Amazon took it and names no end of it within the usual time.",
-    )
-
-
-def _alone(change: Change, *, asked: bool = False) -> Outcome:
+def _alone(change: Change, words: Said, *, asked: bool = False) -> Outcome:
     return Outcome(
         change_id=change.id,
         state=ChangeState.PENDING,
         code=ALONE,
-        message=_AT_ONCE,
+        message=f"{_WHY_ALONE} Amazon: {words}"[:_LONGEST_WORDS],
         attribute=ASKED_BEFORE if asked else "",
-    )
-
-
-def _unknown(change: Change) -> Outcome:
-    return Outcome(
-        change_id=change.id,
-        state=ChangeState.PENDING,
-        code=ALONE,
-        message="Amazon does not know the transaction that it named itself; it is sent again.",
-        attribute=ASKED_BEFORE,
     )
 
 
