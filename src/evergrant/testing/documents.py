@@ -24,13 +24,18 @@ class Uploaded:
 
 
 class MemoryDocuments:
-    """``uploads`` by address; ``put`` lays a document down for download. ``fail`` is asked before
-    every act (``upload`` or ``download``) and may give an error to raise."""
+    """``uploads`` by address; ``give`` makes an address that takes one Content-Type only, as
+    Amazon's do; ``put`` lays a document down for download. ``fail`` is asked before every act
+    (``upload`` or ``download``) and may give an error to raise."""
 
     def __init__(self) -> None:
         self.uploads: dict[str, Uploaded] = {}
+        self._given: dict[str, str] = {}
         self.fail: Callable[[str, str], EvergrantError | None] = lambda act, url: None
         self._lying: dict[str, tuple[bytes, str, str]] = {}
+
+    def give(self, url: str, content_type: str) -> None:
+        self._given[url] = content_type
 
     def put(
         self, url: str, content: bytes, content_type: str = "", content_encoding: str = ""
@@ -39,6 +44,8 @@ class MemoryDocuments:
 
     async def upload(self, url: Secret, content: bytes, content_type: str) -> None:
         self._refuse("upload", url)
+        if self._given.get(url.reveal(), content_type) != content_type:
+            raise CallDenied(403, "SignatureDoesNotMatch")
         self.uploads[url.reveal()] = Uploaded(content, content_type)
 
     @asynccontextmanager
