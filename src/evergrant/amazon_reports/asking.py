@@ -49,7 +49,7 @@ from evergrant.rules.secrecy import scrub
 __all__ = ["Asking"]
 
 #: A round has others to see to.
-READY_TO_WAIT_S = 2.0
+READY_TO_WAIT_S = 0.5
 _LONGEST_ERROR = 300
 _STEP_OF = {
     Fate.DONE: AmazonReportStep.DONE,

@@ -7,6 +7,8 @@ locksmith has a queue of its own), or for finding things out without a queue (ea
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from evergrant.amazon_reports import AmazonReports
 from evergrant.calls import Calls
 from evergrant.feeds import Feeds
@@ -47,6 +49,10 @@ class Notifications:
         self._store = store
         board = Board(store, clock)
         self._subscribing = Subscribing(store=store, clock=clock, calls=calls, board=board)
+
+        async def order_changed(account_id: str, order_id: str, now: datetime) -> bool:
+            return await orders.note_changed(account_id, order_id)
+
         self._queues = Queues(
             store=store,
             clock=clock,
@@ -55,7 +61,7 @@ class Notifications:
             board=board,
             rooms={
                 NotificationType.FEED_FINISHED: feeds.runs.note_finished,
-                NotificationType.ORDER_CHANGE: lambda *told: orders.note_changed(*told),
+                NotificationType.ORDER_CHANGE: order_changed,
                 NotificationType.REPORT_FINISHED: amazon_reports.note_finished,
             },
         )

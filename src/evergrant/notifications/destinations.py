@@ -9,6 +9,7 @@ taken once; createDestination is refused where the queue's policy does not let A
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,7 +27,7 @@ from evergrant.rules.rights import SYSTEM
 __all__ = ["READY_TO_WAIT_S", "Destinations"]
 
 PATH = "/notifications/v1/destinations"
-READY_TO_WAIT_S = 3.0
+READY_TO_WAIT_S = 0.5
 #: After Amazon said no, nobody asks again before.
 _PAUSE = timedelta(minutes=5)
 
@@ -47,6 +48,7 @@ class Destinations:
         self._clock = clock
         self._known: dict[_Key, str] = {}
         self._refused: dict[_Key, _Refused] = {}
+        self._one_at_a_time = asyncio.Lock()
 
     async def get(
         self, application_id: str, region: Region, queue_url: str, account_id: str
@@ -55,10 +57,12 @@ class Destinations:
         ``calls.send`` and ``answers.told``."""
         arn = rules.queue_arn(queue_url)
         key = application_id, region, arn
-        known = self._known.get(key)
-        if known is not None:
-            return known
-        now = self._clock.now()
+        async with self._one_at_a_time:
+            known = self._known.get(key)
+            return known if known is not None else await self._fetch(key, account_id)
+
+    async def _fetch(self, key: _Key, account_id: str) -> str:
+        now, arn = self._clock.now(), key[2]
         refused = self._refused.get(key)
         if refused is not None and now < refused.until:
             raise refused.error

@@ -84,11 +84,16 @@ class Subscribing:
             due = await tx.subscriptions.all(before=not_after("next_at", now), limit=MOST_A_ROUND)
         room = asyncio.Semaphore(AT_ONCE)
 
-        async def one(row: Subscription) -> Heard:
+        async def one(rows: Sequence[Subscription]) -> Heard:
             async with room:
-                return await self._turn(row, with_queue.get(row.application_id))
+                # One behind the other: they share a limit.
+                turns = [await self._turn(row, with_queue.get(row.application_id)) for row in rows]
+            return sum(turns, Heard())
 
-        return sum(await asyncio.gather(*(one(row) for row in due)), Heard())
+        by_account: dict[str, list[Subscription]] = {}
+        for row in due:
+            by_account.setdefault(row.account_id, []).append(row)
+        return sum(await asyncio.gather(*(one(rows) for rows in by_account.values())), Heard())
 
     # --- which there are to be ---
 
