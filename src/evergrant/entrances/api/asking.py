@@ -100,6 +100,7 @@ _WORDS: Final[Mapping[int, str]] = {
     413: "The body is larger than this door takes",
     415: "The body is not sent as JSON",
     422: "The input is not valid; nothing was changed. `flaws` lists all that is wrong",
+    429: "Amazon's limit is spent for the moment; try again after `Retry-After` seconds",
     502: "Amazon refuses the application's credentials, or the call",
     503: "Amazon or the database does not answer; try again after `Retry-After` seconds",
 }

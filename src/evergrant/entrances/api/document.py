@@ -83,6 +83,10 @@ TAGS: Final = [
         "description": "What accounts sold, as Amazon last told it, and how far it was read.",
     },
     {
+        "name": "reports of Amazon",
+        "description": "Asked for, waited for, streamed; and what accounts are subscribed to.",
+    },
+    {
         "name": "events",
         "description": "What client instances are told of their accounts: read, sent, sent again.",
     },

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from evergrant.entrances.api import limits
 from evergrant.entrances.api.routes import (
     accounts,
+    amazon_reports,
     applications,
     authorizations,
     checks,
@@ -31,6 +32,7 @@ ROUTERS: Sequence[APIRouter] = (
     instances.router,
     feeds.router,
     orders.router,
+    amazon_reports.router,
     events.router,
     notices.router,
     keys.router,
