@@ -30,6 +30,7 @@ from evergrant.rules.feedruns import (
     presumed_at,
 )
 from evergrant.rules.settling import is_already_there, presumed
+from evergrant.rules.wishes.vendors import ASKED_BEFORE
 
 __all__ = ["TransactionRuns"]
 
@@ -144,7 +145,8 @@ class TransactionRuns:
     async def _over(
         self, case: Case, now: datetime, changes: Sequence[Change], looked: Looked
     ) -> Case:
-        outcomes = self._heeded(case, changes, looked.outcomes)
+        mine = {one.id for one in changes}
+        outcomes = [one for one in looked.outcomes if one.change_id in mine]
         case = await self._records.settle(case, outcomes, now, processing_status=looked.status)
         told = "Amazon's transaction ended and does not say what became of it."
         case = await self._records.doubt_all(case, "not_told", told)
@@ -153,17 +155,20 @@ class TransactionRuns:
     def _heeded(
         self, case: Case, changes: Sequence[Change], outcomes: Sequence[Outcome]
     ) -> list[Outcome]:
-        """After a lost answer "duplicate" means that the first one was heard."""
+        """After a lost answer "duplicate" means that the first one was heard; and what goes back to
+        wait keeps it in mind."""
         mine = {one.id for one in changes}
         told = [one for one in outcomes if one.change_id in mine]
         if not case.run.facts.get("lost"):
             return told
-        return [
-            replace(one, state=ChangeState.ACCEPTED)
-            if one.state is ChangeState.REFUSED and is_already_there(one.code, one.message)
-            else one
-            for one in told
-        ]
+        heeded = []
+        for one in told:
+            if one.state is ChangeState.REFUSED and is_already_there(one.code, one.message):
+                one = replace(one, state=ChangeState.ACCEPTED)
+            elif one.state is ChangeState.PENDING and not one.attribute:
+                one = replace(one, attribute=ASKED_BEFORE)
+            heeded.append(one)
+        return heeded
 
     async def _lost(self, case: Case, now: datetime, said: str) -> Case:
         return await self._records.move(

@@ -11,7 +11,7 @@ import asyncio
 import json
 import secrets
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -36,6 +36,7 @@ __all__ = [
     "WRONG_REGION",
     "Asked",
     "FakeSellingPartnerApi",
+    "Player",
     "RestrictedIssued",
     "error_answer",
 ]
@@ -46,6 +47,9 @@ INVALID = "The access token you provided is revoked, malformed or invalid."
 WRONG_REGION = "The marketplaces you provided are not valid for region."
 #: ``message`` of the 400 that says that roles are missing; the data elements follow.
 LACKING = "Application does not have access to one or more requested data elements"
+
+#: Answers a call in the name of this grant; or leaves it to others.
+Player = Callable[[Call, str], Awaitable[Answer | None]]
 
 RESTRICTED_LIFE = timedelta(hours=1)
 
@@ -91,6 +95,7 @@ class FakeSellingPartnerApi:
         self._disowned: set[str] = set()
         self._restricted: dict[str, RestrictedIssued] = {}
         self._withheld: dict[str, frozenset[str]] = {}
+        self._player: Player | None = None
         self._held: asyncio.Event | None = None
         self._failure: Callable[[], EvergrantError] | None = None
         self._failures_left: int | None = None
@@ -114,6 +119,11 @@ class FakeSellingPartnerApi:
     def answer(self, method: str, path: str, *answers: Answer) -> None:
         """What ``send`` answers; the last one again and again."""
         self._answers[method.upper(), path] = list(answers)
+
+    def play(self, player: Player | None) -> None:
+        """What ``send`` answers from now on is ``player``'s affair: it is given the call and the
+        grant's name, after both were checked. Where it gives None, all is as without it."""
+        self._player = player
 
     def disown(self, access_token: Secret) -> None:
         """Amazon calls this access token expired from now on, whatever its term said."""
@@ -216,6 +226,10 @@ class FakeSellingPartnerApi:
                 "Access to requested resource is denied.",
                 denied.details,
             )
+        if self._player is not None:
+            played = await self._player(call, about)
+            if played is not None:
+                return played
         answers = self._answers.get((call.method.upper(), call.path))
         if not answers:
             return error_answer(403, "Unauthorized", "Access to requested resource is denied.")
