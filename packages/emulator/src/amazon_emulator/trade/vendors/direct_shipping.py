@@ -128,8 +128,11 @@ def _judge_confirmations(case: Case) -> list[Fault]:
         order = _orders(case).get(number)
         if order is None:
             faults.append(unknown_order(number))
-        elif order.status != "ACCEPTED" or number in seen:
-            words = "The order is not accepted, or was confirmed before."
+        elif order.status == "SHIPPED" or order.shipment is not None or number in seen:
+            words = "The order was confirmed before."
+            faults.append(Fault("ORDER_NOT_CONFIRMABLE", words, number))
+        elif order.status != "ACCEPTED":
+            words = "The order is not accepted."
             faults.append(Fault("ORDER_NOT_CONFIRMABLE", words, number))
         else:
             faults += parties_faults(order, confirmation)
