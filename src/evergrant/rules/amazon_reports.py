@@ -43,6 +43,7 @@ __all__ = [
     "check_type",
     "facts_of",
     "fate_of",
+    "file_name",
     "kind_flaw",
     "look_query",
     "next_look",
@@ -75,6 +76,7 @@ MOST_THROTTLES = 8
 #: Right after it was made, Amazon may not know a report yet.
 MOST_UNKNOWN = 4
 
+_ENDINGS = {"text/csv": "csv", "application/json": "json", "application/pdf": "pdf"}
 _LOOKS = tuple(timedelta(seconds=one) for one in (30, 30, 60, 60, 120, 180, 300))
 _LONGEST_LOOK = timedelta(minutes=10)
 _TRIES = tuple(timedelta(minutes=one) for one in (1, 2, 5, 15, 30, 60))
@@ -204,6 +206,13 @@ def check_options(given: Mapping[str, object]) -> dict[str, str]:
 
 
 # --- what Amazon is asked ---------------------------------------------------------------------
+
+
+def file_name(report_type: str, id: str, content_type: str) -> str:
+    """Of a document, by what Amazon says of it."""
+    plain = content_type.partition(";")[0].strip().lower()
+    ending = _ENDINGS.get(plain, "xml" if "xml" in plain else "txt" if "text" in plain else "bin")
+    return f"{report_type}-{id}.{ending}"
 
 
 def stamp(at: datetime) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from evergrant.entrances.cli import (
+    amazon_reports,
     book,
     calling,
     checking,
@@ -68,6 +69,7 @@ for add in (
     calling.add,
     feeds.add,
     orders.add,
+    amazon_reports.add,
     gateway.add,
     limits.add,
     keyrack.add,

@@ -27,7 +27,7 @@ from evergrant.entrances.api.wishes import Instant, Text, Wish
 from evergrant.errors import EvergrantError, NotFound
 from evergrant.intake import need
 from evergrant.ports.traded import AmazonReport
-from evergrant.rules.amazon_reports import KNOWN
+from evergrant.rules.amazon_reports import KNOWN, file_name
 from evergrant.rules.rights import Caller, Right
 
 __all__ = ["router"]
@@ -38,7 +38,6 @@ _log = logs.logger(__name__)
 
 ReportId = Annotated[str, Path(pattern="^arp_[0-9a-z]{26}$", description="`arp_…`")]
 _OF_ACCOUNT = "/accounts/{account_id}/amazon-reports"
-_ENDINGS = {"text/csv": "csv", "application/json": "json", "application/pdf": "pdf"}
 
 
 class AmazonReportWish(Wish):
@@ -252,10 +251,11 @@ class _Streamed(StreamingResponse):
     ) -> None:
         self._stack = stack
         self._report_id = coming.report.id
+        name = file_name(coming.report.report_type, coming.report.id, coming.content_type)
         # Not ``media_type``: Starlette would add a charset that nobody knows.
         headers = {
             "content-type": coming.content_type,
-            "content-disposition": f'attachment; filename="{_name_of(coming)}"',
+            "content-disposition": f'attachment; filename="{name}"',
         }
         super().__init__(pieces, headers=headers)
 
@@ -272,9 +272,3 @@ async def _whole(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[byte
         yield first
     async for piece in rest:
         yield piece
-
-
-def _name_of(coming: OpenReport) -> str:
-    plain = coming.content_type.partition(";")[0].strip().lower()
-    ending = _ENDINGS.get(plain, "xml" if "xml" in plain else "txt" if "text" in plain else "bin")
-    return f"{coming.report.report_type}-{coming.report.id}.{ending}"
