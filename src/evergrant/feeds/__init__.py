@@ -1,8 +1,9 @@
 """THE KITCHEN. Takes in changes, plans runs within the shared limits, and carries them to Amazon.
 
-Answers for: holding its stations together: the hatch where changes come in (``intake``), the book
-of what became of them (``ledger``), what goes next and why something waits (``plans``), the steps
-of a run (``runs``), and whose turn it is (``work``). Does not answer for: access tokens, permits
+Answers for: holding its stations together: the hatch where changes come in (``intake``), the
+letter box for files of them (``folder``), the book of what became of them (``ledger``), what goes
+next and why something waits (``plans``), the steps of a run (``runs``), whose turn it is
+(``work``), and how long anything is kept (``keeping``). Does not answer for: access tokens, permits
 and repeats (the gate), orders (their own room), or for what a page or a command shows.
 
 One change's way: ``intake.put`` judges it and stores it; ``work.tick`` finds the account due;
@@ -14,6 +15,8 @@ change ends as accepted, refused with Amazon's words, or goes back to wait.
 from __future__ import annotations
 
 from evergrant.calls import Calls
+from evergrant.feeds.folder import Folder
+from evergrant.feeds.folder import Folder
 from evergrant.feeds.intake import Taking
 from evergrant.feeds.keeping import Keeping
 from evergrant.feeds.ledger import Ledger
@@ -55,6 +58,12 @@ class Feeds:
             vault=vault,
             bell=bell,
             marketplaces=marketplaces,
+        )
+        self.folder = Folder(
+            store=store, clock=clock, taking=self.intake, folder=cooking.changes_folder
+        )
+        self.folder = Folder(
+            store=store, clock=clock, taking=self.intake, folder=cooking.changes_folder
         )
         self.ledger = Ledger(store=store, clock=clock)
         self.plans = Planning(

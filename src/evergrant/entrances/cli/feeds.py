@@ -17,11 +17,16 @@ from evergrant.entrances.cli.show import Json, plain, remark, say, show_json, ta
 from evergrant.errors import Flaw, InvalidInput
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from evergrant.desk import Desk
+    from evergrant.feeds.allowances import Allowance
     from evergrant.feeds.ledger import AccountFeeds, KindCounts, RunRead
+    from evergrant.feeds.planning import Explained, WouldRun
     from evergrant.feeds.working import Worked
     from evergrant.ports.traded import AccountWork, Change, FeedRun
     from evergrant.rules.rights import Caller
+    from evergrant.rules.waits import Waiting
 
 __all__ = ["add"]
 
@@ -107,12 +112,16 @@ def _show_account(one: AccountFeeds) -> None:
         as_json=False,
     )
     remark("Accepted and refused: in the last 24 hours.")
-    for wait in waits.read(one.work.waits if one.work else {}):
-        until = f" Until {when(wait.until)}." if wait.until else ""
-        say(f"{wait.count} of {wait.kind.value} wait: {wait.sentence}{until}")
+    _say_waits(waits.read(one.work.waits if one.work else {}))
     if one.open_runs:
         table([_run(run) for run in one.open_runs], _RUN_COLUMNS, as_json=False)
     say(f"Next turn: {when(one.work.due_at) if one.work else '-'}")
+
+
+def _say_waits(found: Iterable[Waiting]) -> None:
+    for wait in found:
+        until = f" Until {when(wait.until)}." if wait.until else ""
+        say(f"{wait.count} of {wait.kind.value} wait: {wait.sentence}{until}")
 
 
 def _kind(kind: KindCounts) -> dict[str, Any]:
@@ -141,6 +150,61 @@ def _run(run: FeedRun) -> dict[str, Any]:
         "amazon": run.processing_status or "-",
         "next": when(run.next_at),
         "error": run.last_error or "-",
+    }
+
+
+@feeds.command("plan")
+def plan(account: Account, json: Json = False) -> None:
+    """Show what an account's next turn would do, and why, without doing it.
+
+    Example: evergrant feeds plan "Blue Heron Books"
+    """
+
+    async def look(desk: Desk, by: Caller) -> Explained:
+        found = (await desk.accounts.find(account, by=by)).account
+        return await desk.feeds.plans.explain(found.id, by=by)
+
+    found = at_desk(look)
+    if json:
+        show_json(found)
+        return
+    table(
+        [_would(run) for run in found.runs],
+        ("path", "marketplace", "changes", "messages", "bytes", "because"),
+        as_json=False,
+        empty="Nothing would go now.",
+    )
+    if found.collapsed:
+        say(f"{found.collapsed} changes never go: a later one takes their place.")
+    _say_waits(found.waits)
+    if found.allowances:
+        table(
+            [_allowance(one) for one in found.allowances],
+            ("operation", "calls", "at_once", "left", "takes"),
+            as_json=False,
+        )
+    say(f"Next turn: {when(found.due_at)}")
+
+
+def _would(run: WouldRun) -> dict[str, Any]:
+    kinds = ", ".join(f"{count} {kind.value}" for kind, count in run.changes.items())
+    return {
+        "path": run.path.value.replace("_", " "),
+        "marketplace": run.marketplace_id or run.submission or "-",
+        "changes": kinds,
+        "messages": run.messages,
+        "bytes": run.bytes,
+        "because": run.because,
+    }
+
+
+def _allowance(one: Allowance) -> dict[str, Any]:
+    return {
+        "operation": one.operation.rpartition(".")[2],
+        "calls": one.calls,
+        "at_once": one.at_once,
+        "left": f"{one.left:.0f} of {one.burst}",
+        "takes": f"{one.takes_s:.0f} s",
     }
 
 

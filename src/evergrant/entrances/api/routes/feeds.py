@@ -13,6 +13,7 @@ from evergrant.entrances.api.views import Page, page
 from evergrant.entrances.api.views.feeds import (
     AccountFeedsView,
     ChangeView,
+    PlanView,
     RunReadView,
     RunView,
     WorkView,
@@ -58,6 +59,14 @@ async def get_feeds(desk: AtDesk, caller: AsCaller, account_id: AccountId) -> Ac
     """Show how one account stands. Needs the right `read`."""
     (found,) = await desk.feeds.ledger.status(by=caller, account_id=account_id)
     return AccountFeedsView.of(found)
+
+
+@router.get("/accounts/{account_id}/feeds/plan", operation_id="planFeeds", responses=answers(404))
+async def plan(desk: AtDesk, caller: AsCaller, account_id: AccountId) -> PlanView:
+    """Show what an account's next turn would do, and why, without doing it. Needs the right
+    `read`.
+    """
+    return PlanView.of(await desk.feeds.plans.explain(account_id, by=caller))
 
 
 @router.get("/accounts/{account_id}/changes", operation_id="listChanges", responses=answers(404))

@@ -8,7 +8,9 @@ from typing import Any
 from pydantic import Field, JsonValue
 
 from evergrant.entrances.api.views.pages import View
+from evergrant.feeds.allowances import Allowance
 from evergrant.feeds.ledger import AccountFeeds, KindCounts, RunRead
+from evergrant.feeds.planning import Explained, WouldRun
 from evergrant.ports.traded import AccountWork, Change, FeedRun
 from evergrant.rules import waits
 from evergrant.rules.changes import ChangeKind, ChangeState
@@ -17,12 +19,15 @@ from evergrant.rules.waits import Waiting, Why
 
 __all__ = [
     "AccountFeedsView",
+    "AllowanceView",
     "ChangeView",
     "KindView",
+    "PlanView",
     "RunReadView",
     "RunView",
     "WaitView",
     "WorkView",
+    "WouldRunView",
 ]
 
 
@@ -119,6 +124,64 @@ class WaitView(View):
     def of(cls, one: Waiting) -> WaitView:
         return cls(
             kind=one.kind, why=one.why, sentence=one.sentence, count=one.count, until=one.until
+        )
+
+
+class WouldRunView(View):
+    """One run that the next turn would make."""
+
+    path: Path
+    marketplace_id: str
+    submission: str = Field(description="Of vendors: the warehouse; may be empty")
+    changes: dict[ChangeKind, int]
+    messages: int
+    bytes: int
+    because: str = Field(description="Why it takes this path")
+
+    @classmethod
+    def of(cls, run: WouldRun) -> WouldRunView:
+        facts: dict[str, Any] = {name: getattr(run, name) for name in cls.model_fields}
+        return cls(**{**facts, "changes": dict(run.changes)})
+
+
+class AllowanceView(View):
+    """One of Amazon's limits that the plan draws on."""
+
+    operation: str
+    calls: int
+    at_once: int = Field(description="Of them, those that may be made at once")
+    left: float
+    kept: int = Field(description="Tokens that are kept for what is more important")
+    rate_per_s: float
+    burst: int
+    takes_s: float = Field(description="Until the last of the calls may be made")
+
+    @classmethod
+    def of(cls, one: Allowance) -> AllowanceView:
+        return cls(**{name: getattr(one, name) for name in cls.model_fields})
+
+
+class PlanView(View):
+    """What an account's next turn would do."""
+
+    account_id: str
+    at: datetime
+    due_at: datetime | None
+    runs: list[WouldRunView]
+    collapsed: int = Field(description="Changes that never go: a later one takes their place")
+    waits: list[WaitView]
+    allowances: list[AllowanceView]
+
+    @classmethod
+    def of(cls, one: Explained) -> PlanView:
+        return cls(
+            account_id=one.account_id,
+            at=one.at,
+            due_at=one.due_at,
+            runs=[WouldRunView.of(run) for run in one.runs],
+            collapsed=one.collapsed,
+            waits=[WaitView.of(wait) for wait in one.waits],
+            allowances=[AllowanceView.of(allowance) for allowance in one.allowances],
         )
 
 
