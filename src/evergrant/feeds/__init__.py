@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from evergrant.calls import Calls
 from evergrant.feeds.folder import Folder
-from evergrant.feeds.folder import Folder
 from evergrant.feeds.intake import Taking
 from evergrant.feeds.keeping import Keeping
 from evergrant.feeds.ledger import Ledger
@@ -58,9 +57,6 @@ class Feeds:
             vault=vault,
             bell=bell,
             marketplaces=marketplaces,
-        )
-        self.folder = Folder(
-            store=store, clock=clock, taking=self.intake, folder=cooking.changes_folder
         )
         self.folder = Folder(
             store=store, clock=clock, taking=self.intake, folder=cooking.changes_folder
