@@ -24,6 +24,7 @@ from evergrant import journal, vault
 from evergrant.errors import AccountClosed, Conflict, NotFound, TooLarge
 from evergrant.feeds.doorbell import put_due
 from evergrant.feeds.taken import (
+    Line,
     LineAnswer,
     Taken,
     Withdrawn,
@@ -79,7 +80,7 @@ class Taking:
     async def put(
         self,
         account_id: str,
-        lines: Sequence[Mapping[str, Any]],
+        lines: Sequence[Line],
         *,
         by: Caller,
         idempotency_key: str = "",
@@ -87,7 +88,7 @@ class Taking:
         name: str = "",
     ) -> Taken:
         """Judges every line and takes the good ones, all in one commit. ``lines``: fields by name;
-        a file is base64 text or bytes. ``source``: api, csv, command_line, folder; ``name``: of the
+        a file is base64 text or bytes; or why nobody could make a line of it. ``source``: api, csv, command_line, folder; ``name``: of the
         file. The same ``idempotency_key`` with the same lines gives the same answer again and takes
         nothing.
 
@@ -139,9 +140,7 @@ class Taking:
             await self._bell.ring_for_work([account_id])
         return taken
 
-    async def judge(
-        self, account_id: str, lines: Sequence[Mapping[str, Any]], *, by: Caller
-    ) -> Taken:
+    async def judge(self, account_id: str, lines: Sequence[Line], *, by: Caller) -> Taken:
         """What ``put`` would answer now; nothing is taken. Needs AMAZON_WRITE. Raises as
         ``put``."""
         need(by, Right.AMAZON_WRITE)
@@ -288,7 +287,7 @@ class Taking:
 _PAGE = 1_000
 
 
-def _check_batch(lines: Sequence[Mapping[str, Any]], idempotency_key: str) -> None:
+def _check_batch(lines: Sequence[Line], idempotency_key: str) -> None:
     flaws = Flaws()
     if not lines:
         flaws.add("changes", "needs at least one.", code="missing")
@@ -374,13 +373,14 @@ def _digest_of_key(idempotency_key: str) -> str | None:
     return hashlib.sha256(idempotency_key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-async def _digest_of(lines: Sequence[Mapping[str, Any]]) -> str:
+async def _digest_of(lines: Sequence[Line]) -> str:
     """Of what the lines say, however they were written down."""
     found = hashlib.sha256()
     for number, line in enumerate(lines):
         if number % _STRIDE == 0:
             await asyncio.sleep(0)
-        found.update(json.dumps(line, sort_keys=True, default=_of_bytes).encode())
+        said = [str(line), line.given] if isinstance(line, Refused) else line
+        found.update(json.dumps(said, sort_keys=True, default=_of_bytes).encode())
         found.update(b"\n")
     return found.hexdigest()
 
@@ -390,7 +390,7 @@ def _of_bytes(value: Any) -> str:
 
 
 async def _read_all(
-    lines: Sequence[Mapping[str, Any]], ground: WishGround
+    lines: Sequence[Line], ground: WishGround
 ) -> tuple[_Wishes, dict[int, Refused]]:
     wishes: _Wishes = []
     refused: dict[int, Refused] = {}
@@ -398,6 +398,8 @@ async def _read_all(
         if number % _STRIDE == 0:
             await asyncio.sleep(0)
         try:
+            if isinstance(line, Refused):
+                raise line
             wishes.append((number, read(line, ground)))
         except Refused as why:
             refused[number] = why
@@ -458,7 +460,7 @@ def _change_id(now: datetime) -> str:
 
 
 def _answers(
-    lines: Sequence[Mapping[str, Any]],
+    lines: Sequence[Line],
     wishes: _Wishes,
     refused: Mapping[int, Refused],
     verdicts: Sequence[Verdict],

@@ -21,6 +21,7 @@ from evergrant.rules.wishes import Refused, Wish
 from evergrant.rules.wishes.earlier import KEY_FIELDS, LineFate, Verdict
 
 __all__ = [
+    "Line",
     "LineAnswer",
     "Note",
     "Taken",
@@ -30,6 +31,9 @@ __all__ = [
     "refused_for",
     "retold",
 ]
+
+#: A line as it is handed in: fields by name, or why nobody could make a line of it.
+Line = Mapping[str, Any] | Refused
 
 _LONGEST_REFERENCE = 100
 _HINTS = {
@@ -151,9 +155,10 @@ class Withdrawn:
     left: Mapping[str, ChangeState]
 
 
-def refused_for(line: int, given: Mapping[str, Any], why: Refused) -> LineAnswer:
+def refused_for(line: int, whole: Line, why: Refused) -> LineAnswer:
     """The answer to a line that could not be read. Of what it holds only kind and reference are
     told back, as far as they look like such."""
+    given = whole.given if isinstance(whole, Refused) else whole
     known = {kind.value for kind in ChangeKind}
     kind = str(given.get("kind", "")).strip().lower()
     reference = given.get("reference")

@@ -98,10 +98,12 @@ class Wish:
 
 
 class Refused(ValueError):
-    """A line that is not taken, with everything that is wrong with it."""
+    """A line that is not taken, with everything that is wrong with it. ``given``: what it holds,
+    where nobody could make a line of it (a row of a file)."""
 
-    def __init__(self, faults: Iterable[Fault]) -> None:
+    def __init__(self, faults: Iterable[Fault], given: Mapping[str, object] | None = None) -> None:
         self.faults = tuple(faults)
+        self.given = dict(given or {})
         super().__init__(" ".join(one.message for one in self.faults))
 
 
@@ -259,7 +261,9 @@ class Lines:
             )
             return ""
         number = Decimal(text)
-        if len((match[1] or "").rstrip("0")) > places:
+        written = match[1] or ""
+        # "1.000" is a thousand to some, one to others: no place more than anybody writes.
+        if len(written) > max(places, 2) or len(written.rstrip("0")) > places:
             self.fault(name, "too_many_places", f"may have {places_in_words(places)} only.")
         elif number == 0 and not zero:
             self.fault(name, "not_above_zero", "must be above zero.")
