@@ -246,12 +246,12 @@ class Book(Town):
         assert row is not None
         return row
 
-    async def told(self) -> list[EventRecord]:
+    async def told_of_orders(self) -> list[EventRecord]:
         events = await self.desk.post.events(by=SYSTEM, limit=1000)
         return [one for one in events if one.topic.startswith("order.")]
 
     async def told_words(self) -> list[tuple[str, str]]:
-        return [(one.topic, one.facts["order_id"]) for one in await self.told()]
+        return [(one.topic, one.facts["order_id"]) for one in await self.told_of_orders()]
 
     async def personal(self) -> int:
         """How many sealed parts of orders lie in the safe."""

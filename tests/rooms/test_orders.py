@@ -59,7 +59,7 @@ async def test_what_did_not_change_makes_no_position_and_no_event(book: Book) ->
         book.fakes.clock.move(minutes=1)
         await book.desk.orders.sweep_now(before.account_id, by=SYSTEM)
     assert await book.rows() == [before]
-    assert len(await book.told()) == 1
+    assert len(await book.told_of_orders()) == 1
 
 
 async def test_an_order_that_changes_comes_again_behind_all_others(book: Book) -> None:
@@ -75,7 +75,7 @@ async def test_an_order_that_changes_comes_again_behind_all_others(book: Book) -
         (first, "SHIPPED"),
     ]
     assert (await book.told_words())[-1] == ("order.changed", first)
-    event = (await book.told())[-1]
+    event = (await book.told_of_orders())[-1]
     assert event.facts["status"] == "SHIPPED"
     assert not any(word in str(event.facts) for word in PERSONAL)
 
@@ -130,7 +130,7 @@ async def test_amazon_that_fails_in_the_middle_costs_no_order(book: Book) -> Non
     assert done.bound_at is not None
     assert before is not None
     assert done.bound_at > before
-    assert len(await book.told()) == 16
+    assert len(await book.told_of_orders()) == 16
 
 
 async def test_a_mark_that_leads_to_itself_is_not_the_end(book: Book) -> None:
@@ -161,7 +161,7 @@ async def test_permits_that_are_spent_are_waited_for_and_the_sweep_goes_on(book:
         await book.orders.round()
         rounds += 1
         assert rounds < 20
-    assert len(await book.told()) == 75
+    assert len(await book.told_of_orders()) == 75
 
 
 async def test_marks_die_after_a_day_and_half_of_the_window_is_tried(book: Book) -> None:
@@ -183,7 +183,7 @@ async def test_marks_die_after_a_day_and_half_of_the_window_is_tried(book: Book)
     for _ in range(12):
         await book.pass_by()
     assert {row.order_id for row in await book.rows()} == set(wanted)
-    assert len(await book.told()) == 10
+    assert len(await book.told_of_orders()) == 10
 
 
 async def test_an_account_far_behind_is_read_window_by_window(book: Book) -> None:
@@ -426,7 +426,7 @@ async def test_an_order_that_is_named_is_read_at_once(book: Book) -> None:
     assert await book.told_words() == [("order.received", order_id)]
     for _ in range(3):
         await book.pass_by()
-    assert len(await book.told()) == 1, "the sweep finds it as it is"
+    assert len(await book.told_of_orders()) == 1, "the sweep finds it as it is"
     (row,) = await book.rows()
     assert row.fetch_due_at is None
 
@@ -491,7 +491,7 @@ async def test_many_named_orders_share_the_bucket_and_all_are_read(book: Book) -
         book.fakes.clock.move(seconds=30)
         await book.orders.round()
     assert {row.order_id for row in await book.rows() if row.digest} == wanted
-    assert len(await book.told()) == 40
+    assert len(await book.told_of_orders()) == 40
 
 
 # --- vendors ------------------------------------------------------------------------------------

@@ -20,7 +20,8 @@ INSTANTS = st.integers(30, 260_000).map(lambda minutes: NOW - timedelta(minutes=
 def test_window_after_window_reaches_now_and_leaves_no_gap(
     bound: datetime | None, swept_at: datetime | None, vendor: bool
 ) -> None:
-    began, windows = bound, []
+    began = bound
+    windows: list[Window] = []
     while len(windows) < 10:
         window = (
             sweeps.vendor_window(bound, NOW, swept_at)
