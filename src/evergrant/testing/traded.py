@@ -225,32 +225,31 @@ class MemoryChanges:
     def _settle(self, told: Mapping[str, Outcome], expecting: ChangeState, now: datetime) -> int:
         """All of them as they stood before the first is settled."""
         found = [row for row in self._of(told) if row.state is expecting]
-        for row, later in [(row, self._later(row, told[row.id])) for row in found]:
+        later = self._last_of(row for row in found if _gives_way(row, told[row.id]))
+        for row in found:
             outcome = told[row.id]
-            state = outcome.state if later is None else ChangeState.SUPERSEDED
+            by = later.get(_same(row), "") if _gives_way(row, outcome) else ""
+            state = ChangeState.SUPERSEDED if by > row.id else outcome.state
             self._change(
                 row,
                 state=state,
                 code=outcome.code,
                 message=outcome.message,
                 attribute=outcome.attribute,
-                superseded_by=later,
+                superseded_by=by if by > row.id else None,
                 next_at=outcome.next_at if state is ChangeState.PENDING else None,
                 settled_at=now if state in SETTLED else None,
             )
         return len(found)
 
-    def _later(self, row: Change, outcome: Outcome) -> str | None:
-        if outcome.state is not ChangeState.PENDING or row.kind not in STATE_SETTING:
-            return None
-        same = self._all(
-            account_id=row.account_id,
-            kind=row.kind,
-            key=row.key,
-            marketplace_id=row.marketplace_id,
-        )
-        later = [one.id for one in same if one.id > row.id and one.state not in _GONE_BEFORE]
-        return max(later, default=None)
+    def _last_of(self, rows: Iterable[Change]) -> dict[tuple[str, ...], str]:
+        """The last wish of the same things, by what makes them the same."""
+        wanted = {_same(row) for row in rows}
+        last: dict[tuple[str, ...], str] = {}
+        for row in self._all() if wanted else ():
+            if _same(row) in wanted and row.state not in _GONE_BEFORE:
+                last[_same(row)] = max(row.id, last.get(_same(row), ""))
+        return last
 
     def _busy(self, account_id: str, but_for: Collection[str] = ()) -> set[tuple[str, str]]:
         """Lanes and subjects that are in flight."""
@@ -276,6 +275,15 @@ class MemoryChanges:
     def _change(self, row: Change, **values: Any) -> None:
         changed = _CHANGE.row(dataclasses.replace(row, **values))
         self._tx.written["changes"][row.id] = changed
+
+
+def _gives_way(row: Change, outcome: Outcome) -> bool:
+    """Whether it becomes superseded when there is a later one."""
+    return outcome.state is ChangeState.PENDING and row.kind in STATE_SETTING
+
+
+def _same(row: Change) -> tuple[str, ...]:
+    return row.account_id, row.kind, row.marketplace_id, row.key
 
 
 def _place(row: Change) -> tuple[str, str, str, str]:

@@ -48,15 +48,15 @@ _HOLD = text("SELECT FROM work WHERE id = :account_id FOR UPDATE")
 #: Asked for row by row, each time by the index on what is in flight: how much that is changes by
 #: the minute, and a plan for few, which EXISTS would be free to get, is a catastrophe for many.
 _IN_FLIGHT = """
-(SELECT o.id FROM changes o
+(SELECT true FROM changes o
   WHERE o.state = 'in_flight' AND o.account_id = c.account_id
-    AND o.lane = c.lane AND o.subject = c.subject {others} LIMIT 1) IS {null}
+    AND o.lane = c.lane AND o.subject = c.subject {others} LIMIT 1)
 """
-_BUSY = _IN_FLIGHT.format(others="", null="NOT NULL")
-_FREE = _IN_FLIGHT.format(others="", null="NULL")
-_FREE_OF_OTHERS = _IN_FLIGHT.format(
-    others="AND o.run_id <> ALL (CAST(:runs AS text[]))", null="NULL"
-)
+#: Not "IS NULL", which PostgreSQL takes for rare: then it would rather sort all that waits.
+_FREE = f"{_IN_FLIGHT.format(others='')} IS NOT TRUE"
+_BUSY = f"{_IN_FLIGHT.format(others='')} IS TRUE"
+_BUT_FOR = "AND o.run_id <> ALL (CAST(:runs AS text[]))"
+_FREE_OF_OTHERS = f"{_IN_FLIGHT.format(others=_BUT_FOR)} IS NOT TRUE"
 
 #: Rows are looked up by their ids alone and looked at when they are held, for the same reason.
 _CLAIMED = text(f"""
