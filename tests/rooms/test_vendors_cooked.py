@@ -13,6 +13,7 @@ import pytest
 
 from amazon_emulator import Emulator
 from evergrant.accounts import NewAccount
+from evergrant.desk import Desk as Room
 from evergrant.errors import AmazonUnavailable
 from evergrant.ports.amazon import Answer, Call
 from evergrant.ports.traded import Change, FeedRun
@@ -25,6 +26,8 @@ from evergrant.settings import Cooking
 from evergrant.testing.desk import Fakes, desk
 from tests.emulator.conftest import House
 from tests.emulator.vendor_desk import Desk
+from tests.rooms.kitchen_amazon import Killed, Steps
+from tests.rooms.kitchen_ground import StepStore
 from tests.rules import vendor_lines as lines
 from tests.rules.vendor_lines import Line
 
@@ -43,18 +46,24 @@ class Kitchen:
 
     def __init__(self, vendor: Desk) -> None:
         self.vendor = vendor
-        self.fakes = Fakes()
+        self.steps = Steps()
+        self.fakes = Fakes(store=StepStore(self.steps))
         self.fakes.clock.set(vendor.now)
         self.fakes.selling_partner_api.play(self._amazon)
-        self.desk = desk(self.fakes, cooking=Cooking(patience_s=0.0))
+        self.desk = self.another()
         self.account_id = ""
         self.asked: list[str] = []
         self.loses = 0  # so many answers to submissions, after Amazon did the work
+
+    def another(self) -> Room:
+        """Another process on the same store, as after a restart."""
+        return desk(self.fakes, cooking=Cooking(patience_s=0.0))
 
     async def _amazon(self, call: Call, about: str) -> Answer | None:
         if not call.path.startswith("/vendor/"):
             return None
         house = self.vendor.house
+        self.steps.step(f"before {call.method}")
         told = house.http.request(
             call.method,
             f"{house.amazon.addresses['eu']}{call.path}",
@@ -66,6 +75,7 @@ class Kitchen:
             content=call.body,
         )
         self.asked.append(f"{call.method} {call.path.split('/')[-1]}")
+        self.steps.step(f"after {call.method}")
         if call.method == "POST" and self.loses:
             self.loses -= 1
             raise AmazonUnavailable("The connection was lost.")
@@ -109,6 +119,7 @@ class Kitchen:
         self.account_id = account.id
         grant = self.fakes.lwa.grant(client_id, "mill")
         await self.desk.consent.adopt(account.id, grant, granted_at=self.fakes.clock.now(), by=ROOT)
+        self.steps.log.clear()
         return self
 
     def line(self, line: Line, **change: Any) -> Line:
@@ -122,6 +133,7 @@ class Kitchen:
     async def put(self, *wished: Line) -> None:
         taken = await self.desk.feeds.intake.put(self.account_id, list(wished), by=ROOT)
         assert [one.flaws for one in taken.answers] == [()] * len(wished)
+        self.steps.log.clear()
 
     async def rest(self) -> None:
         """Time passes until nothing is left to do."""
@@ -137,6 +149,18 @@ class Kitchen:
             clock.move(seconds=seconds)
             self.vendor.advance(seconds=seconds)
         raise AssertionError((await self.runs(), await self.changes()))
+
+    async def die_and_rest(self, number: int) -> bool:
+        """Killed at this act, then another process goes on. False: there are fewer acts."""
+        self.steps.die_at = number
+        try:
+            await self.rest()
+        except Killed:
+            self.steps.die_at = None
+            self.desk = self.another()
+            await self.rest()
+            return True
+        return False
 
     async def runs(self) -> list[FeedRun]:
         async with self.fakes.store.transaction() as tx:
@@ -293,3 +317,33 @@ async def test_amazon_never_says_an_end(direct: Kitchen) -> None:
     assert row["amount"] == 12
     took = direct.fakes.clock.now() - began
     assert timedelta(minutes=30) <= took < timedelta(minutes=42)
+
+
+# --- killed ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", [Path.RETAIL_INVOICE, Path.DIRECT_SHIPMENT])
+async def test_killed_at_every_step(emulator: Emulator, vendor: Desk, path: Path) -> None:
+    number = 0
+    killed = True
+    while killed:
+        number += 1
+        house, line = await prepared(vendor, path, number)
+        await house.put(line)
+        killed = await house.die_and_rest(number)
+        (end,) = await house.ends()
+        assert end in ((A, ""), (A, "duplicate")), (number, house.steps.log)
+    assert number > 8
+    assert len(vendor.lever("GET", "invoices")["retail"]) in (0, number)
+
+
+async def prepared(vendor: Desk, path: Path, number: int) -> tuple[Kitchen, Line]:
+    """A fresh house, and something that Amazon does once."""
+    if path is Path.RETAIL_INVOICE:
+        house = await Kitchen(vendor).furnish("retail")
+        order = vendor.purchase_order(items=[{"sku": "MUG-1"}])["number"]
+        return house, house.line(lines.INVOICE, order_id=order, invoice_number=f"R-{number:04d}")
+    house = await Kitchen(vendor).furnish("direct_fulfillment")
+    items = [{"sku": "MUG-1", "amount": 2}]
+    made = vendor.direct_order(status="ACCEPTED", items=items, warehouse="WH01")
+    return house, house.line(lines.PARCEL, order_id=made["number"])
