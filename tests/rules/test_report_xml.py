@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import process_time
+
 import pytest
 
 from evergrant.rules import report_xml
@@ -51,6 +53,14 @@ def test_depth_and_number_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Fault) as caught:
         tree_of(f"<r>{'<a/>' * 10}</r>")
     assert caught.value.code == "too_large"
+
+
+@pytest.mark.parametrize("piece", ["<?xml ", "<!--", "<![CDATA[", "<a ", "&", "<a>", "x"])
+def test_a_megabyte_of_nothing_takes_no_time(piece: str) -> None:
+    began = process_time()
+    with pytest.raises(Fault):
+        tree_of(piece * (1_000_000 // len(piece)))
+    assert process_time() - began < 2.0
 
 
 @pytest.mark.parametrize("text", ["<r><a>", "<r><a", "<r>text", "<r><![CDATA[x", "<", "<r a='"])

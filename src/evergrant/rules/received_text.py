@@ -47,7 +47,6 @@ _CODECS = re.compile(
     r"|euc_j\w+|gbk|gb18030|big5|euc_kr|koi8-r"
 )
 _PADDING = "\0\x1a \t\r\n\f\v\ufeff"  # what some writers leave around a document
-_WHITE = re.compile(r"\s+")
 
 
 def text_of(content: bytes, content_type: str = "") -> str:
@@ -140,6 +139,8 @@ def _codec(claimed: str) -> str:
 def printable(text: str, longest: int = 2_000) -> str:
     """One line of it: white space is a blank, what is neither printed nor blank a replacement
     character, and no longer than that."""
-    line = _WHITE.sub(" ", text).strip()
+    line = " ".join(text.split())
     kept = line if len(line) <= longest else f"{line[: longest - 1]}…"
+    if kept.isprintable():
+        return kept
     return "".join(char if char.isprintable() else "\ufffd" for char in kept)
