@@ -18,7 +18,10 @@ from evergrant import notices
 from evergrant.entrances import access_token, api
 from evergrant.entrances.lwa import build as build_lwa
 from evergrant.limits import NewPlan
+from evergrant.naming import new_id
 from evergrant.outbox import put_event
+from evergrant.ports.amazon import Answer
+from evergrant.ports.traded import AmazonReport, AmazonReportStep
 from evergrant.rules import ids
 from evergrant.rules.notices import NoticeKind
 from evergrant.rules.rights import EVERYWHERE_ONLY, SYSTEM, Right
@@ -91,10 +94,12 @@ class Tenants:
         reference = await house.desk.consent.decline(link.reveal().rpartition("/")[2])
         event_id = await self._tell_of(b1, instance_b)
         notice_id = await self._put_up(b1)
+        report_id = await self._report_of(b1)
         self.theirs = {
             "account_id": b1,
             "event_id": event_id,
             "notice_id": notice_id,
+            "report_id": report_id,
             "instance_id": instance_b,
             "connection_key_id": made.key.id,
             "api_key_id": key_b.key.id,
@@ -151,6 +156,33 @@ class Tenants:
             )
         (found,) = await self.house.desk.notices.list(by=SYSTEM, account_id=account_id)
         return found.id
+
+    async def _report_of(self, account_id: str) -> str:
+        """A report of Amazon's about B, which lies there to be fetched: its id here."""
+        now, fakes = self.house.fakes.clock.now(), self.house.fakes
+        report = AmazonReport(
+            id=new_id(ids.Kind.AMAZON_REPORT, now),
+            account_id=account_id,
+            report_type="GET_MERCHANT_LISTINGS_ALL_DATA",
+            step=AmazonReportStep.DONE,
+            report_id="54517018502",
+            document_id="amzn1.spdoc.1",
+            created_at=now,
+            changed_at=now,
+            ended_at=now,
+        )
+        async with fakes.store.transaction() as tx:
+            await tx.amazon_reports.add(report)
+        reports, url = "/reports/2021-06-30", "https://documents.example/1"
+        fakes.documents.put(url, account_id.encode(), "text/plain")
+        for path, told in (
+            (f"{reports}/documents/amzn1.spdoc.1", {"url": url}),
+            (f"{reports}/reports", {"reports": [_report_told(account_id)]}),
+        ):
+            body = json.dumps(told).encode()
+            answer = Answer(status=200, headers={}, body=body)
+            fakes.selling_partner_api.answer("GET", path, answer)
+        return report.id
 
     async def _make_keys(self, expired: str) -> None:
         house, people = self.house, self.house.desk.people
@@ -222,6 +254,11 @@ class _V1:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_for_token = scope["type"] == "http" and scope["path"].endswith("/access-token")
         await (self._access_token if is_for_token else self._api)(scope, receive, send)
+
+
+def _report_told(account_id: str) -> dict[str, str]:
+    """One at Amazon, with a word of B in it."""
+    return {"reportId": account_id, "reportType": "X", "processingStatus": "DONE"}
 
 
 def made_up(id: str) -> str:

@@ -38,7 +38,7 @@ NAMES = {
     "application_id": "application_id",
 }
 #: Say the same to everybody.
-OPEN = frozenset({"listMarketplaces", "whoAmI"})
+OPEN = frozenset({"listAmazonReportTypes", "listMarketplaces", "whoAmI"})
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +82,11 @@ def body_of(said: Json, ids: dict[str, str]) -> Any:
 
 
 def query_of(said: Json, ids: dict[str, str]) -> dict[str, str]:
-    asked = [one["name"] for one in said.get("parameters", ()) if one["in"] == "query"]
-    return {name: ids[NAMES[name]] for name in asked if name in NAMES}
+    asked = {one["name"]: one for one in said.get("parameters", ()) if one["in"] == "query"}
+    needed = {
+        name: one["schema"]["examples"][0] for name, one in asked.items() if one.get("required")
+    }
+    return needed | {name: ids[NAMES[name]] for name in asked if name in NAMES}
 
 
 # --- /v1 ----------------------------------------------------------------------------------------
@@ -108,10 +111,11 @@ def test_there_is_an_id_for_every_place() -> None:
         ]
     }
     known = {"connection_key_id", "api_key_id", "plan_id", "instance_id", "reference"}
-    known |= {"event_id", "notice_id", "item"}
+    known |= {"event_id", "notice_id", "item", "report_id"}
     known |= {"message_id"}  # of a mail: nobody may tell of one who does not reach everything
     # Amazon's own ids.
     assert places == {*known, *NAMES} - {"subject"} | {
+        "amazon_report_id",
         "developer_id",
         "lwa_client_id",
         "selling_partner_id",
@@ -127,6 +131,7 @@ async def test_the_ids_lead_somewhere(tenants: Tenants, operation_id: str) -> No
     nameless = {"getApplication", "getCredentials", "getAccessToken", "getLink"}
     nameless |= {"countCalls", "listInvitations"}  # nobody called, and nobody was invited
     nameless |= {"listDeliveries"}  # the instance has no address
+    nameless |= {"listSubscriptions"}  # the application has no queue for notifications
     nameless |= {"getRotation", "listRotations"}  # of the application, which all tenants share
     if "{" in path and operation_id not in nameless:
         assert tenants.leaks(answer.text), answer.text

@@ -223,6 +223,8 @@ def data_folder(town: Town) -> Path:
 
 BODIES: dict[str, Any] = {
     "adoptRefreshToken": {"refresh_token": "Atzr|" + secrets.token_hex(32)},
+    "adoptAmazonReport": {"amazon_report_id": "54517018502"},
+    "requestAmazonReport": {"report_type": "GET_MERCHANT_LISTINGS_ALL_DATA"},
     "changeAccount": {"notes": "was here"},
     "addConnectionKey": {"name": "mine"},
     "changeInstance": {"name": "mine"},
@@ -230,6 +232,9 @@ BODIES: dict[str, Any] = {
     "rotateConnectionKey": {},
     "rotateApiKey": {},
 }
+
+
+QUERIES = {"listReportsAtAmazon": "?report_type=GET_MERCHANT_LISTINGS_ALL_DATA"}
 
 
 def made_up(known: str) -> str:
@@ -256,6 +261,7 @@ def test_a_key_of_another_instance_reaches_nothing_by_any_route(town: Town) -> N
         "instance_id": town.instance["id"],
         "connection_key_id": key["id"],
         "api_key_id": town.house.ask("GET", "/v1/api-keys")["items"][0]["id"],
+        "report_id": f"arp_{'1' * 26}",
     }
     told = [account["id"], account["name"], partner["email"], partner["selling_partner_id"]]
     told += [town.instance["id"], town.instance["name"], key["id"], key["secret"]]
@@ -281,6 +287,7 @@ def test_a_key_of_another_instance_reaches_nothing_by_any_route(town: Town) -> N
                     continue
                 routes += 1
                 body = BODIES.get(operation["operationId"])
+                path += QUERIES.get(operation["operationId"], "")
                 real = answer(method.upper(), path.format_map(theirs), body)
                 unknown = {name: made_up(one) for name, one in theirs.items()}
                 assert real[0] in (403, 404), (method, path, real)

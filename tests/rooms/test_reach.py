@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import json
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
@@ -24,6 +25,7 @@ from evergrant.errors import ConsentRefused, InvalidInput, NotAllowed, NotFound
 from evergrant.limits import NewPlan
 from evergrant.moving import Books
 from evergrant.outbox import put_event
+from evergrant.ports.amazon import Answer
 from evergrant.registry import Credentials, NewApplication, NewInstance
 from evergrant.rules.applications import ApplicationKind, ApplicationStatus
 from evergrant.rules.marketplaces import PartnerKind
@@ -35,6 +37,7 @@ from evergrant.testing.desk import Fakes, desk
 Verb = Callable[["World", str, Caller], Awaitable[Any]]
 #: Two accounts of one client instance, and one of another.
 ONE, SIBLING, STRANGER = "one", "sibling", "stranger"
+REPORT_TYPE = "GET_MERCHANT_LISTINGS_ALL_DATA"
 GRANTLESS_SCOPE = "sellingpartnerapi::notifications"
 RESTRICTED = ("GET", "/orders/v0/orders/902-3159896-1390916/address")
 
@@ -52,6 +55,9 @@ class World:
     events: dict[str, str] = dataclasses.field(default_factory=dict)
     notices: dict[str, str] = dataclasses.field(default_factory=dict)
     leaves: dict[str, Leave] = dataclasses.field(default_factory=dict)
+    #: Reports of Amazon: one that was made, one that is wanted.
+    made: dict[str, str] = dataclasses.field(default_factory=dict)
+    wanted: dict[str, str] = dataclasses.field(default_factory=dict)
     application_id: str = ""
     api_key_id: str = ""
     lwa_client_id: str = ""
@@ -105,6 +111,7 @@ class World:
         plan = await self.desk.limits.set_plan(plan_of(account.id), by=SYSTEM)
         self.plans[account.id] = plan.id
         await self._tell_of(account.id)
+        await self._report_of(account.id)
         self.leaves[account.id] = await self.desk.calls.admit(asked(account.id), by=SYSTEM)
 
     async def _tell_of(self, account_id: str) -> None:
@@ -138,6 +145,23 @@ class World:
             by=SYSTEM, account_id=account_id, kind=NoticeKind.TERM_ENDING
         )
         self.notices[account_id] = notice.id
+
+    async def _report_of(self, account_id: str) -> None:
+        """One at Amazon whose id is that of the account, one made and one wanted."""
+        reports, url = "/reports/2021-06-30", f"https://documents.example/{account_id}"
+        told = {"reportId": account_id, "reportType": REPORT_TYPE, "processingStatus": "DONE"}
+        told["reportDocumentId"] = account_id
+        self.fakes.documents.put(url, b"sku", "text/plain")
+        for path, body in (
+            (f"{reports}/reports", {"reports": [told]}),
+            (f"{reports}/reports/{account_id}", told),
+            (f"{reports}/documents/{account_id}", {"url": url}),
+        ):
+            answer = Answer(status=200, headers={}, body=json.dumps(body).encode())
+            self.fakes.selling_partner_api.answer("GET", path, answer)
+        room = self.desk.amazon_reports
+        self.made[account_id] = (await room.adopt(account_id, account_id, by=SYSTEM)).id
+        self.wanted[account_id] = (await room.request(account_id, REPORT_TYPE, by=SYSTEM)).id
 
     def new_account(self, name: str, instance_id: str) -> NewAccount:
         return NewAccount(
@@ -254,6 +278,16 @@ OF_ONE_ACCOUNT: dict[str, Verb] = {
     "notices.list": lambda w, a, by: w.desk.notices.list(account_id=a, by=by),
     "notices.get": lambda w, a, by: w.desk.notices.get(w.notices[a], by=by),
     "notices.settle": lambda w, a, by: w.desk.notices.settle(w.notices[a], by=by),
+    "amazon_reports.request": lambda w, a, by: w.desk.amazon_reports.request(a, REPORT_TYPE, by=by),
+    "amazon_reports.adopt": lambda w, a, by: w.desk.amazon_reports.adopt(a, a, by=by),
+    "amazon_reports.cancel": lambda w, a, by: w.desk.amazon_reports.cancel(w.wanted[a], by=by),
+    "amazon_reports.get": lambda w, a, by: w.desk.amazon_reports.get(w.made[a], by=by),
+    "amazon_reports.list": lambda w, a, by: w.desk.amazon_reports.list(a, by=by),
+    "amazon_reports.list_at_amazon": lambda w, a, by: w.desk.amazon_reports.list_at_amazon(
+        a, REPORT_TYPE, by=by
+    ),
+    "amazon_reports.open": lambda w, a, by: _opened(w, w.made[a], by),
+    "notifications.subscriptions": lambda w, a, by: w.desk.notifications.subscriptions(a, by=by),
 }
 #: What has to be so before the verb works at all.
 BEFORE: dict[str, Verb] = {
@@ -375,6 +409,11 @@ def plan_of(account_id: str | None, application_id: str | None = None) -> NewPla
 
 async def _permitted() -> None:
     return None
+
+
+async def _opened(w: World, report_id: str, by: Caller) -> None:
+    async with w.desk.amazon_reports.open(report_id, by=by) as coming:
+        assert [piece async for piece in coming.pieces] == [b"sku"]
 
 
 async def _again(w: World, account_id: str, by: Caller) -> Leave:

@@ -66,6 +66,8 @@ class AmazonReportWish(Wish):
 class AdoptReportWish(Wish):
     """A report that Amazon has already."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"amazon_report_id": "54517018502"}]})
+
     amazon_report_id: Text = Field(description="Amazon's `reportId`")
 
 
@@ -132,7 +134,13 @@ async def list_at_amazon(
     desk: AtDesk,
     caller: AsCaller,
     account_id: AccountId,
-    report_type: Annotated[Text, Query(description="As Amazon calls it")],
+    report_type: Annotated[
+        Text,
+        Query(
+            description="As Amazon calls it",
+            examples=["GET_V2_SETTLEMENT_REPORT_DATA_FLAT_FILE_V2"],
+        ),
+    ],
     since: Annotated[Instant | None, Query(description="Made since; at most 90 days ago")] = None,
     next_page: Annotated[
         str, Query(alias="page", max_length=5000, description="`next` of the page before")
