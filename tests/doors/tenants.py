@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -21,7 +21,7 @@ from evergrant.limits import NewPlan
 from evergrant.naming import new_id
 from evergrant.outbox import put_event
 from evergrant.ports.amazon import Answer
-from evergrant.ports.traded import AmazonReport, AmazonReportStep
+from evergrant.ports.traded import AmazonReport, AmazonReportStep, Order, OrderKind
 from evergrant.rules import ids
 from evergrant.rules.notices import NoticeKind
 from evergrant.rules.rights import EVERYWHERE_ONLY, SYSTEM, Right
@@ -107,6 +107,7 @@ class Tenants:
             "reference": reference,
             "application_id": house.application_id,
             "item": "backups",
+            "order_id": await self._sell(b1, instance_b),
         }
         self.nobodys = {name: made_up(one) for name, one in self.theirs.items()}
         # The one thing that all tenants share.
@@ -142,6 +143,24 @@ class Tenants:
             by=SYSTEM, client_instance_id=instance_id, topic="authorization.expiring"
         )
         return told[-1].id
+
+    async def _sell(self, account_id: str, instance_id: str) -> str:
+        """An order of B: Amazon's id of it."""
+        now = self.house.fakes.clock.now()
+        order = Order(
+            id=f"{account_id}/902-{secrets.randbelow(10**7):07}-{secrets.randbelow(10**7):07}",
+            account_id=account_id,
+            client_instance_id=instance_id,
+            order_id="",
+            kind=OrderKind.SELLER,
+            digest="known",
+            created_at=now,
+            changed_at=now,
+        )
+        order = replace(order, order_id=order.id.rpartition("/")[2])
+        async with self.house.fakes.store.transaction() as tx:
+            await tx.orders.add(order)
+        return order.order_id
 
     async def _put_up(self, account_id: str) -> str:
         """A notice about B: its id."""

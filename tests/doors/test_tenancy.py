@@ -111,7 +111,7 @@ def test_there_is_an_id_for_every_place() -> None:
         ]
     }
     known = {"connection_key_id", "api_key_id", "plan_id", "instance_id", "reference"}
-    known |= {"event_id", "notice_id", "item", "report_id"}
+    known |= {"event_id", "notice_id", "item", "report_id", "order_id"}
     known |= {"message_id"}  # of a mail: nobody may tell of one who does not reach everything
     # Amazon's own ids.
     assert places == {*known, *NAMES} - {"subject"} | {

@@ -26,6 +26,7 @@ from evergrant.limits import NewPlan
 from evergrant.moving import Books
 from evergrant.outbox import put_event
 from evergrant.ports.amazon import Answer
+from evergrant.ports.traded import Order, OrderKind
 from evergrant.registry import Credentials, NewApplication, NewInstance
 from evergrant.rules.applications import ApplicationKind, ApplicationStatus
 from evergrant.rules.marketplaces import PartnerKind
@@ -38,6 +39,8 @@ Verb = Callable[["World", str, Caller], Awaitable[Any]]
 #: Two accounts of one client instance, and one of another.
 ONE, SIBLING, STRANGER = "one", "sibling", "stranger"
 REPORT_TYPE = "GET_MERCHANT_LISTINGS_ALL_DATA"
+#: Each account has an order of this id.
+SOLD = "902-3159896-1390917"
 GRANTLESS_SCOPE = "sellingpartnerapi::notifications"
 RESTRICTED = ("GET", "/orders/v0/orders/902-3159896-1390916/address")
 
@@ -115,7 +118,7 @@ class World:
         self.leaves[account.id] = await self.desk.calls.admit(asked(account.id), by=SYSTEM)
 
     async def _tell_of(self, account_id: str) -> None:
-        """One event and one notice."""
+        """One event, one notice and one order."""
         now = self.fakes.clock.now()
         async with self.fakes.store.transaction() as tx:
             account = await tx.accounts.get(account_id)
@@ -137,6 +140,17 @@ class World:
                 account_id=account_id,
                 message="It ends soon.",
             )
+            order = Order(
+                id=f"{account_id}/{SOLD}",
+                account_id=account_id,
+                client_instance_id=account.client_instance_id,
+                order_id=SOLD,
+                kind=OrderKind.SELLER,
+                digest="known",
+                created_at=now,
+                changed_at=now,
+            )
+            await tx.orders.add(order)
         events = await self.desk.post.events(
             by=SYSTEM, account_id=account_id, topic="authorization.expiring"
         )
@@ -276,6 +290,10 @@ OF_ONE_ACCOUNT: dict[str, Verb] = {
     "post.event": lambda w, a, by: w.desk.post.event(w.events[a], by=by),
     "post.resend": lambda w, a, by: w.desk.post.resend(w.events[a], by=by),
     "notices.list": lambda w, a, by: w.desk.notices.list(account_id=a, by=by),
+    "orders.order": lambda w, a, by: w.desk.orders.order(a, SOLD, by=by, personal=True),
+    "orders.orders": lambda w, a, by: w.desk.orders.orders(account_id=a, by=by, personal=True),
+    "orders.state": lambda w, a, by: w.desk.orders.state(a, by=by),
+    "orders.sweep_now": lambda w, a, by: w.desk.orders.sweep_now(a, by=by),
     "notices.get": lambda w, a, by: w.desk.notices.get(w.notices[a], by=by),
     "notices.settle": lambda w, a, by: w.desk.notices.settle(w.notices[a], by=by),
     "amazon_reports.request": lambda w, a, by: w.desk.amazon_reports.request(a, REPORT_TYPE, by=by),
@@ -301,6 +319,8 @@ LISTS: dict[str, Callable[[World, Caller, str | None, int], Awaitable[list[tuple
     "limits.list_plans": lambda w, by, after, limit: _plans(w, by, after, limit),
     "post.events": lambda w, by, after, limit: _events(w, by, after, limit),
     "notices.list": lambda w, by, after, limit: _notices(w, by, after, limit),
+    "orders.orders": lambda w, by, after, limit: _orders(w, by, after, limit),
+    "orders.states": lambda w, by, after, limit: _sweeps(w, by, after, limit),
 }
 
 #: Things of everybody: NotAllowed for whoever does not reach everything.
@@ -447,6 +467,16 @@ async def _events(w: World, by: Caller, after: str | None, limit: int) -> list[t
 async def _notices(w: World, by: Caller, after: str | None, limit: int) -> list[tuple[str, str]]:
     found = await w.desk.notices.list(by=by, after=after, limit=limit, kind=NoticeKind.TERM_ENDING)
     return [(notice.id, notice.account_id or "") for notice in found]
+
+
+async def _orders(w: World, by: Caller, after: str | None, limit: int) -> list[tuple[str, str]]:
+    found = await w.desk.orders.orders(by=by, after=int(after or 0), limit=limit)
+    return [(f"{one.order.position:09}", one.order.account_id) for one in found]
+
+
+async def _sweeps(w: World, by: Caller, after: str | None, limit: int) -> list[tuple[str, str]]:
+    found = await w.desk.orders.states(by=by, after=after, limit=limit)
+    return [(one.account_id, one.account_id) for one in found]
 
 
 # --- the tests ----------------------------------------------------------------------------------
