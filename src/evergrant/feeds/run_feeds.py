@@ -52,6 +52,9 @@ _MOST_READS = 12
 _MOST_PAGES = 20
 #: After the model's 400 a fresh document is tried, once.
 _FRESH = "fresh_document"
+#: Amazon's feeds were looked through for good, of the asking at this instant.
+_SOUGHT = "sought"
+_NO_SUCH_FEED = "Amazon has no such feed."
 _READING = timedelta(minutes=5)
 
 
@@ -175,6 +178,8 @@ class FeedRuns:
         lost = decide_lost(None, asked_at, now, case.path.repeatable)
         if lost.means is LostMeans.WAIT:
             return await self._records.put_off(case, now, lost.at or now, case.run.last_error)
+        if case.run.facts.get(_SOUGHT) == asked_at.isoformat():
+            return await self._unpaid(case, asked_at)
         found = await self._unknown_feeds(case, asked_at)
         if isinstance(found, Heard):
             return await self._records.unheard(case, found)
@@ -195,13 +200,17 @@ class FeedRuns:
         if case.run.tries >= MOST_SUBMISSIONS:
             return await self._not_there(case, "Amazon did not take it at any of the tries.")
         if case.run.path is Path.ADJUSTMENT_FEED:
-            checked = await self._refunds.look(case, asked_at)
-            if checked.heard is not None:
-                return await self._records.unheard(checked.case, checked.heard)
-            if not checked.done:
-                return checked.case
-            case = checked.case
-        return await self._afresh(case, self._ground.now(), "Amazon has no such feed.")
+            facts = {**case.run.facts, _SOUGHT: asked_at.isoformat()}
+            case = await self._records.move(case, now, next_at=now, facts=facts)
+            return await self._unpaid(case, asked_at)
+        return await self._afresh(case, now, _NO_SUCH_FEED)
+
+    async def _unpaid(self, case: Case, asked_at: datetime) -> Case:
+        """Amazon has no such feed; its finances are looked at before it is sent again."""
+        checked = await self._refunds.look(case, asked_at)
+        if checked.heard is not None:
+            return await self._records.unheard(checked.case, checked.heard)
+        return await self._afresh(checked.case, self._ground.now(), _NO_SUCH_FEED)
 
     async def _not_there(self, case: Case, why: str) -> Case:
         case = await self._records.return_all(case, "not_taken", f"{why} {case.run.last_error}")
