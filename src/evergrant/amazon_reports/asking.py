@@ -41,7 +41,7 @@ from evergrant.ports.amazon import Answer
 from evergrant.ports.store import Store
 from evergrant.ports.traded import AmazonReport, AmazonReportStep
 from evergrant.rules import amazon_reports as rules
-from evergrant.rules.amazon_reports import Fate, Found, Wish
+from evergrant.rules.amazon_reports import FoundReport, ReportFate, ReportWish
 from evergrant.rules.budgets import Importance
 from evergrant.rules.rights import SYSTEM
 from evergrant.rules.secrecy import scrub
@@ -52,9 +52,9 @@ __all__ = ["Asking"]
 READY_TO_WAIT_S = 0.5
 _LONGEST_ERROR = 300
 _STEP_OF = {
-    Fate.DONE: AmazonReportStep.DONE,
-    Fate.EMPTY: AmazonReportStep.EMPTY,
-    Fate.FAILED: AmazonReportStep.FAILED,
+    ReportFate.DONE: AmazonReportStep.DONE,
+    ReportFate.EMPTY: AmazonReportStep.EMPTY,
+    ReportFate.FAILED: AmazonReportStep.FAILED,
 }
 _WEATHER = (AmazonUnavailable, UnreadableAnswer)
 
@@ -84,14 +84,14 @@ class Asking:
         except _Overtaken:
             return ReportTurn()
 
-    def values_of(self, report: AmazonReport, found: Found, now: datetime) -> dict[str, Any]:
+    def values_of(self, report: AmazonReport, found: FoundReport, now: datetime) -> dict[str, Any]:
         """What a row says once Amazon told this of its report."""
         values: dict[str, Any] = {
             "processing_status": found.status,
             "document_id": found.document_id or report.document_id,
         }
         fate = rules.fate_of(found.status)
-        if fate is Fate.WAITING:
+        if fate is ReportFate.WAITING:
             looks = report.looks + 1
             return values | {
                 "looks": looks,
@@ -100,12 +100,12 @@ class Asking:
                 "tries": 0,
             }
         said = ""
-        if fate is Fate.FAILED:
+        if fate is ReportFate.FAILED:
             said = "Amazon could not make it (FATAL)."
             if found.document_id:
                 said += " The document says why: open it."
-        elif fate is Fate.DONE and not values["document_id"]:
-            fate, said = Fate.FAILED, "Amazon says that it is done, and names no document."
+        elif fate is ReportFate.DONE and not values["document_id"]:
+            fate, said = ReportFate.FAILED, "Amazon says that it is done, and names no document."
         return values | {
             "step": _STEP_OF[fate],
             "last_error": said,
@@ -317,8 +317,8 @@ class Asking:
         return moved
 
 
-def _wish(report: AmazonReport) -> Wish:
-    return Wish(
+def _wish(report: AmazonReport) -> ReportWish:
+    return ReportWish(
         report_type=report.report_type,
         marketplace_ids=report.marketplace_ids,
         data_from=report.data_from,

@@ -25,7 +25,7 @@ from evergrant.errors import (
 from evergrant.intake import Flaws
 from evergrant.ports.traded import AmazonReport
 from evergrant.rules import amazon_reports as rules
-from evergrant.rules.amazon_reports import Found
+from evergrant.rules.amazon_reports import FoundReport
 from evergrant.rules.budgets import Importance
 from evergrant.rules.rights import SYSTEM, Caller
 
@@ -37,7 +37,7 @@ REPORTS = "/reports/2021-06-30/reports"
 _LONGEST_PAGE = 5_000
 
 
-async def one(calls: Calls, account_id: str, report_id: str, by: Caller) -> Found:
+async def one(calls: Calls, account_id: str, report_id: str, by: Caller) -> FoundReport:
     """Raises NotFound, and as ``calls.send`` and ``answers.told``."""
     if not 0 < len(report_id) <= 100 or not report_id.isascii() or not report_id.isprintable():
         raise InvalidInput(flaws=[Flaw("is no id of Amazon's.", field="amazon_report_id")])

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from evergrant.ports.traded import AmazonReport
-from evergrant.rules.amazon_reports import Found
+from evergrant.rules.amazon_reports import FoundReport
 
 __all__ = ["AtAmazon", "OpenReport", "ReportTurn"]
 
@@ -28,7 +28,7 @@ class OpenReport:
 class AtAmazon:
     """Some of the reports of one type that Amazon has. ``next_page`` empty: there are no more."""
 
-    reports: Sequence[Found]
+    reports: Sequence[FoundReport]
     next_page: str = ""
 
 

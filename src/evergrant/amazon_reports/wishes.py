@@ -11,7 +11,7 @@ from datetime import datetime
 from evergrant.intake import Flaws
 from evergrant.ports.things import Account
 from evergrant.rules import amazon_reports as rules
-from evergrant.rules.amazon_reports import Wish
+from evergrant.rules.amazon_reports import ReportWish
 from evergrant.rules.faults import Fault
 from evergrant.rules.marketplaces import Marketplaces
 
@@ -32,7 +32,7 @@ def settled(
     *,
     now: datetime,
     table: Marketplaces,
-) -> Wish:
+) -> ReportWish:
     """As Amazon may be asked. Raises InvalidInput."""
     flaws = Flaws()
     name = checked_type(flaws, report_type)
@@ -49,7 +49,7 @@ def settled(
     except Fault as fault:
         flaws.add(fault.field, fault.message, code=fault.code, hint=fault.hint)
     flaws.refuse_if_any()
-    return Wish(
+    return ReportWish(
         report_type=name,
         marketplace_ids=ids,
         data_from=since,

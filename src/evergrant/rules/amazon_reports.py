@@ -33,10 +33,10 @@ __all__ = [
     "MOST_TRIES",
     "MOST_UNKNOWN",
     "PARTNER_PAUSE",
-    "Fate",
-    "Found",
+    "FoundReport",
+    "ReportFate",
     "ReportType",
-    "Wish",
+    "ReportWish",
     "asked_body",
     "check_options",
     "check_span",
@@ -83,7 +83,7 @@ _TRIES = tuple(timedelta(minutes=one) for one in (1, 2, 5, 15, 30, 60))
 _THROTTLED = tuple(timedelta(minutes=one) for one in (2, 4, 8, 15, 30, 60))
 
 
-class Fate(StrEnum):
+class ReportFate(StrEnum):
     """What became of a report, by Amazon's ``processingStatus``."""
 
     WAITING = "waiting"
@@ -93,7 +93,7 @@ class Fate(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class ReportWish:
     """What Amazon is to make a report of."""
 
     report_type: str
@@ -104,7 +104,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class FoundReport:
     """One report as Amazon tells of it."""
 
     report_id: str
@@ -219,7 +219,7 @@ def stamp(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def asked_body(wish: Wish) -> dict[str, Any]:
+def asked_body(wish: ReportWish) -> dict[str, Any]:
     """The body of createReport."""
     body: dict[str, Any] = {
         "reportType": wish.report_type,
@@ -243,7 +243,7 @@ def look_query(report_type: str, since: datetime | None) -> list[tuple[str, str]
 # --- what Amazon answers ----------------------------------------------------------------------
 
 
-def read_found(told: object) -> Found | None:
+def read_found(told: object) -> FoundReport | None:
     """One report of an answer; None when it is none."""
     if not isinstance(told, Mapping):
         return None
@@ -253,7 +253,7 @@ def read_found(told: object) -> Found | None:
     ids = told.get("marketplaceIds")
     document_id = told.get("reportDocumentId")
     schedule_id = told.get("reportScheduleId")
-    return Found(
+    return FoundReport(
         report_id=str(report_id),
         report_type=str(told.get("reportType", ""))[:_LONGEST_TYPE],
         status=status[:40],
@@ -268,7 +268,7 @@ def read_found(told: object) -> Found | None:
     )
 
 
-def read_list(told: object) -> tuple[list[Found], str]:
+def read_list(told: object) -> tuple[list[FoundReport], str]:
     """The reports of an answer of getReports, and the token of the next page or nothing."""
     if not isinstance(told, Mapping) or not isinstance(told.get("reports"), list):
         return [], ""
@@ -277,16 +277,16 @@ def read_list(told: object) -> tuple[list[Found], str]:
     return [one for one in found if one is not None], token if isinstance(token, str) else ""
 
 
-def fate_of(status: str) -> Fate:
+def fate_of(status: str) -> ReportFate:
     """A status that nobody knows is one to wait in."""
-    return {"DONE": Fate.DONE, "CANCELLED": Fate.EMPTY, "FATAL": Fate.FAILED}.get(
-        status, Fate.WAITING
+    return {"DONE": ReportFate.DONE, "CANCELLED": ReportFate.EMPTY, "FATAL": ReportFate.FAILED}.get(
+        status, ReportFate.WAITING
     )
 
 
 def ours_among(
-    found: Sequence[Found], wish: Wish, asked_at: datetime, known: frozenset[str]
-) -> Found | None:
+    found: Sequence[FoundReport], wish: ReportWish, asked_at: datetime, known: frozenset[str]
+) -> FoundReport | None:
     """That which came of a createReport whose answer was lost, if any: made since, of the same
     type, marketplaces and span, by nobody's schedule, and none that we know of already. Of several
     the earliest: they say the same."""

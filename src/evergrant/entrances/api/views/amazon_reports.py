@@ -9,7 +9,7 @@ from pydantic import Field
 from evergrant.entrances.api.views.pages import View
 from evergrant.ports.traded import AmazonReport, AmazonReportStep, Subscription
 from evergrant.rules import amazon_reports as rules
-from evergrant.rules.amazon_reports import Found, ReportType
+from evergrant.rules.amazon_reports import FoundReport, ReportType
 from evergrant.rules.marketplaces import PartnerKind
 from evergrant.rules.notifications import NotificationType
 
@@ -79,7 +79,7 @@ class FoundReportView(View):
     has_document: bool
 
     @classmethod
-    def of(cls, found: Found) -> FoundReportView:
+    def of(cls, found: FoundReport) -> FoundReportView:
         return cls(
             amazon_report_id=found.report_id,
             report_type=found.report_type,
