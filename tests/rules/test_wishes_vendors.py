@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -179,6 +181,18 @@ def test_parties() -> None:
     assert faults(direct, DIRECT) == {"parties[0].city": "missing"}
     assert faults({**lines.ASN, "ship_to": "two words"}) == {"ship_to": "wrong_shape"}
     assert faults(without(lines.ASN, "ship_to")) == {"ship_to": "missing"}
+
+
+def test_the_guide_s_lines_are_good() -> None:
+    """And there is one for each kind that vendors have."""
+    guide = Path(__file__).parents[2] / "docs/guides/vendors.md"
+    text = guide.read_text("utf-8")
+    retail, direct = text.split("## Direct fulfillment")
+    found = set()
+    for part, about in ((retail, RETAIL), (direct, DIRECT)):
+        for block in re.findall(r"```json\n(.*?)```", part, re.DOTALL):
+            found.add((about.vendor_kind, read(json.loads(block), about).kind))
+    assert found == set(READERS)
 
 
 # --- retail ---------------------------------------------------------------------------------------

@@ -3,6 +3,17 @@
 Answers for: the readers by kind of vendor, how changes of one path are put together, and the sign
 of those that may not be. Does not answer for: what a line may hold (``retail``, ``direct``), or for
 kinds that Amazon has no operation for (``flags``).
+
+What ``Wish.wish`` holds: the fields of the line under the same names, less those that stand beside
+it or were not given, in one fixed form, and besides:
+
+- all: ``vendor_code``; where the line names parties, ``parties`` by role: ``id``, ``address``,
+  ``tax`` [``type``, ``number``]
+- retail shipment and invoice: each item has its ``line`` and ``order_id``; an item of a credit note
+  has what it is for in ``credit``
+- retail cancellation: each item has ``accept``, ``backorder`` and ``reject``
+- stock: ``obsolete`` (yes or no) instead of ``availability``
+- direct-fulfillment cancellation: ``code`` (two digits)
 """
 
 from __future__ import annotations
