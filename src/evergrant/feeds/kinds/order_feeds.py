@@ -10,8 +10,9 @@ one comes all the same, it is written as U+FFFD, so that Amazon refuses that one
 Sources: OrderFulfillment.xsd, OrderAcknowledgement.xsd and OrderAdjustment.xsd, which Amazon's page
 "order-feed-type-values" links to (their sequence of elements, as programs made from them show it);
 selling-partner-api-docs issue 413 (a carrier code is needed). ``ActionType`` of an adjustment came
-later than its schema, may be absent, and then means a refund: it is left out, as is the quantity,
-which was reported to change what is paid (selling-partner-api-models issue 4405).
+later than its schema and may be absent, as in issue 767 of the same repository, where Amazon took
+the refund: it is left out, and so is the quantity, which was reported to change what is paid
+(selling-partner-api-models issue 4405).
 """
 
 from __future__ import annotations
@@ -101,7 +102,8 @@ class OrderFulfillment(_OrderFeed):
 
 class OrderAcknowledgement(_OrderFeed):
     """POST_ORDER_ACKNOWLEDGEMENT_DATA: cancels whole orders (StatusCode Failure). The reason stands
-    with the items; where none are named, Amazon takes the order without a reason."""
+    with the items. Amazon's schema lets a message be without any; a seller's order was then not
+    cancelled, by a question on Stack Overflow: whoever knows the items should name all of them."""
 
     message_type = "OrderAcknowledgement"
 
