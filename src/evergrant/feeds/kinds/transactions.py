@@ -58,8 +58,8 @@ _WHY_ALONE = "A submission of several was refused, and not surely for this one: 
 class VendorTransaction:
     """One operation. ``path``: where it is submitted; ``body``: of the changes, in order;
     ``names``: what Amazon may name a change by; ``at``: where its transactions are looked at;
-    ``shared``: names that stand for the submission as a whole; ``once``: told twice, Amazon answers
-    the second time that it knows it."""
+    ``shared``: names that all changes of a submission have in common; ``once``: told twice, Amazon
+    answers the second time that it knows it."""
 
     path: Callable[[FeedRun, Sequence[Change]], str]
     body: Callable[[Ground, FeedRun, Sequence[Change]], Mapping[str, Any]]
@@ -148,25 +148,30 @@ class VendorTransaction:
 
     def _guilty(self, changes: Sequence[Change], faults: Sequence[Said]) -> dict[str, list[Said]]:
         """The changes that errors mean; none where a single error leaves a doubt."""
+        names = [(name, one.id) for one in changes for name in self.names(one) if _tells(name)]
+        shared = {name for name in self.shared(changes[0]) if _tells(name)}
         found: dict[str, list[Said]] = {}
         for fault in faults:
             text = f"{fault.code} {fault.message}"
-            meant = [one for one in changes if _is_named(self.names(one), text)]
-            if not meant and all(_is_named(self.shared(one), text) for one in changes):
-                meant = list(changes)
+            meant = {change_id for name, change_id in names if _is_in(name, text)}
+            if not meant and any(_is_in(name, text) for name in shared):
+                meant = {one.id for one in changes}
             elif len(meant) != 1:
                 return {}
-            for one in meant:
-                found.setdefault(one.id, []).append(fault)
+            for change_id in meant:
+                found.setdefault(change_id, []).append(fault)
         return found
 
 
-def _is_named(names: Iterable[str], text: str) -> bool:
-    return any(
-        re.search(rf"(?<![A-Za-z0-9_]){re.escape(name)}(?![A-Za-z0-9_])", text)
-        for name in names
-        if len(name) >= _SHORTEST_NAME and name in text
-    )
+def _tells(name: str) -> bool:
+    return len(name) >= _SHORTEST_NAME
+
+
+def _is_in(name: str, text: str) -> bool:
+    """As a word of its own. Most names are not in a text at all."""
+    if name not in text:
+        return False
+    return re.search(rf"(?<![A-Za-z0-9_]){re.escape(name)}(?![A-Za-z0-9_])", text) is not None
 
 
 def _is_known_already(fault: Said) -> bool:
