@@ -28,7 +28,7 @@ def tables() -> str:
 |---|---|---|
 {kinds}
 
-`data` of every `authorization.*` and `account.*`: {listed(OF_ACCOUNT)}.
+`data` of every event but `secret.*`: {listed(OF_ACCOUNT)}.
 
 `data` of every `secret.*`: {listed(OF_APPLICATION)}."""
 
