@@ -12,7 +12,7 @@ import json
 import secrets
 import xml.etree.ElementTree as ET
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -134,6 +134,8 @@ class Amazon:
         self.feeds: dict[str, Feed] = {}
         self.moods: dict[str, Mood] = {}
         self.bad: set[str] = set()  # subjects that Amazon refuses
+        self.bad_attribute = ""  # that is named with a refusal
+        self.carries_out_at_once = True
         self.comes_to = "DONE"
         self.has_report = True
         self.processes: int | None = None  # so many messages of each feed; None: all
@@ -229,7 +231,7 @@ class Amazon:
             status=self.comes_to,
         )
         self.feeds[feed.feed_id] = feed
-        if feed.status != "CANCELLED":
+        if feed.status != "CANCELLED" and self.carries_out_at_once:
             self._carry_out(feed)
         return _json(202, {"feedId": feed.feed_id})
 
@@ -245,8 +247,13 @@ class Amazon:
                 do(self.done)
         if not self.has_report:
             return
+        self.lay_report(feed, min(most, len(messages)), errors)
+
+    def lay_report(
+        self, feed: Feed, processed: int, errors: Sequence[tuple[int, str]] = ()
+    ) -> None:
         feed.result_id = f"result-{feed.feed_id}"
-        report = _report(feed, min(most, len(messages)), errors)
+        report = _report(feed, processed, errors, self.bad_attribute)
         self._urls[feed.result_id] = f"https://documents.example/{feed.result_id}"
         self.documents.put(self._urls[feed.result_id], report, "text/plain")
 
@@ -402,10 +409,17 @@ def _ship(done: Done, order_id: str, package: str, tracking: str) -> None:
     done.shipments[order_id, package] = 1
 
 
-def _report(feed: Feed, processed: int, errors: list[tuple[int, str]]) -> bytes:
+def _report(feed: Feed, processed: int, errors: Sequence[tuple[int, str]], attribute: str) -> bytes:
     if feed.feed_type == "JSON_LISTINGS_FEED":
         issues = [
-            {"messageId": number, "sku": sku, "code": "90220", "severity": "ERROR", "message": "No"}
+            {
+                "messageId": number,
+                "sku": sku,
+                "code": "90220",
+                "severity": "ERROR",
+                "message": "It is not good.",
+                **({"attributeName": attribute} if attribute else {}),
+            }
             for number, sku in errors
         ]
         summary = {
