@@ -14,6 +14,7 @@ from pathlib import Path
 from bench import boxed, gateway, limiter
 from bench.measures import Result, herd, hot_token, many_accounts, revoked
 from bench.minute import watch_minute
+from bench.plan import plan
 from bench.scan import scan
 from bench.town import Town, machine
 from demo.stage import Stage
@@ -38,6 +39,7 @@ ALONE: dict[str, Callable[[Stage, argparse.Namespace], Result]] = {
     "emulator-start": lambda stage, asked: boxed.start(stage, rounds=asked.rounds),
     "scan": lambda stage, asked: scan(stage, many=asked.authorizations, rounds=asked.rounds),
     "watch-minute": lambda stage, asked: watch_minute(stage, many=asked.authorizations),
+    "plan": lambda stage, asked: plan(stage, changes=asked.changes),
 }
 
 
@@ -52,6 +54,7 @@ def main() -> int:
     parser.add_argument(
         "--authorizations", type=int, default=100_000, help="how many (scan, watch-minute)"
     )
+    parser.add_argument("--changes", type=int, default=1_000_000, help="how many (plan)")
     parser.add_argument("--json", type=Path, help="write every figure there")
     asked = parser.parse_args()
     print(f"Evergrant on {machine()}, Python {sys.version.split()[0]}\n", flush=True)

@@ -184,12 +184,12 @@ class Bin:
             return False
         more = 0
         if self._size is not None:
-            # One byte between two messages.
+            # One byte behind each message, but for the last one.
             more = sum(
                 self._size(count + number, message) + 1
                 for number, message in enumerate(messages, 1)
             )
-            if self._bytes + more > self._most_bytes and not self.is_empty:
+            if self._bytes + more - 1 > self._most_bytes and not self.is_empty:
                 return False
         self._bytes += more
         if self._marketplace_id is None:
