@@ -10,7 +10,7 @@ import asyncio
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from evergrant.entrances import problems
+from evergrant.entrances import large_bodies, problems
 from evergrant.entrances.programs import REQUEST_ID, request_id
 from evergrant.errors import TooLarge
 
@@ -59,7 +59,7 @@ class _Arriving:
 class BodyLimit:
     """Lets no door see more bytes than the limit, nor wait for them longer than ``within_s``. A
     body without a declared length is read before the door is opened, so that the door never sees
-    half of one that is too large."""
+    half of one that is too large. ``large_bodies`` says where more is allowed, and more time."""
 
     def __init__(self, inner: ASGIApp, limit: int, within_s: float = BODY_WITHIN_S) -> None:
         self._inner = inner
@@ -80,10 +80,13 @@ class BodyLimit:
         if not chunked and length in (None, b"0"):
             await self._inner(scope, receive, send)
             return
-        body = _Arriving(receive, send, self._within_s)
+        limit = large_bodies.allowed(scope, self._limit)
+        fits = length is not None and length.isdigit() and int(length) <= limit
+        more_s = int(length or 0) / large_bodies.SLOWEST if fits else 0.0
+        body = _Arriving(receive, send, self._within_s + more_s)
         if chunked:
             await self._unannounced(scope, body.receive, body.send)
-        elif length is not None and not (length.isdigit() and int(length) <= self._limit):
+        elif not fits:
             await _drain(receive)
             await self._refuse(scope, send)
         else:

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from evergrant import logs
-from evergrant.entrances import problems
+from evergrant.entrances import large_bodies, problems
 from evergrant.entrances.problems import Problem
 from evergrant.entrances.programs import HEADERS, REQUEST_ID, api_key_in, request_id
 from evergrant.errors import EvergrantError, TooLarge
@@ -31,6 +31,8 @@ _JSON = re.compile(
     r"""application/(?:json|merge-patch\+json)\s*(?:;\s*charset\s*=\s*"?utf-?8"?\s*)?\Z""",
     re.ASCII | re.IGNORECASE,
 )
+# Which encoding it is, its bytes say.
+_CSV = re.compile(r"text/csv\s*(?:;.*)?\Z", re.ASCII | re.IGNORECASE)
 # A body that is too large is thrown away for this long, so that the caller, who is still sending,
 # reads the answer instead of a broken connection.
 _LINGER_S: Final = 2.0
@@ -65,6 +67,7 @@ class Porter:
         self._authenticate = authenticate
         self._body_limit = body_limit
         self._open_paths = open_paths
+        self._places = large_bodies.Places()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -96,35 +99,54 @@ class Porter:
             scope["state"]["caller"] = await self._authenticate(
                 api_key_in(headers.getlist("authorization"))
             )
-        body = await self._body(headers, receive)
+        if _announced(headers) <= self._body_limit:
+            await self._read_on(scope, headers, self._body_limit, receive, send)
+            return
+        limit = large_bodies.allowed(scope, self._body_limit)
+        if _announced(headers) > limit:
+            raise _too_large(limit)
+        with self._places.one():
+            await self._read_on(scope, headers, limit, receive, send)
+
+    async def _read_on(
+        self, scope: Scope, headers: Headers, limit: int, receive: Receive, send: Send
+    ) -> None:
+        body = await _body(limit, receive)
         if body:
-            _check_media_type(headers)
+            _check_media_type(headers, with_csv=large_bodies.takes_csv(scope))
         await self._app(scope, _replay(body, receive), send)
 
-    async def _body(self, headers: Headers, receive: Receive) -> bytes:
-        announced = headers.get("content-length", "")
-        if announced.isascii() and announced.isdigit() and int(announced) > self._body_limit:
-            raise self._too_large()
-        chunks: list[bytes] = []
-        size = 0
-        while True:
-            message = await receive()
-            if message["type"] != "http.request":
-                raise Gone
-            chunk = message.get("body", b"")
-            size += len(chunk)
-            if size > self._body_limit:
-                raise self._too_large()
-            chunks.append(chunk)
-            if not message.get("more_body", False):
-                return b"".join(chunks)
 
-    def _too_large(self) -> TooLarge:
-        return TooLarge(
-            f"The body is larger than {self._body_limit} bytes; it was not read.",
-            hint="No request of this API needs that much. Is it meant for another address?",
-            facts={"limit_bytes": self._body_limit},
-        )
+def _announced(headers: Headers) -> int:
+    announced = headers.get("content-length", "")
+    return int(announced) if announced.isascii() and announced.isdigit() else 0
+
+
+async def _body(limit: int, receive: Receive) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise Gone
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(limit)
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return b"".join(chunks)
+
+
+def _too_large(limit: int) -> TooLarge:
+    hint = "No request of this API needs that much. Is it meant for another address?"
+    if limit == large_bodies.LARGEST_CHANGES:
+        hint = "Hand in several smaller batches, one after the other."
+    return TooLarge(
+        f"The body is larger than {limit} bytes; it was not read.",
+        hint=hint,
+        facts={"limit_bytes": limit},
+    )
 
 
 class _Outgoing:
@@ -154,10 +176,11 @@ def _route(scope: Scope) -> str:
     return str(getattr(scope.get("route"), "path", "unknown"))
 
 
-def _check_media_type(headers: Headers) -> None:
+def _check_media_type(headers: Headers, *, with_csv: bool) -> None:
     if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
         raise Refused(problems.of_row("unsupported_media_type", detail="The body is compressed."))
-    if not _JSON.match(headers.get("content-type", "").strip()):
+    media_type = headers.get("content-type", "").strip()
+    if not _JSON.match(media_type) and not (with_csv and _CSV.match(media_type)):
         raise Refused(problems.of_row("unsupported_media_type"))
 
 
