@@ -24,11 +24,14 @@ from evergrant.desk import Desk
 from evergrant.errors import ConsentRefused, InvalidInput, NotAllowed, NotFound
 from evergrant.limits import NewPlan
 from evergrant.moving import Books
+from evergrant.naming import new_id
 from evergrant.outbox import put_event
 from evergrant.ports.amazon import Answer
-from evergrant.ports.traded import Order, OrderKind
+from evergrant.ports.traded import FeedRun, Order, OrderKind
 from evergrant.registry import Credentials, NewApplication, NewInstance
+from evergrant.rules import ids
 from evergrant.rules.applications import ApplicationKind, ApplicationStatus
+from evergrant.rules.feedruns import Path, RunStep
 from evergrant.rules.marketplaces import PartnerKind
 from evergrant.rules.notices import NoticeKind
 from evergrant.rules.rights import SYSTEM, Caller, CallerKind, Right
@@ -61,6 +64,9 @@ class World:
     #: Reports of Amazon: one that was made, one that is wanted.
     made: dict[str, str] = dataclasses.field(default_factory=dict)
     wanted: dict[str, str] = dataclasses.field(default_factory=dict)
+    #: Runs of feeds: one that was not begun, one of which nobody knows what became.
+    planned: dict[str, str] = dataclasses.field(default_factory=dict)
+    uncertain: dict[str, str] = dataclasses.field(default_factory=dict)
     application_id: str = ""
     api_key_id: str = ""
     lwa_client_id: str = ""
@@ -115,7 +121,27 @@ class World:
         self.plans[account.id] = plan.id
         await self._tell_of(account.id)
         await self._report_of(account.id)
+        self.planned[account.id] = await self._run_of(account.id, RunStep.PLANNED)
+        self.uncertain[account.id] = await self._run_of(account.id, RunStep.UNCERTAIN)
         self.leaves[account.id] = await self.desk.calls.admit(asked(account.id), by=SYSTEM)
+
+    async def _run_of(self, account_id: str, step: RunStep) -> str:
+        now = self.fakes.clock.now()
+        async with self.fakes.store.transaction() as tx:
+            account = await tx.accounts.get(account_id)
+            assert account is not None
+            run = FeedRun(
+                id=new_id(ids.Kind.FEED_RUN, now),
+                account_id=account_id,
+                application_id=account.application_id,
+                region=account.region,
+                path=Path.ADJUSTMENT_FEED,
+                step=step,
+                created_at=now,
+                changed_at=now,
+            )
+            await tx.feed_runs.add(run)
+        return run.id
 
     async def _tell_of(self, account_id: str) -> None:
         """One event, one notice and one order."""
@@ -294,6 +320,8 @@ OF_ONE_ACCOUNT: dict[str, Verb] = {
     "orders.orders": lambda w, a, by: w.desk.orders.orders(account_id=a, by=by, personal=True),
     "orders.state": lambda w, a, by: w.desk.orders.state(a, by=by),
     "orders.sweep_now": lambda w, a, by: w.desk.orders.sweep_now(a, by=by),
+    "feeds.runs.decide": lambda w, a, by: w.desk.feeds.runs.decide(w.uncertain[a], True, by=by),
+    "feeds.runs.cancel": lambda w, a, by: w.desk.feeds.runs.cancel(w.planned[a], by=by),
     "notices.get": lambda w, a, by: w.desk.notices.get(w.notices[a], by=by),
     "notices.settle": lambda w, a, by: w.desk.notices.settle(w.notices[a], by=by),
     "amazon_reports.request": lambda w, a, by: w.desk.amazon_reports.request(a, REPORT_TYPE, by=by),
@@ -497,7 +525,7 @@ def test_every_verb_is_in_a_table(world: World) -> None:
     rooms = {field.name: getattr(world.desk, field.name) for field in dataclasses.fields(Desk)}
     there = {
         verb
-        for name, room in rooms.items()
+        for name, room in {**rooms, "feeds.runs": world.desk.feeds.runs}.items()
         if type(room).__module__.startswith("evergrant.")
         and name not in ("clock", "store", "marketplaces")
         for verb in verbs_of(room, name)
