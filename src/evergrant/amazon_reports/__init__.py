@@ -340,10 +340,13 @@ class AmazonReports:
 
 
 async def _reached(tx: Transaction, id: str, by: Caller) -> AmazonReport:
+    """One that is out of reach is told in the same words as one that is not there."""
     report = await tx.amazon_reports.get(id)
-    if report is None:
+    account = None if report is None else await tx.accounts.get(report.account_id)
+    if report is None or account is None:
         raise NotFound("There is no such report.")
-    await reached_account(tx, report.account_id, by)
+    if not by.reaches_account(account.id, account.client_instance_id):
+        raise NotFound("There is no such report.")
     return report
 
 
