@@ -532,7 +532,8 @@ async def test_a_lapsed_grant_sends_back_what_amazon_has_not() -> None:
     house.clock.move(hours=2)  # the access token is over
     run = await house.runs.go(run_id)
     assert (run.step, run.returned) == (RunStep.FAILED, 2)
-    assert {one.state for one in await house.changes()} == {P}
+    later = house.clock.now() + 10 * MINUTE
+    assert {(one.state, one.next_at) for one in await house.changes()} == {(P, later)}
 
 
 # --- calls --------------------------------------------------------------------------------------
@@ -691,6 +692,8 @@ async def test_a_person_decides(happened: bool, end: ChangeState) -> None:
     assert await house.board() == []
     assert house.fakes.bell.work == [house.account_id]
     assert (await house.verbs())[-1] == "run.decided"
+    steps = [one["step"] for one in await house.events("feed.settled")]
+    assert steps == ["uncertain", "settled"]
     assert "Seen in Seller Central." in (await house.changes())[0].message
     with pytest.raises(Conflict):
         await house.runs.decide(run_id, happened, by=ROOT)

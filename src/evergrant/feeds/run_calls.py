@@ -76,7 +76,7 @@ class CallRuns:
                 case = await self._records.settle(case, told.outcomes, now)
                 if stop.how is How.DENIED:
                     return await self._records.deny(case, now, stop.said)
-                return await self._records.back(case, now, stop.said)
+                return await self._records.unserved(case, now, stop.said)
             if stop is not None:
                 return await self._records.settle(
                     case, told.outcomes, now, next_at=now + stop.pause, last_error=stop.said

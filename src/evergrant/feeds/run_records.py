@@ -42,6 +42,8 @@ MOST_NAMED = 50
 #: So long nothing more is tried on a path that Amazon denies the account.
 DENIED_FOR = timedelta(hours=1)
 DENIED_BEFORE = "Amazon denied it to the account a while ago; it is tried again later."
+#: Before changes of an account for which nothing goes are tried again.
+UNSERVED_FOR = timedelta(minutes=10)
 #: When Amazon does not answer to a question, and when nothing goes for the account.
 READ_AGAIN = timedelta(minutes=5)
 SERVED_AGAIN = timedelta(minutes=30)
@@ -105,8 +107,7 @@ class Records:
     async def back(
         self, case: Case, now: datetime, why: str, *, at: datetime | None = None
     ) -> Case:
-        """Nothing of what is left reached Amazon: it goes back to wait, as if it had not been
-        tried, and the run is over."""
+        """Nothing of what is left reached Amazon: it goes back to wait, and the run is over."""
         async with self._ground.store.transaction() as tx:
             run = await self._back(
                 tx,
@@ -117,8 +118,13 @@ class Records:
                 ),
             )
             run, rung = await self._ended(tx, case.on(run), now, failed=True, why=why)
-        await self._ring(rung)
+        await self.ring(rung)
         return case.on(run)
+
+    async def unserved(self, case: Case, now: datetime, why: str) -> Case:
+        """Nothing goes for the account at present. The lifecycle keeps it from being planned, as
+        soon as that knows; until then this pause does."""
+        return await self.back(case, now, why, at=now + UNSERVED_FOR)
 
     async def deny(self, case: Case, now: datetime, said: str) -> Case:
         """Amazon lets the account not do this: what is left goes back, nothing more is tried on
@@ -148,7 +154,7 @@ class Records:
                 path=run.path.value,
             )
             run, rung = await self._ended(tx, case.on(run), now, failed=True, why=said)
-        await self._ring(rung)
+        await self.ring(rung)
         return case.on(run)
 
     async def denied_until(self, case: Case, now: datetime) -> datetime | None:
@@ -169,7 +175,7 @@ class Records:
         if heard.how is How.DENIED and here:
             return await self.deny(case, now, heard.said)
         if heard.how is How.NOT_SERVED and here:
-            return await self.back(case, now, heard.said)
+            return await self.unserved(case, now, heard.said)
         if not put_off:
             return case
         pause = heard.pause if heard.how in (How.LATER, How.NOT_SENT) else READ_AGAIN
@@ -213,20 +219,21 @@ class Records:
         """Every change of it came to an end."""
         async with self._ground.store.transaction() as tx:
             run, rung = await self._ended(tx, case, now, failed=failed, why=why)
-        await self._ring(rung)
+        await self.ring(rung)
         return case.on(run)
 
     async def decided(
         self,
         tx: Transaction,
-        run: FeedRun,
+        case: Case,
         now: datetime,
         happened: bool,
         note: str,
         by: Caller,
         changes: int,
-    ) -> FeedRun:
+    ) -> tuple[FeedRun, OutboxItem | None]:
         """A person said what became of its uncertain changes. Journal: ``run.decided``."""
+        run = case.run
         column = "accepted" if happened else "returned"
         run = await moved(
             tx,
@@ -244,7 +251,7 @@ class Records:
         await notices.settle(
             tx, now=now, kinds=(NoticeKind.FEED_UNCERTAIN,), subject=run.id, by=str(by)
         )
-        return run
+        return run, await self._tell(tx, case.on(run), now)
 
     async def note_cancelled(
         self, tx: Transaction, run: FeedRun, now: datetime, by: Caller
@@ -393,7 +400,7 @@ class Records:
             **facts,
         )
 
-    async def _ring(self, items: Sequence[OutboxItem]) -> None:
+    async def ring(self, items: Sequence[OutboxItem]) -> None:
         if items:
             await self._ground.bell.ring([item.id for item in items])
 

@@ -202,7 +202,7 @@ class TransactionRuns:
             return await self._records.put_off(case, now, now + _NOT_SERVED, said)
         if told:
             return await self._records.deny(case, now, said)
-        return await self._records.back(case, now, said)
+        return await self._records.unserved(case, now, said)
 
     async def _refused(
         self, case: Case, now: datetime, changes: Sequence[Change], heard: Heard

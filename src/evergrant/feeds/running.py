@@ -9,7 +9,7 @@ themselves (``run_feeds``, ``run_calls``, ``run_transactions``), what a document
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import quote
 
 from evergrant import logs
@@ -45,6 +45,8 @@ _log = logs.logger(__name__)
 _MOST_ACTS = 400
 _LONGEST_NOTE = 500
 _BATCH = 2_000
+#: What somebody stopped is not sent again in the same minute.
+_AFTER_STOP = timedelta(minutes=5)
 _NOTHING_SENT = (RunStep.PLANNED, RunStep.DOCUMENT, RunStep.UPLOADED)
 
 
@@ -123,10 +125,12 @@ class Running:
                     decided += await tx.changes.decide(ids, ChangeState.UNCERTAIN, outcome, now)
                 if case.run.step is not RunStep.UNCERTAIN:
                     raise Conflict("Nothing of this run is uncertain.")
-                run = await self._records.decided(tx, case.run, now, happened, note, by, decided)
+                run, told = await self._records.decided(tx, case, now, happened, note, by, decided)
                 await put_due(tx, run.account_id, now)
         except Overtaken:
             raise Conflict("Somebody else was faster.", hint="Look at the run again.") from None
+        if told is not None:
+            await self._records.ring([told])
         await self._bell.ring_for_work([run.account_id])
         return run
 
@@ -198,7 +202,8 @@ class Running:
                 case = case.on(await moved(tx, run, now))
                 await self._records.note_cancelled(tx, case.run, now, by)
                 await put_due(tx, run.account_id, now)
-            return (await self._records.back(case, now, f"{by} stopped the run.")).run
+            why = f"{by} stopped the run."
+            return (await self._records.back(case, now, why, at=now + _AFTER_STOP)).run
         if run.step is RunStep.SUBMITTING:
             raise Conflict(
                 "Nobody knows yet whether Amazon has it.", hint="Try again in some minutes."
