@@ -188,8 +188,9 @@ class Book(Town):
     api: OrdersApi
 
     @classmethod
-    async def opened(cls) -> Book:
-        fakes = Fakes()
+    async def opened(cls, store: Any = None) -> Book:
+        """``store``: another one than that in memory."""
+        fakes = Fakes() if store is None else Fakes(store=store)
         api = OrdersApi(fakes.lwa, fakes.clock)
         api.amazon = SmallAmazon(now=fakes.clock.now)
         fakes.selling_partner_api = api
