@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from evergrant.adapters.store import open_store
+from evergrant.errors import StoreUnavailable
 from evergrant.ports.store import AlreadyThere, Store
 from evergrant.ports.traded import ChangeCount
 from evergrant.rules.changes import ChangeKind, ChangeState, Lane
@@ -605,6 +606,28 @@ async def test_a_change_is_settled_once(nodes: tuple[Store, Store], database_url
         await until_one_waits(database_url)
     assert await second == 0
     assert (await got(one, 1)).state is ACCEPTED
+
+
+async def test_a_connection_that_is_lost_while_changes_come_in(
+    nodes: tuple[Store, Store], database_url: str
+) -> None:
+    one, _ = nodes
+    others = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+
+    async def hand_in() -> None:
+        async with one.transaction() as tx:
+            await tx.changes.add_all([change(1)])
+            with psycopg.connect(database_url, autocommit=True) as connection:
+                connection.execute(others)
+            await tx.changes.add_all([change(2)])
+
+    with pytest.raises(StoreUnavailable):
+        await hand_in()
+    await add(one, change(3))
+    assert await states(one) == {3: "pending"}
 
 
 def test_lanes_are_what_the_ground_says() -> None:

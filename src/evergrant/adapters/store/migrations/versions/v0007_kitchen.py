@@ -16,7 +16,7 @@ ALTER TABLE credentials ALTER COLUMN notifications_queue_url DROP DEFAULT;
 
 # A change of state moves a row from one partial index to another, so no update of a row is free of
 # its indexes (HOT), and room on the pages would not help. What helps is that there are few of them,
-# and that most are partial: a pending row stands in five, one that is settled in five.
+# and that most are partial: a row that waits stands in five, one that is settled in six.
 # No key leads to the accounts: it would be asked for each row of every batch, and an account that
 # has changes is never dropped.
 CHANGES = """
