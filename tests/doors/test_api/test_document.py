@@ -104,7 +104,7 @@ async def test_every_described_operation_is_there(house: House, caller: httpx2.A
             continue
         filled = path.replace("{reference}", "EG-7F3K-92QD").replace("{plan_id}", "all:made.up")
         filled = filled.replace("{item}", "local-settings")
-        for prefix in ("acc", "app", "ins", "key", "con", "evt", "ntc"):
+        for prefix in ("acc", "app", "ins", "key", "con", "evt", "ntc", "arp"):
             filled = re.sub(
                 {
                     "acc": r"\{account_id\}",
@@ -114,6 +114,7 @@ async def test_every_described_operation_is_there(house: House, caller: httpx2.A
                     "con": r"\{connection_key_id\}",
                     "evt": r"\{event_id\}",
                     "ntc": r"\{notice_id\}",
+                    "arp": r"\{report_id\}",
                 }[prefix],
                 f"{prefix}_{'0' * 26}",
                 filled,

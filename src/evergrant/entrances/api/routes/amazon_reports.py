@@ -233,7 +233,7 @@ async def get_document(
 async def list_subscriptions(
     desk: AtDesk, caller: AsCaller, account_id: AccountId
 ) -> list[SubscriptionView]:
-    """List what of Amazon's notifications an account is subscribed to. Needs the right `read`.
+    """List what an account is subscribed to at Amazon. Needs the right `read`.
 
     Empty where the application has no queue for them: then Amazon is asked now and then.
     """
