@@ -103,7 +103,7 @@ async def test_every_described_operation_is_there(house: House, caller: httpx2.A
         if said["operationId"] == "getAccessToken":
             continue
         filled = path.replace("{reference}", "EG-7F3K-92QD").replace("{plan_id}", "all:made.up")
-        filled = filled.replace("{item}", "local-settings")
+        filled = filled.replace("{item}", "local-settings").replace("{order_id}", "028-1-1")
         for prefix in ("acc", "app", "ins", "key", "con", "evt", "ntc", "arp"):
             filled = re.sub(
                 {
