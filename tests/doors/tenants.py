@@ -21,8 +21,10 @@ from evergrant.limits import NewPlan
 from evergrant.naming import new_id
 from evergrant.outbox import put_event
 from evergrant.ports.amazon import Answer
-from evergrant.ports.traded import AmazonReport, AmazonReportStep, Order, OrderKind
+from evergrant.ports.traded import AmazonReport, AmazonReportStep, FeedRun, Order, OrderKind
 from evergrant.rules import ids
+from evergrant.rules.feedruns import Path, RunStep
+from evergrant.rules.marketplaces import Region
 from evergrant.rules.notices import NoticeKind
 from evergrant.rules.rights import EVERYWHERE_ONLY, SYSTEM, Right
 from tests.doors.gateway_house import SETTINGS, House
@@ -33,6 +35,8 @@ BOUND = ("instance A", "account A1")
 ENDED = ("expired", "rotated", "revoked")
 #: Reaches everything, and may do nothing of what people and programs do.
 IDLE = "without rights"
+
+STOCK_OF_B = {"kind": "stock", "sku": "MUG-1", "quantity": 1}
 
 _BOUND_RIGHTS = tuple(right.value for right in Right if right not in EVERYWHERE_ONLY)
 #: When a key was last shown may be written down whoever showed it.
@@ -95,6 +99,7 @@ class Tenants:
         event_id = await self._tell_of(b1, instance_b)
         notice_id = await self._put_up(b1)
         report_id = await self._report_of(b1)
+        handed_in = await house.desk.feeds.intake.put(b1, [STOCK_OF_B], by=SYSTEM)
         self.theirs = {
             "account_id": b1,
             "event_id": event_id,
@@ -108,6 +113,9 @@ class Tenants:
             "application_id": house.application_id,
             "item": "backups",
             "order_id": await self._sell(b1, instance_b),
+            "intake_id": handed_in.intake_id,
+            "change_id": handed_in.answers[0].change_id,
+            "run_id": await self._run_of(b1),
         }
         self.nobodys = {name: made_up(one) for name, one in self.theirs.items()}
         # The one thing that all tenants share.
@@ -161,6 +169,23 @@ class Tenants:
         async with self.house.fakes.store.transaction() as tx:
             await tx.orders.add(order)
         return order.order_id
+
+    async def _run_of(self, account_id: str) -> str:
+        """A run of B that was planned: its id."""
+        now = self.house.fakes.clock.now()
+        run = FeedRun(
+            id=new_id(ids.Kind.FEED_RUN, now),
+            account_id=account_id,
+            application_id=self.house.application_id,
+            region=Region.EU,
+            path=Path.PATCH,
+            step=RunStep.PLANNED,
+            created_at=now,
+            changed_at=now,
+        )
+        async with self.house.fakes.store.transaction() as tx:
+            await tx.feed_runs.add(run)
+        return run.id
 
     async def _put_up(self, account_id: str) -> str:
         """A notice about B: its id."""

@@ -36,6 +36,7 @@ NAMES = {
     "subject": "account_id",
     "client_instance_id": "instance_id",
     "application_id": "application_id",
+    "change_ids": "change_id",
 }
 #: Say the same to everybody.
 OPEN = frozenset({"listAmazonReportTypes", "listMarketplaces", "whoAmI"})
@@ -113,6 +114,7 @@ def test_there_is_an_id_for_every_place() -> None:
     known = {"connection_key_id", "api_key_id", "plan_id", "instance_id", "reference"}
     known |= {"event_id", "notice_id", "item", "report_id", "order_id"}
     known |= {"message_id"}  # of a mail: nobody may tell of one who does not reach everything
+    known |= {"intake_id", "change_id", "run_id"}
     # Amazon's own ids.
     assert places == {*known, *NAMES} - {"subject"} | {
         "amazon_report_id",

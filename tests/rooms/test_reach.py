@@ -44,6 +44,7 @@ ONE, SIBLING, STRANGER = "one", "sibling", "stranger"
 REPORT_TYPE = "GET_MERCHANT_LISTINGS_ALL_DATA"
 #: Each account has an order of this id.
 SOLD = "902-3159896-1390917"
+STOCK = {"kind": "stock", "sku": "MUG-1", "quantity": 1}
 GRANTLESS_SCOPE = "sellingpartnerapi::notifications"
 RESTRICTED = ("GET", "/orders/v0/orders/902-3159896-1390916/address")
 
@@ -67,6 +68,9 @@ class World:
     #: Runs of feeds: one that was not begun, one of which nobody knows what became.
     planned: dict[str, str] = dataclasses.field(default_factory=dict)
     uncertain: dict[str, str] = dataclasses.field(default_factory=dict)
+    #: Batches of changes, and one change of each.
+    intakes: dict[str, str] = dataclasses.field(default_factory=dict)
+    changes: dict[str, str] = dataclasses.field(default_factory=dict)
     application_id: str = ""
     api_key_id: str = ""
     lwa_client_id: str = ""
@@ -121,6 +125,9 @@ class World:
         self.plans[account.id] = plan.id
         await self._tell_of(account.id)
         await self._report_of(account.id)
+        taken = await self.desk.feeds.intake.put(account.id, [STOCK], by=SYSTEM)
+        self.intakes[account.id] = taken.intake_id
+        self.changes[account.id] = taken.answers[0].change_id
         self.planned[account.id] = await self._run_of(account.id, RunStep.PLANNED)
         self.uncertain[account.id] = await self._run_of(account.id, RunStep.UNCERTAIN)
         self.leaves[account.id] = await self.desk.calls.admit(asked(account.id), by=SYSTEM)
@@ -320,6 +327,10 @@ OF_ONE_ACCOUNT: dict[str, Verb] = {
     "orders.orders": lambda w, a, by: w.desk.orders.orders(account_id=a, by=by, personal=True),
     "orders.state": lambda w, a, by: w.desk.orders.state(a, by=by),
     "orders.sweep_now": lambda w, a, by: w.desk.orders.sweep_now(a, by=by),
+    "feeds.intake.put": lambda w, a, by: w.desk.feeds.intake.put(a, [STOCK], by=by),
+    "feeds.intake.judge": lambda w, a, by: w.desk.feeds.intake.judge(a, [STOCK], by=by),
+    "feeds.intake.get": lambda w, a, by: w.desk.feeds.intake.get(a, w.intakes[a], by=by),
+    "feeds.intake.withdraw": lambda w, a, by: w.desk.feeds.intake.withdraw([w.changes[a]], by=by),
     "feeds.runs.decide": lambda w, a, by: w.desk.feeds.runs.decide(w.uncertain[a], True, by=by),
     "feeds.runs.cancel": lambda w, a, by: w.desk.feeds.runs.cancel(w.planned[a], by=by),
     "notices.get": lambda w, a, by: w.desk.notices.get(w.notices[a], by=by),
@@ -525,7 +536,11 @@ def test_every_verb_is_in_a_table(world: World) -> None:
     rooms = {field.name: getattr(world.desk, field.name) for field in dataclasses.fields(Desk)}
     there = {
         verb
-        for name, room in {**rooms, "feeds.runs": world.desk.feeds.runs}.items()
+        for name, room in {
+            **rooms,
+            "feeds.intake": world.desk.feeds.intake,
+            "feeds.runs": world.desk.feeds.runs,
+        }.items()
         if type(room).__module__.startswith("evergrant.")
         and name not in ("clock", "store", "marketplaces")
         for verb in verbs_of(room, name)

@@ -94,6 +94,10 @@ class ChangesWish(Wish):
 class WithdrawalOfChangesWish(Wish):
     """Changes that are not to be sent."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"change_ids": ["chg_01k9z4h6q8w2e5r7t9y1a3s5d7"]}]}
+    )
+
     change_ids: list[Annotated[str, Field(pattern="^chg_[0-9a-z]{26}$")]] = Field(
         min_length=1, max_length=1000
     )
