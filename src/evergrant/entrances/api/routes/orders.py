@@ -100,8 +100,9 @@ async def get_order_sweep(desk: AtDesk, caller: AsCaller, account_id: AccountId)
 async def sweep_orders_now(desk: AtDesk, caller: AsCaller, account_id: AccountId) -> OrderSweepView:
     """Read the orders of an account now. Needs the right `write`.
 
-    It takes up to some 20 seconds; the answer says how far that came. Evergrant sweeps by itself as well: every ten minutes unless
-    the operator set another interval. Repeating it is safe, and spends the account's limits.
+    It takes up to some 20 seconds; the answer says how far that came. Evergrant sweeps by itself as
+    well: every ten minutes unless the operator set another interval. Repeating it is safe, and
+    spends the account's limits.
     """
     return OrderSweepView.of(await desk.orders.sweep_now(account_id, by=caller))
 
