@@ -327,6 +327,30 @@ async def test_half_of_what_rotation_needs(house: Environment) -> None:
     assert "EG048" in await codes(house)
 
 
+async def test_one_queue_for_secrets_and_for_notifications(house: Environment) -> None:
+    url = "https://sqs.eu-west-1.amazonaws.com/123456789012/one"
+
+    async def work(desk: Desk) -> None:
+        application = await add_application(desk)
+        keys = Credentials(
+            notifications_queue_url=url,
+            access_key=Secret(secrets.token_hex(10)),
+            secret_key=Secret(secrets.token_hex(20)),
+        )
+        await desk.registry.set_credentials(application.id, keys, by=ME)
+
+    await at_desk(house, work)
+    assert not {"EG048", "EG051"} & set(await codes(house)), "a queue for notifications alone"
+
+    async def share(desk: Desk) -> None:
+        async with desk.store.transaction() as tx:
+            for row in await tx.credentials.all():
+                await tx.credentials.change(row.id, queue_url=url)
+
+    await at_desk(house, share)
+    assert "EG051" in await codes(house)
+
+
 async def test_two_applications_with_one_client_id(house: Environment) -> None:
     async def work(desk: Desk) -> None:
         for number in (1, 2):

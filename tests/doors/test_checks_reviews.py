@@ -343,6 +343,7 @@ async def test_the_end_of_a_secret_with_and_without_a_queue(
     ("kind", "code"),
     [
         (NoticeKind.QUEUE_TROUBLE, "EG091"),
+        (NoticeKind.NOTIFICATIONS_TROUBLE, "EG052"),
         (NoticeKind.ROTATION_STUCK, "EG092"),
         (NoticeKind.TERM_BELIEVED, "EG094"),
         (NoticeKind.LETTER_UNDELIVERED, "EG095"),
