@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
+from evergrant.ports.changes import Changes
 from evergrant.ports.things import (
     Account,
     ApiKey,
@@ -38,14 +39,10 @@ from evergrant.ports.things import (
 from evergrant.ports.traded import (
     AccountWork,
     AmazonReport,
-    Change,
-    ChangeCount,
     FeedRun,
     Intake,
     Order,
     OrderSweep,
-    Outcome,
-    Pick,
     Subscription,
 )
 from evergrant.ports.watched import (
@@ -56,7 +53,6 @@ from evergrant.ports.watched import (
     Rotation,
     WindowReached,
 )
-from evergrant.rules.changes import ChangeKind, ChangeState
 from evergrant.rules.lifecycle import State
 
 __all__ = [
@@ -232,118 +228,6 @@ class Diary(Protocol):
     async def purge(self, before: datetime, *, limit: int = 10_000) -> int:
         """Forgets lines that are strictly older, the oldest first; gives how many went. Never one
         of the last twelve months, by the store's own clock, whatever ``before`` says."""
-        ...
-
-
-class Changes(Protocol):
-    """The wishes of all accounts: very many rows, so every verb is one statement for many."""
-
-    async def add_all(self, changes: Sequence[Change]) -> None:
-        """PENDING ones. Raises AlreadyThere for an id that is taken."""
-        ...
-
-    async def get(self, id: str) -> Change | None: ...
-
-    async def read(
-        self,
-        *,
-        account_id: str | None = None,
-        states: Collection[ChangeState] | None = None,
-        kind: ChangeKind | None = None,
-        subject: str | None = None,
-        reference: str | None = None,
-        run_id: str | None = None,
-        intake_id: str | None = None,
-        after: str | None = None,
-        limit: int = 100,
-    ) -> list[Change]:
-        """In order of ids, which is that in which they came in."""
-        ...
-
-    async def known(
-        self, account_id: str, kind: ChangeKind, keys: Collection[str]
-    ) -> dict[str, list[Change]]:
-        """Every change of this kind with one of these keys, by key, the oldest first; SUPERSEDED
-        and WITHDRAWN ones are left out. Holds the account's row of ``work`` where there is one, so
-        that two who hand in the same at once see each other."""
-        ...
-
-    async def counts(
-        self, account_ids: Collection[str] | None = None, *, settled_since: datetime | None = None
-    ) -> list[ChangeCount]:
-        """Of all that is open (PENDING, IN_FLIGHT, UNCERTAIN), and with ``settled_since`` of what
-        was settled since then. None: of every account."""
-        ...
-
-    async def plannable(
-        self,
-        account_id: str,
-        kinds: Collection[ChangeKind],
-        now: datetime,
-        *,
-        after: tuple[str, str, str, str] | None = None,
-        limit: int = 5_000,
-    ) -> list[Change]:
-        """PENDING changes that may go now (``next_at`` is not later), in the order of
-        (marketplace_id, subject, kind, id); from behind ``after``, which is such a place. Changes
-        whose subject is in flight in their lane are left out."""
-        ...
-
-    async def held_up(
-        self, account_id: str, now: datetime
-    ) -> list[tuple[ChangeKind, str, int, datetime | None]]:
-        """Why PENDING changes of this account are not plannable: (kind, ``in_flight`` or
-        ``later``, how many, when the first of them may go)."""
-        ...
-
-    async def claim(
-        self,
-        account_id: str,
-        run_id: str,
-        picks: Sequence[Pick],
-        superseded: Mapping[str, str],
-        now: datetime,
-        *,
-        together: Collection[str] = (),
-    ) -> list[str]:
-        """Those picks that are still PENDING become IN_FLIGHT in this run, with one more try; what
-        ``superseded`` names (change -> the later one that takes its place) becomes SUPERSEDED where
-        still PENDING, unless the later one is a pick that could not be claimed, or was refused or
-        withdrawn. Gives the ids of the picks that were claimed. A subject that came into flight in
-        the lane meanwhile, with another run, is not claimed; ``together``: the runs of the same
-        plan, which may have one SKU for several marketplaces. Holds the account's row of ``work``
-        where there is one; what somebody else changes at this moment is not claimed."""
-        ...
-
-    async def of_run(
-        self, run_id: str, *, after: int = 0, limit: int = 5_000, in_flight: bool = True
-    ) -> list[Change]:
-        """In the order of message ids, those of one message in the order of ids; ``in_flight``:
-        only those that this run still has to settle. A page ends with a whole message, so it may
-        be longer than ``limit``."""
-        ...
-
-    async def settle(self, run_id: str, outcomes: Sequence[Outcome], now: datetime) -> int:
-        """Ends what is IN_FLIGHT in this run, or sends it back to wait (PENDING); gives how many.
-        What somebody else settled before is left as it is. A change that goes back while a later
-        one of the same kind, marketplace and key is there becomes SUPERSEDED by it, if the kind
-        says how a thing is to be (``STATE_SETTING``)."""
-        ...
-
-    async def settle_rest(self, run_id: str, outcome: Outcome, now: datetime) -> int:
-        """As ``settle`` for all that is still IN_FLIGHT in this run; ``change_id`` is not looked
-        at."""
-        ...
-
-    async def decide(
-        self, ids: Collection[str], expecting: ChangeState, outcome: Outcome, now: datetime
-    ) -> int:
-        """Moves changes that are still in this state, whatever run they belong to: what a person
-        withdrew or decided."""
-        ...
-
-    async def purge(self, before: datetime, kinds: Collection[ChangeKind], *, limit: int) -> int:
-        """Forgets settled changes of these kinds that were settled before; gives how many."""
         ...
 
 
