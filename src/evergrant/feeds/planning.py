@@ -43,8 +43,6 @@ __all__ = ["Explained", "Planned", "Planning", "WouldRun"]
 
 #: Changes that are read at a time.
 PAGE = 5_000
-#: So often the doorbell may ring while one run is written down.
-_TRIES = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,18 +284,40 @@ class Planning:
         self, at_hand: AccountStands, draft: Draft, now: datetime, fence: _Fence
     ) -> None:
         """The run with its changes, or only what was superseded. Raises _Lost."""
-        account = at_hand.account
-        for _ in range(_TRIES):
-            async with self._store.transaction() as tx:
-                if await self._passes(tx, account.id, fence, now):
-                    run = await _claimed(tx, at_hand, draft, now, fence.runs)
-                    fence.runs += [run] if run is not None else []
-                    return
-            await self._look_again(at_hand, now, fence)
-        raise _Lost
+        async with self._store.transaction() as tx:
+            await self._pass(tx, at_hand, now, fence)
+            run = await _claimed(tx, at_hand, draft, now, fence.runs)
+        if run is not None:
+            fence.runs.append(run)
 
-    async def _passes(
-        self, tx: Transaction, account_id: str, fence: _Fence, now: datetime, **values: Any
+    async def _pass(
+        self,
+        tx: Transaction,
+        at_hand: AccountStands,
+        now: datetime,
+        fence: _Fence,
+        **values: Any,
+    ) -> None:
+        """Through the fence. Where somebody was there who is no planner, and nothing that counts
+        has changed, the plan goes on: what is new comes with the next one. Raises _Lost."""
+        account_id = at_hand.account.id
+        if not await self._advance(tx, account_id, now, fence, values):
+            # Held from here on: however often the doorbell rings, it is our turn.
+            row = await tx.work.change(account_id, planned_at=now)
+            fence.overtaken = True
+            if row is None or not await self._is_the_same(tx, at_hand, now, fence):
+                raise _Lost
+            fence.version = row.version
+            if not await self._advance(tx, account_id, now, fence, values):
+                raise _Lost
+
+    async def _advance(
+        self,
+        tx: Transaction,
+        account_id: str,
+        now: datetime,
+        fence: _Fence,
+        values: Mapping[str, Any],
     ) -> bool:
         changed = await tx.work.change(
             account_id,
@@ -314,23 +334,19 @@ class Planning:
             fence.told = fence.version
         return True
 
-    async def _look_again(self, at_hand: AccountStands, now: datetime, fence: _Fence) -> None:
-        """Somebody was there. If it was no planner and changes nothing, the plan goes on; what is
-        new comes with the next one. Raises _Lost."""
-        fence.overtaken = True
-        async with self._store.transaction() as tx:
-            account = await tx.accounts.get(at_hand.account.id)
-            found = await stands(
-                tx,
-                account,
-                now,
-                self._pace,
-                unsigned=at_hand.stand.unsigned,
-                but_for={run.id for run in fence.runs},
-            )
-        if decide(found.stand, self._pace, now) != fence.decision:
-            raise _Lost
-        fence.version = found.work.version
+    async def _is_the_same(
+        self, tx: Transaction, at_hand: AccountStands, now: datetime, fence: _Fence
+    ) -> bool:
+        """Whether the plan would be this one, seen from now."""
+        found = await stands(
+            tx,
+            await tx.accounts.get(at_hand.account.id),
+            now,
+            self._pace,
+            unsigned=at_hand.stand.unsigned,
+            but_for={run.id for run in fence.runs},
+        )
+        return decide(found.stand, self._pace, now) == fence.decision
 
     async def _note(
         self, at_hand: AccountStands, waits: list[Waiting], now: datetime, fence: _Fence
@@ -339,8 +355,7 @@ class Planning:
         if noted == at_hand.work.waits:
             return
         async with self._store.transaction() as tx:
-            if not await self._passes(tx, at_hand.account.id, fence, now, waits=noted):
-                raise _Lost
+            await self._pass(tx, at_hand, now, fence, waits=noted)
 
 
 async def _claimed(
