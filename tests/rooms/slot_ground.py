@@ -194,8 +194,8 @@ def _answer(status: int, body: Any) -> Answer:
 class Slot:
     """One house on fakes."""
 
-    def __init__(self) -> None:
-        self.fakes = Fakes()
+    def __init__(self, fakes: Fakes | None = None) -> None:
+        self.fakes = fakes or Fakes()
         self.clock = self.fakes.clock
         self.amazon = Amazon(self.fakes)
         self.fakes.selling_partner_api = self.amazon
