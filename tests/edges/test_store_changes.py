@@ -519,6 +519,10 @@ async def test_very_many_at_once(store: Store) -> None:
         rest = outcome(0, PENDING, next_at=NOW)
         assert await tx.changes.settle_rest("run_1", rest, NOW) == 1000
         assert [(one.state, one.count) for one in await tx.changes.counts()] == [(PENDING, 1000)]
+        # More than a statement may have parameters.
+        keys = [f"SKU-{number}" for number in range(70_000)]
+        assert len(await tx.changes.known("acc_1", ChangeKind.STOCK, keys)) == 3000
+        assert await tx.safe.drop_all(keys) == 0
 
 
 async def test_after_the_end_nothing_is_taken(store: Store) -> None:

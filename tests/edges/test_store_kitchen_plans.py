@@ -181,7 +181,7 @@ async def test_what_a_run_settles_is_found_by_its_ids(url: str) -> None:
             "changes_in_flight_idx", lambda tx: tx.changes.counts(["acc_7"]), id="counts of flights"
         ),
         pytest.param(
-            "changes_uncertain_idx", lambda tx: tx.changes.counts(), id="counts of doubts"
+            "changes_uncertain_idx", lambda tx: tx.changes.counts(["acc_7"]), id="counts of doubts"
         ),
         pytest.param(
             "changes_settled_at_idx",

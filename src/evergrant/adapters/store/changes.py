@@ -16,7 +16,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from psycopg import errors as pg
-from sqlalchemy import ColumnElement, TextClause, select, text
+from sqlalchemy import ColumnElement, Text, TextClause, any_, literal, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from evergrant.adapters.store.forms import Form
 from evergrant.adapters.store.tables import SHELVES
@@ -243,7 +244,8 @@ class PostgresChanges:
         found = await self._read(
             _CHANGES.c.account_id == account,
             _CHANGES.c.kind == _CHANGE.value("kind", kind),
-            _CHANGES.c.key.in_(_values("key", keys)),
+            # One array: each element of a list would be a parameter, and those are bounded.
+            _CHANGES.c.key == any_(literal(_values("key", keys), ARRAY(Text))),
             _CHANGES.c.state.not_in(["superseded", "withdrawn"]),
         )
         by_key: dict[str, list[Change]] = defaultdict(list)

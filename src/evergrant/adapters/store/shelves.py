@@ -14,19 +14,23 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from sqlalchemy import (
     ColumnElement,
     Table,
+    Text,
     UniqueConstraint,
     and_,
+    any_,
     bindparam,
     delete,
     exists,
     func,
     insert,
+    literal,
     or_,
     select,
     text,
     tuple_,
     update,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from evergrant.adapters.store.forms import Form
@@ -215,7 +219,10 @@ class PostgresShelf(Generic[Thing]):
 
     async def drop_all(self, ids: Collection[str]) -> int:
         wanted = [self._form.value("id", one) for one in sorted(ids)]
-        statement = delete(self._table).where(self._table.c.id.in_(wanted))
+        # One array: each element of a list would be a parameter, and those are bounded.
+        statement = delete(self._table).where(
+            self._table.c.id == any_(literal(wanted, ARRAY(Text)))
+        )
         with understood(self._name):
             result = await self._tx.connection.execute(statement)
         return result.rowcount
