@@ -14,18 +14,21 @@ from evergrant.ports import Clock
 from evergrant.ports.store import Store
 from evergrant.rules.notices import NoticeKind
 
-__all__ = ["ACCESS", "DESTINATION", "MESSAGES", "Board"]
+__all__ = ["ACCESS", "DESTINATION", "MESSAGES", "SECRETS", "Board"]
 
 _log = logs.logger(__name__)
 
-#: Causes: the queue cannot be read; Amazon does not send to it; something else comes by it.
+#: Causes: the queue cannot be read; Amazon does not send to it; something else comes by it; what
+#: comes speaks of client secrets.
 ACCESS = "access"
 DESTINATION = "destination"
 MESSAGES = "messages"
+SECRETS = "secrets"
 
 _AGAIN = timedelta(minutes=10)
 #: Strange messages come and go: the notice comes down once none came for so long.
 _QUIET = timedelta(days=1)
+_LINGER = (MESSAGES, SECRETS)
 
 
 class Board:
@@ -65,7 +68,7 @@ class Board:
                 hangs = await tx.notices.one(
                     kind=NoticeKind.NOTIFICATIONS_TROUBLE, subject=subject, settled_at=None
                 )
-                if hangs is None or (cause == MESSAGES and now - hangs.last_at < _QUIET):
+                if hangs is None or (cause in _LINGER and now - hangs.last_at < _QUIET):
                     continue
                 await notices.settle(
                     tx, now=now, kinds=(NoticeKind.NOTIFICATIONS_TROUBLE,), subject=subject

@@ -26,7 +26,7 @@ from evergrant.errors import (
     SealBroken,
     StoreUnavailable,
 )
-from evergrant.notifications.board import ACCESS, MESSAGES, Board
+from evergrant.notifications.board import ACCESS, MESSAGES, SECRETS, Board
 from evergrant.notifications.values import Heard
 from evergrant.ports import Clock
 from evergrant.ports.secrets_queue import QueueAccess, QueueMessage, SecretsQueue
@@ -144,7 +144,8 @@ class Queues:
         self._silent_since.pop(way.access.queue_url, None)
         await self._board.settle(way.application_ids, ACCESS)
         if not (heard.foreign or heard.unread or heard.left or heard.poison):
-            await self._board.settle(way.application_ids, MESSAGES)
+            for cause in (MESSAGES, SECRETS):
+                await self._board.settle(way.application_ids, cause)
         return heard
 
     # --- one message ---
@@ -156,7 +157,7 @@ class Queues:
         if isinstance(said, AboutSecrets):
             await self._board.put(
                 way.application_ids,
-                MESSAGES,
+                SECRETS,
                 "A notification about a client secret came by the queue for notifications of "
                 "feeds, orders and reports. It is left there: take the secret from Amazon's "
                 "console (`evergrant app rotate-secret`), and set another queue for client secrets "
