@@ -337,7 +337,7 @@ async def _reached_changes(tx: Transaction, change_ids: Sequence[str], by: Calle
                 account.id, account.client_instance_id
             )
         if change is None or not reached[change.account_id]:
-            raise NotFound(f"There is no change {one}.")
+            raise NotFound("There is no such change.")
         found.append(change)
     return found
 

@@ -104,7 +104,7 @@ async def test_every_described_operation_is_there(house: House, caller: httpx2.A
             continue
         filled = path.replace("{reference}", "EG-7F3K-92QD").replace("{plan_id}", "all:made.up")
         filled = filled.replace("{item}", "local-settings").replace("{order_id}", "028-1-1")
-        for prefix in ("acc", "app", "ins", "key", "con", "evt", "ntc", "arp"):
+        for prefix in ("acc", "app", "ins", "key", "con", "evt", "ntc", "arp", "itk", "chg", "run"):
             filled = re.sub(
                 {
                     "acc": r"\{account_id\}",
@@ -115,6 +115,9 @@ async def test_every_described_operation_is_there(house: House, caller: httpx2.A
                     "evt": r"\{event_id\}",
                     "ntc": r"\{notice_id\}",
                     "arp": r"\{report_id\}",
+                    "itk": r"\{intake_id\}",
+                    "chg": r"\{change_id\}",
+                    "run": r"\{run_id\}",
                 }[prefix],
                 f"{prefix}_{'0' * 26}",
                 filled,

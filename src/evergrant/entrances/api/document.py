@@ -77,6 +77,11 @@ TAGS: Final = [
         "name": "applications",
         "description": "The house's SP-API applications and their integration credentials.",
     },
+    {
+        "name": "feeds",
+        "description": "Changes on their way to Amazon: handing them in, what became of them, and "
+        "why something waits.",
+    },
     {"name": "instances", "description": "Installations of the house's software."},
     {
         "name": "orders",

@@ -137,10 +137,9 @@ async def hand_in(
     idempotency_key: IdempotencyKey = "",
     kind: Kind = None,
 ) -> TakenView:
-    """Hand in stock, prices, shipments, invoices, cancellations and refunds. Needs the right
-    `amazon_write`.
+    """Hand in a batch of changes. Needs the right `amazon_write`.
 
-    Every line is answered: good ones are taken, in one commit, and bad ones refused with all that
+    Stock, prices, shipments, invoices, cancellations and refunds may be mixed. Every line is answered: good ones are taken, in one commit, and bad ones refused with all that
     is wrong with them. A problem is answered only when nothing at all could be taken in: no list,
     too many lines, a closed account. What was taken is sent as switches, authorization and Amazon's
     limits allow; until then it waits, and `notes` say so.
