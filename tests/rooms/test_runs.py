@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -365,6 +366,44 @@ async def test_several_feeds_that_may_be_ours(path: Path, end: ChangeState) -> N
     assert len(house.amazon.feeds) == (2 if end is U else 3)
     if end is U:
         assert await house.board() == ["feed_uncertain"]
+
+
+async def test_a_feed_of_an_earlier_run_is_not_taken_for_the_lost_one() -> None:
+    house = await kitchen(REFUNDS)
+    await house.wish("one")
+    await house.rest()
+    (earlier,) = house.amazon.feeds.values()
+    await house.wish("two")
+    earlier.created_at = house.clock.now()
+    house.amazon.moods["createFeed"] = Mood(no_answer, does=False)
+    await house.rest()
+    assert await house.ends() == {"one": A, "two": A}
+    assert house.amazon.done.refunds == {"one": 1, "two": 1}
+
+
+@pytest.mark.parametrize("does", [True, False])
+async def test_two_invoices_are_never_lost_at_once(does: bool) -> None:
+    """Nobody could tell whose feed is whose."""
+    house = await kitchen(Path.INVOICE_FEED)
+    await house.wish("R-1", "R-2", "R-3")
+    house.amazon.moods["createFeed"] = Mood(no_answer, does=does, times=2)
+    run_ids = [await house.plan() for _ in range(3)]
+    await asyncio.gather(*(house.runs.go(run_id) for run_id in run_ids if run_id))
+    steps = [run.step for run in await house.all_runs()]
+    assert steps.count(RunStep.SUBMITTING) == 1
+    await house.rest()
+    assert set((await house.ends()).values()) == {A}
+    assert house.amazon.done.invoices == {"R-1": 1, "R-2": 1, "R-3": 1}
+
+
+async def test_an_invoice_that_cannot_be_told_is_refused() -> None:
+    house = await kitchen(Path.INVOICE_FEED)
+    await house.wish("R-1")
+    change = await _one(house)
+    house.store.rows["changes"][change.id] = dataclasses.replace(change, wish={})
+    await house.rest()
+    assert await house.ends() == {"R-1": R}
+    assert house.amazon.feeds == {}
 
 
 def _others_feed(house: Kitchen, feed_id: str) -> Feed:

@@ -18,7 +18,7 @@ from urllib.parse import quote
 from evergrant import logs
 from evergrant.feeds.kinds import ApiCall, FeedKind, FileKind
 from evergrant.feeds.run_ground import Case, Heard, How, RunGround, post, sent_of, text_in, told_by
-from evergrant.feeds.run_records import BATCH, Records, outcome_of
+from evergrant.feeds.run_records import BATCH, Records, outcome_of, unusable
 from evergrant.feeds.run_refunds import Refunds
 from evergrant.feeds.run_reports import fetch_report
 from evergrant.ports.traded import Outcome
@@ -82,8 +82,41 @@ class FeedRuns:
             "marketplaceIds": list(feed.marketplace_ids(ground, case.run)),
             "inputFeedDocumentId": case.run.document_id,
         }
-        if options := feed.options(ground, case.run, page):
+        try:
+            options = feed.options(ground, case.run, page)
+        except Exception as mistake:  # noqa: BLE001 - a run that cannot be told would stay for ever
+            _log.exception("a feed's options cannot be written", run_id=case.run.id)
+            return await self._records.settle(
+                case, [unusable(one, mistake) for one in page], now, next_at=now
+            )
+        if options:
             body["feedOptions"] = dict(options)
+        if case.path.repeatable:
+            return await self._send(case, body)
+        # Of two whose answers are lost at once nobody could tell which feed is which.
+        way = f"create-feed/{case.run.account_id}/{case.run.path.value}"
+        async with self._ground.store.exclusive(way):
+            until = await self._lost_before(case)
+            if until is not None:
+                why = "An earlier feed of this kind is still being looked for."
+                return await self._records.put_off(case, self._ground.now(), until, why)
+            return await self._send(case, body)
+
+    async def _lost_before(self, case: Case) -> datetime | None:
+        """When another run on this path is looked for whose answer was lost."""
+        async with self._ground.store.transaction() as tx:
+            others = await tx.feed_runs.all(
+                account_id=case.run.account_id,
+                path=case.run.path,
+                step=RunStep.SUBMITTING,
+                ended_at=None,
+            )
+        lost = [run.next_at for run in others if run.id != case.run.id and run.next_at]
+        soon = self._ground.now() + _SOON
+        return max(*lost, soon) if lost else None
+
+    async def _send(self, case: Case, body: Mapping[str, Any]) -> Case:
+        now = self._ground.now()
         case = await self._records.move(
             case,
             now,
