@@ -13,6 +13,7 @@ from starlette.types import Message
 from evergrant.entrances.api import build
 from evergrant.rules.rights import SYSTEM, Right
 from evergrant.settings import Settings
+from tests.doors.gateway_house import served
 from tests.rooms.slot_ground import RESTRICTED, ROOT, TYPE, Slot
 
 MINUTE = timedelta(minutes=1)
@@ -126,6 +127,23 @@ async def test_a_document_that_breaks_off_has_no_end(door: Door) -> None:
     told = await door.ask(key, "GET", f"{door.base}/{report_id}/document")
     assert told.status_code == 503, "before the first byte it is told as a problem"
     assert told.json()["code"] == "amazon_unavailable"
+
+
+async def test_the_server_cuts_a_document_that_breaks_off(door: Door) -> None:
+    key = await door.key(Right.AMAZON_READ)
+    report_id = await door.made(b"x")
+    report = await door.slot.desk.amazon_reports.get(report_id, by=ROOT)
+    url = f"https://documents.example/{report.document_id}?X-Amz-Signature=s3cr3t"
+    packed = gzip.compress(bytes(range(256)) * 4_000, compresslevel=0)
+    path = f"{door.base}/{report_id}/document"
+    headers = {"authorization": f"Bearer {key}"}
+    async with served(door.app) as port, httpx2.AsyncClient(trust_env=False) as http:
+        door.slot.fakes.documents.put(url, packed, "text/plain")
+        whole = await http.get(f"http://127.0.0.1:{port}{path}", headers=headers)
+        assert whole.content == bytes(range(256)) * 4_000
+        door.slot.fakes.documents.put(url, packed[:-20], "text/plain")
+        with pytest.raises(httpx2.RemoteProtocolError):
+            await http.get(f"http://127.0.0.1:{port}{path}", headers=headers)
 
 
 async def test_what_amazon_has_is_listed_and_adopted(door: Door) -> None:
