@@ -27,9 +27,10 @@ def one_order() -> Answer:
 
 def test_orders_are_read_listed_and_shown(connected: Cli, amazon: Amazon) -> None:
     assert "no order yet" in connected("orders", "list").err.lower()
-    said = connected("orders", "status", SHOP, "--json")
-    if said.json["lacks"] == "merchant_token":
-        assert connected("account", "change", SHOP, "--merchant-token", "A2SHOP00000000").code == 0
+    assert connected("orders", "status", SHOP, "--json").json["lacks"] == "merchant_token"
+    assert "no merchant token" in connected("account", "show", SHOP).out
+    assert connected("account", "change", SHOP, "--merchant-token", "A2SHOP00000000").code == 0
+    assert "no merchant token" not in connected("account", "show", SHOP).out
     amazon.api.answer("GET", SEARCH, one_order())
     swept = connected("orders", "sweep-now", SHOP, "--json").json
     assert (swept["orders"], swept["last_error"], swept["under_way"]) == (1, "", False)

@@ -32,7 +32,7 @@ from evergrant.vault import Vault
 __all__ = ["LONGEST_WAIT_S", "MOST_ORDERS", "OrderTold", "Orders", "SweepState", "Swept"]
 
 #: No page is begun later than so many seconds after the round began: it lasts some seconds more.
-_ROUND_S = 35.0
+_ROUND_S = 25.0
 #: When somebody waits for it.
 _NOW_S = 20.0
 
@@ -73,8 +73,9 @@ class Orders:
     # --- each minute ---
 
     async def round(self) -> Swept:
-        """Sweeps that are due, and orders that notifications named: some 40 seconds at most. Two
-        rounds at the same time, on one node or several, are safe. Raises StoreUnavailable."""
+        """Sweeps that are due, and orders that notifications named: for half a minute at most, and
+        as long as the last calls take. Two rounds at the same time, on one node or several, are
+        safe. Raises StoreUnavailable."""
         ends_s = time.monotonic() + _ROUND_S
         ends = await asyncio.gather(
             self._sweeping.round(ends_s), self._fetching.round(ends_s), return_exceptions=True

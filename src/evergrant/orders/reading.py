@@ -45,6 +45,8 @@ LOOK_AGAIN_S = 1.0
 #: So many wait at a time in one process, and so many with one key; the next is answered at once.
 MOST_WAITING = 100
 MOST_OF_ONE = 20
+#: Read at once, at least: some of them may be nobody's to see.
+_STRIDE = 100
 
 
 class Reading:
@@ -142,13 +144,13 @@ class Reading:
             if account_id is not None:
                 await _reached(tx, account_id, by)
             while len(found) < limit:
-                rows = await tx.orders.read(after=after, limit=limit - len(found), **wanted)
+                rows = await tx.orders.read(after=after, limit=max(limit, _STRIDE), **wanted)
                 if not rows:
                     break
                 after = rows[-1].position
                 within = await _within(tx, by, {row.account_id for row in rows})
                 found += [row for row in rows if is_known(row) and row.account_id in within]
-        return found
+        return found[:limit]
 
     async def _wait(
         self,

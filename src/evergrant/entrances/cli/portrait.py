@@ -17,11 +17,13 @@ from evergrant.entrances.cli.show import remark
 from evergrant.rules.applications import ApplicationKind
 from evergrant.rules.lifecycle import State
 from evergrant.rules.reminders import is_undated
+from evergrant.rules.rights import SYSTEM
 from evergrant.rules.terms import Phase, phase
 
 if TYPE_CHECKING:
     from evergrant.accounts import AccountView
     from evergrant.desk import Desk
+    from evergrant.orders import SweepState
     from evergrant.ports.things import (
         Account,
         Application,
@@ -52,6 +54,7 @@ class Portrait:
     invitation: Invitation | None
     letter: OutboxItem | None
     outlook: Outlook
+    orders: SweepState
     now: datetime
 
 
@@ -59,6 +62,7 @@ async def sit(desk: Desk, view: AccountView) -> Portrait:
     """Gathers what a portrait needs."""
     account = view.account
     outlooks = await desk.watch.outlooks([view.authorization])
+    orders = await desk.orders.state(account.id, by=SYSTEM)
     async with desk.store.transaction() as tx:
         letters = await tx.invitations.all(account_id=account.id)
         newest = letters[-1] if letters else None
@@ -70,6 +74,7 @@ async def sit(desk: Desk, view: AccountView) -> Portrait:
             invitation=newest,
             letter=mails[-1] if mails else None,
             outlook=outlooks[view.authorization.id],
+            orders=orders,
             now=desk.clock.now(),
         )
 
@@ -83,6 +88,7 @@ def draw(portrait: Portrait) -> None:
             ("Authorization", list(_authorization(portrait))),
             ("Marketplaces", [_marketplace(one) for one in view.participations]),
             ("What Evergrant may do", _flags(view)),
+            ("Orders", list(_orders(portrait))),
         ]
     )
     for line in next_steps(portrait):
@@ -116,6 +122,18 @@ def next_steps(portrait: Portrait) -> Iterator[str]:
     elif phase(portrait.now, own.term_ends_at) in (Phase.DUE, Phase.URGENT, Phase.OVER):
         yield f"It has to be renewed: {_letter(portrait)}"
         yield f"{ask} mails a link to renew it."
+
+
+def _orders(portrait: Portrait) -> Iterator[tuple[str, str]]:
+    """Of accounts that are authorized: how far they were read, and what stands against it."""
+    orders = portrait.orders
+    if orders.state is not State.ACTIVE:
+        return
+    yield "read until", when(orders.bound_at)
+    if orders.why:
+        yield "lacks", orders.why
+    if orders.last_error:
+        yield "last trouble", orders.last_error
 
 
 def _undated(portrait: Portrait) -> bool:
