@@ -261,6 +261,8 @@ def listing_bytes(message_id: int, changes: Sequence[Wished]) -> int:
 
 #: Elements of an order's message that stand there whatever the wish holds.
 _ORDER_FRAME = 700
+#: What an item of a refund has besides: six amounts, each with its type and currency.
+_REFUNDED_ITEM = 300
 #: Of the envelope around them.
 _ENVELOPE = 1_000
 
@@ -270,7 +272,10 @@ def order_bytes(message_id: int, changes: Sequence[Wished]) -> int:
     and each mark that XML escapes becomes five."""
     text = json.dumps([(change.subject, change.wish) for change in changes], ensure_ascii=False)
     escapes = sum(text.count(mark) for mark in "&<>'")
-    return _ORDER_FRAME + 3 * len(text.encode()) + 5 * escapes
+    refunded = sum(
+        len(change.wish.get("items", ())) for change in changes if change.kind is ChangeKind.REFUND
+    )
+    return _ORDER_FRAME + 3 * len(text.encode()) + 5 * escapes + _REFUNDED_ITEM * refunded
 
 
 def document_size(path: Path) -> Size | None:
