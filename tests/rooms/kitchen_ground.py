@@ -110,11 +110,12 @@ SIMPLE: Mapping[Path, Kind] = {
 class Kitchen:
     """One seller's account, and runs on one path."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, store: Any = None) -> None:
+        """``store``: another one than that in memory, whose commits are no acts then."""
         self.path = path
         self.steps = Steps()
         self.clock = FakeClock()
-        self.store = StepStore(self.steps)
+        self.store: Any = store or StepStore(self.steps)
         self.documents = StepDocuments(self.steps)
         self.fakes = Fakes(clock=self.clock, store=self.store, documents=self.documents)
         self.account_id = ""
@@ -143,11 +144,11 @@ class Kitchen:
         self.steps.log.clear()
         return self
 
-    def another(self) -> Running:
+    def another(self, store: Any = None) -> Running:
         """Another process on the same store, as after a restart."""
         self.desk = desk(self.fakes, cooking=COOKING)
         return Running(
-            store=self.store,
+            store=store or self.store,
             clock=self.clock,
             vault=self.desk.vault,
             calls=self.desk.calls,
@@ -199,7 +200,8 @@ class Kitchen:
         await self.desk.consent.adopt(account.id, grant, granted_at=self.clock.now(), by=ROOT)
         self.steps.log.clear()
         self._began_at = self.clock.now()
-        self._rows = {name: dict(rows) for name, rows in self.store.rows.items()}
+        rows = getattr(self.store, "rows", {})
+        self._rows = {name: dict(some) for name, some in rows.items()}
         return self
 
     # --- wishes and runs ---
@@ -318,7 +320,8 @@ class Kitchen:
 
     async def all_runs(self) -> list[FeedRun]:
         async with self.store.transaction() as tx:
-            return await tx.feed_runs.all()
+            found: list[FeedRun] = await tx.feed_runs.all()
+        return found
 
     async def open_runs(self) -> list[FeedRun]:
         return [
@@ -329,7 +332,8 @@ class Kitchen:
 
     async def changes(self) -> list[Change]:
         async with self.store.transaction() as tx:
-            return await tx.changes.read(limit=1_000)
+            found: list[Change] = await tx.changes.read(limit=1_000)
+        return found
 
     async def ends(self) -> dict[str, ChangeState]:
         """By subject; of the latest."""
