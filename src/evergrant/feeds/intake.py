@@ -88,9 +88,9 @@ class Taking:
         name: str = "",
     ) -> Taken:
         """Judges every line and takes the good ones, all in one commit. ``lines``: fields by name;
-        a file is base64 text or bytes; or why nobody could make a line of it. ``source``: api, csv, command_line, folder; ``name``: of the
-        file. The same ``idempotency_key`` with the same lines gives the same answer again and takes
-        nothing.
+        a file is base64 text or bytes; or why nobody could make a line of it. ``source``: api, csv,
+        command_line, folder; ``name``: of the file. The same ``idempotency_key`` with the same
+        lines gives the same answer again and takes nothing.
 
         Needs AMAZON_WRITE. Raises InvalidInput (no line at all), TooLarge (over MOST_LINES),
         AccountClosed, Conflict (the key came before with other lines). A bad line raises nothing:

@@ -139,10 +139,11 @@ async def hand_in(
 ) -> TakenView:
     """Hand in a batch of changes. Needs the right `amazon_write`.
 
-    Stock, prices, shipments, invoices, cancellations and refunds may be mixed. Every line is answered: good ones are taken, in one commit, and bad ones refused with all that
-    is wrong with them. A problem is answered only when nothing at all could be taken in: no list,
-    too many lines, a closed account. What was taken is sent as switches, authorization and Amazon's
-    limits allow; until then it waits, and `notes` say so.
+    Stock, prices, shipments, invoices, cancellations and refunds may be mixed. Every line is
+    answered: good ones are taken, in one commit, and bad ones refused with all that is wrong with
+    them. A problem is answered only when nothing at all could be taken in: no list, too many lines,
+    a closed account. What was taken is sent as switches, authorization and Amazon's limits allow;
+    until then it waits, and `notes` say so.
 
     Repeating it is safe with an idempotency key. Without one, refunds, invoices, cancellations and
     packages are known again all the same: a refund by its `reference`, an invoice by its number.
