@@ -13,7 +13,7 @@ from evergrant.entrances.api.views import Page, page
 from evergrant.entrances.api.views.feeds import (
     AccountFeedsView,
     ChangeView,
-    PlanView,
+    FeedPlanView,
     RunReadView,
     RunView,
     WorkView,
@@ -44,7 +44,7 @@ class DecisionWish(Wish):
     note: str = Field("", max_length=500)
 
 
-@router.get("/feeds", operation_id="listFeeds")
+@router.get("/feeds", operation_id="listFeeds", responses=answers())
 async def list_feeds(desk: AtDesk, caller: AsCaller, wished: Paging) -> Page[AccountFeedsView]:
     """List how accounts stand: what is pending and in flight, and why. Needs the right `read`.
 
@@ -62,11 +62,11 @@ async def get_feeds(desk: AtDesk, caller: AsCaller, account_id: AccountId) -> Ac
 
 
 @router.get("/accounts/{account_id}/feeds/plan", operation_id="planFeeds", responses=answers(404))
-async def plan(desk: AtDesk, caller: AsCaller, account_id: AccountId) -> PlanView:
+async def plan(desk: AtDesk, caller: AsCaller, account_id: AccountId) -> FeedPlanView:
     """Show what an account's next turn would do, and why, without doing it. Needs the right
     `read`.
     """
-    return PlanView.of(await desk.feeds.plans.explain(account_id, by=caller))
+    return FeedPlanView.of(await desk.feeds.plans.explain(account_id, by=caller))
 
 
 @router.get("/accounts/{account_id}/changes", operation_id="listChanges", responses=answers(404))

@@ -21,8 +21,8 @@ __all__ = [
     "AccountFeedsView",
     "AllowanceView",
     "ChangeView",
+    "FeedPlanView",
     "KindView",
-    "PlanView",
     "RunReadView",
     "RunView",
     "WaitView",
@@ -161,7 +161,7 @@ class AllowanceView(View):
         return cls(**{name: getattr(one, name) for name in cls.model_fields})
 
 
-class PlanView(View):
+class FeedPlanView(View):
     """What an account's next turn would do."""
 
     account_id: str
@@ -173,7 +173,7 @@ class PlanView(View):
     allowances: list[AllowanceView]
 
     @classmethod
-    def of(cls, one: Explained) -> PlanView:
+    def of(cls, one: Explained) -> FeedPlanView:
         return cls(
             account_id=one.account_id,
             at=one.at,
