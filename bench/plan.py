@@ -150,7 +150,11 @@ def plan(stage: Stage, *, changes: int = 1_000_000) -> Result:
         for crowd in _crowds(changes):
             _load(url, crowd)
             figures.append(
-                {"crowd": crowd.name, **_bound(url, crowd), **asyncio.run(_planned(url, crowd))}
+                {
+                    "crowd": crowd.name,
+                    **_bound(url, crowd),
+                    **asyncio.run(_planned(url, crowd, changes)),
+                }
             )
         _load(url, _Crowd("little", [LITTLE], [("stock", MARKETPLACES[0], "SKU-", 3)]))
         statements = asyncio.run(_little(url))
@@ -242,9 +246,10 @@ def _size(thing: Any) -> int:
     return len(json.dumps(thing, separators=(",", ":")))
 
 
-async def _planned(url: str, crowd: _Crowd) -> dict[str, Any]:
+async def _planned(url: str, crowd: _Crowd, changes: int) -> dict[str, Any]:
     store = await open_store(url)
-    planning = _planning(store)
+    # Few enough changes would go by calls.
+    planning = _planning(store, Cooking(patch_most=min(300, changes // 4_000)))
     feeds = 0
     try:
         _reset_peak()
@@ -292,7 +297,7 @@ async def _little(url: str) -> int:
     store = await open_store(url)
     event.listen(Engine, "before_cursor_execute", count)
     try:
-        planned = await _planning(store).plan(LITTLE)
+        planned = await _planning(store, Cooking()).plan(LITTLE)
     finally:
         event.remove(Engine, "before_cursor_execute", count)
         await store.close()
@@ -301,7 +306,7 @@ async def _little(url: str) -> int:
     return statements
 
 
-def _planning(store: Store) -> Planning:
+def _planning(store: Store, cooking: Cooking) -> Planning:
     clock = FakeClock()
     clock.set(NOW)
     return Planning(
@@ -310,7 +315,7 @@ def _planning(store: Store) -> Planning:
         limits=Limits(store, clock, MemoryBudgets(clock)),
         reviews=Reviews(store, clock),
         marketplaces=STANDARD,
-        cooking=Cooking(),
+        cooking=cooking,
     )
 
 
