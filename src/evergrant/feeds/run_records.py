@@ -356,7 +356,11 @@ class Records:
             path=run.path.value,
             step=run.step.value,
             feed_id=run.feed_id,
-            **_counts(run),
+            changes=run.changes,
+            accepted=run.accepted,
+            refused=run.refused,
+            returned=run.returned,
+            uncertain=run.uncertain,
         )
 
     async def _name(self, tx: Transaction, case: Case, now: datetime) -> OutboxItem | None:
