@@ -129,12 +129,12 @@ async def test_other_media_types_are_refused(caller: httpx2.AsyncClient, path: s
 async def test_changes_are_taken_back(caller: httpx2.AsyncClient, path: str) -> None:
     told = (await caller.post(path, json={"changes": [stock(), refund()]})).json()
     ids = [item["change_id"] for item in told["items"]]
-    done = await caller.post("/v1/changes/withdraw", json={"change_ids": ids[:1]})
+    done = await caller.post("/v1/withdrawals", json={"change_ids": ids[:1]})
     assert done.json() == {"withdrawn": ids[:1], "left": {}}
-    again = await caller.post("/v1/changes/withdraw", json={"change_ids": ids})
+    again = await caller.post("/v1/withdrawals", json={"change_ids": ids})
     assert again.json() == {"withdrawn": ids[1:], "left": {ids[0]: "withdrawn"}}
     nobody = "chg_" + "0" * 26
-    gone = await caller.post("/v1/changes/withdraw", json={"change_ids": [nobody]})
+    gone = await caller.post("/v1/withdrawals", json={"change_ids": [nobody]})
     assert gone.status_code == 404
 
 
@@ -144,7 +144,7 @@ async def test_it_needs_the_right(house: House, path: str) -> None:
         headers = {"content-type": "application/json" if "json" in how else "text/csv"}
         answer = await weak.post(path, headers=headers, **how)
         assert answer.status_code == 403
-    answer = await weak.post("/v1/changes/withdraw", json={"change_ids": ["chg_" + "0" * 26]})
+    answer = await weak.post("/v1/withdrawals", json={"change_ids": ["chg_" + "0" * 26]})
     assert answer.status_code == 403
     assert (await (await house.stranger()).post(path, json={})).status_code == 401
 

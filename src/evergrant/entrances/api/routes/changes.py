@@ -210,7 +210,7 @@ async def get_intake(
     return TakenView.of(await desk.feeds.intake.get(account_id, intake_id, by=caller))
 
 
-@router.post("/changes/withdraw", operation_id="withdrawChanges", responses=answers(404, body=True))
+@router.post("/withdrawals", operation_id="withdrawChanges", responses=answers(404, body=True))
 async def withdraw(desk: AtDesk, caller: AsCaller, wish: WithdrawalOfChangesWish) -> WithdrawnView:
     """Take back changes that wait. Needs the right `amazon_write`. Repeating it is safe.
 
