@@ -158,6 +158,17 @@ async def test_one_sku_of_two_marketplaces_is_in_two_feeds_of_one_plan(
     assert not planned.waits
 
 
+async def test_page_by_page_it_is_the_same_plan(
+    hatch: Hatch, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evergrant.feeds.planning.PAGE", 2)
+    lines = [price(f"S{n}", marketplace=m) for n in range(5) for m in ("DE", "FR")]
+    await put(hatch, account, *lines, stock("S3"), shipment(order(1)), refund())
+    planned = await planning(hatch, NO_CALLS).plan(account.id)
+    assert sorted(run.changes for run in planned.runs) == [1, 1, 5, 6]
+    assert not planned.waits
+
+
 async def test_what_is_in_flight_or_comes_later_waits_until_then(
     hatch: Hatch, account: Account
 ) -> None:
