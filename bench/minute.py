@@ -154,6 +154,7 @@ def _desk(store: Store, fakes: Fakes) -> Desk:
             budgets=fakes.budgets,
             upstream=fakes.upstream,
             secrets_queue=fakes.secrets_queue,
+            documents=fakes.documents,
         ),
         marketplaces=STANDARD,
         house=HOUSE,

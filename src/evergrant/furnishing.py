@@ -18,6 +18,7 @@ from evergrant.consent import Consent
 from evergrant.desk import Desk
 from evergrant.feeds import Feeds
 from evergrant.limits import Limits
+from evergrant.looked_at import LookedAt
 from evergrant.moving import Moving
 from evergrant.notices import Notices
 from evergrant.notifications import Notifications
@@ -37,7 +38,7 @@ from evergrant.reviews import Reviews
 from evergrant.rotation import Rotations
 from evergrant.rules.marketplaces import Marketplaces
 from evergrant.rules.receivers import Receivers
-from evergrant.settings import Cooking, House, Watching
+from evergrant.settings import Cooking, House, HouseValues, Watching
 from evergrant.tokens import Tokens
 from evergrant.vault import Vault
 from evergrant.watch import Watch
@@ -75,6 +76,7 @@ def furnished(
     gateway_longest_wait_s: float = 120.0,
     watching: Watching | None = None,
     cooking: Cooking | None = None,
+    house_values: HouseValues | None = None,
     receivers: Receivers | None = None,
     jobs_at_once: int = 10,
 ) -> Desk:
@@ -143,7 +145,6 @@ def furnished(
         bell=bell,
         ahead=watching.rotate_ahead,
     )
-    reviews = Reviews(store, clock)
     feeds = Feeds(
         store=store,
         clock=clock,
@@ -151,7 +152,7 @@ def furnished(
         calls=calls,
         limits=limits,
         documents=sockets.documents,
-        reviews=reviews,
+        signed_off=LookedAt(store, clock, vault, house_values or HouseValues()),
         bell=bell,
         marketplaces=marketplaces,
         cooking=cooking,
@@ -187,7 +188,7 @@ def furnished(
         upstream=sockets.upstream,
         notices=Notices(store, clock),
         bounces=bounces,
-        reviews=reviews,
+        reviews=Reviews(store, clock),
         rotations=rotations,
         moving=Moving(
             store=store,

@@ -167,6 +167,7 @@ async def open_wires(
             gateway_longest_wait_s=settings.gateway_longest_wait_s,
             watching=settings.watching,
             cooking=settings.cooking,
+            house_values=settings.house_values,
             jobs_at_once=settings.worker_concurrency,
             receivers=Receivers(settings.webhook_networks, anywhere=settings.webhooks_to_anywhere),
         )

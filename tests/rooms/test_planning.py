@@ -16,6 +16,7 @@ from evergrant.doorbell import put_due
 from evergrant.errors import NotAllowed, NotFound
 from evergrant.feeds.planning import Explained, Planned, Planning
 from evergrant.limits import Limits
+from evergrant.looked_at import LookedAt
 from evergrant.ports.store import Store, Transaction
 from evergrant.ports.things import Account
 from evergrant.ports.traded import AccountWork, Change, FeedRun, Outcome
@@ -25,10 +26,10 @@ from evergrant.rules.feedruns import Path, RunStep
 from evergrant.rules.flags import Flag
 from evergrant.rules.lifecycle import State
 from evergrant.rules.marketplaces import STANDARD
-from evergrant.rules.reviews import ITEMS, About
+from evergrant.rules.reviews import ITEMS
 from evergrant.rules.rights import SYSTEM, Caller, CallerKind, Right
 from evergrant.rules.waits import Why, read
-from evergrant.settings import Cooking
+from evergrant.settings import Cooking, HouseValues
 from evergrant.testing.budgets import MemoryBudgets
 from tests.rooms.hatch_ground import (
     ERP,
@@ -48,13 +49,17 @@ MINUTE = timedelta(minutes=1)
 NO_CALLS = Cooking(patch_most=0)
 
 
+def looked_at(hatch: Hatch, store: Store | None = None) -> LookedAt:
+    return LookedAt(store or hatch.store, hatch.clock, hatch.vault, HouseValues())
+
+
 def planning(hatch: Hatch, cooking: Cooking | None = None, store: Store | None = None) -> Planning:
     store = store or hatch.store
     return Planning(
         store=store,
         clock=hatch.clock,
         limits=Limits(store, hatch.clock, MemoryBudgets(hatch.clock)),
-        reviews=Reviews(store, hatch.clock),
+        signed_off=looked_at(hatch, store),
         marketplaces=STANDARD,
         cooking=cooking or Cooking(),
     )
@@ -305,22 +310,42 @@ async def test_where_it_is_a_condition_everything_has_to_be_signed(
 ) -> None:
     await put(hatch, account, stock())
     plans = planning(hatch, Cooking(needs_sign_off=True))
-    subjects = {
-        About.HOUSE: "",
-        About.APPLICATION: account.application_id,
-        About.INSTANCE: account.client_instance_id,
-    }
-    items = [item for item in ITEMS.values() if not item.by_machine]
     reviews = Reviews(hatch.store, hatch.clock)
-    for item in items:
+    whose = {"", account.application_id, account.client_instance_id}
+    things = [one for one in await looked_at(hatch).all() if one.subject in whose]
+    assert {one.item.name for one in things} == {
+        item.name for item in ITEMS.values() if not item.by_machine
+    }
+    for thing in things:
         (wait,) = (await plans.plan(account.id)).waits
-        assert (wait.why, item.name in wait.more) == (Why.NOT_SIGNED, True)
-        await reviews.sign(item.name, {}, by=ERP, subject=subjects[item.about], name="Ada")
+        assert (wait.why, thing.item.name in wait.more) == (Why.NOT_SIGNED, True)
+        await reviews.sign(
+            thing.item.name, thing.looked_at, by=ERP, subject=thing.subject, name="Ada"
+        )
     assert (await plans.plan(account.id)).runs
-    lasting = [item.lasts for item in items if item.lasts is not None]
     await put(hatch, account, stock("B"))
-    hatch.clock.move(min(lasting))
+    hatch.clock.move(min(one.item.lasts for one in things if one.item.lasts is not None))
     assert why(await plans.plan(account.id)) == {("stock", Why.NOT_SIGNED): 1}
+
+
+async def test_what_changed_after_it_was_signed_has_to_be_signed_again(
+    hatch: Hatch, account: Account
+) -> None:
+    reviews = Reviews(hatch.store, hatch.clock)
+    for thing in await looked_at(hatch).all():
+        await reviews.sign(
+            thing.item.name, thing.looked_at, by=ERP, subject=thing.subject, name="Ada"
+        )
+    await put(hatch, account, stock())
+    plans = planning(hatch, Cooking(needs_sign_off=True))
+    async with hatch.store.transaction() as tx:
+        await tx.instances.change(
+            account.client_instance_id, webhook_url="https://erp.example/another"
+        )
+    (wait,) = (await plans.plan(account.id)).waits
+    assert wait.why is Why.NOT_SIGNED
+    assert "instance-webhooks" in wait.more
+    assert "registration" not in wait.more
 
 
 # --- telling it -------------------------------------------------------------------------------

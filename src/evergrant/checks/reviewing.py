@@ -1,8 +1,8 @@
 """Looks up what each item of the review list is about, and whether somebody signed just that.
 
-Answers for: the values of every item, never a secret among them; the machine's word where it
-decides; and for signing what is there now. Does not answer for: the list (``rules.reviews``), or
-for keeping signatures (the sign-off book).
+Answers for: the machine's word where it decides, and for signing what is there now. Does not answer
+for: the list (``rules.reviews``), the values that a person looks at (``looked_at``), or for keeping
+signatures (the sign-off book).
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from evergrant.checks import kinds
 from evergrant.checks.contents import astray
 from evergrant.checks.watching import HEARD, took_events
 from evergrant.errors import Conflict, NotFound
+from evergrant.looked_at import LookedAt, Thing
 from evergrant.rules import reviews as rules
-from evergrant.rules.applications import ApplicationKind
 from evergrant.rules.notices import NoticeKind
-from evergrant.rules.reviews import ITEMS, About, ReviewItem, ReviewState
+from evergrant.rules.reviews import ITEMS, About, ReviewState
 from evergrant.rules.rights import SYSTEM, Right
 
 if TYPE_CHECKING:
@@ -34,15 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["Reviewed", "item_of", "items_of", "sign_off", "unsettled"]
 
 _CREDENTIALS = "integration-credentials"
-#: Of one process, not of the house: they differ between servers, workers and shells.
-_OF_A_PROCESS = frozenset(
-    f"EVERGRANT_{name}"
-    for name in (
-        *("HOST", "PORT", "ROLE", "WORKER_CONCURRENCY", "DATABASE_POOL", "HOME"),
-        *("GATEWAY_PORT", "DECIDE_PORT", "OUTCOMES_PORT", "LOG_FORMAT", "LOG_LEVEL"),
-        *("MAILBOX_PORT", "METRICS_ACCOUNTS"),
-    )
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,14 +59,11 @@ class Reviewed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Thing:
-    """What one item is about, with the values to look at."""
+class _Judged:
+    """What one item is about. ``says``: what the machine finds wrong; empty: nothing."""
 
-    item: ReviewItem
-    looked_at: Mapping[str, Any]
-    subject: str = ""
-    name: str = ""
-    says: str = ""  # empty: the machine finds nothing wrong
+    thing: Thing
+    says: str = ""
 
 
 async def items_of(desk: Desk, settings: Settings) -> list[Reviewed]:
@@ -89,10 +77,15 @@ async def _listed(
 ) -> list[Reviewed]:
     now = desk.clock.now()
     signed = await desk.reviews.signed(by=SYSTEM)
-    things = await _things(desk, settings, apart)
+    judged = [_Judged(thing=thing) for thing in await _looking(desk, settings).all()]
+    judged += await _by_machine(desk, apart)
     order = list(ITEMS)
-    things.sort(key=lambda thing: (order.index(thing.item.name), thing.subject))
-    return [_reviewed(thing, signed, now) for thing in things]
+    judged.sort(key=lambda one: (order.index(one.thing.item.name), one.thing.subject))
+    return [_reviewed(one, signed, now) for one in judged]
+
+
+def _looking(desk: Desk, settings: Settings) -> LookedAt:
+    return LookedAt(desk.store, desk.clock, desk.vault, settings.house_values)
 
 
 async def item_of(desk: Desk, settings: Settings, item: str, subject: str = "") -> Reviewed:
@@ -168,8 +161,8 @@ def _the_one(items: Sequence[Reviewed], item: str, subject: str) -> Reviewed:
     )
 
 
-def _reviewed(thing: _Thing, signed: Mapping[str, Review], now: datetime) -> Reviewed:
-    item = thing.item
+def _reviewed(one: _Judged, signed: Mapping[str, Review], now: datetime) -> Reviewed:
+    thing, item = one.thing, one.thing.item
     review = signed.get(rules.key_of(item.name, thing.subject))
     digest = rules.digest_of(item.name, thing.subject, thing.looked_at)
     signature = rules.Signature(digest=review.digest, at=review.at) if review else None
@@ -181,8 +174,8 @@ def _reviewed(thing: _Thing, signed: Mapping[str, Review], now: datetime) -> Rev
         subject=thing.subject,
         subject_name=thing.name,
         by_machine=item.by_machine,
-        state=rules.state_of(item, now, digest=digest, signature=signature, passed=not thing.says),
-        says=thing.says,
+        state=rules.state_of(item, now, digest=digest, signature=signature, passed=not one.says),
+        says=one.says,
         looked_at=thing.looked_at,
         digest=digest,
         signed_by=review.name if review else "",
@@ -192,123 +185,37 @@ def _reviewed(thing: _Thing, signed: Mapping[str, Review], now: datetime) -> Rev
     )
 
 
-# --- what is looked at ----------------------------------------------------------------------------
+# --- what the machine decides ---------------------------------------------------------------------
 
 
-async def _things(
-    desk: Desk, settings: Settings, apart: Mapping[str, Sequence[str]]
-) -> list[_Thing]:
+async def _by_machine(desk: Desk, apart: Mapping[str, Sequence[str]]) -> list[_Judged]:
     async with desk.store.transaction() as tx:
         applications = await tx.applications.all()
         credentials = {row.id: row for row in await tx.credentials.all()}
         instances = await tx.instances.all()
-    found = [_Thing(item=ITEMS[name], looked_at=values) for name, values in _of_house(settings)]
-    found.append(_reminders(settings, applications))
-    found.append(
-        _Thing(
-            item=ITEMS["key-ring-copy"], looked_at={"key_ids": sorted(await desk.vault.key_ids())}
-        )
-    )
-    found.append(await _operators(desk))
     shared = _shared(credentials)
+    found = []
     for application in applications:
         own = credentials.get(application.id)
         says = _incomplete(own, apart.get(application.id, ()), shared)
-        found += _of_application(application, own, says, settings)
-    for instance in instances:
-        found += await _of_instance(desk, instance)
-    return found
+        found.append(_of_credentials(application, own, says))
+    return found + [await _of_instance(desk, instance) for instance in instances]
 
 
-def _of_house(settings: Settings) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    yield (
-        "local-settings",
-        {one.name: one.value for one in settings.shown if one.name not in _OF_A_PROCESS},
-    )
-    yield (
-        "mail-relay",
-        {
-            "relay": "set" if settings.smtp_url else "development mailbox",
-            "mail_from": settings.mail_from,
-            "house_name": settings.house_name,
-            "support_email": settings.support_email,
-            "operators_email": settings.house.operators,
-        },
-    )
-    yield "backups", {"database": "PostgreSQL of yours" if settings.database_url else "embedded"}
-
-
-def _reminders(settings: Settings, applications: Sequence[Application]) -> _Thing:
-    own = {one.id: list(one.reminder_days) for one in applications if one.reminder_days is not None}
-    return _Thing(
-        item=ITEMS["reminder-windows"],
-        looked_at={
-            "days": list(settings.reminder_days),
-            "of_applications": own,
-            "operators_email": settings.house.operators,
-        },
-    )
-
-
-async def _operators(desk: Desk) -> _Thing:
-    powerful = {Right.MANAGE, Right.PERSONAL_DATA}
-    now = desk.clock.now()
-    async with desk.store.transaction() as tx:
-        people = await tx.operators.all(disabled_at=None)
-        keys = await tx.api_keys.all(revoked_at=None)
-    return _Thing(
-        item=ITEMS["operators"],
-        looked_at={
-            "operators": {one.id: [one.name, one.email, one.role] for one in people},
-            "api_keys": {
-                one.id: [one.name, sorted(one.rights & powerful)]
-                for one in keys
-                if one.rights & powerful and (one.expires_at is None or one.expires_at > now)
-            },
-        },
-    )
-
-
-def _of_application(
-    application: Application, own: IntegrationCredentials | None, says: str, settings: Settings
-) -> Iterator[_Thing]:
-    # As they have to stand at Amazon, whether the house tells them or they follow from its address.
-    consents = application.kind is not ApplicationKind.PRIVATE
-    whose = {"subject": application.id, "name": application.name}
-    yield _Thing(
+def _of_credentials(
+    application: Application, own: IntegrationCredentials | None, says: str
+) -> _Judged:
+    thing = Thing(
         item=ITEMS[_CREDENTIALS],
         looked_at={
             "lwa_client_id": own.lwa_client_id if own else "",
             "secret_set": bool(own and own.secret_set),
             "secret_expires_at": own.secret_expires_at if own else None,
         },
-        says=says,
-        **whose,
+        subject=application.id,
+        name=application.name,
     )
-    yield _Thing(
-        item=ITEMS["registration"],
-        looked_at={
-            "application_id": application.application_id,
-            "lwa_client_id": own.lwa_client_id if own else "",
-            "kind": application.kind,
-            "status": application.status,
-            "partner_kinds": application.partner_kinds,
-            "developer_name": application.developer_name,
-            "developer_id": application.developer_id,
-            "login_uri": application.login_uri or (settings.login_uri if consents else ""),
-            "redirect_uri": application.redirect_uri or (settings.redirect_uri if consents else ""),
-        },
-        **whose,
-    )
-    yield _Thing(
-        item=ITEMS["secret-rotation"],
-        looked_at={
-            "queue_url": own.queue_url if own else "",
-            "role_arn": own.role_arn if own else "",
-            "access_key_hint": own.access_key_hint if own else "",
-        },
-        **whose,
-    )
+    return _Judged(thing=thing, says=says)
 
 
 def _shared(credentials: Mapping[str, IntegrationCredentials]) -> frozenset[str]:
@@ -339,7 +246,7 @@ def _incomplete(
     return ""
 
 
-async def _of_instance(desk: Desk, instance: ClientInstance) -> list[_Thing]:
+async def _of_instance(desk: Desk, instance: ClientInstance) -> _Judged:
     now = desk.clock.now()
     async with desk.store.transaction() as tx:
         took = await took_events(tx, instance.id, now - HEARD)
@@ -354,26 +261,14 @@ async def _of_instance(desk: Desk, instance: ClientInstance) -> list[_Thing]:
     elif accounts and not called and not took:
         since = "for 30 days" if instance.last_seen_at is not None else "yet"
         says = f"Nothing was heard of it {since}."
-    whose: dict[str, str] = {"subject": instance.id, "name": instance.name}
-    return [
-        _Thing(
-            item=ITEMS["instance-answers"],
-            looked_at={
-                "accounts": accounts,
-                "last_seen_at": instance.last_seen_at,
-                "took_events": took,
-            },
-            says=says,
-            **whose,
-        ),
-        _Thing(
-            item=ITEMS["instance-webhooks"],
-            looked_at={
-                "base_url": instance.base_url,
-                "return_url": instance.return_url,
-                "webhook_url": instance.webhook_url,
-                "signing_secret_made_at": instance.signing_secret_made_at,
-            },
-            **whose,
-        ),
-    ]
+    thing = Thing(
+        item=ITEMS["instance-answers"],
+        looked_at={
+            "accounts": accounts,
+            "last_seen_at": instance.last_seen_at,
+            "took_events": took,
+        },
+        subject=instance.id,
+        name=instance.name,
+    )
+    return _Judged(thing=thing, says=says)

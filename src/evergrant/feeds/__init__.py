@@ -21,12 +21,12 @@ from evergrant.feeds.keeping import Keeping
 from evergrant.feeds.ledger import Ledger
 from evergrant.feeds.planning import Planning
 from evergrant.feeds.running import Running
+from evergrant.feeds.signing import SignedOff
 from evergrant.feeds.working import Working
 from evergrant.limits import Limits
 from evergrant.ports import Bell, Clock
 from evergrant.ports.documents import Documents
 from evergrant.ports.store import Store
-from evergrant.reviews import Reviews
 from evergrant.rules.marketplaces import Marketplaces
 from evergrant.settings import Cooking
 from evergrant.vault import Vault
@@ -46,7 +46,7 @@ class Feeds:
         calls: Calls,
         limits: Limits,
         documents: Documents,
-        reviews: Reviews,
+        signed_off: SignedOff,
         bell: Bell,
         marketplaces: Marketplaces,
         cooking: Cooking,
@@ -66,7 +66,7 @@ class Feeds:
             store=store,
             clock=clock,
             limits=limits,
-            reviews=reviews,
+            signed_off=signed_off,
             marketplaces=marketplaces,
             cooking=cooking,
         )

@@ -20,7 +20,7 @@ from typing import Any
 
 from evergrant.errors import NotFound
 from evergrant.feeds.allowances import Allowance, allowances
-from evergrant.feeds.signing import Signatures, SignedOff
+from evergrant.feeds.signing import SignedOff
 from evergrant.feeds.standing import AccountStands, stands
 from evergrant.intake import need
 from evergrant.limits import Limits
@@ -28,7 +28,6 @@ from evergrant.naming import new_id
 from evergrant.ports import Clock
 from evergrant.ports.store import Store, Transaction
 from evergrant.ports.traded import Change, FeedRun, Pick
-from evergrant.reviews import Reviews
 from evergrant.rules import ids
 from evergrant.rules.changes import ChangeKind
 from evergrant.rules.feedcuts import Draft
@@ -114,7 +113,7 @@ class _Lost(Exception):
 
 
 class Planning:
-    """One per process. ``signed_off``: who knows what has to be signed; None: the book alone."""
+    """One per process. ``signed_off``: who knows what has to be signed, and was not."""
 
     def __init__(
         self,
@@ -122,16 +121,15 @@ class Planning:
         store: Store,
         clock: Clock,
         limits: Limits,
-        reviews: Reviews,
+        signed_off: SignedOff,
         marketplaces: Marketplaces,
         cooking: Cooking,
-        signed_off: SignedOff | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._limits = limits
         self._marketplaces = marketplaces
-        self._signed_off = signed_off or Signatures(reviews, clock)
+        self._signed_off = signed_off
         self._needs_sign_off = cooking.needs_sign_off
         self._pace = Pace(feed_every=cooking.feed_every, patch_most=cooking.patch_most)
 

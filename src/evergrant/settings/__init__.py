@@ -26,6 +26,7 @@ from evergrant.rules.marketplaces import STANDARD, Marketplaces
 from evergrant.rules.overrides import overridden
 from evergrant.rules.secrecy import Secret
 from evergrant.settings.names import (
+    OF_A_PROCESS,
     PREFIX,
     SETTINGS,
     LogFormat,
@@ -39,6 +40,7 @@ __all__ = [
     "SETTINGS",
     "Cooking",
     "House",
+    "HouseValues",
     "LogFormat",
     "ServerRole",
     "Setting",
@@ -93,6 +95,20 @@ class Cooking:
     changes_folder: Path | None = None  # files of changes are taken from here
     #: How long a run waits for a permit before it goes back to wait in the store.
     patience_s: float = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HouseValues:
+    """What a person looks at before going live, as far as settings say it; no secret is among it.
+    ``shown``: settings of the house by name, without those of one process."""
+
+    shown: Mapping[str, str] = field(default_factory=dict)
+    mail: Mapping[str, str] = field(default_factory=dict)
+    database: str = ""
+    reminder_days: tuple[int, ...] = ()
+    operators_email: str = ""
+    login_uri: str = ""
+    redirect_uri: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,6 +225,24 @@ class Settings:
             sweep_every=self.sweep_every,
             changes_kept=self.changes_kept,
             changes_folder=self.changes_folder,
+        )
+
+    @property
+    def house_values(self) -> HouseValues:
+        return HouseValues(
+            shown={one.name: one.value for one in self.shown if one.name not in OF_A_PROCESS},
+            mail={
+                "relay": "set" if self.smtp_url else "development mailbox",
+                "mail_from": self.mail_from,
+                "house_name": self.house_name,
+                "support_email": self.support_email,
+                "operators_email": self.house.operators,
+            },
+            database="PostgreSQL of yours" if self.database_url else "embedded",
+            reminder_days=self.reminder_days,
+            operators_email=self.house.operators,
+            login_uri=self.login_uri,
+            redirect_uri=self.redirect_uri,
         )
 
     @property

@@ -17,7 +17,16 @@ from evergrant.rules.invitations import LETTER_LIFE
 from evergrant.rules.secrecy import Secret
 from evergrant.settings import readers
 
-__all__ = ["PREFIX", "SETTINGS", "LogFormat", "LogLevel", "ServerRole", "Setting", "WebhookTargets"]
+__all__ = [
+    "OF_A_PROCESS",
+    "PREFIX",
+    "SETTINGS",
+    "LogFormat",
+    "LogLevel",
+    "ServerRole",
+    "Setting",
+    "WebhookTargets",
+]
 
 PREFIX = "EVERGRANT_"
 
@@ -237,3 +246,13 @@ SETTINGS: tuple[Setting, ...] = (
        names_a_file=True, unset="the time as it is", example="/srv/evergrant/clock"),
 )
 # fmt: on
+
+#: Of one process, not of the house: they differ between servers, workers and shells.
+OF_A_PROCESS = frozenset(
+    f"{PREFIX}{name}"
+    for name in (
+        *("HOST", "PORT", "ROLE", "WORKER_CONCURRENCY", "DATABASE_POOL", "HOME"),
+        *("GATEWAY_PORT", "DECIDE_PORT", "OUTCOMES_PORT", "LOG_FORMAT", "LOG_LEVEL"),
+        *("MAILBOX_PORT", "METRICS_ACCOUNTS"),
+    )
+)
