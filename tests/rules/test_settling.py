@@ -112,6 +112,20 @@ def test_a_document_that_was_refused_as_a_whole() -> None:
             assert (one.state, one.code, one.message) == (R, "4002001", "It cannot be parsed.")
 
 
+def test_what_a_refused_document_says_of_single_messages_stays_with_them() -> None:
+    told = report(3, line(2), line(None), accepted=0, fault="No.", fault_code="4002001")
+    first, second, third = ends("DONE", told, repeatable=False)
+    assert (second.code, second.message, second.attribute) == ("90220", "It is missing.", "price")
+    assert {(one.state, one.code, one.message) for one in (first, third)} == {(R, "4002001", "No.")}
+
+
+@pytest.mark.parametrize("fault", ["", "It cannot be parsed."])
+def test_without_a_count_nobody_believes_that_money_moved_or_did_not(fault: str) -> None:
+    told = report(None, line(2), fault=fault)
+    assert states("DONE", told, repeatable=False) == [U, R, U]
+    assert states("DONE", report(None, line(2)), repeatable=True) == [A, R, A]
+
+
 @pytest.mark.parametrize("repeatable", [True, False])
 def test_cancelled_was_never_begun(repeatable: bool) -> None:
     for one in ends("CANCELLED", None, repeatable=repeatable):

@@ -9,6 +9,7 @@ packed) and its guide: reports may hold what is sensitive and are not written do
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from urllib.parse import quote
 
@@ -47,4 +48,5 @@ async def fetch_report(ground: RunGround, case: Case) -> ProcessingReport | Hear
             content_type = download.content_type
     except (AmazonUnavailable, CallDenied) as error:
         return Heard(how=How.LOST, said=f"The report could not be fetched: {error.message}")
-    return read(b"".join(pieces), content_type)
+    # A large one takes seconds to read, and the same loop serves everybody.
+    return await asyncio.to_thread(read, b"".join(pieces), content_type)

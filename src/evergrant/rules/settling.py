@@ -195,13 +195,6 @@ def reckon(
             "is another feed's."
         )
         return Reckoning(rest=_Rest.UNKNOWN, repeatable=repeatable, code=NOT_TOLD, words=words)
-    if report.fault:
-        return Reckoning(
-            rest=_Rest.REFUSED,
-            repeatable=repeatable,
-            code=report.fault_code or "document_refused",
-            words=report.fault,
-        )
     errors = [line for line in report.lines if line.severity == "error"]
     by_message: dict[int, list[ReportLine]] = defaultdict(list)
     by_name: dict[str, list[ReportLine]] = defaultdict(list)
@@ -213,7 +206,13 @@ def reckon(
             by_name[name].append(line)
     words = ""
     named = len(by_message) + len(by_name)
-    if aborted:
+    if status not in ("DONE", "FATAL"):
+        words = "Amazon does not say that it is done with the feed."
+    elif report.processed is None and not repeatable:
+        words = "Amazon's report does not say how many messages were processed."
+    elif report.fault:
+        rest, code, words = _Rest.REFUSED, report.fault_code or "document_refused", report.fault
+    elif aborted:
         words = "Amazon aborted the feed; its report does not say what became of this."
     elif report.processed is not None and report.processed < messages:
         rest = _Rest.UNKNOWN

@@ -40,6 +40,7 @@ _LOOKED_BACK = timedelta(days=31)
 BOARD = (
     NoticeKind.ROTATION_STUCK,
     NoticeKind.QUEUE_TROUBLE,
+    NoticeKind.NOTIFICATIONS_TROUBLE,
     NoticeKind.RENEWAL_FAILED,
     NoticeKind.EVENTS_UNDELIVERED,
     NoticeKind.ROLE_LOST,
