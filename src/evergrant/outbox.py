@@ -26,8 +26,16 @@ from evergrant.rules import ids
 
 __all__ = ["put_application_event", "put_event", "put_mail"]
 
-#: The account is connected (again), or its switches and ids are others than before.
-_LETS_WORK_GO_ON = frozenset({"account.changed", "authorization.granted", "authorization.renewed"})
+#: The account is connected (again) or no more, or its switches and ids are others than before.
+_OF_USE_TO_THE_KITCHEN = frozenset(
+    {
+        "account.changed",
+        "authorization.granted",
+        "authorization.lapsed",
+        "authorization.renewed",
+        "authorization.revoked",
+    }
+)
 
 
 async def put_mail(
@@ -69,9 +77,10 @@ async def put_event(
 ) -> OutboxItem | None:
     """One event about an account, as it is after the change, for the client instance of the
     account: always to be read there, and sent where the instance has a webhook URL; then that item
-    is given, to ring for. ``more``: what this kind of event adds. Of an event after which changes
-    that wait may go, the kitchen hears as well, in the same transaction."""
-    if topic in _LETS_WORK_GO_ON:
+    is given, to ring for. ``more``: what this kind of event adds. Of an event after which what
+    waits may go, or waits for another reason, the kitchen hears as well, in the same transaction.
+    """
+    if topic in _OF_USE_TO_THE_KITCHEN:
         await doorbell.press(tx, account.id, now)
     return await _put(
         tx,

@@ -21,8 +21,8 @@ from datetime import datetime
 from typing import Any
 
 from evergrant import journal, vault
+from evergrant.doorbell import put_due
 from evergrant.errors import AccountClosed, Conflict, NotFound, TooLarge
-from evergrant.feeds.doorbell import put_due
 from evergrant.feeds.taken import (
     Line,
     LineAnswer,

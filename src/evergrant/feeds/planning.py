@@ -321,6 +321,7 @@ class Planning:
             account_id,
             expecting={"version": fence.version},
             version=fence.version + 1,
+            due_at=now,  # whoever dies now leaves a run behind; the end of a turn says otherwise
             planned_at=now,
             changed_at=now,
             **values,

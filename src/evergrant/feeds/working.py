@@ -11,43 +11,50 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import Any
 
 from evergrant import journal
 from evergrant.doorbell import put_due
-from evergrant.errors import Conflict, EvergrantError, NotFound
-from evergrant.feeds.planning import Planning
+from evergrant.errors import Conflict, EvergrantError, NotFound, StoreUnavailable
+from evergrant.feeds.planning import Planned, Planning
 from evergrant.feeds.running import Running
 from evergrant.intake import need
 from evergrant.logs import logger
 from evergrant.ports import Bell, Clock
 from evergrant.ports.store import Store, Transaction, not_after
 from evergrant.ports.traded import AccountWork, FeedRun
+from evergrant.rules.lifecycle import State
 from evergrant.rules.rights import Caller, Right
 from evergrant.rules.secrecy import scrub
+from evergrant.rules.waits import STATES, Why
 from evergrant.settings import Cooking
-
-if TYPE_CHECKING:
-    from evergrant.feeds.planning import Planned
 
 __all__ = ["Worked", "Working"]
 
 log = logger(__name__)
 
-#: Accounts that one look finds at most; the rest is found by the next one.
-MOST_DUE = 1_000
+#: Accounts that are read at a time.
+PAGE = 1_000
 #: Runs of one account under way at a time: they draw on different limits.
 AT_ONCE = 4
-#: A turn that still finds something to do is continued by the next one after so long.
+#: A turn that still finds something to do is continued by the next one after so long, or so often.
 LONGEST_TURN_S = 45.0
-#: After a run broke, it is left alone for so long.
+MOST_ROUNDS = 100
+#: After a run or a plan broke, it is left alone for so long.
 AFTER_TROUBLE = timedelta(minutes=5)
+#: A run that should have gone on and did not is somebody else's at the moment.
+NOT_OURS = timedelta(seconds=30)
 #: Whatever the stations say, an account that has something open is looked at so often.
 SELDOM = timedelta(hours=1)
+#: A signature is given at the house, for all accounts at once; it presses no doorbell.
+UNSIGNED = timedelta(minutes=5)
 LONGEST_NOTE = 500
+
+#: What ends when somebody does something about this account, who presses its doorbell.
+_ENDED_BY_SOMEBODY = frozenset({*STATES.values(), Why.PAUSED, Why.SWITCHED_OFF, Why.UNAVAILABLE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,68 +94,96 @@ class Working:
     # --- for the worker -----------------------------------------------------------------------
 
     async def tick(self) -> list[str]:
-        """Ids of accounts that have something to do now; the worker rings for them. Raises
-        StoreUnavailable."""
+        """Ids of accounts that have something to do now, those that wait longest first; the worker
+        rings for them. Raises StoreUnavailable."""
         now = self._clock.now()
-        async with self._store.transaction() as tx:
-            due = await tx.work.all(before=not_after("due_at", now), limit=MOST_DUE)
-        return [row.id for row in sorted(due, key=lambda row: row.due_at or now)]
+        due: list[tuple[datetime, str]] = []
+        after: str | None = None
+        while True:
+            async with self._store.transaction() as tx:
+                page = await tx.work.all(before=not_after("due_at", now), after=after, limit=PAGE)
+            due += [(row.due_at or now, row.id) for row in page]
+            if len(page) < PAGE:
+                return [account_id for _, account_id in sorted(due)]
+            after = page[-1].id
 
     async def work(self, account_id: str) -> Worked:
         """One turn of an account. What one run stumbles over keeps none of the others from going
         on. Raises StoreUnavailable."""
-        made = settled = troubled = 0
+        made = settled = troubled = rounds = 0
         began_s = self._monotonic()
         while True:
+            rounds += 1
             now = self._clock.now()
-            seen = await self._seen(account_id)
+            seen, due = await self._due(account_id, now)
             if seen is None:
                 return Worked(account_id=account_id)
-            due = await self._due(account_id, now)
             ends = await self._go(due)
-            planned = await self._plans.plan(account_id)
-            ends += await self._go(planned.runs)
-            made += len(planned.runs)
+            planned = await self._planned(account_id)
+            runs = planned.runs if planned is not None else ()
+            ends += await self._go(runs)
+            made += len(runs)
             settled += sum(end is not None and end.step.is_over for end in ends)
-            troubled += sum(end is None for end in ends)
-            moved = any(
-                end is not None and end.version != run.version
-                for run, end in zip([*due, *planned.runs], ends, strict=True)
-            )
-            if moved and self._monotonic() - began_s < LONGEST_TURN_S:
-                continue  # what settled may let something else go
-            next_at = await self._rest(account_id, planned)
-            return Worked(
-                account_id=account_id,
-                made=made,
-                settled=settled,
-                troubled=troubled,
-                next_at=next_at,
-            )
+            troubled += sum(end is None for end in ends) + (planned is None)
+            moved = {
+                run.id
+                for run, end in zip((*due, *runs), ends, strict=True)
+                if end is not None and end.version != run.version
+            }
+            if not moved or planned is None:
+                break  # else what settled may let something else go
+            if rounds >= MOST_ROUNDS or self._monotonic() - began_s >= LONGEST_TURN_S:
+                break
+        idle = {run.id for run in (*due, *runs)} - moved
+        next_at = await self._rest(account_id, seen, planned, idle)
+        return Worked(
+            account_id=account_id, made=made, settled=settled, troubled=troubled, next_at=next_at
+        )
 
-    async def _seen(self, account_id: str) -> AccountWork | None:
+    async def _due(
+        self, account_id: str, now: datetime
+    ) -> tuple[AccountWork | None, list[FeedRun]]:
         async with self._store.transaction() as tx:
-            return await tx.work.get(account_id)
-
-    async def _due(self, account_id: str, now: datetime) -> list[FeedRun]:
-        async with self._store.transaction() as tx:
-            return await tx.feed_runs.all(
+            seen = await tx.work.get(account_id)
+            if seen is None:
+                return None, []
+            return seen, await tx.feed_runs.all(
                 account_id=account_id, ended_at=None, before=not_after("next_at", now)
             )
 
-    async def _go(self, runs: list[FeedRun] | tuple[FeedRun, ...]) -> list[FeedRun | None]:
-        """Each as far as it comes; None for one that broke."""
+    async def _planned(self, account_id: str) -> Planned | None:
+        """None: it broke. Nothing is lost by that, and what is under way goes on."""
+        try:
+            return await self._plans.plan(account_id)
+        except StoreUnavailable:
+            raise
+        except EvergrantError as error:
+            log.warning("a plan stumbled", error=error.code, message=error.message)
+        except Exception:
+            log.exception("a plan broke")
+        return None
+
+    async def _go(self, runs: Sequence[FeedRun]) -> list[FeedRun | None]:
+        """Each as far as it comes; None for one that broke. Raises StoreUnavailable when all of
+        them have come to rest."""
         room = asyncio.Semaphore(AT_ONCE)
 
         async def go(run: FeedRun) -> FeedRun | None:
             async with room:
                 return await self._gone(run)
 
-        return list(await asyncio.gather(*(go(run) for run in runs)))
+        ends: list[FeedRun | None] = []
+        for end in await asyncio.gather(*(go(run) for run in runs), return_exceptions=True):
+            if isinstance(end, BaseException):
+                raise end
+            ends.append(end)
+        return ends
 
     async def _gone(self, run: FeedRun) -> FeedRun | None:
         try:
             return await self._runs.go(run.id)
+        except StoreUnavailable:
+            raise
         except EvergrantError as error:
             log.warning("a run stumbled", run_id=run.id, error=error.code, message=error.message)
             told = error.code
@@ -163,33 +198,38 @@ class Working:
         now = self._clock.now()
         async with self._store.transaction() as tx:
             run = await tx.feed_runs.get(run_id)
-            if run is not None and run.ended_at is None:
+            if run is not None and run.ended_at is None and run.next_at is not None:
                 await tx.feed_runs.change(
                     run_id,
                     expecting={"version": run.version},
                     version=run.version + 1,
-                    next_at=now + AFTER_TROUBLE,
+                    next_at=max(run.next_at, now + AFTER_TROUBLE),
                     last_error=scrub(told)[:LONGEST_NOTE],
                     changed_at=now,
                 )
 
-    async def _rest(self, account_id: str, planned: Planned) -> datetime | None:
+    async def _rest(
+        self,
+        account_id: str,
+        seen: AccountWork,
+        planned: Planned | None,
+        idle: Collection[str],
+    ) -> datetime | None:
         """When the account is due again; unless its doorbell was pressed since the plan was made:
-        then it stays due."""
+        then it stays due. ``idle``: runs that should have gone on and did not."""
         now = self._clock.now()
+        version = seen.version if planned is None else planned.version
         async with self._store.transaction() as tx:
             open_runs = await tx.feed_runs.all(account_id=account_id, ended_at=None)
-            instants = [run.next_at for run in open_runs if run.next_at is not None]
-            if planned.next_at is not None:
-                instants.append(planned.next_at)
-            next_at = min(instants, default=None)
-            if next_at is not None:
-                next_at = min(next_at, now + SELDOM)
+            authorization = await tx.authorizations.one(account_id=account_id)
+            next_at = min(_instants(open_runs, planned, idle, now), default=None)
+            if authorization is None or authorization.state is State.CLOSED:
+                next_at = None  # until it is reopened
             changed = await tx.work.change(
                 account_id,
-                expecting={"version": planned.version},
+                expecting={"version": version},
                 due_at=next_at,
-                version=planned.version + 1,
+                version=version + 1,
                 changed_at=now,
             )
         return now if changed is None else next_at
@@ -205,13 +245,12 @@ class Working:
             await _reached(tx, account_id, by)
             row = await put_due(tx, account_id, now)
             note = scrub(note.strip())[:LONGEST_NOTE]
-            paused = await tx.work.change(
-                account_id,
-                expecting={"version": row.version},
+            paused = await _changed(
+                tx,
+                row,
                 paused_at=row.paused_at or now,
                 paused_by=str(by),
                 pause_note=note,
-                version=row.version + 1,
             )
             await journal.write(
                 tx,
@@ -222,7 +261,7 @@ class Working:
                 account_id=account_id,
                 note=note,
             )
-        return _held(paused)
+        return paused
 
     async def resume(self, account_id: str, *, by: Caller) -> AccountWork:
         """The queue goes on, with the latest values. Needs WRITE. Raises NotFound, NotAllowed,
@@ -234,13 +273,12 @@ class Working:
             row = await put_due(tx, account_id, now)
             if row.paused_at is None:
                 raise Conflict("The account is not paused.")
-            resumed = await tx.work.change(
-                account_id,
-                expecting={"version": row.version},
+            resumed = await _changed(
+                tx,
+                row,
                 paused_at=None,
                 paused_by="",
                 pause_note="",
-                version=row.version + 1,
             )
             await journal.write(
                 tx,
@@ -251,7 +289,7 @@ class Working:
                 account_id=account_id,
             )
         await self._bell.ring_for_work([account_id])
-        return _held(resumed)
+        return resumed
 
     async def run_now(self, account_id: str, *, by: Caller) -> AccountWork:
         """The next turn comes at once and does not wait for the time between two feeds. Amazon's
@@ -266,11 +304,10 @@ class Working:
                 raise Conflict(
                     "The account is paused.", hint=f"First: evergrant feeds resume {account_id}"
                 )
-            hurried = await tx.work.change(
-                account_id,
-                expecting={"version": row.version},
+            hurried = await _changed(
+                tx,
+                row,
                 hurried_at=now,
-                version=row.version + 1,
             )
             await journal.write(
                 tx,
@@ -281,7 +318,26 @@ class Working:
                 account_id=account_id,
             )
         await self._bell.ring_for_work([account_id])
-        return _held(hurried)
+        return hurried
+
+
+def _instants(
+    open_runs: Iterable[FeedRun], planned: Planned | None, idle: Collection[str], now: datetime
+) -> Iterator[datetime]:
+    """When something of the account goes on."""
+    for run in open_runs:
+        if run.next_at is not None:
+            yield min(
+                max(run.next_at, now + NOT_OURS) if run.id in idle else run.next_at, now + SELDOM
+            )
+    if planned is None:
+        yield now + AFTER_TROUBLE
+        return
+    if planned.next_at is not None:
+        yield min(planned.next_at, now + SELDOM)
+    for wait in planned.waits:
+        if wait.why not in _ENDED_BY_SOMEBODY:
+            yield now + (UNSIGNED if wait.why is Why.NOT_SIGNED else SELDOM)
 
 
 async def _reached(tx: Transaction, account_id: str, by: Caller) -> None:
@@ -290,7 +346,9 @@ async def _reached(tx: Transaction, account_id: str, by: Caller) -> None:
         raise NotFound("There is no such account.")
 
 
-def _held(row: AccountWork | None) -> AccountWork:
-    if row is None:
-        raise Conflict("Somebody else was faster.", hint="Try again.")
-    return row
+async def _changed(tx: Transaction, row: AccountWork, **values: Any) -> AccountWork:
+    changed = await tx.work.change(
+        row.id, expecting={"version": row.version}, version=row.version + 1, **values
+    )
+    assert changed is not None, "whoever presses a doorbell has its row until he is done"
+    return changed
