@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from evergrant.rules.changes import ChangeKind, ChangeState
 from evergrant.rules.wishes import Wish
 from evergrant.rules.wishes.earlier import ONCE, Earlier, LineFate, Verdict, judged
+from evergrant.rules.wishes.words import as_key
 
 ORDER = "302-1234567-1234567"
 STANDING = [
@@ -159,3 +160,34 @@ def test_no_deed_is_ever_taken_twice(
     for (kind, _, _), line in last.items():
         if kind not in ONCE:
             assert fates[line] in (LineFate.TAKEN, LineFate.DUPLICATE)
+
+
+# --- one name, written in many ways -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "rma-7 \N{LATIN SMALL LETTER E WITH ACUTE}",
+        " RMA-7 E\N{COMBINING ACUTE ACCENT} ",
+        "\N{FULLWIDTH LATIN CAPITAL LETTER R}MA-\N{FULLWIDTH DIGIT SEVEN}\u00e9",
+        "R\N{CYRILLIC CAPITAL LETTER EM}\N{GREEK CAPITAL LETTER ALPHA}-7\u00c9",
+        "RMA\N{NON-BREAKING HYPHEN}7\u00e9",
+        "RMA\N{EN DASH}7\u00e9",
+        "RMA-7\N{VARIATION SELECTOR-16}\u00e9",
+    ],
+)
+def test_a_reference_in_another_spelling_is_the_same(other: str) -> None:
+    assert as_key(other) == as_key("RMA-7\u00e9")
+
+
+def test_other_references_are_others() -> None:
+    names = ["RMA-7", "RMA-8", "RMA-71", "RMA7", "RM-A7", "\u4e00", "\u4e8c", "\u00df1", "7-RMA"]
+    assert len({as_key(one) for one in names}) == len(names)
+    assert as_key("R-2026/17") == "R-2026/17"
+
+
+@given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=30))
+def test_case_alone_makes_no_other_key(name: str) -> None:
+    assert as_key(name.swapcase()) == as_key(name)
+    assert as_key(as_key(name)) == as_key(name)

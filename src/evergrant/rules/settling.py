@@ -204,24 +204,8 @@ def reckon(
             by_message[line.message_id].append(line)
         elif name:
             by_name[name].append(line)
-    words = ""
     named = len(by_message) + len(by_name)
-    if status not in ("DONE", "FATAL"):
-        words = "Amazon does not say that it is done with the feed."
-    elif report.processed is None and not repeatable:
-        words = "Amazon's report does not say how many messages were processed."
-    elif report.fault:
-        rest, code, words = _Rest.REFUSED, report.fault_code or "document_refused", report.fault
-    elif aborted:
-        words = "Amazon aborted the feed; its report does not say what became of this."
-    elif report.processed is not None and report.processed < messages:
-        rest = _Rest.UNKNOWN
-        words = f"Amazon processed {report.processed} of {messages} messages and not all are told."
-    elif report.refused is not None and report.refused > named:
-        rest = _Rest.UNKNOWN
-        words = f"Amazon refused {report.refused} messages and names {named} of them."
-    else:
-        rest, code = _Rest.ACCEPTED, ""
+    rest, code, words = _of_the_rest(status, report, messages, named, repeatable)
     return Reckoning(
         rest=rest,
         repeatable=repeatable,
@@ -230,6 +214,29 @@ def reckon(
         by_message=MappingProxyType(by_message),
         by_name=MappingProxyType(by_name),
     )
+
+
+def _of_the_rest(
+    status: str, report: ProcessingReport, messages: int, named: int, repeatable: bool
+) -> tuple[_Rest, str, str]:
+    """What holds for messages that no error names, with its code and words. ``named``: messages
+    that one names."""
+    aborted = status == "FATAL"
+    unsure = (_Rest.ABORTED, FATAL) if aborted else (_Rest.UNKNOWN, NOT_TOLD)
+    if not aborted and status != "DONE":
+        return *unsure, "Amazon does not say that it is done with the feed."
+    if report.processed is None and not repeatable:
+        return *unsure, "Amazon's report does not say how many messages were processed."
+    if report.fault:
+        return _Rest.REFUSED, report.fault_code or "document_refused", report.fault
+    if aborted:
+        return *unsure, "Amazon aborted the feed; its report does not say what became of this."
+    if report.processed is not None and report.processed < messages:
+        told = f"Amazon processed {report.processed} of {messages} messages and not all are told."
+        return *unsure, told
+    if report.refused is not None and report.refused > named:
+        return *unsure, f"Amazon refused {report.refused} messages and names {named} of them."
+    return _Rest.ACCEPTED, "", ""
 
 
 def _is_another(report: ProcessingReport, messages: int, guessed: bool) -> bool:

@@ -18,6 +18,7 @@ from typing import Any
 from evergrant.rules.changes import ChangeKind
 from evergrant.rules.wishes import vendor_fields as fields
 from evergrant.rules.wishes.ground import MOST_PIECES, Lines, Wish, WishGround, decimals_of
+from evergrant.rules.wishes.words import as_key
 
 __all__ = ["ALLOWANCES", "CHARGES", "CODES", "cancellation", "invoice", "shipment", "stock"]
 
@@ -211,7 +212,7 @@ def invoice(lines: Lines, about: WishGround) -> Wish:
     return Wish(
         kind=ChangeKind.INVOICE,
         subject=first,
-        key=number,
+        key=as_key(number),
         reference=lines.reference(),
         wish=fields.trimmed(wish),
     )

@@ -14,6 +14,7 @@ from decimal import Decimal
 
 from evergrant.rules.changes import ChangeKind
 from evergrant.rules.wishes.ground import Lines, Wish, WishGround
+from evergrant.rules.wishes.words import as_key
 
 __all__ = ["LARGEST_PDF", "MARKETPLACES", "invoice"]
 
@@ -59,7 +60,7 @@ def invoice(lines: Lines, about: WishGround) -> Wish:
         kind=ChangeKind.INVOICE,
         marketplace_id=marketplace.marketplace_id if marketplace else "",
         subject=order_id or shipping_id,
-        key=number,
+        key=as_key(number),
         reference=lines.reference(),
         wish={
             "order_id": order_id,

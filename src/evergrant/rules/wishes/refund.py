@@ -18,6 +18,7 @@ from decimal import Decimal
 
 from evergrant.rules.changes import ChangeKind
 from evergrant.rules.wishes.ground import Lines, Wish, WishGround, decimals_of
+from evergrant.rules.wishes.words import as_key
 
 __all__ = ["PARTS", "REASONS", "refund"]
 
@@ -65,7 +66,7 @@ def refund(lines: Lines, about: WishGround) -> Wish:
         kind=ChangeKind.REFUND,
         marketplace_id=marketplace.marketplace_id if marketplace else "",
         subject=order_id,
-        key=reference,
+        key=as_key(reference),
         reference=reference,
         wish={"currency": currency, "reason": reason, "items": items},
     )

@@ -19,6 +19,7 @@ from typing import Any
 from evergrant.rules.changes import ChangeKind
 from evergrant.rules.wishes import vendor_fields as fields
 from evergrant.rules.wishes.ground import Lines, Wish, WishGround, decimals_of
+from evergrant.rules.wishes.words import as_key
 
 __all__ = ["ALLOWANCES", "CHARGES", "REASONS", "cancellation", "invoice", "shipment"]
 
@@ -100,7 +101,7 @@ def shipment(lines: Lines, about: WishGround) -> Wish:
     return Wish(
         kind=ChangeKind.SHIPMENT,
         subject=first,
-        key=shipment_id,
+        key=as_key(shipment_id),
         reference=lines.reference(),
         wish=fields.trimmed(wish),
     )
@@ -250,7 +251,7 @@ def invoice(lines: Lines, about: WishGround) -> Wish:
     return Wish(
         kind=ChangeKind.INVOICE,
         subject=first or number,
-        key=number,
+        key=as_key(number),
         reference=lines.reference(),
         wish=fields.trimmed(wish),
     )

@@ -6,13 +6,36 @@ Answers for: wording. Does not answer for: what is right or wrong (the readers).
 from __future__ import annotations
 
 import difflib
+import re
+import unicodedata
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
 from evergrant.rules.secrecy import scrub
 
-__all__ = ["guess", "how_to_write", "is_empty", "places_in_words", "plain", "shown"]
+__all__ = ["as_key", "guess", "how_to_write", "is_empty", "places_in_words", "plain", "shown"]
 
+#: Small Cyrillic and Greek letters whose capitals look as Latin ones do.
+_ALIKE: Mapping[int, str] = MappingProxyType(
+    {
+        ord(other): latin
+        for others, latins in (
+            (
+                "\u0430\u0432\u0435\u043a\u043c\u043d\u043e\u0440\u0441\u0442\u0443\u0445\u0455\u0456\u0458\u051b\u051d",
+                "abekmhopctyxsijqw",
+            ),
+            (
+                "\u03b1\u03b2\u03b5\u03b7\u03b9\u03ba\u03bc\u03bd\u03bf\u03c1\u03c4\u03c5\u03c7\u03b6",
+                "abehikmnoptyxz",
+            ),
+        )
+        for other, latin in zip(others, latins, strict=True)
+    }
+)
+#: Of marks that nobody sees.
+_UNSEEN = frozenset({"Cf", "Cc", "Zs", "Zl", "Zp"})
+_SELECTORS = re.compile("[\u034f\u180b-\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+_MINUS = "\N{MINUS SIGN}"
 _SEPARATORS: Mapping[int, None] = MappingProxyType(dict.fromkeys(map(ord, "_- ")))
 
 
@@ -30,6 +53,18 @@ def is_empty(value: object) -> bool:
 def plain(word: str) -> str:
     """For comparing words that people and programs write in their own ways."""
     return word.casefold().translate(_SEPARATORS)
+
+
+def as_key(text: str) -> str:
+    """For telling whether two names of a thing that happens once are the same: however they are
+    cased, spaced and encoded, and whatever alphabet their letters were taken from."""
+    folded = unicodedata.normalize("NFKC", _SELECTORS.sub("", text)).casefold().translate(_ALIKE)
+    bare = "".join(
+        "-" if mark == _MINUS or unicodedata.category(mark) == "Pd" else mark
+        for mark in folded
+        if unicodedata.category(mark) not in _UNSEEN
+    )
+    return unicodedata.normalize("NFKC", bare.upper())
 
 
 def guess(text: str, words: Collection[str]) -> str:
