@@ -136,6 +136,7 @@ OURS = LostFeed("1", NOW + timedelta(seconds=2))
 OTHER = LostFeed("2", NOW - timedelta(seconds=90))
 EARLY = LostFeed("3", NOW - 3 * MINUTE)
 LATE = LostFeed("4", NOW + 8 * MINUTE)
+LONG_AGO = LostFeed("5", NOW - timedelta(days=2))
 
 
 @pytest.mark.parametrize(
@@ -154,7 +155,11 @@ LATE = LostFeed("4", NOW + 8 * MINUTE)
         ([], 5 * MINUTE, False, LostMeans.WAIT),
         ([EARLY, LATE], 10 * MINUTE, False, LostMeans.WAIT),
         ([], 20 * MINUTE, False, LostMeans.AGAIN),
-        ([EARLY], 20 * MINUTE, False, LostMeans.AGAIN),
+        ([EARLY], 20 * MINUTE, True, LostMeans.AGAIN),
+        # A clock that was wrong: it may be it.
+        ([EARLY], 20 * MINUTE, False, LostMeans.UNCERTAIN),
+        ([LATE], 20 * MINUTE, False, LostMeans.UNCERTAIN),
+        ([LONG_AGO], 20 * MINUTE, False, LostMeans.AGAIN),
         ([OURS, OTHER], 5 * MINUTE, True, LostMeans.AGAIN),
         ([OURS, OTHER], 5 * MINUTE, False, LostMeans.UNCERTAIN),
         ([OURS, OTHER], 60 * MINUTE, False, LostMeans.UNCERTAIN),

@@ -34,8 +34,8 @@ from evergrant.rules.feedruns import (
     RunStep,
     decide_lost,
     is_late,
+    looked_through,
     next_look,
-    window_of,
 )
 from evergrant.rules.processing_reports import ProcessingReport
 
@@ -225,8 +225,8 @@ class FeedRuns:
             return await self._records.move(case, now, next_at=lost.at, looks=case.run.looks + 1)
         if lost.means is LostMeans.UNCERTAIN:
             why = (
-                f"The answer to createFeed was lost, and Amazon has {len(found)} feeds of that "
-                "time of which any may be it."
+                f"The answer to createFeed was lost, and Amazon has {len(found)} unknown feeds of "
+                "around that time, of which any may be it."
             )
             case = await self._records.doubt_all(case, "answer_lost", why)
             return await self._records.end(case, now, failed=True, why=why)
@@ -251,13 +251,14 @@ class FeedRuns:
 
     async def _unknown_feeds(self, case: Case, asked_at: datetime) -> list[LostFeed] | Heard:
         """Feeds of the type since then that are no run of ours."""
-        earliest, latest = window_of(asked_at)
+        earliest, latest = looked_through(asked_at, case.path.repeatable)
         query: list[tuple[str, str]] = [
             ("feedTypes", case.path.feed_type),
             ("pageSize", "100"),
             ("createdSince", _stamp(earliest)),
-            ("createdUntil", _stamp(min(latest, self._ground.now()))),
         ]
+        if latest < self._ground.now():  # else: until now, by Amazon's clock
+            query.append(("createdUntil", _stamp(latest)))
         found: dict[str, LostFeed] = {}
         for _ in range(_MOST_PAGES):
             heard = await self._ground.ask(case, ApiCall(method="GET", path=_FEEDS, query=query))

@@ -30,6 +30,7 @@ __all__ = [
     "LOST_AFTER",
     "MOST_SUBMISSIONS",
     "MOST_TRIES",
+    "NEAR",
     "PATHS",
     "RESULTS_KEPT",
     "UNKNOWN_FEED_AFTER",
@@ -48,6 +49,7 @@ __all__ = [
     "is_forgotten",
     "is_late",
     "ladder",
+    "looked_through",
     "next_act",
     "next_look",
     "presumed_at",
@@ -186,6 +188,9 @@ LOOK_AGAIN_AFTER = timedelta(minutes=20)
 SKEW = timedelta(minutes=2)
 #: A feed's time of creation lies between these, around the moment at which it was asked for.
 WINDOW = (-SKEW, LOST_AFTER + SKEW)
+#: A feed further from its asking than the window is nobody's by its time alone; but clocks are set
+#: wrongly and backups restored, and what must not be told twice is not told again beside it.
+NEAR = timedelta(days=1)
 #: Amazon's text calls eight hours normal; longer ones are told to a person.
 LATE_AFTER = timedelta(hours=8)
 #: Amazon does not know the feed whose id it gave: right after its creation that means nothing.
@@ -360,6 +365,12 @@ class Lost:
     feed_id: str = ""
 
 
+def looked_through(asked_at: datetime, repeatable: bool) -> tuple[datetime, datetime]:
+    """Feeds of when Amazon is asked for; more than the window where any feed counts."""
+    earliest, latest = window_of(asked_at)
+    return (earliest, latest) if repeatable else (asked_at - NEAR, asked_at + NEAR)
+
+
 def window_of(asked_at: datetime) -> tuple[datetime, datetime]:
     """Within which the feed was created, if it was."""
     return asked_at + WINDOW[0], asked_at + WINDOW[1]
@@ -392,4 +403,6 @@ def decide_lost(
         return Lost(LostMeans.UNCERTAIN)
     if now < asked_at + LOOK_AGAIN_AFTER:
         return Lost(LostMeans.WAIT, asked_at + LOOK_AGAIN_AFTER)
+    if any(abs(one.created_at - asked_at) <= NEAR for one in unknown_feeds):
+        return Lost(LostMeans.UNCERTAIN)
     return Lost(LostMeans.AGAIN)
