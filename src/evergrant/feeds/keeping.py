@@ -67,11 +67,21 @@ class Keeping:
         return gone
 
     async def _drop_runs(self, before: datetime) -> int:
-        async with self._store.transaction() as tx:
-            old = await tx.feed_runs.all(before=("ended_at", before), limit=SMALL_BATCH)
-            return sum([await tx.feed_runs.drop(run.id) for run in old])
+        gone = 0
+        for _ in range(MOST_BATCHES):
+            async with self._store.transaction() as tx:
+                old = await tx.feed_runs.all(before=("ended_at", before), limit=SMALL_BATCH)
+                gone += await tx.feed_runs.drop_all([run.id for run in old])
+            if len(old) < SMALL_BATCH:
+                break
+        return gone
 
     async def _drop_intakes(self, before: datetime) -> int:
-        async with self._store.transaction() as tx:
-            old = await tx.intakes.all(before=("created_at", before), limit=SMALL_BATCH)
-            return sum([await tx.intakes.drop(one.id) for one in old])
+        gone = 0
+        for _ in range(MOST_BATCHES):
+            async with self._store.transaction() as tx:
+                old = await tx.intakes.all(before=("created_at", before), limit=SMALL_BATCH)
+                gone += await tx.intakes.drop_all([one.id for one in old])
+            if len(old) < SMALL_BATCH:
+                break
+        return gone

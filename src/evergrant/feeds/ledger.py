@@ -26,6 +26,7 @@ __all__ = ["AccountFeeds", "KindCounts", "Ledger", "RunRead"]
 
 #: Settled changes are counted for so long.
 COUNTED = timedelta(hours=24)
+_PAGE = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +56,12 @@ class AccountFeeds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRead:
-    """One run with changes of it, in the order of their messages."""
+    """One run with changes of it, in the order of their messages, whole messages only.
+    ``next_message``: behind which there are more; None: there are not."""
 
     run: FeedRun
     changes: tuple[Change, ...]
+    next_message: int | None = None
 
 
 class Ledger:
@@ -153,8 +156,8 @@ class Ledger:
         later."""
         need(by, Right.READ)
         check_page(ids.Kind.FEED_RUN, after, limit)
-        if after is None and since is not None:
-            after = _before(since)
+        if since is not None:
+            after = max(after or "", _before(since))
         async with self._store.transaction() as tx:
             await _reached(tx, account_id, by)
             if only_open:
@@ -166,7 +169,8 @@ class Ledger:
     async def run(
         self, id: str, *, by: Caller, after_message: int = 0, limit: int = 100
     ) -> RunRead:
-        """With the changes behind ``after_message``."""
+        """With the changes behind ``after_message``; somewhat more than ``limit`` where a message
+        holds several."""
         need(by, Right.READ)
         check_page(ids.Kind.FEED_RUN, None, limit)
         async with self._store.transaction() as tx:
@@ -174,7 +178,11 @@ class Ledger:
             if found is None or not await _reaches(tx, found.account_id, by):
                 raise NotFound("There is no such run.")
             changes = await tx.changes.of_run(id, after=after_message, limit=limit, in_flight=False)
-        return RunRead(run=found, changes=tuple(changes))
+            last = changes[-1].message_id if changes else None
+            more = last is not None and await tx.changes.of_run(
+                id, after=last, limit=1, in_flight=False
+            )
+        return RunRead(run=found, changes=tuple(changes), next_message=last if more else None)
 
     async def intake(self, id: str, *, by: Caller) -> Intake:
         need(by, Right.READ)
@@ -209,15 +217,15 @@ async def _with_work(
     accounts: list[Account] = []
     rows: list[AccountWork | None] = []
     while len(accounts) < limit:
-        page = await tx.work.all(after=after, limit=limit)
-        if not page:
-            break
+        page = await tx.work.all(after=after, limit=_PAGE)
         known = {one.id: one for one in await tx.accounts.all(id=[row.id for row in page])}
         for row in page:
             account = known.get(row.id)
             if account is not None and by.reaches_account(account.id, account.client_instance_id):
                 accounts.append(account)
                 rows.append(row)
+        if len(page) < _PAGE:
+            break
         after = page[-1].id
     return accounts[:limit], rows[:limit]
 

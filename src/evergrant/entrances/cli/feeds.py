@@ -168,6 +168,8 @@ def plan(account: Account, json: Json = False) -> None:
     if json:
         show_json(found)
         return
+    if found.if_resumed and found.runs:
+        say("The account is paused. If it were resumed, this would go:")
     table(
         [_would(run) for run in found.runs],
         ("path", "marketplace", "changes", "messages", "bytes", "because"),
@@ -340,8 +342,8 @@ def show(
         as_json=False,
         empty="No change of it is kept.",
     )
-    if len(found.changes) == limit:
-        remark("There may be more: --limit.")
+    if found.next_message is not None:
+        remark("There are more: --limit.")
 
 
 # --- acting -----------------------------------------------------------------------------------

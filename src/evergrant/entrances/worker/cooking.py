@@ -22,8 +22,10 @@ __all__ = ["ROUNDS_QUEUE", "define_cooking"]
 
 log = logger(__name__)
 
-#: Rounds that wait for Amazon or the disk: done beside the turns of accounts.
+#: Rounds that wait for Amazon or the disk: done beside the turns of accounts, and before those of
+#: them that wait.
 ROUNDS_QUEUE = "rounds"
+_FIRST = 1
 
 #: Does one job, counts it, and says what became of it: (name, what is done, facts of the log line).
 Told = Callable[..., Awaitable[Any]]
@@ -53,14 +55,22 @@ def define_cooking(app: App, desk: Desk, bell: Bell, told: Told, counted: Counte
 
     @app.periodic(cron="* * * * *", periodic_id="feeds.folder")
     @app.task(
-        name="feeds.folder", queue=ROUNDS_QUEUE, queueing_lock="feeds.folder", lock="feeds.folder"
+        name="feeds.folder",
+        queue=ROUNDS_QUEUE,
+        queueing_lock="feeds.folder",
+        lock="feeds.folder",
+        priority=_FIRST,
     )
     async def folder(timestamp: int) -> None:
         _count(counted, "folder_", await told("feeds.folder", desk.feeds.folder.round()))
 
     @app.periodic(cron="* * * * *", periodic_id="orders.sweep")
     @app.task(
-        name="orders.sweep", queue=ROUNDS_QUEUE, queueing_lock="orders.sweep", lock="orders.sweep"
+        name="orders.sweep",
+        queue=ROUNDS_QUEUE,
+        queueing_lock="orders.sweep",
+        lock="orders.sweep",
+        priority=_FIRST,
     )
     async def orders(timestamp: int) -> None:
         _count(counted, "orders_", await told("orders.sweep", desk.orders.round()))
@@ -71,6 +81,7 @@ def define_cooking(app: App, desk: Desk, bell: Bell, told: Told, counted: Counte
         queue=ROUNDS_QUEUE,
         queueing_lock="amazon_reports",
         lock="amazon_reports",
+        priority=_FIRST,
     )
     async def reports(timestamp: int) -> None:
         _count(
@@ -83,15 +94,23 @@ def define_cooking(app: App, desk: Desk, bell: Bell, told: Told, counted: Counte
         queue=ROUNDS_QUEUE,
         queueing_lock="notifications",
         lock="notifications",
+        priority=_FIRST,
     )
     async def notifications(timestamp: int) -> None:
         _count(counted, "notifications_", await told("notifications", desk.notifications.round()))
 
     @app.periodic(cron="41 * * * *", periodic_id="feeds.tidy")
-    @app.task(name="feeds.tidy", queue=ROUNDS_QUEUE, queueing_lock="feeds.tidy", lock="feeds.tidy")
+    @app.task(
+        name="feeds.tidy",
+        queue=ROUNDS_QUEUE,
+        queueing_lock="feeds.tidy",
+        lock="feeds.tidy",
+        priority=_FIRST,
+    )
     async def tidy(timestamp: int) -> None:
-        _count(counted, "kept_", await told("feeds.tidy", desk.feeds.keeping.tidy()))
-        await told("orders.tidy", desk.orders.purge(desk.clock.now()))
+        _count(counted, "forgotten_", await told("feeds.tidy", desk.feeds.keeping.tidy()))
+        if orders := await told("orders.tidy", desk.orders.purge(desk.clock.now())):
+            counted("forgotten_orders", orders)
 
 
 def _count(counted: Counted, prefix: str, found: Any) -> None:

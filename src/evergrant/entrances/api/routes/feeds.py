@@ -139,11 +139,14 @@ async def get_run(
     after_message: Annotated[int, Query(ge=0)] = 0,
     limit: Annotated[int, Query(ge=1, le=499)] = 100,
 ) -> RunReadView:
-    """Show one run and its changes, with Amazon's words for each. Needs the right `read`."""
+    """Show one run and its changes, with Amazon's words for each. Needs the right `read`.
+
+    Changes of one message stay together, so a page may hold some more than `limit`.
+    """
     found = await desk.feeds.ledger.run(
-        run_id, by=caller, after_message=after_message, limit=limit + 1
+        run_id, by=caller, after_message=after_message, limit=limit
     )
-    return RunReadView.of(found, limit)
+    return RunReadView.of(found)
 
 
 @router.post(

@@ -101,13 +101,11 @@ class RunReadView(View):
     next_message: int | None = Field(description="`after_message` of the next page; null: no more")
 
     @classmethod
-    def of(cls, read: RunRead, limit: int) -> RunReadView:
-        shown = read.changes[:limit]
-        more = len(read.changes) > limit
+    def of(cls, read: RunRead) -> RunReadView:
         return cls(
             run=RunView.of(read.run),
-            changes=[ChangeView.of(change) for change in shown],
-            next_message=shown[-1].message_id if more else None,
+            changes=[ChangeView.of(change) for change in read.changes],
+            next_message=read.next_message,
         )
 
 
@@ -166,7 +164,10 @@ class FeedPlanView(View):
 
     account_id: str
     at: datetime
-    due_at: datetime | None
+    due_at: datetime | None = Field(description="Its next turn; null: there is nothing to do")
+    if_resumed: bool = Field(
+        description="True: the account is paused, and `runs` is what would go if it were not"
+    )
     runs: list[WouldRunView]
     collapsed: int = Field(description="Changes that never go: a later one takes their place")
     waits: list[WaitView]
@@ -178,6 +179,7 @@ class FeedPlanView(View):
             account_id=one.account_id,
             at=one.at,
             due_at=one.due_at,
+            if_resumed=one.if_resumed,
             runs=[WouldRunView.of(run) for run in one.runs],
             collapsed=one.collapsed,
             waits=[WaitView.of(wait) for wait in one.waits],
