@@ -39,7 +39,7 @@ class Runs:
     def __init__(self, house: House) -> None:
         self.house = house
         self.steps: dict[str, Step] = {}
-        self.always: Step = house.settle
+        self.always: Step = house.end
         self.gone: list[str] = []
 
     async def go(self, run_id: str) -> FeedRun:
@@ -122,7 +122,7 @@ class House(Hatch):
                 run.id, {"version": run.version}, version=run.version + 1, **values
             )
 
-    async def settle(self, run: FeedRun) -> None:
+    async def end(self, run: FeedRun) -> None:
         now = self.clock.now()
         await self.move(run, step=RunStep.SETTLED, ended_at=now, next_at=None)
 
@@ -202,7 +202,7 @@ async def test_whoever_presses_while_a_run_goes_is_not_forgotten(
 
     async def pressed(run: FeedRun) -> None:
         await house.due(account)
-        await house.settle(run)
+        await house.end(run)
 
     house.runs.steps[run.id] = pressed
     worked = await house.turns.work(account.id)
@@ -230,7 +230,7 @@ async def test_two_at_once_leave_nothing_undone(house: House, account: Account) 
 
     async def slowly(run: FeedRun) -> None:
         await asyncio.sleep(0)
-        await house.settle(run)
+        await house.end(run)
 
     house.runs.always = slowly
     await asyncio.gather(*(house.turns.work(account.id) for _ in range(3)))
@@ -337,7 +337,7 @@ async def test_without_a_database_the_turn_ends_when_all_runs_came_to_rest(
     async def slowly(run: FeedRun) -> None:
         for _ in range(20):
             await asyncio.sleep(0)
-        await house.settle(run)
+        await house.end(run)
 
     house.runs.steps = {bad.id: gone, good.id: slowly}
     with pytest.raises(StoreUnavailable):
