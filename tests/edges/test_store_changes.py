@@ -448,6 +448,21 @@ async def test_what_goes_back_gives_way_to_a_later_wish(
 
 
 @pytest.mark.parametrize("how", ["rest", "decide"])
+async def test_what_was_no_try_is_not_counted_as_one(store: Store, how: str) -> None:
+    await add(store, change(1), change(2))
+    await claim(store, 1, 2)
+    back = outcome(1, PENDING, next_at=NOW, counted=False)
+    end = outcome(2, ChangeState.REFUSED, counted=False)
+    async with store.transaction() as tx:
+        await tx.changes.settle("run_1", [end], NOW)
+        if how == "rest":
+            await tx.changes.settle_rest("run_1", back, NOW)
+        else:
+            await tx.changes.settle("run_1", [back], NOW)
+    assert ((await got(store, 1)).tries, (await got(store, 2)).tries) == (0, 1)
+
+
+@pytest.mark.parametrize("how", ["rest", "decide"])
 async def test_it_gives_way_however_it_goes_back(store: Store, how: str) -> None:
     await add(store, change(1, "a"))
     await claim(store, 1)

@@ -54,6 +54,7 @@ outcomes = st.builds(
     message=st.text(max_size=3),
     attribute=st.sampled_from(["", "price"]),
     next_at=st.none() | instants,
+    counted=st.booleans(),
 )
 
 

@@ -114,7 +114,11 @@ class Records:
                 case,
                 now,
                 Outcome(
-                    change_id="", state=ChangeState.PENDING, message=_words(why), next_at=at or now
+                    change_id="",
+                    state=ChangeState.PENDING,
+                    message=_words(why),
+                    next_at=at or now,
+                    counted=False,
                 ),
             )
             run, rung = await self._ended(tx, case.on(run), now, failed=True, why=why)
@@ -141,6 +145,7 @@ class Records:
                     code="denied",
                     message=_words(said),
                     next_at=at,
+                    counted=False,
                 ),
             )
             await notices.put(

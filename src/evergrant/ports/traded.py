@@ -72,7 +72,9 @@ class Pick:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of one change of a run. PENDING: it goes back to wait until ``next_at``."""
+    """What became of one change of a run. PENDING: it goes back to wait until ``next_at``.
+    ``counted`` False: it was no try, as nobody asked Amazon for it, or Amazon hears nobody of the
+    account: what goes back has one try less."""
 
     change_id: str
     state: ChangeState
@@ -80,6 +82,7 @@ class Outcome:
     message: str = ""
     attribute: str = ""
     next_at: datetime | None = None
+    counted: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -237,6 +237,7 @@ class MemoryChanges:
                 message=outcome.message,
                 attribute=outcome.attribute,
                 superseded_by=by if by > row.id else None,
+                tries=max(row.tries - (state is ChangeState.PENDING and not outcome.counted), 0),
                 next_at=outcome.next_at if state is ChangeState.PENDING else None,
                 settled_at=now if state in SETTLED else None,
             )

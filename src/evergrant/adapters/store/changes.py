@@ -100,13 +100,14 @@ def _settled(found: str, which: str) -> TextClause:
     statement = f"""
 WITH told AS (
     SELECT *
-      FROM unnest({_arrays("id", "state", "code", "message", "attribute", "next_at")})
-        AS told (id, state, code, message, attribute, next_at)
+      FROM unnest({_arrays("id", "state", "code", "message", "attribute", "next_at")},
+                  CAST(:counted AS boolean[]))
+        AS told (id, state, code, message, attribute, next_at, counted)
 ),
 c AS MATERIALIZED (
     SELECT changes.id, account_id, marketplace_id, kind, key, changes.state, run_id,
            told.state AS told_state, told.code AS told_code, told.message AS told_message,
-           told.attribute AS told_attribute, told.next_at AS told_next_at
+           told.attribute AS told_attribute, told.next_at AS told_next_at, told.counted
       FROM told JOIN changes ON {found}
      ORDER BY changes.id
        FOR UPDATE OF changes
@@ -127,6 +128,8 @@ mine AS (
 UPDATE changes
    SET state = becomes, code = told_code, message = told_message, attribute = told_attribute,
        superseded_by = later,
+       tries = greatest(
+           tries - CASE WHEN becomes = 'pending' AND NOT counted THEN 1 ELSE 0 END, 0),
        next_at = CASE WHEN becomes = 'pending' THEN told_next_at END,
        settled_at = CASE WHEN becomes = ANY (CAST(:ends AS text[])) THEN :now END
   FROM mine
@@ -399,7 +402,7 @@ SELECT c.* FROM changes c
         self, statement: TextClause, told: Mapping[str, Outcome], now: datetime, **which: Any
     ) -> int:
         arrays: dict[str, list[Any]] = {"id": _values("id", told)}
-        for name in ("state", "code", "message", "attribute", "next_at"):
+        for name in ("state", "code", "message", "attribute", "next_at", "counted"):
             arrays[name] = [_OUTCOME.value(name, getattr(one, name)) for one in told.values()]
         asked = {**arrays, **which, "now": _CHANGE.value("settled_at", now)}
         return (await self._tx.connection.execute(statement, asked)).rowcount
