@@ -7,13 +7,10 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 
@@ -30,25 +27,12 @@ from demo.stage import (
     start_emulator,
     start_evergrant,
 )
+from demo.telling import console, step
+from demo.trade import Shop, trade
 from demo.year import Time
 
 FOLDER = Path(__file__).parents[1] / ".demo"
 SERVE_PORT = 8080
-
-console = Console(highlight=False)
-
-
-@contextmanager
-def step(words: str) -> Iterator[list[str]]:
-    """One line per step: what happens, then what came of it and how long it took."""
-    began = time.monotonic()
-    said: list[str] = []
-    with console.status(f"[bold]{words}[/] …"):
-        yield said
-    took = time.monotonic() - began
-    console.print(f" [green]✓[/] [bold]{words}[/] [dim]{took:.1f} s[/]")
-    for line in said:
-        console.print(f"     [dim]{line}[/]")
 
 
 class Play:
@@ -72,6 +56,9 @@ class Play:
         self.connect("Mill Lane Hardware", "vendor", shape="never")
         self.hand_out()
         self.use_sdks()
+        trade(
+            Shop(self.house, self.emulator, self.accounts["seller"]), self.time, self.evergrant.cli
+        )
         self.share_limits()
         self.let_a_year_pass()
         self.close()
@@ -263,7 +250,7 @@ class Play:
         console.print()
         console.print(table)
         console.print(
-            f"\nTwo accounts connected, seven programs served and a year passed in "
+            f"\nTwo accounts connected, a day traded, seven programs served and a year passed in "
             f"{time.monotonic() - self.began:.0f} s, with {asked['count']} calls to Login with "
             f"Amazon.\n"
         )

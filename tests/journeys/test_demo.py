@@ -30,6 +30,9 @@ def test_the_demo_runs_and_could_start_clean(tmp_path: Path) -> None:
     assert "callback without the log-in leg" in done.stdout
     assert "amzn-sp-api" in done.stdout
     assert "python-amazon-sp-api" in done.stdout
+    assert "The account's switch for it is off." in " ".join(done.stdout.split())
+    assert "41.00 superseded, 39.90 accepted" in done.stdout
+    assert "price of TEAPOT-12" in done.stdout
     assert "your Amazon permission" in " ".join(done.stdout.split())
     assert "409 grant_lapsed" in done.stdout
     left = subprocess.run(["pgrep", "-f", str(folder)], capture_output=True, text=True, check=False)
