@@ -12,8 +12,10 @@ from typing import Any, cast
 
 import pytest
 
+from evergrant import notices
 from evergrant.doorbell import put_due
 from evergrant.errors import NotAllowed, NotFound
+from evergrant.feeds.denials import subject_of
 from evergrant.feeds.planning import Explained, Planned, Planning
 from evergrant.limits import Limits
 from evergrant.looked_at import LookedAt
@@ -26,6 +28,7 @@ from evergrant.rules.feedruns import Path, RunStep
 from evergrant.rules.flags import Flag
 from evergrant.rules.lifecycle import State
 from evergrant.rules.marketplaces import STANDARD
+from evergrant.rules.notices import NoticeKind
 from evergrant.rules.reviews import ITEMS
 from evergrant.rules.rights import SYSTEM, Caller, CallerKind, Right
 from evergrant.rules.waits import Why, read
@@ -236,6 +239,29 @@ async def test_who_hurries_an_account_does_not_wait_for_the_time_between(
     await put(hatch, account, price("C"))
     hatch.clock.move(minutes=1)
     assert why(await plans.plan(account.id)) == {("price", Why.FEED_INTERVAL): 1}
+
+
+async def test_what_amazon_denied_waits_for_an_hour_and_says_so(
+    hatch: Hatch, account: Account
+) -> None:
+    now = hatch.clock.now()
+    async with hatch.store.transaction() as tx:
+        await notices.put(
+            tx,
+            now=now,
+            kind=NoticeKind.FEED_DENIED,
+            subject=subject_of(account.id, Path.INVOICE_FEED),
+            account_id=account.id,
+            message="No.",
+        )
+    await put(hatch, account, invoice("R-1", order_id=order(1)), price("A"))
+    planned = await planning(hatch).plan(account.id)
+    assert [run.path for run in planned.runs] == [Path.PATCH]
+    assert why(planned) == {("invoice", Why.DENIED): 1}
+    assert planned.next_at == now + 60 * MINUTE
+    hatch.clock.set(planned.next_at)
+    (run,) = (await planning(hatch).plan(account.id)).runs
+    assert run.path is Path.INVOICE_FEED
 
 
 async def test_invoices_do_not_pile_up(hatch: Hatch, account: Account) -> None:

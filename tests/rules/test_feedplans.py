@@ -182,6 +182,22 @@ def test_feeds_of_one_type_have_twenty_minutes_between_them() -> None:
     assert not swept(changes, decide(spent, PACE, NOW)).runs
 
 
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [
+        (K.REFUND, Path.ADJUSTMENT_FEED),
+        (K.INVOICE, Path.INVOICE_FEED),
+        (K.SHIPMENT, Path.CONFIRM_SHIPMENT),
+    ],
+)
+def test_what_amazon_denies_waits_and_says_so(kind: ChangeKind, path: Path) -> None:
+    changes = [made(kind, 1, "o1")]
+    stand = replace(SELLER, denied={path: NOW + MINUTE})
+    decision = decide(stand, PACE, NOW)
+    assert swept(changes, decision).why() | _shut(stand, kind) == {(kind, Why.DENIED): 1}
+    assert swept(changes, decide(stand, PACE, NOW + MINUTE)).runs
+
+
 def test_cancellations_and_refunds_go_after_two_minutes_and_never_beside_a_feed() -> None:
     for kind, path in (
         (K.CANCELLATION, Path.ACKNOWLEDGEMENT_FEED),

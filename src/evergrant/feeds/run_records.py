@@ -13,12 +13,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from evergrant import journal, notices, outbox, vault
+from evergrant.feeds.denials import denied_until, subject_of
 from evergrant.feeds.run_ground import Case, Heard, How, RunGround, sent_of
 from evergrant.ports.store import Transaction
 from evergrant.ports.things import OutboxItem
 from evergrant.ports.traded import Change, FeedRun, Outcome
 from evergrant.rules.changes import ChangeKind, ChangeState
-from evergrant.rules.feedruns import RunStep, next_look
+from evergrant.rules.feedruns import DENIED_FOR, RunStep, next_look
 from evergrant.rules.notices import NoticeKind
 from evergrant.rules.rights import SYSTEM, Caller
 from evergrant.rules.secrecy import scrub
@@ -39,8 +40,6 @@ _LONGEST = 300
 BATCH = 2_000
 #: Refused changes that one event names.
 MOST_NAMED = 50
-#: So long nothing more is tried on a path that Amazon denies the account.
-DENIED_FOR = timedelta(hours=1)
 DENIED_BEFORE = "Amazon denied it to the account a while ago; it is tried again later."
 #: Before changes of an account for which nothing goes are tried again.
 UNSERVED_FOR = timedelta(minutes=10)
@@ -165,12 +164,8 @@ class Records:
     async def denied_until(self, case: Case, now: datetime) -> datetime | None:
         """Amazon said a while ago that the account may not do this."""
         async with self._ground.store.transaction() as tx:
-            hanging = await tx.notices.one(
-                kind=NoticeKind.FEED_DENIED, subject=way_of(case), settled_at=None
-            )
-        if hanging is None or now >= hanging.last_at + DENIED_FOR:
-            return None
-        return hanging.last_at + DENIED_FOR
+            found = await denied_until(tx, case.run.account_id, now)
+        return found.get(case.run.path)
 
     async def unheard(self, case: Case, heard: Heard, *, put_off: bool = True) -> Case:
         """The end of a call that says nothing about what was asked: it is asked again later, or
@@ -440,8 +435,7 @@ def outcome_of(settled: Settled) -> Outcome:
 
 
 def way_of(case: Case) -> str:
-    """What notices about one path of one account are about."""
-    return f"{case.run.account_id}/{case.run.path.value}"
+    return subject_of(case.run.account_id, case.run.path)
 
 
 def _named(run: FeedRun) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from evergrant.errors import NotFound
+from evergrant.feeds.denials import denied_until
 from evergrant.ports.store import Transaction
 from evergrant.ports.things import Account, Authorization
 from evergrant.ports.traded import AccountWork, FeedRun
@@ -58,7 +59,9 @@ async def stands(
     pending = {one.kind: one.count for one in counts if one.state is ChangeState.PENDING}
     under_way: list[FeedRun] = []
     lately: list[FeedRun] = []
+    denied: dict[Path, datetime] = {}
     if pending:
+        denied = await denied_until(tx, account.id, now)
         under_way = await tx.feed_runs.all(account_id=account.id, ended_at=None, step=_UNDER_WAY)
         # Ids sort by their instants.
         since = now - max(pace.feed_every, ORDER_FEEDS_EVERY)
@@ -84,6 +87,7 @@ async def stands(
             open=Counter(run.path for run in under_way if run.id not in but_for),
             last_at=last_at,
             hurried_at=work.hurried_at,
+            denied=denied,
         ),
         pending=pending,
     )

@@ -94,7 +94,8 @@ class Pace:
 class Stand:
     """One account as it stands. ``unsigned``: what the team lead has to sign first. ``open``: runs
     under way, ``last_at``: when the last one was made, by path. ``hurried_at``: from then on nobody
-    wants to wait between two feeds. ``seller_id``: what Amazon's documents call it."""
+    wants to wait between two feeds. ``denied``: until when nothing is tried on a path, because
+    Amazon said no. ``seller_id``: what Amazon's documents call it."""
 
     partner_kind: PartnerKind
     vendor_kind: VendorKind | None = None
@@ -107,6 +108,7 @@ class Stand:
     open: Mapping[Path, int] = field(default_factory=dict)
     last_at: Mapping[Path, datetime] = field(default_factory=dict)
     hurried_at: datetime | None = None
+    denied: Mapping[Path, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +246,9 @@ def _path(stand: Stand, pace: Pace, path: Path, now: datetime) -> Gate | None:
     """What keeps a path shut."""
     if path in _NAMES_THE_SELLER and not stand.seller_id:
         return Gate(Why.NO_SELLER_ID)
+    denied = stand.denied.get(path)
+    if denied is not None and now < denied:
+        return Gate(Why.DENIED, denied)
     manner = PATHS[path].manner
     is_open = stand.open.get(path, 0)
     if manner is Manner.TRANSACTION or path is Path.INVOICE_FEED:

@@ -24,6 +24,7 @@ from evergrant.rules.changes import ChangeKind
 
 __all__ = [
     "CALLS_LEASE",
+    "DENIED_FOR",
     "DOCUMENT_GOOD",
     "LATE_AFTER",
     "LOOK_AGAIN_AFTER",
@@ -204,6 +205,9 @@ CALLS_LEASE = timedelta(seconds=60)
 MOST_SUBMISSIONS = 8
 #: A change is taken by a run so often; then it is refused.
 MOST_TRIES = 8
+
+#: So long nothing more is tried on a path that Amazon denies the account.
+DENIED_FOR = timedelta(hours=1)
 
 _POLLS = (15, 30, 60, 120, 300, 600)
 _LOOKS = (60, 120, 300, 600)

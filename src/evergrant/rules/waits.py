@@ -35,6 +35,7 @@ class Why(StrEnum):
     FEED_INTERVAL = "feed_interval"
     RUN_OPEN = "run_open"
     LIMIT = "limit"
+    DENIED = "denied"
     # Single changes.
     IN_FLIGHT = "in_flight"
     LATER = "later"
@@ -57,6 +58,7 @@ SENTENCES: Mapping[Why, str] = MappingProxyType(
         Why.LIMIT: "As much as Amazon's limits let through is under way.",
         Why.IN_FLIGHT: "Another change of the same thing is under way.",
         Why.LATER: "It came back from Amazon and is tried again later.",
+        Why.DENIED: "Amazon does not let the account do it; it is tried again each hour.",
     }
 )
 #: Where an authorization that is not ACTIVE leaves an account.
