@@ -402,6 +402,25 @@ async def test_what_is_told_is_what_is_done_and_telling_does_nothing(
     assert told.due_at == before[0].due_at
 
 
+async def test_of_a_paused_account_it_is_told_what_would_go_if_it_were_resumed(
+    hatch: Hatch, account: Account
+) -> None:
+    await put(hatch, account, stock(), price("A"), cancellation(order(1)))
+    plans = planning(hatch)
+    going = await plans.explain(account.id, by=ERP)
+    async with hatch.store.transaction() as tx:
+        await tx.work.change(account.id, paused_at=hatch.clock.now(), paused_by="operator:ada")
+    held = await plans.explain(account.id, by=ERP)
+    assert (going.if_resumed, held.if_resumed) == (False, True)
+    assert held.runs == going.runs != ()
+    assert {(one.kind.value, one.why, one.count) for one in held.waits} == {
+        ("stock", Why.PAUSED, 1),
+        ("price", Why.PAUSED, 1),
+        ("cancellation", Why.PAUSED, 1),
+    }
+    assert not (await plans.plan(account.id)).runs
+
+
 async def test_what_is_told_says_what_the_limits_allow(hatch: Hatch, account: Account) -> None:
     await put(hatch, account, *(invoice(f"R-{n}", order_id=order(n)) for n in range(12)), stock())
     told = await planning(hatch).explain(account.id, by=ERP)

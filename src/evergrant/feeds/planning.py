@@ -74,11 +74,13 @@ class WouldRun:
 class Explained:
     """What the next turn of an account would do at ``at``, and why. ``collapsed``: changes that
     never go, as a later one takes their place; ``due_at``: when the next turn is, None: nobody
-    asked for one."""
+    asked for one. ``if_resumed``: the account is paused, and ``runs`` is what would go if it were
+    not."""
 
     account_id: str
     at: datetime
     due_at: datetime | None
+    if_resumed: bool = False
     runs: tuple[WouldRun, ...] = ()
     collapsed: int = 0
     waits: tuple[Waiting, ...] = ()
@@ -158,12 +160,13 @@ class Planning:
         )
 
     async def explain(self, account_id: str, *, by: Caller) -> Explained:
-        """What ``plan`` would do now, without doing it. Needs READ. Raises NotFound, NotAllowed,
-        StoreUnavailable."""
+        """What ``plan`` would do now, without doing it; of a paused account, what it would do if
+        somebody resumed it. Needs READ. Raises NotFound, NotAllowed, StoreUnavailable."""
         need(by, Right.READ)
         now = self._clock.now()
         at_hand = await self._stands(account_id, now, by=by)
-        decision = decide(at_hand.stand, self._pace, now)
+        paused = at_hand.stand.paused
+        decision = decide(replace(at_hand.stand, paused=False), self._pace, now)
         tally = _Tally()
         runs = [
             WouldRun(
@@ -178,12 +181,17 @@ class Planning:
             async for draft in self._drafts(at_hand, decision, now, tally)
             if draft.path is not None
         ]
-        waits = await self._waits(at_hand, decision, now, tally)
+        if paused:
+            held = decide(at_hand.stand, self._pace, now)
+            waits = await self._waits(at_hand, held, now, _Tally())
+        else:
+            waits = await self._waits(at_hand, decision, now, tally)
         levels = await self._limits.look(account_id, by=by)
         return Explained(
             account_id=account_id,
             at=now,
             due_at=at_hand.work.due_at,
+            if_resumed=paused,
             runs=tuple(runs),
             collapsed=tally.superseded,
             waits=tuple(waits),
