@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from procrastinate import App
 from procrastinate.testing import InMemoryConnector
 
-from evergrant.adapters.bell import DELIVER
+from evergrant.adapters.bell import DELIVER, WORK
 from evergrant.desk import Desk
+from evergrant.doorbell import put_due
 from evergrant.entrances.worker.tasks import Pace, define, work
 from evergrant.errors import StoreUnavailable
+from evergrant.feeds.keeping import Tidied
+from evergrant.feeds.working import Worked
+from evergrant.orders.values import Swept as OrdersSwept
 from evergrant.ports.things import OutboxItem, OutboxKind, OutboxState
 from evergrant.rotation import Turned
 from evergrant.testing.desk import Fakes, desk
@@ -114,6 +118,8 @@ async def test_the_look_into_the_outbox_rings_for_what_is_due(yard: Yard) -> Non
 
 
 ROUNDS = ["post.sweep", "watch.sweep", "watch.probe", "watch.rotate"]
+KITCHEN = ["feeds.folder", "orders.sweep", "amazon_reports", "notifications"]
+QUEUE = ["queue.recover", "queue.tidy"]
 
 
 async def test_the_clock_tower_looks(yard: Yard) -> None:
@@ -177,11 +183,21 @@ def test_what_is_periodic(yard: Yard) -> None:
         task.task.name: task.cron for task in yard.app.periodic_registry.periodic_tasks.values()
     }
     assert {crons[name] for name in ROUNDS} == {"* * * * *"}
-    assert set(crons) == {*ROUNDS, "queue.recover", "queue.tidy"}
+    assert set(crons) == {*ROUNDS, *KITCHEN, "feeds.tick", "feeds.tidy", *QUEUE}
+    # Whose turn it is and what Amazon has done is not looked for by the minute alone.
+    assert {name: crons[name] for name in ("feeds.tick", "notifications")} == {
+        "feeds.tick": "* * * * * */15",
+        "notifications": "* * * * * */20",
+    }
     # Each has a lock of its own: a round of one that waits for Amazon holds up none of the others.
-    for name in ROUNDS:
+    for name in (*ROUNDS, *KITCHEN, "feeds.tick", "feeds.tidy"):
         task = yard.app.tasks[name]
         assert (task.lock, task.queueing_lock) == (name, name)
+    # However many accounts wait for their turn.
+    for name in (*KITCHEN, "feeds.tidy"):
+        task = yard.app.tasks[name]
+        assert (task.queue, task.priority) == ("rounds", 1)
+    assert yard.app.tasks[WORK].priority == 0
 
 
 async def _until(look: Callable[[], object]) -> None:
@@ -230,4 +246,65 @@ async def test_a_queue_that_breaks_is_tried_again(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(app, "run_worker_async", breaks)
     async with asyncio.timeout(10):
         await work(app, desk(fakes), fakes.bell, stop, pace=Pace(pause_after_trouble_s=0.01))
-    assert tries == 3
+    assert tries == 4, "both of its workers, twice"
+
+
+# --- the kitchen --------------------------------------------------------------------------------
+
+
+async def test_whose_account_is_due_is_rung_for(yard: Yard) -> None:
+    async with yard.fakes.store.transaction() as tx:
+        await tx.applications.add(APPLICATION)
+        await tx.instances.add(INSTANCE)
+        await tx.accounts.add(ACCOUNT)
+        await put_due(tx, ACCOUNT.id, yard.fakes.clock.now())
+    await yard.do("feeds.tick", timestamp=0)
+    assert yard.fakes.bell.work == [ACCOUNT.id]
+    yard.fakes.store.down = True
+    await yard.do("feeds.tick", timestamp=15)
+    assert yard.ended == [("feeds.tick", "done"), ("feeds.tick", "failed")]
+
+
+async def test_what_the_kitchen_did_is_counted(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def worked(account_id: str) -> Worked:
+        return Worked(account_id=account_id, made=3, settled=2, troubled=1)
+
+    async def swept() -> OrdersSwept:
+        return OrdersSwept(accounts=1, received=4)
+
+    async def tidied() -> Tidied:
+        return Tidied(changes=7, runs=2)
+
+    async def purged(now: datetime) -> int:
+        return 5
+
+    monkeypatch.setattr(yard.desk.feeds.work, "work", worked)
+    monkeypatch.setattr(yard.desk.orders, "round", swept)
+    monkeypatch.setattr(yard.desk.orders, "purge", purged)
+    monkeypatch.setattr(yard.desk.feeds.keeping, "tidy", tidied)
+    await yard.do(WORK, account_id="acc_1")
+    for task in ("orders.sweep", "feeds.tidy"):
+        await yard.do(task, timestamp=0)
+    assert yard.watched == {
+        "feeds_made": 3,
+        "feeds_settled": 2,
+        "feeds_troubled": 1,
+        "orders_accounts": 1,
+        "orders_received": 4,
+        "forgotten_changes": 7,
+        "forgotten_runs": 2,
+        "forgotten_orders": 5,
+    }
+
+
+async def test_every_round_of_the_kitchen_comes_to_its_end_with_nothing_to_do(yard: Yard) -> None:
+    for task in (*KITCHEN, "feeds.tidy"):
+        await yard.do(task, timestamp=0)
+    assert {outcome for _, outcome in yard.ended} == {"done"}
+    assert yard.watched == {}
+
+
+async def test_a_turn_for_an_account_that_is_gone_is_no_failure(yard: Yard) -> None:
+    await yard.do(WORK, account_id="acc_none")
+    assert yard.ended == [(WORK, "done")]
+    assert yard.watched == {}

@@ -231,6 +231,9 @@ BODIES: dict[str, Any] = {
     "noteGrantedAt": {"granted_at": "2026-03-01T00:00:00Z"},
     "rotateConnectionKey": {},
     "rotateApiKey": {},
+    "handInChanges": {"changes": [{"kind": "stock", "sku": "MUG-1", "quantity": 0}]},
+    "pauseFeeds": {"note": "was here"},
+    "decideFeedRun": {"happened": True},
 }
 
 
@@ -252,12 +255,25 @@ def test_a_key_of_another_instance_reaches_nothing_by_any_route(town: Town) -> N
         "/v1/api-keys",
         {
             "name": "neighbour",
-            "rights": ["read", "write", "access_tokens"],
+            "rights": [
+                *("read", "write", "access_tokens", "amazon_read", "amazon_write"),
+                "personal_data",
+            ],
             "client_instance_id": neighbour["id"],
         },
     )
+    # It waits for as long as the test needs it.
+    town.house.ask("POST", f"/v1/accounts/{account['id']}/feeds/pause", {"note": "still"})
+    line = {"kind": "stock", "sku": f"MUG-{secrets.token_hex(3)}", "quantity": 7}
+    taken = town.house.ask(
+        "POST", f"/v1/accounts/{account['id']}/changes", {"changes": [line]}
+    )
     theirs = {
         "account_id": account["id"],
+        "intake_id": taken["intake_id"],
+        "change_id": taken["lines"][0]["change_id"],
+        "run_id": f"run_{'1' * 26}",
+        "order_id": "302-1234567-1234567",
         "instance_id": town.instance["id"],
         "connection_key_id": key["id"],
         "api_key_id": town.house.ask("GET", "/v1/api-keys")["items"][0]["id"],
@@ -265,6 +281,7 @@ def test_a_key_of_another_instance_reaches_nothing_by_any_route(town: Town) -> N
     }
     told = [account["id"], account["name"], partner["email"], partner["selling_partner_id"]]
     told += [town.instance["id"], town.instance["name"], key["id"], key["secret"]]
+    told += [theirs["intake_id"], theirs["change_id"], line["sku"]]
     journal = town.house.ask("GET", "/v1/journal", account_id=account["id"])
     routes = 0
     with httpx2.Client(
@@ -290,6 +307,7 @@ def test_a_key_of_another_instance_reaches_nothing_by_any_route(town: Town) -> N
                 path += QUERIES.get(operation["operationId"], "")
                 real = answer(method.upper(), path.format_map(theirs), body)
                 unknown = {name: made_up(one) for name, one in theirs.items()}
+                unknown["order_id"] = "302-7654321-7654321"
                 assert real[0] in (403, 404), (method, path, real)
                 assert real == answer(method.upper(), path.format_map(unknown), body)
         assert routes >= 15

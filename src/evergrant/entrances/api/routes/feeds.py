@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from evergrant.entrances.api.asking import AccountId, AsCaller, AtDesk, Paging, answers
 from evergrant.entrances.api.strictness import StrictRoute
@@ -32,11 +32,17 @@ RunId = Annotated[str, Path(pattern="^run_[0-9a-z]{26}$", description="`run_…`
 class PauseWish(Wish):
     """Why."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"note": "stock-taking"}]})
+
     note: str = Field("", max_length=500)
 
 
 class DecisionWish(Wish):
     """What nobody but a person can tell."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"happened": True, "note": "seen in Seller Central"}]}
+    )
 
     happened: bool = Field(
         description="True: Amazon carried the changes out; false: it did not, they are sent again"
@@ -46,8 +52,9 @@ class DecisionWish(Wish):
 
 @router.get("/feeds", operation_id="listFeeds", responses=answers())
 async def list_feeds(desk: AtDesk, caller: AsCaller, wished: Paging) -> Page[AccountFeedsView]:
-    """List how accounts stand: what is pending and in flight, and why. Needs the right `read`.
+    """List how accounts stand in the kitchen. Needs the right `read`.
 
+    What is pending and in flight, what was settled in the last day, and why something waits.
     Accounts that never had a change are left out.
     """
     found = await desk.feeds.ledger.status(by=caller, after=wished.after, limit=wished.asked)
@@ -63,8 +70,9 @@ async def get_feeds(desk: AtDesk, caller: AsCaller, account_id: AccountId) -> Ac
 
 @router.get("/accounts/{account_id}/feeds/plan", operation_id="planFeeds", responses=answers(404))
 async def plan(desk: AtDesk, caller: AsCaller, account_id: AccountId) -> FeedPlanView:
-    """Show what an account's next turn would do, and why, without doing it. Needs the right
-    `read`.
+    """Show what an account's next turn would do. Needs the right `read`.
+
+    And why, and on which of Amazon's limits it draws. Nothing is done.
     """
     return FeedPlanView.of(await desk.feeds.plans.explain(account_id, by=caller))
 
@@ -119,7 +127,10 @@ async def list_runs(
     only_open: Annotated[bool, Query(description="Only those that are not over")] = False,
     since: Annotated[Instant | None, Query(description="Planned at this instant or later")] = None,
 ) -> Page[RunView]:
-    """List runs in the order in which they were planned. Needs the right `read`."""
+    """List runs in the order in which they were planned. Needs the right `read`.
+
+    A run that is over is kept for half a year.
+    """
     found = await desk.feeds.ledger.runs(
         account_id,
         by=caller,
@@ -143,9 +154,7 @@ async def get_run(
 
     Changes of one message stay together, so a page may hold some more than `limit`.
     """
-    found = await desk.feeds.ledger.run(
-        run_id, by=caller, after_message=after_message, limit=limit
-    )
+    found = await desk.feeds.ledger.run(run_id, by=caller, after_message=after_message, limit=limit)
     return RunReadView.of(found)
 
 
@@ -198,8 +207,9 @@ async def resume(desk: AtDesk, caller: AsCaller, account_id: AccountId) -> WorkV
     "/accounts/{account_id}/feeds/run-now", operation_id="runFeedsNow", responses=answers(404, 409)
 )
 async def run_now(desk: AtDesk, caller: AsCaller, account_id: AccountId) -> WorkView:
-    """Have the next turn at once, without the while between two feeds. Needs the right `write`.
+    """Have the next turn at once. Needs the right `write`.
 
-    Amazon's limits and the account's switches hold all the same.
+    It does not wait for the while between two feeds of one type. Amazon's limits and the account's
+    switches hold all the same.
     """
     return WorkView.of(await desk.feeds.work.run_now(account_id, by=caller))
