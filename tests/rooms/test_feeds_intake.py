@@ -24,6 +24,7 @@ from evergrant.errors import (
 from evergrant.feeds.intake import MOST_LINES
 from evergrant.feeds.taken import LineAnswer, Taken
 from evergrant.ports.things import Account
+from evergrant.ports.traded import Pick
 from evergrant.rules.changes import ChangeKind, ChangeState, Lane
 from evergrant.rules.flags import Flag
 from evergrant.rules.lifecycle import State
@@ -192,6 +193,48 @@ async def test_the_last_line_of_a_thing_counts(hatch: Hatch, account: Account) -
     assert fates(taken) == ["superseded", "superseded", "taken", "taken"]
     assert [answer.of_line for answer in taken.answers] == [4, 4, 0, 0]
     assert [change.wish for change in await hatch.changes(account)] == [{"quantity": 12}] * 2
+
+
+@pytest.mark.parametrize("state", [State.LAPSED, State.ACTIVE])
+async def test_what_waits_for_months_does_not_pile_up(hatch: Hatch, state: State) -> None:
+    account = await hatch.add(state, flags={Flag.UPDATE_PRICE: False})
+    for day in range(20):
+        await put(
+            hatch,
+            account,
+            stock(quantity=day),
+            price(amount=f"{day + 1}.00"),
+            stock("MUG-2", quantity=day),
+        )
+        hatch.clock.move(days=1)
+    changes = await hatch.changes(account)
+    assert len(changes) == 60
+    waiting = [one for one in changes if one.state is ChangeState.PENDING]
+    assert [one.wish.get("quantity", one.wish.get("price")) for one in waiting] == [19, "20.00", 19]
+    by_id = {one.id: one for one in changes}
+    for one in changes:
+        if one not in waiting:
+            later = by_id[one.superseded_by or ""]
+            assert (later.kind, later.key, later.line) == (one.kind, one.key, one.line)
+            assert (one.state, one.settled_at) == (ChangeState.SUPERSEDED, later.created_at)
+
+
+async def test_what_a_run_has_is_left_to_it(hatch: Hatch, account: Account) -> None:
+    await put(hatch, account, stock(quantity=1))
+    (first,) = await hatch.changes(account)
+    async with hatch.store.transaction() as tx:
+        await tx.changes.claim(
+            account.id, "run_1", [Pick(change_id=first.id, message_id=1)], {}, hatch.clock.now()
+        )
+    second = await put(hatch, account, stock(quantity=2))
+    third = await put(hatch, account, stock(quantity=3))
+    states = [one.state for one in await hatch.changes(account)]
+    assert states == [ChangeState.IN_FLIGHT, ChangeState.SUPERSEDED, ChangeState.PENDING]
+    # Each batch is still told what it was told.
+    for taken in (second, third):
+        again = await hatch.taking.get(account.id, taken.intake_id, by=ERP)
+        assert fates(again) == ["taken"]
+        assert again.answers == taken.answers
 
 
 async def test_a_package_is_changed_while_it_waits(hatch: Hatch, account: Account) -> None:
@@ -478,3 +521,44 @@ async def test_a_batch_is_taken_whole_or_not_at_all(hatch: Hatch, account: Accou
 
 def _many() -> Sequence[dict[str, Any]]:
     return [cancellation(order(number)) for number in range(20)]
+
+
+# --- one selling partner, several accounts ------------------------------------------------------
+
+
+async def test_what_a_twin_account_was_told_is_not_told_again(hatch: Hatch) -> None:
+    one = await hatch.add(merchant_token="A1TWIN")
+    other = await hatch.add()
+    async with hatch.store.transaction() as tx:
+        own = await tx.authorizations.one(account_id=other.id)
+        assert own is not None
+        await tx.authorizations.change(own.id, selling_partner_id="A1TWIN")
+    stranger = await hatch.add(merchant_token="A1OTHER")
+    batch = [refund("RMA-1"), cancellation(), invoice("R-1"), stock()]
+    assert (await hatch.taking.put(one.id, batch, by=ERP)).taken == 4
+    again = [refund(" rma-1", "5.00"), cancellation(), invoice("r-1"), stock(), refund("RMA-2")]
+    for answered in (
+        await hatch.taking.judge(other.id, again, by=ERP),
+        await hatch.taking.put(other.id, again, by=ERP),
+    ):
+        codes = [[flaw.code for flaw in answer.flaws] for answer in answered.answers]
+        assert codes == [["elsewhere"], ["elsewhere"], ["elsewhere"], [], []]
+    assert one.id not in str(answered.answers)
+    assert (await hatch.taking.put(stranger.id, batch, by=ERP)).taken == 4
+    # The same name of another order's refund is another refund; and what was taken back was never.
+    lines = [refund("RMA-1", order_id=order(5)), cancellation(order(6))]
+    assert (await hatch.taking.put(other.id, lines, by=ERP)).taken == 2
+    waiting = [change.id for change in await hatch.changes(one)]
+    await hatch.taking.withdraw(waiting, by=ERP)
+    assert (await hatch.taking.put(other.id, [refund("RMA-9"), cancellation()], by=ERP)).taken == 2
+
+
+async def test_a_name_in_another_spelling_is_the_same(hatch: Hatch, account: Account) -> None:
+    first = await hatch.taking.put(account.id, [refund("RMA-\u00e9 7")], by=ERP)
+    again = await hatch.taking.put(
+        account.id,
+        [refund("rma-e\u0301 7"), refund("RM\u0410-\u00c97"), refund("RMA-\u00e97 ")],
+        by=ERP,
+    )
+    assert {answer.fate.value for answer in again.answers} == {"duplicate"}
+    assert {answer.change_id for answer in again.answers} == {first.answers[0].change_id}

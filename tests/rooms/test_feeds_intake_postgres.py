@@ -103,3 +103,16 @@ async def test_handing_in_and_taking_back_at_once(hatch: Hatch, account: Account
             for change_id in fresh:
                 assert await tx.safe.get(vault.invoice_document(change_id)) is not None
             assert await tx.safe.get(vault.invoice_document(first.answers[0].change_id)) is None
+
+
+async def test_twins_that_hand_in_the_same_at_once_make_each_deed_once(hatch: Hatch) -> None:
+    twins = [await hatch.add(merchant_token="A1TWIN") for _ in range(2)]
+    batch = [*(refund(f"RMA-{number}") for number in range(5)), cancellation()]
+    for twin in twins:
+        await hatch.taking.put(twin.id, [stock()], by=ERP)
+    answers = await asyncio.gather(
+        *(hatch.another().put(twin.id, batch, by=ERP) for twin in twins for _ in range(3))
+    )
+    assert sum(taken.taken for taken in answers) == 6
+    made = [change for twin in twins for change in await hatch.changes(twin)]
+    assert len(made) == 6 + 2

@@ -23,6 +23,7 @@ from typing import Any
 from evergrant import journal, vault
 from evergrant.doorbell import put_due
 from evergrant.errors import AccountClosed, Conflict, NotFound, TooLarge
+from evergrant.feeds.elsewhere import alone, told_elsewhere, twins_of
 from evergrant.feeds.taken import (
     Line,
     LineAnswer,
@@ -104,6 +105,7 @@ class Taking:
             account, authorization = await _reached(tx, account_id, by)
             known = await _known_intake(tx, account_id, key_digest)
             ground = await self._ground(tx, account, now)
+            twins = await twins_of(tx, account, authorization)
         body_digest = await _digest_of(lines)
         if known is not None:
             _refuse_other_lines(known, body_digest)
@@ -111,13 +113,17 @@ class Taking:
         _refuse_closed(authorization)
         wishes, refused = await _read_all(lines, ground)
 
-        async with self._store.transaction() as tx:
+        fence = alone(self._store, account, twins, wishes)
+        async with fence, self._store.transaction() as tx:
             work = await put_due(tx, account_id, now)
             # Whoever pressed before us has committed by now.
             known = await _known_intake(tx, account_id, key_digest)
             if known is None:
                 account, authorization = await _reached(tx, account_id, by)
                 _refuse_closed(authorization)
+                elsewhere = await told_elsewhere(tx, twins, wishes)
+                wishes = [one for one in wishes if one[0] not in elsewhere]
+                refused |= elsewhere
                 verdicts = judged(wishes, await _earlier(tx, account_id, wishes))
                 intake = Intake(
                     id=new_id(ids.Kind.INTAKE, now),
@@ -149,9 +155,13 @@ class Taking:
         async with self._store.transaction() as tx:
             account, authorization = await _reached(tx, account_id, by)
             ground = await self._ground(tx, account, now)
+            twins = await twins_of(tx, account, authorization)
         _refuse_closed(authorization)
         wishes, refused = await _read_all(lines, ground)
         async with self._store.transaction() as tx:
+            elsewhere = await told_elsewhere(tx, twins, wishes)
+            wishes = [one for one in wishes if one[0] not in elsewhere]
+            refused |= elsewhere
             verdicts = judged(wishes, await _earlier(tx, account_id, wishes))
             work = await tx.work.get(account_id)
         answers = _answers(lines, wishes, refused, verdicts, {})

@@ -18,7 +18,7 @@ from typing import Any
 from evergrant.rules.changes import STATE_SETTING, ChangeKind, ChangeState
 from evergrant.rules.wishes.ground import Wish
 
-__all__ = ["KEY_FIELDS", "ONCE", "Earlier", "LineFate", "Verdict", "judged"]
+__all__ = ["KEY_FIELDS", "ONCE", "STANDING", "Earlier", "LineFate", "Verdict", "judged"]
 
 #: They happen once for one key.
 ONCE = frozenset({ChangeKind.INVOICE, ChangeKind.CANCELLATION, ChangeKind.REFUND})
@@ -32,7 +32,7 @@ KEY_FIELDS: Mapping[ChangeKind, str] = {
     ChangeKind.REFUND: "reference",
 }
 #: What is in one of these states may reach Amazon, or has.
-_STANDING = frozenset(
+STANDING = frozenset(
     {
         ChangeState.PENDING,
         ChangeState.IN_FLIGHT,
@@ -65,14 +65,12 @@ class Earlier:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """``of``: the earlier change that a duplicate repeats or that a refused line contradicts;
-    ``of_line``: the line of the batch that does so, or that overtakes a superseded one.
-    ``replaces``: earlier changes that wait, and whose place a taken line takes."""
+    ``of_line``: the line of the batch that does so, or that overtakes a superseded one."""
 
     line: int
     fate: LineFate
     of: str = ""
     of_line: int = 0
-    replaces: tuple[str, ...] = ()
 
 
 def judged(
@@ -106,14 +104,13 @@ def _as_it_is_to_be(line: int, wish: Wish, known: Sequence[Earlier], last: int) 
     here = [one for one in known if one.marketplace_id == wish.marketplace_id]
     if wish.kind not in STATE_SETTING and here:
         newest = here[-1]
-        if newest.state in _STANDING and _content(newest) == _content(wish):
+        if newest.state in STANDING and _content(newest) == _content(wish):
             return Verdict(line=line, fate=LineFate.DUPLICATE, of=newest.id)
-    waiting = tuple(one.id for one in here if one.state is ChangeState.PENDING)
-    return Verdict(line=line, fate=LineFate.TAKEN, replaces=waiting)
+    return Verdict(line=line, fate=LineFate.TAKEN)
 
 
 def _once(line: int, wish: Wish, known: Sequence[Earlier]) -> Verdict:
-    standing = [one for one in known if one.state in _STANDING]
+    standing = [one for one in known if one.state in STANDING]
     same = [one for one in standing if _content(one) == _content(wish)]
     if same:
         return Verdict(line=line, fate=LineFate.DUPLICATE, of=same[-1].id)
