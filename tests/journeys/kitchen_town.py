@@ -1,0 +1,477 @@
+"""The town in which nodes of the kitchen are killed: Amazon (the emulator, with its limits on and
+its models as a contract), a database, two clocks that are moved together, and nodes as processes.
+
+Answers for: shops and what is wished for them, whose turn it is, nodes that live and nodes that are
+to be killed at one act, time that passes until nothing is left to do, and the verdict. Does not
+answer for: what is wished and what Amazon shows (``kitchen_trade``).
+
+Each trial is a shop of its own, so that many of them go through the same hours side by side, and
+none draws on another's limits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from amazon_emulator import Levers
+from demo.stage import Emulator, Stage, start_emulator
+from evergrant.accounts import NewAccount
+from evergrant.adapters.clock import SteeredClock
+from evergrant.desk import Desk
+from evergrant.registry import Credentials, NewApplication, NewInstance
+from evergrant.rules.rights import SYSTEM
+from evergrant.rules.secrecy import Secret
+from evergrant.settings import Settings
+from tests.emulator.conftest import models_folder
+from tests.journeys import kitchen_node
+from tests.journeys.kitchen_trade import REPORT_TYPE, Shop, Trade
+
+__all__ = ["Node", "Nodes", "Town", "Trial", "open_town"]
+
+ROOT = Path(__file__).parents[2]
+#: Clocks are moved by whole ones of these, so that those who wait have their turns together.
+GRID_S = 45
+MOST_MOVES = 400
+#: Doomed nodes at a time.
+DOOMED_AT_ONCE = 3
+MODELS = (
+    *("feeds-api-model", "listings-items-api-model", "orders-api-model", "reports-api-model"),
+    *("finances-api-model", "vendor-orders-api-model", "vendor-shipments-api-model"),
+    *("vendor-invoices-api-model", "vendor-transaction-status-api-model"),
+    "vendor-direct-fulfillment-inventory-api-model",
+    "vendor-direct-fulfillment-transactions-api-model",
+)
+VENDORS = {"retail": "retail", "direct": "direct_fulfillment"}
+
+DUE = """
+    SELECT id, due_at FROM work WHERE due_at IS NOT NULL AND id = ANY(%(ids)s)
+    UNION ALL
+    SELECT id, due_at FROM order_sweeps
+     WHERE due_at IS NOT NULL AND id = ANY(%(ids)s)
+       AND (page <> '' OR bound_at IS NULL OR bound_at < %(an_hour_before)s)
+    UNION ALL
+    SELECT account_id, next_at FROM amazon_reports
+     WHERE ended_at IS NULL AND next_at IS NOT NULL AND account_id = ANY(%(ids)s)
+"""
+
+
+@dataclass
+class Trial:
+    """One shop. ``doom``: in which of its turns, and at which act of that turn, its node is killed;
+    ``looks``: the acts of each turn so far."""
+
+    trade: Trade
+    shop: Shop
+    doom: tuple[int, int] | None = None
+    weather: str = ""
+    killed_at: str = ""
+    looks: list[list[str]] = field(default_factory=list)
+
+    @property
+    def id(self) -> str:
+        return self.shop.account_id
+
+    @property
+    def is_doomed_now(self) -> bool:
+        return self.doom is not None and not self.killed_at and len(self.looks) >= self.doom[0]
+
+    def __str__(self) -> str:
+        return f"{self.trade.name}, {self.killed_at or self.weather or self.doom or 'undisturbed'}"
+
+
+# --- nodes ----------------------------------------------------------------------------------------
+
+
+@dataclass
+class Node:
+    name: str
+    pid: int
+    reading: asyncio.StreamReader
+    writing: asyncio.StreamWriter
+
+    def tell(
+        self, trials: Sequence[Trial], die_at: int | None = None, stop_at: str | None = None
+    ) -> None:
+        turns = [[trial.id, trial.trade.what] for trial in trials]
+        wish = {"turns": turns, "die_at": die_at, "stop_at": stop_at}
+        self.writing.write(f"{json.dumps(wish)}\n".encode())
+
+    async def hear(self, within_s: float = 60.0) -> dict[str, Any] | None:
+        """What it says of its errand; None: it was killed."""
+        async with asyncio.timeout(within_s):
+            try:
+                line = await self.reading.readline()
+            except ConnectionError:
+                return None
+        return json.loads(line) if line else None
+
+    async def errand(self, trials: Sequence[Trial], **fate: Any) -> dict[str, Any] | None:
+        self.tell(trials, **fate)
+        return await self.hear()
+
+    @property
+    def is_stopped(self) -> bool:
+        stat = Path(f"/proc/{self.pid}/stat").read_text()
+        return stat.rpartition(")")[2].split()[0] == "T"
+
+    def signal(self, number: signal.Signals) -> None:
+        os.kill(self.pid, number)
+
+
+@dataclass
+class Nodes:
+    """Where nodes come from."""
+
+    nursery: subprocess.Popen[str]
+    server: asyncio.Server | None = None
+    port: int = 0
+    coming: dict[str, asyncio.Future[Node]] = field(default_factory=dict)
+    living: dict[str, Node] = field(default_factory=dict)
+    number: int = 0
+
+    async def open(self) -> None:
+        self.server = await asyncio.start_server(self._come, "127.0.0.1", 0, limit=2**22)
+        self.port = self.server.sockets[0].getsockname()[1]
+
+    async def another(self) -> Node:
+        self.number += 1
+        name = f"node {self.number}"
+        coming = self.coming[name] = asyncio.get_running_loop().create_future()
+        assert self.nursery.stdin is not None
+        self.nursery.stdin.write(f"{json.dumps({'port': self.port, 'name': name})}\n")
+        self.nursery.stdin.flush()
+        async with asyncio.timeout(60):
+            node = self.living[name] = await coming
+        return node
+
+    async def _come(self, reading: asyncio.StreamReader, writing: asyncio.StreamWriter) -> None:
+        said = json.loads(await reading.readline())
+        self.coming.pop(said["name"]).set_result(Node(said["name"], said["pid"], reading, writing))
+
+    def leave(self, node: Node) -> None:
+        """It ends by itself, unless it was killed."""
+        self.living.pop(node.name, None)
+        node.writing.close()
+
+    def close(self) -> None:
+        if self.server is not None:
+            self.server.close()
+        for node in list(self.living.values()):
+            self.leave(node)
+            try:
+                node.signal(signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        if self.nursery.stdin is not None:
+            self.nursery.stdin.close()
+        self.nursery.wait(20)
+
+
+# --- the town -------------------------------------------------------------------------------------
+
+
+@dataclass
+class Town:
+    emulator: Emulator
+    amazon: Levers
+    desk: Desk
+    nodes: Nodes
+    folder: Path
+    clock: SteeredClock
+    database: psycopg.Connection[Any]
+    application: dict[str, Any]
+    application_id: str
+    instance_id: str
+    opened_at: datetime
+    healthy: list[Node] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)  # what nodes stumbled over
+    numbers: int = 0
+
+    # --- shops ---
+
+    async def trial(
+        self, trade: Trade, *, doom: tuple[int, int] | None = None, weather: str = ""
+    ) -> Trial:
+        """A fresh shop for which the trade's lines were handed in."""
+        self.numbers += 1
+        kind = "seller" if trade.partner == "seller" else "vendor"
+        own: dict[str, Any] = {} if kind == "seller" else {"vendor_codes": [f"M{self.numbers:04d}"]}
+        name = f"Shop {self.numbers}"
+        shop = Shop(self.amazon.partner(kind, name=name, home="DE", **own))
+        trade.prepare(self.amazon, shop)
+        await self._connect(trade, shop, kind, name, own)
+        if shop.lines:
+            taken = await self.desk.feeds.intake.put(shop.account_id, shop.lines, by=SYSTEM)
+            flaws = [one.flaws for one in taken.answers if one.flaws]
+            assert not flaws, (trade.name, flaws)
+        if trade.what == "sweep":
+            async with self.desk.store.transaction() as tx:
+                await self.desk.orders._sweeping.hurry(tx, shop.account_id, self.desk.clock.now())
+        if trade.what == "reports":
+            await self.desk.amazon_reports.request(shop.account_id, REPORT_TYPE, by=SYSTEM)
+        return Trial(trade, shop, doom, weather)
+
+    async def _connect(
+        self, trade: Trade, shop: Shop, kind: str, name: str, own: dict[str, Any]
+    ) -> None:
+        made = self.amazon.grant(shop.id, self.application["application_id"], region="eu")
+        if kind == "seller":
+            own = {"merchant_token": shop.id}
+        else:
+            own = {**own, "vendor_kind": VENDORS[trade.partner]}
+        account = await self.desk.accounts.add(
+            NewAccount(
+                name=name,
+                partner_kind=kind,
+                client_email="shop@partner.example",
+                application_id=self.application_id,
+                client_instance_id=self.instance_id,
+                region="eu",
+                home_marketplace="DE",
+                **own,
+            ),
+            by=SYSTEM,
+        )
+        shop.account_id = account.id
+        await self.desk.consent.adopt(
+            account.id,
+            Secret(made["refresh_token"]),
+            selling_partner_id=shop.id if kind == "seller" else "",
+            by=SYSTEM,
+            look=False,
+        )
+
+    def rain(self, trial: Trial, face: str, mode: str, operation: str, **more: Any) -> None:
+        """The next such call of this shop fails."""
+        self.amazon.fail(
+            face, mode, **{"times": 1, "partner": trial.shop.id, "operation": operation, **more}
+        )
+
+    # --- time ---
+
+    def move(self, seconds: float) -> None:
+        """Amazon's clock first: nothing of ours comes from its future."""
+        passed = float((self.folder / "clock").read_text()) + seconds
+        self.amazon.advance(seconds)
+        fresh = self.folder / "clock.new"
+        fresh.write_text(str(passed))
+        fresh.replace(self.folder / "clock")
+
+    def due(self, trials: Sequence[Trial]) -> tuple[list[Trial], datetime | None]:
+        """Whose turn it is, and when the next one's is."""
+        by_id = {trial.id: trial for trial in trials}
+        an_hour_before = self.opened_at - timedelta(hours=1)
+        rows = self.database.execute(
+            DUE, {"ids": list(by_id), "an_hour_before": an_hour_before}
+        ).fetchall()
+        now = self.clock.now()
+        due = [by_id[id] for id, at in rows if at <= now]
+        return due, min((at for _, at in rows), default=None)
+
+    def move_on(self, next_at: datetime) -> None:
+        ahead_s = max((next_at - self.clock.now()).total_seconds(), 0.0)
+        self.move((ahead_s // GRID_S + 1) * GRID_S)
+
+    async def pass_by(self, trials: Sequence[Trial]) -> None:
+        """Time passes until nothing is left to do; who is doomed is killed at its act."""
+        for _ in range(MOST_MOVES):
+            due, next_at = self.due(trials)
+            if next_at is None:
+                return
+            if not due:
+                self.move_on(next_at)
+                continue
+            doomed = [trial for trial in due if trial.is_doomed_now]
+            others = [trial for trial in due if not trial.is_doomed_now]
+            room = asyncio.Semaphore(DOOMED_AT_ONCE)
+            await asyncio.gather(
+                self._healthy(others), *(self._doomed(trial, room) for trial in doomed)
+            )
+            if self.due(others)[0]:
+                self.move(GRID_S)  # what remains due has to wait for something
+        raise AssertionError(f"it never comes to rest: {[str(one) for one in due]}")
+
+    async def _healthy(self, trials: list[Trial]) -> None:
+        """All nodes at once do all of it."""
+        if not trials:
+            return
+        if not self.healthy:
+            self.healthy.append(await self.nodes.another())
+        told = await asyncio.gather(*(node.errand(trials) for node in self.healthy))
+        for said in told:
+            assert said is not None, "a node died by itself"
+            self._note(said)
+        for trial in trials:
+            trial.looks.append(told[0]["acts"].get(trial.id, []))  # type: ignore[index]
+
+    async def _doomed(self, trial: Trial, room: asyncio.Semaphore) -> None:
+        assert trial.doom is not None
+        look, act = trial.doom
+        async with room:
+            node = await self.nodes.another()
+            said = await node.errand([trial], die_at=act)
+            self.nodes.leave(node)
+        if said is None:
+            trial.killed_at = f"turn {look}, act {act}"
+            return
+        self._note(said)
+        acts = said["acts"].get(trial.id, [])
+        trial.looks.append(acts)
+        trial.doom = look, act - len(acts)
+
+    def _note(self, said: dict[str, Any]) -> None:
+        self.wrong += [f"{account_id}: {words}" for account_id, words in said["wrong"].items()]
+
+    # --- the verdict ---
+
+    async def faults(self, trials: Sequence[Trial]) -> list[str]:
+        """Everything that is not as it has to be, in words."""
+        found = []
+        for trial in trials:
+            wrong = [*await self._here(trial), *trial.trade.judge(self.amazon, trial.shop)]
+            found += [f"{trial}: {words}" for words in wrong]
+        return found
+
+    async def _here(self, trial: Trial) -> list[str]:
+        wrong = []
+        account_id, ends = trial.id, trial.shop.ends
+        async with self.desk.store.transaction() as tx:
+            changes = await tx.changes.read(account_id=account_id, limit=1_000)
+            runs = await tx.feed_runs.all(account_id=account_id)
+            orders = await tx.orders.read(account_ids=[account_id], limit=1_000)
+            reports = await tx.amazon_reports.all(account_id=account_id)
+        found = sorted((one.reference, one.state.value) for one in changes)
+        if found != sorted(ends.items()):
+            words = [(one.reference, one.state.value, one.code, one.message) for one in changes]
+            wrong.append(f"changes ended {words}")
+        if still := [run.step.value for run in runs if run.ended_at is None]:
+            wrong.append(f"runs are under way: {still}")
+        if trial.trade.path is not None and {run.path for run in runs} != {trial.trade.path}:
+            wrong.append(f"other paths: {sorted(run.path.value for run in runs)}")
+        if trial.trade.what == "sweep":
+            wrong += self._swept(trial, [one.order_id for one in orders])
+        if trial.trade.what == "reports" and [one.step.value for one in reports] != ["done"]:
+            wrong.append(f"the report is {[(one.step.value, one.last_error) for one in reports]}")
+        return wrong
+
+    def _swept(self, trial: Trial, orders: list[str]) -> list[str]:
+        wrong = []
+        if sorted(orders) != trial.shop.things["orders"]:
+            wrong.append(f"{len(orders)} orders are known")
+        rows = self.database.execute(
+            "SELECT facts ->> 'order_id', topic FROM events WHERE account_id = %s", (trial.id,)
+        ).fetchall()
+        told = Counter(order_id for order_id, topic in rows if topic == "order.received")
+        if told != Counter(trial.shop.things["orders"]):
+            wrong.append(f"{told.total()} events tell of {len(told)} orders")
+        return wrong
+
+
+def _contract(folder: Path) -> list[str]:
+    """Those of Amazon's models that matter here: to read all of them takes seconds."""
+    models = models_folder()
+    if models is None:
+        return ["--no-models"]
+    some = folder / "models"
+    some.mkdir()
+    for name in MODELS:
+        shutil.copytree(models / name, some / name)
+    return ["--models", str(some), "--contract", "refuse"]
+
+
+@asynccontextmanager
+async def open_town(stage: Stage, database_url: str) -> AsyncIterator[Town]:
+    contract = _contract(stage.folder)
+    emulator = start_emulator(stage, "--gentle", *contract)
+    folder = stage.folder
+    (folder / "clock").write_text("0")
+    (folder / "marketplaces.json").write_text(json.dumps(emulator.marketplaces()))
+    environ = {
+        "EVERGRANT_HOME": str(folder),
+        "EVERGRANT_DATABASE_URL": database_url,
+        "EVERGRANT_DATABASE_POOL": "6",
+        "EVERGRANT_KEYRING": f"k1:{base64.b64encode(secrets.token_bytes(32)).decode()}",
+        "EVERGRANT_MARKETPLACES_FILE": str(folder / "marketplaces.json"),
+        "EVERGRANT_CLOCK_FILE": str(folder / "clock"),
+    }
+    surroundings = {k: v for k, v in os.environ.items() if not k.startswith("EVERGRANT_")}
+    with (folder / "nodes.log").open("w") as log:
+        nursery = subprocess.Popen(
+            [sys.executable, "-m", "tests.journeys.kitchen_node"],
+            cwd=ROOT,
+            env={**surroundings, **environ},
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        nodes = Nodes(nursery)
+        await nodes.open()
+        try:
+            async with kitchen_node.open_node(Settings.from_environment(environ)) as desk:
+                with psycopg.connect(database_url, autocommit=True) as database:
+                    yield await _furnished(emulator, desk, nodes, folder, database)
+        finally:
+            nodes.close()
+
+
+async def _furnished(
+    emulator: Emulator,
+    desk: Desk,
+    nodes: Nodes,
+    folder: Path,
+    database: psycopg.Connection[Any],
+) -> Town:
+    amazon = Levers(emulator.addresses["levers"])
+    issued = amazon.application("Northwind Connect")
+    added = await desk.registry.add_application(
+        NewApplication(
+            name="Connect",
+            kind="public",
+            partner_kinds=["seller", "vendor"],
+            status="published",
+            application_id=issued["application_id"],
+        ),
+        by=SYSTEM,
+    )
+    await desk.registry.set_credentials(
+        added.id,
+        Credentials(
+            lwa_client_id=issued["lwa_client_id"],
+            lwa_client_secret=Secret(issued["lwa_client_secret"]),
+            secret_created_at=datetime.now(UTC) - timedelta(days=1),
+        ),
+        by=SYSTEM,
+    )
+    instance = await desk.registry.add_instance(NewInstance(name="ERP"), by=SYSTEM)
+    clock = SteeredClock(folder / "clock")
+    return Town(
+        emulator=emulator,
+        amazon=amazon,
+        desk=desk,
+        nodes=nodes,
+        folder=folder,
+        clock=clock,
+        opened_at=clock.now(),
+        database=database,
+        application=issued,
+        application_id=added.id,
+        instance_id=instance.instance.id,
+    )
