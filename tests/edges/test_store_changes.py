@@ -208,7 +208,7 @@ async def plannable(store: Store, **asked: Any) -> list[int]:
         found = await tx.changes.plannable(
             "acc_1", asked.pop("kinds", EVERY_KIND), asked.pop("now", NOW), **asked
         )
-    return [one.line for one in found]
+    return [int(one.id.removeprefix("chg_")) for one in found]
 
 
 async def test_what_may_be_planned_comes_in_pages(store: Store) -> None:
@@ -231,12 +231,59 @@ async def test_what_may_be_planned_comes_in_pages(store: Store) -> None:
     for _ in order:
         async with store.transaction() as tx:
             (one,) = await tx.changes.plannable("acc_1", EVERY_KIND, NOW, after=after, limit=1)
-        seen.append(one.line)
+        seen.append(int(one.id.removeprefix("chg_")))
         after = (one.marketplace_id, one.subject, one.kind.value, one.id)
     assert seen == order
     assert await plannable(store, after=after) == []
     assert await plannable(store, kinds=[ChangeKind.PRICE]) == [4]
     assert await plannable(store, kinds=[]) == []
+
+
+async def test_a_plan_sees_what_its_own_runs_have_on_the_way(store: Store) -> None:
+    await add(
+        store,
+        change(1, "a"),
+        change(2, "a", marketplace_id="M2"),
+        change(3, "b"),
+        change(4, "b", marketplace_id="M2"),
+        change(5, "c", marketplace_id="M2", wish={"price": "1.00"}, code="8541"),
+    )
+    await claim(store, 1, run="run_1")
+    await claim(store, 3, run="run_2")
+    assert await plannable(store) == [5]
+    assert await plannable(store, together=["run_1"]) == [2, 5]
+    assert await plannable(store, together=["run_1", "run_2", "run_3"]) == [2, 4, 5]
+    async with store.transaction() as tx:
+        (one,) = await tx.changes.plannable("acc_1", EVERY_KIND, NOW)
+    known = change(5, "c", marketplace_id="M2", wish={"price": "1.00"}, code="8541")
+    assert all(getattr(one, name) == getattr(known, name) for name in one._fields)
+
+
+async def test_what_is_sold_out_is_found_alone(store: Store) -> None:
+    def zero(number: int, subject: str, **values: Any) -> Any:
+        return change(number, subject, wish={"quantity": 0}, **values)
+
+    await add(
+        store,
+        change(1, "a"),
+        zero(2, "b"),
+        change(3, "b", kind=ChangeKind.PRICE),
+        change(4, "b", marketplace_id="M2"),
+        # Not the last word, which comes with it.
+        zero(5, "c"),
+        change(6, "c"),
+        zero(7, "d", next_at=NOW + MINUTE),
+        zero(8, "e", account_id="acc_2"),
+        zero(9, "f"),
+        zero(10, "g", kind=ChangeKind.PRICE),
+    )
+    await claim(store, 9)
+    assert await plannable(store, only_zero=True) == [3, 2, 5, 6]
+    assert await plannable(store, only_zero=True, limit=2) == [3, 2]
+    place = ("M1", "b", "stock", "chg_000002")
+    assert await plannable(store, only_zero=True, after=place) == [5, 6]
+    assert await plannable(store, only_zero=True, kinds=[ChangeKind.STOCK]) == [2, 5, 6]
+    assert await plannable(store, only_zero=True, now=NOW + MINUTE) == [3, 2, 5, 6, 7]
 
 
 async def test_what_may_not_be_planned_and_why(store: Store) -> None:
@@ -325,6 +372,75 @@ async def test_a_later_wish_takes_the_place_of_an_earlier_one(store: Store) -> N
     assert older.state is ChangeState.SUPERSEDED
     assert (older.superseded_by, older.settled_at) == ("chg_000003", NOW)
     assert (older.tries, older.run_id) == (0, None)
+
+
+async def supersede(store: Store, *by: Any, account_id: str = "acc_1") -> int:
+    async with store.transaction() as tx:
+        return await tx.changes.supersede(account_id, by, NOW + MINUTE)
+
+
+async def test_a_batch_takes_the_place_of_what_waits(store: Store) -> None:
+    """Of the same thing, that is, and not of what a run has."""
+    price, shipment = {"kind": ChangeKind.PRICE}, {"kind": ChangeKind.SHIPMENT}
+    fresh = [
+        change(20, "a"),
+        change(21, "b"),
+        change(22, "c", marketplace_id="M2"),
+        change(23, "302-1", key="302-1/1", **shipment),
+    ]
+    await add(
+        store,
+        change(1, "a", next_at=NOW + 60 * MINUTE, code="throttled"),
+        change(2, "a"),
+        change(3, "a", **price),
+        change(4, "a", marketplace_id="M2"),
+        change(5, "b"),
+        change(6, "c", marketplace_id="M2"),
+        change(7, "302-1", key="302-1/1", **shipment),
+        change(8, "302-1", key="302-1/2", **shipment),
+        change(9, "a", account_id="acc_2"),
+        change(30, "a"),
+        *fresh,
+    )
+    await claim(store, 5)
+    assert await supersede(store, *fresh) == 4
+    assert {
+        number: state for number, state in (await states(store)).items() if state != "pending"
+    } == {1: "superseded", 2: "superseded", 5: "in_flight", 6: "superseded", 7: "superseded"}
+    gone = await got(store, 1)
+    assert (gone.superseded_by, gone.settled_at, gone.next_at) == (
+        "chg_000020",
+        NOW + MINUTE,
+        None,
+    )
+    assert gone.code == "throttled"
+    assert await supersede(store, *fresh) == 0
+    assert await supersede(store) == 0
+    # What comes back from its run gives way as well.
+    async with store.transaction() as tx:
+        await tx.changes.settle("run_1", [outcome(5, PENDING)], NOW)
+    assert (await got(store, 5)).superseded_by == "chg_000021"
+
+
+async def test_of_several_that_take_a_place_the_latest_has_it(store: Store) -> None:
+    await add(store, change(1, "a"), change(2, "a"), change(3, "a"))
+    assert await supersede(store, change(3, "a"), change(2, "a")) == 2
+    assert {n: (await got(store, n)).superseded_by for n in (1, 2, 3)} == {
+        1: "chg_000003",
+        2: "chg_000003",
+        3: None,
+    }
+
+
+async def test_what_somebody_is_about_to_withdraw_is_left_to_him(
+    nodes: tuple[Store, Store],
+) -> None:
+    one, other = nodes
+    await add(one, change(1, "a"), change(2, "a"), change(3, "a"))
+    async with one.transaction() as tx:
+        await tx.changes.decide(["chg_000001"], PENDING, outcome(1, ChangeState.WITHDRAWN), NOW)
+        assert await asyncio.wait_for(supersede(other, change(3, "a")), 10) == 1
+    assert await states(one) == {1: "withdrawn", 2: "superseded", 3: "pending"}
 
 
 async def test_no_wish_is_lost_to_one_that_is_never_sent(store: Store) -> None:

@@ -31,7 +31,8 @@ RUNS = ["run_1", "run_2", "run_3"]
 
 VERBS = [
     *("claim", "claim", "claim", "settle", "settle", "settle_rest", "decide", "add_all"),
-    *("plannable", "held_up", "of_run", "read", "known", "counts", "purge"),
+    *("plannable", "plannable", "held_up", "of_run", "read", "known", "counts", "purge"),
+    *("supersede", "supersede"),
 ]
 BECOMES = [state for state in ChangeState if state is not ChangeState.IN_FLIGHT]
 
@@ -58,6 +59,16 @@ outcomes = st.builds(
 )
 
 
+pages_of_a_plan = st.fixed_dictionaries(
+    {
+        "after": st.none() | st.tuples(marketplaces, subjects, kinds.map(str), ids),
+        "limit": st.integers(0, 9),
+        "together": st.lists(runs, max_size=2),
+        "only_zero": st.booleans(),
+    }
+)
+
+
 @st.composite
 def changes(draw: st.DrawFn, id: str) -> Change:
     """In any state that it may be in."""
@@ -68,6 +79,7 @@ def changes(draw: st.DrawFn, id: str) -> Change:
         account_id=draw(accounts),
         marketplace_id=draw(marketplaces),
         reference=draw(st.sampled_from(["", "r"])),
+        wish=draw(st.sampled_from([{"quantity": 0}, {"quantity": 10}, {"price": "1"}, {}])),
         created_at=draw(instants),
         next_at=draw(st.none() | instants),
     )
@@ -95,12 +107,11 @@ def verbs(draw: st.DrawFn) -> Verb:
         return name, (draw(runs), draw(outcomes), now), {}
     if name == "decide":
         return name, (draw(some_ids), draw(states), draw(outcomes), now), {}
-    if name == "add_all":
-        return name, ([draw(changes(one)) for one in draw(st.lists(ids, max_size=2))],), {}
+    if name in ("add_all", "supersede"):
+        some = [draw(changes(one)) for one in draw(st.lists(ids, max_size=3))]
+        return name, (some,) if name == "add_all" else (draw(accounts), some, now), {}
     if name == "plannable":
-        place = st.tuples(marketplaces, subjects, kinds.map(str), ids)
-        page = {"after": draw(st.none() | place), "limit": draw(st.integers(0, 9))}
-        return name, (draw(accounts), draw(some_kinds), now), page
+        return name, (draw(accounts), draw(some_kinds), now), draw(pages_of_a_plan)
     if name == "held_up":
         return name, (draw(accounts), now), {}
     if name == "of_run":
@@ -109,8 +120,8 @@ def verbs(draw: st.DrawFn) -> Verb:
     if name == "known":
         return name, (draw(accounts), draw(kinds), draw(st.lists(subjects, max_size=3))), {}
     if name == "counts":
-        some = draw(st.none() | st.lists(accounts, max_size=2))
-        return name, (some,), {"settled_since": draw(st.none() | instants)}
+        whose = draw(st.none() | st.lists(accounts, max_size=2))
+        return name, (whose,), {"settled_since": draw(st.none() | instants)}
     if name == "purge":
         return name, (now, draw(some_kinds)), {"limit": draw(st.integers(0, 3))}
     filters: dict[str, Any] = {

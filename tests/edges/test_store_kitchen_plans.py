@@ -19,7 +19,7 @@ from evergrant.adapters.store import open_store
 from evergrant.ports.store import Transaction, not_after
 from evergrant.rules.changes import ChangeKind, ChangeState
 from tests.conftest import Databases
-from tests.edges.changes_ground import EVERY_KIND, NOW, outcome, pick
+from tests.edges.changes_ground import EVERY_KIND, NOW, change, outcome, pick
 
 HOUR = timedelta(hours=1)
 
@@ -32,7 +32,8 @@ INSERT INTO changes (id, account_id, kind, lane, marketplace_id, subject, key, w
                      attribute, created_at, settled_at)
 SELECT 'chg_' || lpad(n::text, 6, '0'), 'acc_' || CASE WHEN n > 40000 THEN 7 ELSE n %% 20 END,
        CASE n %% 3 WHEN 0 THEN 'price' ELSE 'stock' END, 'listing', 'M' || n %% 4, 'SKU-' || n,
-       'SKU-' || n, '{"sku": "S", "quantity": 1}', '', 'int_' || n / 100, n, state,
+       'SKU-' || n, jsonb_build_object('sku', 'S', 'quantity', n %% 11), '', 'int_' || n / 100, n,
+       state,
        CASE WHEN state <> 'pending' THEN 'run_' || n / 500 END,
        CASE WHEN state <> 'pending' THEN n END, 1, NULL, '', '', '', %(now)s,
        CASE WHEN state IN ('accepted', 'refused') THEN %(now)s - interval '1 minute' * n END
@@ -141,6 +142,10 @@ UPDATE changes SET state = 'accepted' WHERE state = 'in_flight'; ANALYZE changes
         pytest.param(
             lambda tx: tx.changes.plannable("acc_7", EVERY_KIND, NOW, limit=5000), id="plan"
         ),
+        pytest.param(
+            lambda tx: tx.changes.plannable("acc_7", EVERY_KIND, NOW, together=["run_1", "run_2"]),
+            id="plan with runs of its own",
+        ),
         pytest.param(lambda tx: tx.changes.held_up("acc_7", NOW), id="held up"),
         pytest.param(
             lambda tx: tx.changes.claim(
@@ -187,6 +192,18 @@ async def test_what_a_run_settles_is_found_by_its_ids(url: str) -> None:
             "changes_settled_at_idx",
             lambda tx: tx.changes.counts(["acc_7"], settled_since=NOW - HOUR),
             id="counts of an hour",
+        ),
+        pytest.param(
+            "changes_zero_idx",
+            lambda tx: tx.changes.plannable("acc_7", EVERY_KIND, NOW, only_zero=True),
+            id="what is sold out",
+        ),
+        pytest.param(
+            "changes_pending_idx",
+            lambda tx: tx.changes.supersede(
+                "acc_7", [change(50_000 + n, f"SKU-{n}") for n in range(500)], NOW
+            ),
+            id="what gives way",
         ),
         pytest.param(
             "changes_run_id_idx",

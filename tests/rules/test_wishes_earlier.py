@@ -89,7 +89,7 @@ def test_of_what_is_to_be_so_the_last_line_counts(kind: ChangeKind) -> None:
     ]
 
 
-def test_a_package_takes_the_place_of_what_waits() -> None:
+def test_a_package_is_corrected_while_an_older_one_waits() -> None:
     kind = ChangeKind.SHIPMENT
     found = verdict(
         wish(kind, content=2),
@@ -97,7 +97,10 @@ def test_a_package_takes_the_place_of_what_waits() -> None:
         known(ChangeState.PENDING, id="chg_b"),
         known(ChangeState.PENDING, id="chg_c", marketplace_id="N"),
     )
-    assert found == Verdict(line=1, fate=LineFate.TAKEN, replaces=("chg_b",))
+    assert found == Verdict(
+        line=1,
+        fate=LineFate.TAKEN,
+    )
 
 
 def test_only_the_newest_package_makes_a_duplicate() -> None:

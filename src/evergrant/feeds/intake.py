@@ -47,7 +47,7 @@ from evergrant.rules.marketplaces import Marketplaces
 from evergrant.rules.rights import Caller, Right
 from evergrant.rules.secrecy import Secret, scrub
 from evergrant.rules.wishes import Refused, Wish, WishGround, read
-from evergrant.rules.wishes.earlier import Earlier, LineFate, Verdict, judged
+from evergrant.rules.wishes.earlier import ONCE, Earlier, LineFate, Verdict, judged
 from evergrant.vault import Vault
 
 __all__ = ["MOST_LINES", "MOST_WITHDRAWN", "Taking"]
@@ -95,7 +95,8 @@ class Taking:
 
         Needs AMAZON_WRITE. Raises InvalidInput (no line at all), TooLarge (over MOST_LINES),
         AccountClosed, Conflict (the key came before with other lines). A bad line raises nothing:
-        its answer says why. Journal: ``changes.taken``, numbers only.
+        its answer says why. A stock, price or package takes the place of what still waits of the
+        same thing; what a run has is left to it. Journal: ``changes.taken``, numbers only.
         """
         need(by, Right.AMAZON_WRITE)
         now = self._clock.now()
@@ -138,7 +139,7 @@ class Taking:
                 changes = _changes(intake, wishes, verdicts, now)
                 answers = _answers(lines, wishes, refused, verdicts, changes)
                 taken = Taken.of(intake, answers, notes_of(account, authorization, work, answers))
-                await self._store_all(tx, taken, intake, wishes, verdicts, changes, by, now)
+                await self._store_all(tx, taken, intake, wishes, changes, by, now)
         if known is not None:
             _refuse_other_lines(known, body_digest)
             return await self.get(account_id, known.id, by=by, repeated=True)
@@ -261,18 +262,15 @@ class Taking:
         taken: Taken,
         intake: Intake,
         wishes: _Wishes,
-        verdicts: Sequence[Verdict],
         changes: Mapping[int, Change],
         by: Caller,
         now: datetime,
     ) -> None:
         await tx.intakes.add(kept(intake, taken))
         await tx.changes.add_all(list(changes.values()))
-        superseded = {
-            old: changes[verdict.line].id for verdict in verdicts for old in verdict.replaces
-        }
-        if superseded:
-            await tx.changes.claim(intake.account_id, "", (), superseded, now)
+        # Whatever keeps an account from going, what waits for it does not pile up.
+        last_words = [change for change in changes.values() if change.kind not in ONCE]
+        await tx.changes.supersede(intake.account_id, last_words, now)
         for line, wish in wishes:
             if wish.attachment is not None and line in changes:
                 await self._vault.put(
@@ -419,7 +417,7 @@ async def _read_all(
 async def _earlier(
     tx: Transaction, account_id: str, wishes: _Wishes
 ) -> dict[tuple[ChangeKind, str], list[Earlier]]:
-    """Of stock and price nothing: only the last one counts, and the plan finds it."""
+    """Of stock and price nothing: only the last one counts, however often the same is said."""
     keys: dict[ChangeKind, set[str]] = {}
     for _, wish in wishes:
         if wish.kind not in STATE_SETTING:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from evergrant.ports.traded import Change, ChangeCount, Outcome, Pick
+from evergrant.ports.traded import Change, ChangeCount, Outcome, Pick, Plannable
 from evergrant.rules.changes import ChangeKind, ChangeState
 
 __all__ = ["Changes"]
@@ -21,6 +21,14 @@ class Changes(Protocol):
 
     async def add_all(self, changes: Sequence[Change]) -> None:
         """PENDING ones. Raises AlreadyThere for an id that is taken."""
+        ...
+
+    async def supersede(self, account_id: str, by: Sequence[Change], now: datetime) -> int:
+        """Earlier PENDING changes of this account (by their ids) of the same kind, marketplace,
+        subject and key as one of ``by`` become SUPERSEDED by it, by the latest of several; gives
+        how many. What a run has, and what somebody else changes at this moment, stays as it is.
+        Whoever asks holds the account's row of ``work``: plans wait for that, so nothing of it is
+        claimed meanwhile."""
         ...
 
     async def get(self, id: str) -> Change | None: ...
@@ -64,10 +72,14 @@ class Changes(Protocol):
         *,
         after: tuple[str, str, str, str] | None = None,
         limit: int = 5_000,
-    ) -> list[Change]:
+        together: Collection[str] = (),
+        only_zero: bool = False,
+    ) -> list[Plannable]:
         """PENDING changes that may go now (``next_at`` is not later), in the order of
         (marketplace_id, subject, kind, id); from behind ``after``, which is such a place. Changes
-        whose subject is in flight in their lane are left out."""
+        whose subject is in flight in their lane are left out, but for what the runs ``together``
+        have, which are of the same plan. ``only_zero``: only those about a subject of whose stock
+        somebody wishes zero in this marketplace, whatever its last wish is."""
         ...
 
     async def held_up(

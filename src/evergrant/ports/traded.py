@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from evergrant.rules.changes import ChangeKind, ChangeState, Lane
 from evergrant.rules.feedruns import Path, RunStep
@@ -30,6 +30,7 @@ __all__ = [
     "OrderSweep",
     "Outcome",
     "Pick",
+    "Plannable",
     "Subscription",
 ]
 
@@ -60,6 +61,18 @@ class Change:
     attribute: str = ""  # that Amazon names
     created_at: datetime
     settled_at: datetime | None = None
+
+
+class Plannable(NamedTuple):
+    """What a plan looks at, of a change that may go. A plain tuple: there are a million of them."""
+
+    id: str
+    kind: ChangeKind
+    marketplace_id: str
+    subject: str
+    key: str
+    wish: Mapping[str, Any]
+    code: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

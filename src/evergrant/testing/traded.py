@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from evergrant.ports import store as ports
-from evergrant.ports.traded import Change, ChangeCount, Outcome, Pick
+from evergrant.ports.traded import Change, ChangeCount, Outcome, Pick, Plannable
 from evergrant.rules.changes import OPEN, SETTLED, STATE_SETTING, ChangeKind, ChangeState
 from evergrant.testing.settling import Settling
 
@@ -43,6 +43,18 @@ class MemoryChanges:
                 raise ports.AlreadyThere("changes_pkey")
             added[row.id] = row
         self._tx.written["changes"].update(added)
+
+    async def supersede(self, account_id: str, by: Sequence[Change], now: datetime) -> int:
+        later: dict[tuple[str, ...], list[str]] = defaultdict(list)
+        for change in by:
+            later[(*_same(change), change.subject)].append(change.id)
+        found = 0
+        for row in list(self._all(account_id=account_id, state=ChangeState.PENDING)):
+            ids = later.get((*_same(row), row.subject), ())
+            if ids and max(ids) > row.id:
+                self._supersede(row, max(ids), now)
+                found += 1
+        return found
 
     async def get(self, id: str) -> Change | None:
         self._tx.check()
@@ -108,9 +120,16 @@ class MemoryChanges:
         *,
         after: tuple[str, str, str, str] | None = None,
         limit: int = 5_000,
-    ) -> list[Change]:
-        busy = self._busy(account_id)
-        waiting = self._all(account_id=account_id, kind=list(kinds), state=ChangeState.PENDING)
+        together: Collection[str] = (),
+        only_zero: bool = False,
+    ) -> list[Plannable]:
+        busy = self._busy(account_id, but_for=together)
+        waiting = list(
+            self._all(account_id=account_id, kind=list(kinds), state=ChangeState.PENDING)
+        )
+        if only_zero:
+            zero = {_listing(row) for row in self._all(account_id=account_id) if _is_zero(row)}
+            waiting = [row for row in waiting if _listing(row) in zero]
         found = [
             row
             for row in waiting
@@ -118,7 +137,12 @@ class MemoryChanges:
             and (row.lane, row.subject) not in busy
             and (after is None or _place(row) > after)
         ]
-        return sorted(found, key=_place)[:limit]
+        return [
+            Plannable(
+                row.id, row.kind, row.marketplace_id, row.subject, row.key, row.wish, row.code
+            )
+            for row in sorted(found, key=_place)[:limit]
+        ]
 
     async def held_up(
         self, account_id: str, now: datetime
@@ -174,13 +198,7 @@ class MemoryChanges:
             and later.state not in _GONE_BEFORE
         ]
         for row, later in older:
-            self._change(
-                row,
-                state=ChangeState.SUPERSEDED,
-                superseded_by=later.id,
-                settled_at=now,
-                next_at=None,
-            )
+            self._supersede(row, later.id, now)
         return sorted(row.id for row in claimed)
 
     async def of_run(
@@ -221,6 +239,11 @@ class MemoryChanges:
         for _, row_id in gone:
             self._tx.tear("changes", row_id)
         return len(gone)
+
+    def _supersede(self, row: Change, by: str, now: datetime) -> None:
+        self._change(
+            row, state=ChangeState.SUPERSEDED, superseded_by=by, settled_at=now, next_at=None
+        )
 
     def _settle(self, told: Mapping[str, Outcome], expecting: ChangeState, now: datetime) -> int:
         """All of them as they stood before the first is settled."""
@@ -285,6 +308,15 @@ def _gives_way(row: Change, outcome: Outcome) -> bool:
 
 def _same(row: Change) -> tuple[str, ...]:
     return row.account_id, row.kind, row.marketplace_id, row.key
+
+
+def _listing(row: Change) -> tuple[str, str]:
+    return row.marketplace_id, row.subject
+
+
+def _is_zero(row: Change) -> bool:
+    is_pending_stock = row.state is ChangeState.PENDING and row.kind is ChangeKind.STOCK
+    return is_pending_stock and row.wish.get("quantity") == 0
 
 
 def _place(row: Change) -> tuple[str, str, str, str]:

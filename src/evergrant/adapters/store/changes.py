@@ -22,7 +22,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from evergrant.adapters.store.forms import Form
 from evergrant.adapters.store.tables import SHELVES
 from evergrant.ports import store as ports
-from evergrant.ports.traded import Change, ChangeCount, Outcome, Pick
+from evergrant.ports.traded import Change, ChangeCount, Outcome, Pick, Plannable
 from evergrant.rules.changes import SETTLED, STATE_SETTING, ChangeKind, ChangeState
 
 if TYPE_CHECKING:
@@ -59,6 +59,20 @@ _BUSY = f"{_IN_FLIGHT.format(others='')} IS TRUE"
 _BUT_FOR = "AND o.run_id <> ALL (CAST(:runs AS text[]))"
 _FREE_OF_OTHERS = f"{_IN_FLIGHT.format(others=_BUT_FOR)} IS NOT TRUE"
 
+_KINDS = {kind.value: kind for kind in ChangeKind}
+
+#: What waits for subjects that are sold out. Those few are found first, by an index of their own.
+_OF_ZERO = """
+       (SELECT DISTINCT z.marketplace_id, z.subject FROM changes z
+         WHERE z.state = 'pending' AND z.kind = 'stock' AND z.wish @> '{"quantity": 0}'
+           AND z.account_id = :account_id) AS zero
+       CROSS JOIN LATERAL (
+           SELECT o.* FROM changes o
+            WHERE o.state = 'pending' AND o.account_id = :account_id
+              AND o.marketplace_id = zero.marketplace_id AND o.subject = zero.subject
+           OFFSET 0) AS c
+"""
+
 #: Rows are looked up by their ids alone and looked at when they are held, for the same reason.
 _CLAIMED = text(f"""
 WITH c AS MATERIALIZED (
@@ -92,6 +106,37 @@ UPDATE changes
   FROM older
  WHERE changes.id = older.id AND older.state = 'pending' AND older.account_id = :account_id
    AND older.state_of_later NOT IN ('refused', 'withdrawn')
+""")  # noqa: S608
+
+
+#: Each is looked for by itself, among what waits: what was wished in the last month of the same
+#: thing is very much more. Only then are they held, in one order.
+_OVERTAKEN = text(f"""
+WITH later AS (
+    SELECT *
+      FROM unnest({_arrays("id", "kind", "marketplace_id", "subject", "key")})
+        AS later (id, kind, marketplace_id, subject, key)
+),
+older AS MATERIALIZED (
+    SELECT found.id, max(later.id) AS later
+      FROM later CROSS JOIN LATERAL (
+           SELECT c.id FROM changes c
+            WHERE c.state = 'pending' AND c.account_id = :account_id
+              AND c.marketplace_id = later.marketplace_id AND c.subject = later.subject
+              AND c.kind = later.kind AND c.key = later.key AND c.id < later.id
+           OFFSET 0) AS found
+     GROUP BY found.id
+),
+held AS MATERIALIZED (
+    SELECT changes.id, changes.state, older.later
+      FROM older JOIN changes ON changes.id = older.id
+     ORDER BY changes.id
+       FOR UPDATE OF changes SKIP LOCKED
+)
+UPDATE changes
+   SET state = 'superseded', superseded_by = held.later, settled_at = :now, next_at = NULL
+  FROM held
+ WHERE changes.id = held.id AND held.state = 'pending'
 """)  # noqa: S608
 
 
@@ -203,6 +248,17 @@ class PostgresChanges:
             except pg.UniqueViolation as refused:
                 raise ports.AlreadyThere(refused.diag.constraint_name or "") from None
 
+    async def supersede(self, account_id: str, by: Sequence[Change], now: datetime) -> int:
+        if not by:
+            return 0
+        asked: dict[str, Any] = {
+            name: [_CHANGE.value(name, getattr(change, name)) for change in by]
+            for name in ("id", "kind", "marketplace_id", "subject", "key")
+        }
+        asked["account_id"] = _CHANGE.value("account_id", account_id)
+        asked["now"] = _CHANGE.value("settled_at", now)
+        return (await self._tx.connection.execute(_OVERTAKEN, asked)).rowcount
+
     async def get(self, id: str) -> Change | None:
         found = await self._read(_CHANGES.c.id == _CHANGE.value("id", id), limit=1)
         return found[0] if found else None
@@ -287,8 +343,10 @@ class PostgresChanges:
         *,
         after: tuple[str, str, str, str] | None = None,
         limit: int = 5_000,
-    ) -> list[Change]:
-        asked = {
+        together: Collection[str] = (),
+        only_zero: bool = False,
+    ) -> list[Plannable]:
+        asked: dict[str, Any] = {
             "account_id": _CHANGE.value("account_id", account_id),
             "kinds": _values("kind", kinds),
             "now": _CHANGE.value("next_at", now),
@@ -296,18 +354,24 @@ class PostgresChanges:
         }
         behind = ""
         if after is not None:
-            behind = "AND (marketplace_id, subject, kind, id) > (:p0, :p1, :p2, :p3)"
+            behind = "AND (c.marketplace_id, c.subject, c.kind, c.id) > (:p0, :p1, :p2, :p3)"
             asked |= {f"p{place}": _CHANGE.value("id", part) for place, part in enumerate(after)}
+        free = _FREE
+        if together:
+            free = _FREE_OF_OTHERS
+            asked["runs"] = _values("run_id", together)
         statement = text(f"""
-SELECT c.* FROM changes c
+SELECT c.id, c.kind, c.marketplace_id, c.subject, c.key, c.wish, c.code
+  FROM {_OF_ZERO if only_zero else "changes c"}
  WHERE c.state = 'pending' AND c.account_id = :account_id
    AND c.kind = ANY (CAST(:kinds AS text[]))
    AND (c.next_at IS NULL OR c.next_at <= :now) {behind}
-   AND {_FREE}
+   AND {free}
  ORDER BY c.marketplace_id, c.subject, c.kind, c.id
  LIMIT :limit
 """)  # noqa: S608
-        return _things((await self._tx.connection.execute(statement, asked)).mappings())
+        rows = await self._tx.connection.execute(statement, asked)
+        return [Plannable(id, _KINDS[kind], *rest) for id, kind, *rest in rows]  # noqa: A001
 
     async def held_up(
         self, account_id: str, now: datetime

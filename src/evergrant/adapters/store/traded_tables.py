@@ -67,6 +67,15 @@ TRADED: tuple[Table, ...] = (
             postgresql_where=text("state = 'pending'"),
         ),
         Index(
+            "changes_zero_idx",
+            "account_id",
+            "marketplace_id",
+            "subject",
+            postgresql_where=text(
+                "state = 'pending' AND kind = 'stock' AND wish @> '{\"quantity\": 0}'"
+            ),
+        ),
+        Index(
             "changes_in_flight_idx",
             "account_id",
             "lane",

@@ -52,6 +52,9 @@ CREATE TABLE changes (
 -- What to plan, in its order; and how much waits since when, without a look at the table.
 CREATE INDEX changes_pending_idx ON changes (account_id, marketplace_id, subject, kind, id)
     INCLUDE (created_at) WHERE state = 'pending';
+-- What is sold out: it does not wait for the next feed.
+CREATE INDEX changes_zero_idx ON changes (account_id, marketplace_id, subject)
+    WHERE state = 'pending' AND kind = 'stock' AND wish @> '{"quantity": 0}';
 -- What may not be planned; and how much is on its way.
 CREATE INDEX changes_in_flight_idx ON changes (account_id, lane, subject)
     INCLUDE (kind, created_at) WHERE state = 'in_flight';
