@@ -265,13 +265,11 @@ def test_a_key_of_another_instance_reaches_nothing_by_any_route(town: Town) -> N
     # It waits for as long as the test needs it.
     town.house.ask("POST", f"/v1/accounts/{account['id']}/feeds/pause", {"note": "still"})
     line = {"kind": "stock", "sku": f"MUG-{secrets.token_hex(3)}", "quantity": 7}
-    taken = town.house.ask(
-        "POST", f"/v1/accounts/{account['id']}/changes", {"changes": [line]}
-    )
+    taken = town.house.ask("POST", f"/v1/accounts/{account['id']}/changes", {"changes": [line]})
     theirs = {
         "account_id": account["id"],
         "intake_id": taken["intake_id"],
-        "change_id": taken["lines"][0]["change_id"],
+        "change_id": taken["items"][0]["change_id"],
         "run_id": f"run_{'1' * 26}",
         "order_id": "302-1234567-1234567",
         "instance_id": town.instance["id"],

@@ -1,7 +1,8 @@
 """Looks at what a house holds, from a desk: safe, outbox, applications, accounts.
 
 Answers for: what is plainly wrong or missing there, for ``evergrant check`` as for a server that
-runs. Does not answer for: what the watch brings (``watching``), what somebody has to sign
+runs. Does not answer for: what the watch brings (``watching``), what
+the kitchen does (``cooking``), what somebody has to sign
 (``reviewing``), the gateway (``gateway``), or for settings and processes (``looking``).
 """
 
@@ -13,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from evergrant.checks import gateway, kinds, watching
+from evergrant.checks import cooking, gateway, kinds, watching
 from evergrant.checks.kinds import Finding
 from evergrant.errors import (
     AmazonError,
@@ -55,6 +56,10 @@ async def contents(desk: Desk, settings: Settings, *, live: bool) -> AsyncIterat
         lambda: watching.instances(desk),
         lambda: watching.board(desk),
         lambda: watching.grants(desk, settings),
+        lambda: cooking.turns(desk),
+        lambda: cooking.changes(desk),
+        lambda: cooking.runs(desk),
+        lambda: cooking.orders(desk),
     ]
     for part in parts:
         try:

@@ -222,6 +222,23 @@ REVIEWS_OPEN = _kind("EG097", _N, _US, "Not everything was reviewed and signed",
     "Look at each, then `evergrant check sign-off ITEM`.")
 REVIEW_STALE = _kind("EG098", _W, _US, "A signature does not stand any more",
     "Look again at what changed, then `evergrant check sign-off ITEM`.")
+KITCHEN_STANDS = _kind("EG100", _E, _US, "Accounts are due, and nobody works for them",
+    "Start `evergrant worker`, or more of them; its log says what keeps it. `evergrant feeds "
+    "status` shows when each account has its next turn.")
+CHANGES_WAIT = _kind("EG101", _W, _US, "Changes wait for a day and nothing says why",
+    "`evergrant feeds plan ACCOUNT` says what the next turn would do; `evergrant feeds run-now "
+    "ACCOUNT --here` does it and shows what comes of it.")
+RUNS_UNCERTAIN = _kind("EG102", _W, _US, "Nobody can tell what became of some runs",
+    "Look at Amazon whether the changes were carried out (`evergrant feeds show RUN` lists them), "
+    "then `evergrant feeds decide RUN`.")
+RUNS_LATE = _kind("EG103", _W, Blame.AMAZON, "Amazon works on some feeds for very long",
+    "Nothing is lost: the run goes on when Amazon is done. After a day open a case at Amazon with "
+    "the feed's id (`evergrant feeds show RUN`).")
+ORDERS_FAIL = _kind("EG104", _W, Blame.AMAZON, "Orders of some accounts cannot be read",
+    "`evergrant orders status` has Amazon's words for each account.")
+ORDERS_LACK = _kind("EG105", _W, Blame.CALLER,
+    "Orders are not read because accounts lack an id",
+    "Set the merchant token (sellers) or a vendor code: `evergrant account change ACCOUNT --help`.")
 BROKEN = _kind("EG099", _E, _US, "A check itself broke",
     "Please report it with the log; the other checks are not affected.")
 # fmt: on

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from evergrant.ports.watched import Notice
     from evergrant.settings import Settings
 
-__all__ = ["board", "grants", "instances", "secrets", "took_events"]
+__all__ = ["board", "grants", "instances", "names_of", "secrets", "told", "took_events"]
 
 #: An instance that was heard of within this time is there.
 HEARD = timedelta(days=30)
@@ -123,14 +123,14 @@ async def board(desk: Desk) -> AsyncIterator[Finding]:
     async with desk.store.transaction() as tx:
         for notice in await tx.notices.all(kind=[*single, *counted], settled_at=None, limit=_MOST):
             by_kind[notice.kind].append(notice)
-        names = await _names(tx, [one.account_id for kind in counted for one in by_kind[kind]])
+        names = await names_of(tx, [one.account_id for kind in counted for one in by_kind[kind]])
     for kind, finding in single.items():
         for notice in by_kind[kind]:
             yield finding(notice.message, subject=notice.subject)
     for kind, finding in counted.items():
         if by_kind[kind]:
             yield finding(
-                _told([names.get(one.account_id or "", one.subject) for one in by_kind[kind]])
+                told([names.get(one.account_id or "", one.subject) for one in by_kind[kind]])
             )
 
 
@@ -141,22 +141,24 @@ async def grants(desk: Desk, settings: Settings) -> AsyncIterator[Finding]:
     async with desk.store.transaction() as tx:
         undated = await tx.authorizations.all(state=State.ACTIVE, granted_at=None, limit=_NAMED + 1)
         number = await tx.authorizations.count(state=State.ACTIVE, granted_at=None)
-        names = await _names(tx, [row.account_id for row in undated])
+        names = await names_of(tx, [row.account_id for row in undated])
         overdue = await tx.authorizations.count(state=State.ACTIVE, before=("probe_due_at", late))
     if undated:
-        yield kinds.GRANTS_UNDATED(_told([names[row.account_id] for row in undated], number))
+        yield kinds.GRANTS_UNDATED(told([names[row.account_id] for row in undated], number))
     if overdue:
         yield kinds.PROBES_OVERDUE(f"{overdue}, since {late:%Y-%m-%d %H:%M} UTC or longer.")
 
 
-async def _names(tx: Transaction, ids: Sequence[str | None]) -> dict[str, str]:
+async def names_of(tx: Transaction, ids: Sequence[str | None]) -> dict[str, str]:
+    """Of accounts; its id for one that is not there."""
     wanted = sorted({one for one in ids if one})
     rows = await tx.accounts.all(id=wanted) if wanted else []
     found = {row.id: row.name for row in rows}
     return {one: found.get(one, one) for one in wanted}
 
 
-def _told(names: Sequence[str], number: int | None = None) -> str:
+def told(names: Sequence[str], number: int | None = None) -> str:
+    """How many there are, and the first of them by name."""
     number = len(names) if number is None else number
     shown = ", ".join(names[:_NAMED])
     more = f" and {number - _NAMED} more" if number > _NAMED else ""

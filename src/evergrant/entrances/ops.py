@@ -14,6 +14,7 @@ settings say so. A figure that cannot be had is left out; a scrape never fails b
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -48,7 +49,9 @@ from evergrant.limits import Limits
 from evergrant.limits.counts import Tally
 from evergrant.logs import logger
 from evergrant.ports import Keyring
+from evergrant.ports.store import not_after
 from evergrant.ports.things import OutboxState
+from evergrant.rules.feedruns import RunStep
 from evergrant.rules.lifecycle import State
 from evergrant.rules.notices import NoticeKind
 
@@ -128,7 +131,7 @@ class Meters:
         self.watch = Counter(
             "evergrant_watch",
             "What this process's worker did by the clock: reminders told, terms ended, probes, "
-            "rotations asked for and promoted, and so on.",
+            "rotations asked for and promoted, feed runs made and settled, orders, and so on.",
             ("what",),
             registry=self.registry,
         )
@@ -148,6 +151,17 @@ class Meters:
             "evergrant_outbox_items",
             "Mails and webhooks, by state.",
             ("state",),
+            registry=self.registry,
+        )
+        self.due = Gauge(
+            "evergrant_accounts_due",
+            "Accounts whose turn in the kitchen has come; many for long: too few workers.",
+            registry=self.registry,
+        )
+        self.runs = Gauge(
+            "evergrant_feed_runs_open",
+            "Feed runs that are not over, by step.",
+            ("step",),
             registry=self.registry,
         )
         self.ready = Gauge(
@@ -204,6 +218,12 @@ class Meters:
             for kind in NoticeKind:
                 hanging = await tx.notices.count(kind=kind, settled_at=None)
                 self.notices.labels(kind.value).set(hanging)
+            self.due.set(await tx.work.count(before=not_after("due_at", desk.clock.now())))
+            for step in RunStep:
+                if not step.is_over:
+                    self.runs.labels(step.value).set(
+                        await tx.feed_runs.count(step=step, ended_at=None)
+                    )
 
 
 def keyring_answers(keyring: Keyring) -> Probe:
@@ -277,6 +297,8 @@ class _Ops:
             self._meters.authorizations.clear()
             self._meters.outbox.clear()
             self._meters.notices.clear()
+            self._meters.runs.clear()
+            self._meters.due.set(math.nan)
             log.warning("counts for /metrics are not to be had", error=str(error))
         return Response(
             generate_latest(self._meters.registry), headers={"content-type": CONTENT_TYPE_LATEST}
