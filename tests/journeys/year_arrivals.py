@@ -62,7 +62,7 @@ class MailServer:
     now: Now
     out: Happened
     links: dict[str, list[str]] = field(default_factory=dict)  # by name of the shop
-    repeats: int = 0
+    repeats: Counter[int] = field(default_factory=Counter)  # by day
     strange: list[str] = field(default_factory=list)
     _seen: set[str] = field(default_factory=set)
     _first_seen_s: dict[str, float] = field(default_factory=dict)
@@ -102,7 +102,7 @@ class MailServer:
             if self.now.at_s - first_s < SLOW.total_seconds():
                 return "451 4.7.1 greylisted, try again later"
         if name in self._seen:
-            self.repeats += 1
+            self.repeats[self.now.day] += 1
             return "250 OK"
         self._seen.add(name)
         self._take(message, to, life)
@@ -161,7 +161,7 @@ class Receivers:
     now: Now
     out: Happened
     signing: dict[str, str] = field(default_factory=dict)  # by name of the instance
-    repeats: int = 0
+    repeats: Counter[int] = field(default_factory=Counter)  # by day
     strange: list[str] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
     _seen: set[str] = field(default_factory=set)
@@ -206,7 +206,7 @@ class Receivers:
             self.strange.append(f"day {self.now.day}: a webhook with a wrong signature")
             return "401 Unauthorized"
         if headers["webhook-id"] in self._seen:
-            self.repeats += 1
+            self.repeats[self.now.day] += 1
             return "204 No Content"
         self._seen.add(headers["webhook-id"])
         self._take(to, json.loads(body))
