@@ -125,6 +125,7 @@ _BY_NAME = re.compile(
         | signing[_-]?secret | aws[_-]?secret[_-]?access[_-]?key | secret[_-]?key
         | aws[_-]?access[_-]?key(?:[_-]?id)? | access[_-]?key(?:[_-]?id)?
         | refresh[_-]?token | access[_-]?token | restricted[_-]?data[_-]?token | x-amz-access-token
+        | x-amz-signature | x-amz-credential | x-amz-security-token
         | spapi_oauth_code | mws_auth_token | amazon_state | password | api[_-]?key )
       ["']? \s* (?: = | %3D | : (?= \s* (?: ["'] | \S{{8}} ) ) ) \s*
     # "secret_key: is needed" is a sentence. "state: lapsed" and "code: grant_refused" are words
