@@ -21,7 +21,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -43,7 +43,7 @@ from tests.emulator.conftest import models_folder
 from tests.journeys import kitchen_node
 from tests.journeys.kitchen_trade import REPORT_TYPE, Shop, Trade
 
-__all__ = ["Node", "Nodes", "Town", "Trial", "open_town"]
+__all__ = ["Node", "Nodes", "Town", "Trial", "eventually", "open_town"]
 
 ROOT = Path(__file__).parents[2]
 #: Clocks are moved by whole ones of these, so that those who wait have their turns together.
@@ -94,6 +94,16 @@ class Trial:
 
     def __str__(self) -> str:
         return f"{self.trade.name}, {self.killed_at or self.weather or self.doom or 'undisturbed'}"
+
+
+async def eventually(what: str, look: Callable[[], bool], within_s: float = 30.0) -> None:
+    """Looks again and again, while others have their turn."""
+    try:
+        async with asyncio.timeout(within_s):
+            while not look():
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise AssertionError(f"waited {within_s:.0f} s for {what}") from None
 
 
 # --- nodes ----------------------------------------------------------------------------------------
@@ -195,6 +205,7 @@ class Town:
     nodes: Nodes
     folder: Path
     clock: SteeredClock
+    database_url: str
     database: psycopg.Connection[Any]
     application: dict[str, Any]
     application_id: str
@@ -263,6 +274,36 @@ class Town:
         self.amazon.fail(
             face, mode, **{"times": 1, "partner": trial.shop.id, "operation": operation, **more}
         )
+
+    def is_asking(self, partner_id: str) -> bool:
+        """Whether Amazon has a request of this shop before it that changes something."""
+        asked = self.amazon.history(partner=partner_id, limit=20)
+        return any(one["status"] is None and one["method"] != "GET" for one in asked)
+
+    # --- nodes and the database ---
+
+    async def two(self) -> None:
+        """From now on two nodes do everything, at the same time."""
+        while len(self.healthy) < 2:
+            self.healthy.append(await self.nodes.another())
+
+    async def one(self) -> None:
+        while len(self.healthy) > 1:
+            self.nodes.leave(self.healthy.pop())
+
+    def refuse_connections(self, admin: psycopg.Connection[Any]) -> None:
+        """As a server that goes down: whoever is connected is thrown out, and nobody comes in."""
+        name = self.database.info.dbname
+        admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+        self.database.close()
+        admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,)
+        )
+
+    def allow_connections(self, admin: psycopg.Connection[Any]) -> None:
+        name = self.database_url.rpartition("/")[2].partition("?")[0]
+        admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+        self.database = psycopg.connect(self.database_url, autocommit=True)
 
     # --- time ---
 
@@ -426,8 +467,11 @@ async def open_town(stage: Stage, database_url: str) -> AsyncIterator[Town]:
         await nodes.open()
         try:
             async with kitchen_node.open_node(Settings.from_environment(environ)) as desk:
-                with psycopg.connect(database_url, autocommit=True) as database:
-                    yield await _furnished(emulator, desk, nodes, folder, database)
+                town = await _furnished(emulator, desk, nodes, folder, database_url)
+                try:
+                    yield town
+                finally:
+                    town.database.close()
         finally:
             nodes.close()
 
@@ -437,7 +481,7 @@ async def _furnished(
     desk: Desk,
     nodes: Nodes,
     folder: Path,
-    database: psycopg.Connection[Any],
+    database_url: str,
 ) -> Town:
     amazon = Levers(emulator.addresses["levers"])
     issued = amazon.application("Northwind Connect")
@@ -470,7 +514,8 @@ async def _furnished(
         folder=folder,
         clock=clock,
         opened_at=clock.now(),
-        database=database,
+        database_url=database_url,
+        database=psycopg.connect(database_url, autocommit=True),
         application=issued,
         application_id=added.id,
         instance_id=instance.instance.id,

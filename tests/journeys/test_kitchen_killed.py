@@ -6,42 +6,67 @@ Real processes, PostgreSQL, and the emulator as Amazon with its limits on and it
 contract. First each kind goes undisturbed and its acts are counted; then each act is one trial: a
 shop of its own whose node is killed there, and another node goes on.
 
-EVERGRANT_KILL=full walks through all acts of all kinds. Usually those of cancellations, refunds and
-invoices are walked through, and of the others a seeded sample.
+EVERGRANT_KILL=full walks through all acts of all kinds, and all the weather. Usually the acts of
+cancellations, refunds and invoices are walked through, and of the rest a seeded sample.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
+import signal
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 
+import psycopg
 import pytest
+import pytest_asyncio
 
 from demo.stage import Stage
-from tests.journeys.kitchen_town import Town, Trial, open_town
+from tests.conftest import Databases
+from tests.journeys.kitchen_node import TIMEOUT_S
+from tests.journeys.kitchen_town import Town, Trial, eventually, open_town
 from tests.journeys.kitchen_trade import ALL, TRADES, Trade
 
-pytestmark = [pytest.mark.postgres, pytest.mark.processes, pytest.mark.xdist_group("kitchen")]
+pytestmark = [
+    pytest.mark.postgres,
+    pytest.mark.processes,
+    pytest.mark.xdist_group("kitchen"),
+    pytest.mark.asyncio(loop_scope="module"),
+]
 
 SEED = 20261121
 FULL = os.environ.get("EVERGRANT_KILL") == "full"
 #: What cannot be taken back.
 ONCE = ("cancellation", "refund", "invoice")
-SAMPLE = 2
+SAMPLE = 1
 #: The work is done, and nobody hears of it.
 MODES = ("500_after", "drop_after")
+#: Where something happens at Amazon that is there for good.
+DEEDS = {
+    "patch": "patchListingsItem",
+    "shipment": "confirmShipment",
+    "cancellation": "createFeed",
+    "refund": "createFeed",
+    "invoice": "createFeed",
+    "retail shipment": "SubmitShipmentConfirmations",
+    "retail invoice": "submitInvoices",
+    "direct shipment": "submitShipmentConfirmations",
+    "direct invoice": "submitInvoice",
+}
 
 
-@pytest.fixture
-async def town(tmp_path: Path, database_url: str) -> AsyncIterator[Town]:
-    stage = Stage.clean(tmp_path / "stage")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def town(
+    tmp_path_factory: pytest.TempPathFactory, postgres_server: Databases
+) -> AsyncIterator[Town]:
+    stage = Stage.clean(tmp_path_factory.mktemp("kitchen") / "stage")
+    name = postgres_server.take_migrated()
     with stage.open():
-        async with open_town(stage, database_url) as town:
+        async with open_town(stage, postgres_server.server.url(name)) as town:
             yield town
+    postgres_server.drop(name)
 
 
 async def undisturbed(town: Town) -> dict[str, list[list[str]]]:
@@ -59,33 +84,124 @@ def dooms(trade: Trade, looks: list[list[str]], dice: random.Random) -> list[tup
     return every if FULL or trade.name in ONCE else sorted(dice.sample(every, SAMPLE))
 
 
-async def test_kill_9_at_every_act(
+def weathers(trade: Trade, looks: list[list[str]], dice: random.Random) -> list[tuple[str, ...]]:
+    """Of each call, upload and download the ways in which its answer may be lost."""
+    told = {act.removeprefix("after ") for acts in looks for act in acts if act[:5] == "after"}
+    faces = {"the upload": ("documents", "upload"), "the download": ("documents", "download")}
+    every = [
+        (*faces.get(name, ("spapi", name)), mode)
+        for name in sorted(told - {"a commit"})
+        for mode in MODES
+    ]
+    if deed := DEEDS.get(trade.name):
+        every.append(("spapi", deed, "hang_after"))
+    return every if FULL or trade.name in ONCE else dice.sample(every, SAMPLE)
+
+
+async def test_kill_9_at_every_act_and_answers_that_are_lost(
     town: Town, record_property: Callable[[str, object], None]
 ) -> None:
     began_s, dice = time.monotonic(), random.Random(SEED)
     acts = await undisturbed(town)
-    print("undisturbed", time.monotonic() - began_s)
-    trials = [
-        await town.trial(trade, doom=doom)
-        for trade in ALL
-        for doom in dooms(trade, acts[trade.name], dice)
-    ]
-    print("made", time.monotonic() - began_s)
+    trials = []
+    for trade in ALL:
+        looks = acts[trade.name]
+        trials += [await town.trial(trade, doom=doom) for doom in dooms(trade, looks, dice)]
+        for face, operation, mode in weathers(trade, looks, dice):
+            trial = await town.trial(trade, weather=f"{mode} of {operation}")
+            town.rain(trial, face, mode, operation)
+            trials.append(trial)
+    made_s = time.monotonic()
     await town.pass_by(trials)
-    print("passed", time.monotonic() - began_s)
+    passed_s = time.monotonic()
     faults = await town.faults(trials)
-    print("judged", time.monotonic() - began_s)
-    record_property("summary", table(acts, trials, time.monotonic() - began_s))
+    took = f"made in {made_s - began_s:.0f} s, passed in {passed_s - made_s:.0f} s"
+    record_property("summary", f"{table(acts, trials)}\n{took}")
+    assert not faults, "\n".join(faults)
+    assert not town.wrong, town.wrong[:10]
+    breaches = town.amazon.pull("GET", "/contract", limit=5)
+    assert not breaches["counts"], breaches
+
+
+def table(acts: dict[str, list[list[str]]], trials: list[Trial]) -> str:
+    rows = [f"{'':17}{'acts':>5}{'killed':>7}{'lived':>6}{'lost':>5}{'turns':>6}"]
+    for name, looks in acts.items():
+        of_it = [trial for trial in trials if trial.trade.name == name]
+        killed = sum(bool(trial.killed_at) for trial in of_it)
+        lost = sum(bool(trial.weather) for trial in of_it)
+        turns = sum(len(trial.looks) for trial in of_it)
+        rows.append(
+            f"{name:17}{sum(map(len, looks)):>5}{killed:>7}{len(of_it) - killed - lost:>6}"
+            f"{lost:>5}{turns:>6}"
+        )
+    return "\n".join(rows)
+
+
+async def test_two_nodes_at_once_all_the_time(town: Town) -> None:
+    trials = [await town.trial(trade) for trade in ALL]
+    await town.two()
+    try:
+        await town.pass_by(trials)
+    finally:
+        await town.one()
+    faults = await town.faults(trials)
     assert not faults, "\n".join(faults)
     assert not town.wrong, town.wrong[:10]
 
 
-def table(acts: dict[str, list[list[str]]], trials: list[Trial], took_s: float) -> str:
-    rows = [f"{'':17}{'acts':>5}{'killed':>7}{'lived':>6}{'turns':>6}"]
-    for name, looks in acts.items():
-        of_it = [trial for trial in trials if trial.trade.name == name]
-        killed = sum(bool(trial.killed_at) for trial in of_it)
-        turns = sum(len(trial.looks) for trial in of_it)
-        count = sum(map(len, looks))
-        rows.append(f"{name:17}{count:>5}{killed:>7}{len(of_it) - killed:>6}{turns:>6}")
-    return "\n".join([*rows, f"{took_s:.0f} s"])
+@pytest.mark.parametrize("another", [False, True], ids=["the same goes on", "another takes over"])
+async def test_the_database_goes_away_while_amazon_is_asked(
+    town: Town, postgres_server: Databases, another: bool
+) -> None:
+    trials = []
+    for name, deed in DEEDS.items():
+        trial = await town.trial(TRADES[name])
+        town.rain(trial, "spapi", "slow", deed, ms=int(TIMEOUT_S * 600))
+        trials.append(trial)
+    node = await town.nodes.another()
+    node.tell(trials)
+    await eventually(
+        "somebody to ask", lambda: any(town.is_asking(trial.shop.id) for trial in trials)
+    )
+    with psycopg.connect(postgres_server.server.url("postgres"), autocommit=True) as admin:
+        town.refuse_connections(admin)
+        try:
+            said = await node.hear()
+        finally:
+            town.allow_connections(admin)
+    assert said is not None
+    assert said["wrong"], "nobody noticed it"
+    if not another:
+        town.healthy, others = [node], town.healthy
+    await town.pass_by(trials)
+    if not another:
+        town.healthy = others
+    town.nodes.leave(node)
+    faults = await town.faults(trials)
+    assert not faults, "\n".join(faults)
+    town.wrong.clear()
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_node_that_was_stopped_comes_back_when_all_is_over(town: Town, when: str) -> None:
+    """Its clock went on meanwhile, and another node did its work."""
+    trials = [await town.trial(TRADES[name]) for name in DEEDS]
+    stopped = []
+    for trial in trials:
+        node = await town.nodes.another()
+        node.tell([trial], stop_at=f"{when} {DEEDS[trial.trade.name]}")
+        stopped.append(node)
+    for node in stopped:
+        await eventually("it to be stopped", lambda node=node: node.is_stopped)
+    await town.pass_by(trials)
+    faults = await town.faults(trials)
+    assert not faults, "\n".join(faults)
+    for node in stopped:
+        node.signal(signal.SIGCONT)
+    told = await asyncio.gather(*(node.hear() for node in stopped))
+    assert all(said is not None for said in told)
+    for node in stopped:
+        town.nodes.leave(node)
+    await town.pass_by(trials)
+    faults = await town.faults(trials)
+    assert not faults, "\n".join(faults)
