@@ -113,7 +113,7 @@ def verbs(draw: st.DrawFn) -> Verb:
     if name == "plannable":
         return name, (draw(accounts), draw(some_kinds), now), draw(pages_of_a_plan)
     if name == "held_up":
-        return name, (draw(accounts), now), {}
+        return name, (draw(accounts), now), {"together": draw(st.lists(runs, max_size=2))}
     if name == "of_run":
         page = {"after": draw(st.integers(0, 3)), "limit": draw(st.integers(1, 3))}
         return name, (draw(runs),), {**page, "in_flight": draw(st.booleans())}

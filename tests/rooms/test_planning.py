@@ -21,7 +21,7 @@ from evergrant.limits import Limits
 from evergrant.looked_at import LookedAt
 from evergrant.ports.store import Store, Transaction
 from evergrant.ports.things import Account
-from evergrant.ports.traded import AccountWork, Change, FeedRun, Outcome
+from evergrant.ports.traded import AccountWork, Change, FeedRun, Outcome, Plannable
 from evergrant.reviews import Reviews
 from evergrant.rules.changes import ChangeKind, ChangeState
 from evergrant.rules.feedruns import Path, RunStep
@@ -34,6 +34,7 @@ from evergrant.rules.rights import SYSTEM, Caller, CallerKind, Right
 from evergrant.rules.waits import Why, read
 from evergrant.settings import Cooking, HouseValues
 from evergrant.testing.budgets import MemoryBudgets
+from evergrant.testing.traded import MemoryChanges
 from tests.rooms.hatch_ground import (
     ERP,
     Hatch,
@@ -175,6 +176,48 @@ async def test_page_by_page_it_is_the_same_plan(
     planned = await planning(hatch, NO_CALLS).plan(account.id)
     assert sorted(run.changes for run in planned.runs) == [1, 1, 5, 6]
     assert not planned.waits
+
+
+async def test_while_no_feed_may_go_little_more_is_read_than_what_is_sold_out(
+    hatch: Hatch, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans = planning(hatch, Cooking(patch_most=3))
+    await put(hatch, account, *(price(f"A{n}") for n in range(4)))
+    (feed,) = (await plans.plan(account.id)).runs
+    assert feed.path is Path.LISTINGS_FEED
+    await put(
+        hatch,
+        account,
+        *(stock(f"B{n:03}", 5) for n in range(300)),
+        *(price(f"B{n:03}") for n in range(300)),
+        *(stock(f"B{n:03}", 0, marketplace="FR") for n in range(0, 300, 100)),
+        *(price(f"B{n:03}", marketplace="FR") for n in range(300)),
+        price("A0", 7),
+        stock("Z", 0),
+    )
+    (later,) = await put(hatch, account, stock("Y", 0))
+    async with hatch.store.transaction() as tx:
+        await _put_off(tx, later, hatch.clock.now() + 5 * MINUTE)
+    shown: list[str] = []
+    look = MemoryChanges.plannable
+
+    async def plannable(*asked: Any, **how: Any) -> list[Plannable]:
+        page = await look(*asked, **how)
+        shown.extend(one.id for one in page)
+        return page
+
+    monkeypatch.setattr(MemoryChanges, "plannable", plannable)
+    told = await plans.explain(account.id, by=ERP)
+    assert len(shown) < 20
+    planned = await plans.plan(account.id)
+    (run,) = planned.runs
+    assert (run.path, run.changes) == (Path.PATCH, 4 + 3)
+    assert why(planned) == why(told) == {
+        ("stock", Why.FEED_OPEN): 300,
+        ("stock", Why.LATER): 1,
+        ("price", Why.FEED_OPEN): 600 - 3,
+        ("price", Why.IN_FLIGHT): 1,
+    }  # fmt: skip
 
 
 async def test_what_is_in_flight_or_comes_later_waits_until_then(

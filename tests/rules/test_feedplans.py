@@ -22,11 +22,11 @@ from evergrant.rules.feedplans import (
     Gate,
     Pace,
     Stand,
-    Sweep,
     decide,
     waits_of,
 )
 from evergrant.rules.feedruns import PATHS, Manner, Path
+from evergrant.rules.feedsweeps import Sweep
 from evergrant.rules.flags import Flag
 from evergrant.rules.lifecycle import State
 from evergrant.rules.marketplaces import PartnerKind, VendorKind

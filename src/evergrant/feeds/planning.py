@@ -27,12 +27,13 @@ from evergrant.limits import Limits
 from evergrant.naming import new_id
 from evergrant.ports import Clock
 from evergrant.ports.store import Store, Transaction
-from evergrant.ports.traded import Change, FeedRun, Pick
+from evergrant.ports.traded import FeedRun, Pick, Plannable
 from evergrant.rules import ids
 from evergrant.rules.changes import ChangeKind
 from evergrant.rules.feedcuts import Draft
-from evergrant.rules.feedplans import Decision, Gate, Pace, Sweep, decide, waits_of
+from evergrant.rules.feedplans import Decision, Gate, Pace, decide, waits_of
 from evergrant.rules.feedruns import Path, RunStep
+from evergrant.rules.feedsweeps import Sweep
 from evergrant.rules.marketplaces import Marketplaces
 from evergrant.rules.rights import Caller, Right
 from evergrant.rules.waits import Waiting, Why, kept, until
@@ -95,7 +96,7 @@ class _Tally:
     seen: Counter[ChangeKind] = field(default_factory=Counter)
     waiting: Counter[tuple[ChangeKind, Gate]] = field(default_factory=Counter)
     superseded: int = 0
-    bounded: set[ChangeKind] = field(default_factory=set)  # not all of them were looked at
+    left: dict[ChangeKind, Gate] = field(default_factory=dict)  # of what nobody looked at
 
 
 @dataclass(slots=True)
@@ -144,9 +145,9 @@ class Planning:
         fence = _Fence(decision, at_hand.work.version, at_hand.work.version)
         tally = _Tally()
         try:
-            async for draft in self._drafts(at_hand, decision, now, tally):
+            async for draft in self._drafts(at_hand, decision, now, tally, fence.runs):
                 await self._write_down(at_hand, draft, now, fence)
-            waits = await self._waits(at_hand, decision, now, tally)
+            waits = await self._waits(at_hand, decision, now, tally, fence.runs)
             await self._note(at_hand, waits, now, fence)
         except _Lost:
             fence.overtaken = True
@@ -222,46 +223,59 @@ class Planning:
         return replace(found, stand=replace(found.stand, unsigned=tuple(unsigned)))
 
     async def _drafts(
-        self, at_hand: AccountStands, decision: Decision, now: datetime, tally: _Tally
+        self,
+        at_hand: AccountStands,
+        decision: Decision,
+        now: datetime,
+        tally: _Tally,
+        runs: Sequence[FeedRun] = (),
     ) -> AsyncIterator[Draft]:
         """All runs that may be made, one lane after another. Never more than one is filled at a
-        time, except where one stream fills several paths."""
+        time, except where one stream fills several paths. ``runs``: those that were made of them so
+        far."""
         for lane in decision.lanes:
             sweep = Sweep(decision, lane)
             if not any(at_hand.pending.get(kind) for kind in sweep.kinds):
                 continue
-            async for draft in self._swept(at_hand.account.id, sweep, now):
+            async for draft in self._swept(at_hand.account.id, sweep, now, runs):
                 tally.superseded += len(draft.superseded)
                 yield draft
             tally.seen += sweep.seen
             tally.waiting += sweep.waiting
-            if sweep.of_use is not None:
-                tally.bounded |= sweep.kinds
+            tally.left |= sweep.left
 
-    async def _swept(self, account_id: str, sweep: Sweep, now: datetime) -> AsyncIterator[Draft]:
-        limit = PAGE if sweep.of_use is None else min(PAGE, sweep.of_use)
+    async def _swept(
+        self, account_id: str, sweep: Sweep, now: datetime, runs: Sequence[FeedRun]
+    ) -> AsyncIterator[Draft]:
         after: tuple[str, str, str, str] | None = None
-        # A SKU that is claimed in one marketplace is not shown in the next one any more: feeds of
-        # several marketplaces are claimed when all of them were read.
-        held: list[Draft] = []
-        while limit:
+        while limit := sweep.page(PAGE):
+            # One SKU goes in several feeds of a plan, one for each marketplace.
+            feeds = [run.id for run in runs if run.path is Path.LISTINGS_FEED]
             async with self._store.transaction() as tx:
                 page = await tx.changes.plannable(
-                    account_id, sweep.kinds, now, after=after, limit=limit
+                    account_id,
+                    sweep.kinds,
+                    now,
+                    after=after,
+                    limit=limit,
+                    together=feeds,
+                    only_zero=sweep.only_zero,
                 )
             for draft in sweep.take(page):
-                if draft.path is Path.LISTINGS_FEED:
-                    held.append(draft)
-                else:
-                    yield draft
+                yield draft
             if len(page) < limit or sweep.of_use is not None:
                 break
             after = _place(page[-1])
-        for draft in (*held, *sweep.end()):
+        for draft in sweep.end():
             yield draft
 
     async def _waits(
-        self, at_hand: AccountStands, decision: Decision, now: datetime, tally: _Tally
+        self,
+        at_hand: AccountStands,
+        decision: Decision,
+        now: datetime,
+        tally: _Tally,
+        runs: Sequence[FeedRun] = (),
     ) -> list[Waiting]:
         waiting = Counter(tally.waiting)
         for kind, gate in decision.shut.items():
@@ -273,15 +287,17 @@ class Planning:
         }
         if unseen:
             async with self._store.transaction() as tx:
-                held_up = await tx.changes.held_up(at_hand.account.id, now)
-            # What this plan took keeps others of the same subject back, which were seen.
+                # What this plan took keeps others of the same subject back, for reasons it knows.
+                held_up = await tx.changes.held_up(
+                    at_hand.account.id, now, together=[run.id for run in runs]
+                )
             for kind, word, count, at in sorted(held_up, key=lambda one: one[1] != Why.LATER):
                 count = min(count, unseen.get(kind, 0))
                 if count:
                     waiting[kind, Gate(Why(word), at)] += count
                     unseen[kind] -= count
-            for kind in tally.bounded:
-                waiting[kind, Gate(Why.LIMIT)] += unseen.get(kind, 0)
+            for kind, gate in tally.left.items():
+                waiting[kind, gate] += unseen.get(kind, 0)
         return waits_of(waiting)
 
     # --- writing it down ---
@@ -409,5 +425,5 @@ async def _claimed(
     return await tx.feed_runs.change(run.id, changes=len(claimed))
 
 
-def _place(change: Change) -> tuple[str, str, str, str]:
+def _place(change: Plannable) -> tuple[str, str, str, str]:
     return change.marketplace_id, change.subject, change.kind.value, change.id

@@ -83,10 +83,10 @@ class Changes(Protocol):
         ...
 
     async def held_up(
-        self, account_id: str, now: datetime
+        self, account_id: str, now: datetime, *, together: Collection[str] = ()
     ) -> list[tuple[ChangeKind, str, int, datetime | None]]:
         """Why PENDING changes of this account are not plannable: (kind, ``in_flight`` or
-        ``later``, how many, when the first of them may go)."""
+        ``later``, how many, when the first of them may go); ``together`` as there."""
         ...
 
     async def claim(

@@ -99,7 +99,9 @@ class Collapsing:
         group, self._group = self._group, None
         if group is None:
             return
-        group.kept = sorted(self._last.values(), key=lambda change: change.id)
+        group.kept = list(self._last.values())
+        if len(group.kept) > 1:
+            group.kept.sort(key=lambda change: change.id)
         for slot, ids in self._earlier.items():
             kept = self._last[slot].id
             group.superseded.update(dict.fromkeys(ids, kept))

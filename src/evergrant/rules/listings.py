@@ -88,8 +88,12 @@ def _patches(marketplace_id: str, quantity: int | None, price: str | None, curre
     return f"[{','.join(both)}]"
 
 
+#: Made once: ``json.dumps`` with any option makes one for each text.
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
+
+
 def _text(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+    return _ENCODER.encode(text)
 
 
 def _number(price: str) -> str:

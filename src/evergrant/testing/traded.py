@@ -145,9 +145,9 @@ class MemoryChanges:
         ]
 
     async def held_up(
-        self, account_id: str, now: datetime
+        self, account_id: str, now: datetime, *, together: Collection[str] = ()
     ) -> list[tuple[ChangeKind, str, int, datetime | None]]:
-        busy = self._busy(account_id)
+        busy = self._busy(account_id, but_for=together)
         held: dict[tuple[ChangeKind, str], list[datetime | None]] = defaultdict(list)
         for row in self._all(account_id=account_id, state=ChangeState.PENDING):
             if row.next_at is not None and row.next_at > now:

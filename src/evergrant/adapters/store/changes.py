@@ -57,6 +57,7 @@ _IN_FLIGHT = """
 _FREE = f"{_IN_FLIGHT.format(others='')} IS NOT TRUE"
 _BUSY = f"{_IN_FLIGHT.format(others='')} IS TRUE"
 _BUT_FOR = "AND o.run_id <> ALL (CAST(:runs AS text[]))"
+_BUSY_OF_OTHERS = f"{_IN_FLIGHT.format(others=_BUT_FOR)} IS TRUE"
 _FREE_OF_OTHERS = f"{_IN_FLIGHT.format(others=_BUT_FOR)} IS NOT TRUE"
 
 _KINDS = {kind.value: kind for kind in ChangeKind}
@@ -201,17 +202,17 @@ DELETE FROM changes WHERE id = ANY (ARRAY(
        FOR UPDATE SKIP LOCKED))
 """)
 
-_HELD_UP = text(f"""
+_HELD_UP = """
 SELECT kind, word, count(*) AS count, min(next_at) AS first_at
   FROM (SELECT c.kind, CASE WHEN c.next_at > :now THEN c.next_at END AS next_at,
                CASE WHEN c.next_at > :now THEN 'later'
-                    WHEN {_BUSY} THEN 'in_flight' END AS word
+                    WHEN {busy} THEN 'in_flight' END AS word
           FROM changes c
          WHERE c.state = 'pending' AND c.account_id = :account_id) AS waiting
  WHERE word IS NOT NULL
  GROUP BY kind, word
  ORDER BY kind, word
-""")  # noqa: S608
+"""
 
 
 def _counted(where: str, account_ids: bool) -> str:
@@ -374,13 +375,17 @@ SELECT c.id, c.kind, c.marketplace_id, c.subject, c.key, c.wish, c.code
         return [Plannable(id, _KINDS[kind], *rest) for id, kind, *rest in rows]  # noqa: A001
 
     async def held_up(
-        self, account_id: str, now: datetime
+        self, account_id: str, now: datetime, *, together: Collection[str] = ()
     ) -> list[tuple[ChangeKind, str, int, datetime | None]]:
-        asked = {
+        asked: dict[str, Any] = {
             "account_id": _CHANGE.value("account_id", account_id),
             "now": _CHANGE.value("next_at", now),
         }
-        rows = await self._tx.connection.execute(_HELD_UP, asked)
+        busy = _BUSY
+        if together:
+            busy = _BUSY_OF_OTHERS
+            asked["runs"] = _values("run_id", together)
+        rows = await self._tx.connection.execute(text(_HELD_UP.format(busy=busy)), asked)
         return [(ChangeKind(row.kind), row.word, row[2], row.first_at) for row in rows]
 
     async def claim(
