@@ -11,7 +11,7 @@ import difflib
 import json
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from typing import Any, Final, get_args
+from typing import Any, Final, get_args, get_origin
 
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
@@ -84,12 +84,14 @@ class StrictRoute(APIRoute):
         return strict
 
     def _check_query(self, request: Request) -> None:
-        known = {param.alias for param in _query_params(self)}
+        params = list(_query_params(self))
+        known = {param.alias for param in params}
+        lists = {param.alias for param in params if _takes_several(param)}
         flaws = []
         for name in dict.fromkeys(request.query_params.keys()):
             if name not in known:
                 flaws.append(_unknown(shown_name(name), name, known, "query parameter"))
-            elif len(request.query_params.getlist(name)) > 1:
+            elif name not in lists and len(request.query_params.getlist(name)) > 1:
                 flaws.append(Flaw("is given more than once.", field=name, code="repeated"))
         if flaws:
             raise Refused(_invalid(flaws, in_query=True))
@@ -247,3 +249,9 @@ def _query_params(route: APIRoute) -> Iterable[Any]:
         dependant = waiting.pop()
         yield from dependant.query_params
         waiting.extend(dependant.dependencies)
+
+
+def _takes_several(param: Any) -> bool:
+    """Whether a query may name it several times."""
+    told = param.field_info.annotation
+    return any(get_origin(one) is list for one in (told, *get_args(told)))

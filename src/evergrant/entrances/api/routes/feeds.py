@@ -159,7 +159,9 @@ async def get_run(
 
 
 @router.post(
-    "/feed-runs/{run_id}/decide", operation_id="decideFeedRun", responses=answers(404, 409)
+    "/feed-runs/{run_id}/decide",
+    operation_id="decideFeedRun",
+    responses=answers(404, 409, body=True),
 )
 async def decide_run(desk: AtDesk, caller: AsCaller, run_id: RunId, wish: DecisionWish) -> RunView:
     """Say what became of a run that nobody can tell. Needs the right `amazon_write`.
@@ -173,7 +175,9 @@ async def decide_run(desk: AtDesk, caller: AsCaller, run_id: RunId, wish: Decisi
 
 
 @router.post(
-    "/feed-runs/{run_id}/cancel", operation_id="cancelFeedRun", responses=answers(404, 409)
+    "/feed-runs/{run_id}/cancel",
+    operation_id="cancelFeedRun",
+    responses=answers(404, 409, 502),
 )
 async def cancel_run(desk: AtDesk, caller: AsCaller, run_id: RunId) -> RunView:
     """Stop a run that Amazon has not begun with. Needs the right `amazon_write`.
@@ -185,7 +189,9 @@ async def cancel_run(desk: AtDesk, caller: AsCaller, run_id: RunId) -> RunView:
 
 
 @router.post(
-    "/accounts/{account_id}/feeds/pause", operation_id="pauseFeeds", responses=answers(404)
+    "/accounts/{account_id}/feeds/pause",
+    operation_id="pauseFeeds",
+    responses=answers(404, body=True),
 )
 async def pause(desk: AtDesk, caller: AsCaller, account_id: AccountId, wish: PauseWish) -> WorkView:
     """Begin nothing new for the account. Needs the right `write`.
