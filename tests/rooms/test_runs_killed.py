@@ -223,7 +223,7 @@ async def test_killed_before_amazon_heard_it_is_looked_for_twice(house: Kitchen)
     asked_at = house.clock.now()
     await house.rest()
     await _is_well(house, "not heard")
-    assert house.amazon.asked["getFeeds"] == 2
+    assert house.amazon.asked["getFeeds"] == 3, "before the first feed, and then twice"
     (feed,) = house.amazon.feeds.values()
     assert (feed.created_at - asked_at).total_seconds() >= 20 * 60
     looked = house.amazon.asked["listFinancialEventsByOrderId"]

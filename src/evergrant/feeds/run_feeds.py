@@ -2,16 +2,17 @@
 
 Answers for: these steps, each written down before the next act; a createFeed whose answer was lost;
 and that a report is read to the end. Does not answer for: the document (``run_documents``), what a
-report means (``rules.settling``), or for refunds that may have been paid already (``run_refunds``).
+report means (``rules.settling``), finding feeds that nobody here knows (``run_strangers``), or for
+refunds that may have been paid already (``run_refunds``).
 
 Source: Amazon's feeds 2021-06-30 model.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -21,6 +22,7 @@ from evergrant.feeds.run_ground import Case, Heard, How, RunGround, post, sent_o
 from evergrant.feeds.run_records import BATCH, Records, outcome_of, unusable
 from evergrant.feeds.run_refunds import Refunds
 from evergrant.feeds.run_reports import fetch_report
+from evergrant.feeds.run_strangers import STRANGERS, Strangers
 from evergrant.ports.traded import Outcome
 from evergrant.rules import settling
 from evergrant.rules.changes import ChangeState
@@ -28,7 +30,6 @@ from evergrant.rules.feedruns import (
     LOST_AFTER,
     MOST_SUBMISSIONS,
     UNKNOWN_FEED_AFTER,
-    LostFeed,
     LostMeans,
     Path,
     RunStep,
@@ -65,6 +66,7 @@ class FeedRuns:
         self._ground = ground
         self._records = records
         self._refunds = Refunds(ground, records)
+        self._strangers = Strangers(ground)
 
     # --- createFeed ---
 
@@ -100,7 +102,24 @@ class FeedRuns:
             if until is not None:
                 why = "An earlier feed of this kind is still being looked for."
                 return await self._records.put_off(case, self._ground.now(), until, why)
+            unknown = await self._strangers.before_first(case)
+            if isinstance(unknown, Heard):
+                return await self._records.unheard(case, unknown)
+            if unknown:
+                return await self._unknown(case, unknown)
             return await self._send(case, body)
+
+    async def _unknown(self, case: Case, feed_ids: Sequence[str]) -> Case:
+        """What Amazon did since is written down nowhere here: perhaps it did this as well."""
+        why = (
+            f"Amazon has {len(feed_ids)} feeds of this type of the last day that nobody here "
+            "knows: another program sent them, or an older backup was restored. Nothing was sent "
+            "now; look whether it was done before."
+        )
+        facts = {**case.run.facts, STRANGERS: list(feed_ids)}
+        case = await self._records.move(case, self._ground.now(), facts=facts)
+        case = await self._records.doubt_all(case, "unknown_feeds", why)
+        return await self._records.end(case, self._ground.now(), failed=True, why=why)
 
     async def _lost_before(self, case: Case) -> datetime | None:
         """When another run on this path is looked for whose answer was lost."""
@@ -213,7 +232,8 @@ class FeedRuns:
             return await self._records.put_off(case, now, lost.at or now, case.run.last_error)
         if case.run.facts.get(_SOUGHT) == asked_at.isoformat():
             return await self._unpaid(case, asked_at)
-        found = await self._unknown_feeds(case, asked_at)
+        span = looked_through(asked_at, case.path.repeatable)
+        found = await self._strangers.of(case, *span)
         if isinstance(found, Heard):
             return await self._records.unheard(case, found)
         now = self._ground.now()
@@ -248,37 +268,6 @@ class FeedRuns:
     async def _not_there(self, case: Case, why: str) -> Case:
         case = await self._records.return_all(case, "not_taken", f"{why} {case.run.last_error}")
         return await self._records.end(case, self._ground.now(), failed=True, why=why)
-
-    async def _unknown_feeds(self, case: Case, asked_at: datetime) -> list[LostFeed] | Heard:
-        """Feeds of the type since then that are no run of ours."""
-        earliest, latest = looked_through(asked_at, case.path.repeatable)
-        query: list[tuple[str, str]] = [
-            ("feedTypes", case.path.feed_type),
-            ("pageSize", "100"),
-            ("createdSince", _stamp(earliest)),
-        ]
-        if latest < self._ground.now():  # else: until now, by Amazon's clock
-            query.append(("createdUntil", _stamp(latest)))
-        found: dict[str, LostFeed] = {}
-        for _ in range(_MOST_PAGES):
-            heard = await self._ground.ask(case, ApiCall(method="GET", path=_FEEDS, query=query))
-            if heard.how is not How.ANSWER or heard.body.status != 200:
-                return heard
-            told = told_by(heard)
-            for one in told.get("feeds") or []:
-                feed = _lost_feed(one)
-                if feed is not None:
-                    found[feed.feed_id] = feed
-            next_token = text_in(told, "nextToken")
-            if not next_token:
-                break
-            query = [("nextToken", next_token)]
-        async with self._ground.store.transaction() as tx:
-            ours = await tx.feed_runs.all(
-                account_id=case.run.account_id, feed_id=tuple(found) or ("",)
-            )
-        known = {run.feed_id for run in ours if run.id != case.run.id}
-        return [feed for feed in found.values() if feed.feed_id not in known]
 
     async def _is_known(self, case: Case, feed_id: str) -> bool:
         async with self._ground.store.transaction() as tx:
@@ -382,20 +371,6 @@ def _lost_until(case: Case, now: datetime) -> datetime:
     return (case.run.asked_at or now) + LOST_AFTER
 
 
-def _lost_feed(one: object) -> LostFeed | None:
-    """None: a row that nobody can read is no feed of ours."""
-    if not isinstance(one, Mapping):
-        return None
-    feed_id = text_in(one, "feedId")
-    try:
-        at = datetime.fromisoformat(text_in(one, "createdTime"))
-    except ValueError:
-        return None
-    if not feed_id:
-        return None
-    return LostFeed(feed_id, at if at.tzinfo else at.replace(tzinfo=UTC))
-
-
 def _summary(report: ProcessingReport | None) -> dict[str, Any]:
     """What a page shows of a report."""
     if report is None:
@@ -408,7 +383,3 @@ def _summary(report: ProcessingReport | None) -> dict[str, Any]:
         "warnings": sum(line.severity == "warning" for line in report.lines),
         "words": report.fault or report.reason,
     }
-
-
-def _stamp(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
