@@ -16,6 +16,7 @@ from evergrant import vault
 from evergrant.adapters.store import open_store
 from evergrant.ports import things as t
 from evergrant.ports.store import Store, Transaction
+from evergrant.ports.traded import OrderSweep
 from evergrant.ports.watched import Reminder, ReminderKind, WindowReached
 from evergrant.rules.applications import ApplicationKind, ApplicationStatus
 from evergrant.rules.lifecycle import State
@@ -440,6 +441,26 @@ async def test_closed_ones_come_in_order_and_portions(store: Store) -> None:
     row = Row(state=State.CLOSED)
     await fill(store, c=row, a=row, b=row)
     assert await closed(store, limit=2) == ["acc_a", "acc_b"]
+
+
+# --- orders that nobody sweeps ------------------------------------------------------------------
+
+
+async def unswept(store: Store, limit: int = 10) -> list[str]:
+    async with store.transaction() as tx:
+        return await tx.scans.unswept(limit=limit)
+
+
+async def test_unswept_are_active_accounts_without_a_sweep_that_goes_on(store: Store) -> None:
+    lapsed = Row(state=State.LAPSED)
+    await fill(store, d=Row(), c=Row(), b=Row(), a=Row(), e=lapsed, f=lapsed)
+    assert await unswept(store) == ["acc_a", "acc_b", "acc_c", "acc_d"]
+    assert await unswept(store, limit=2) == ["acc_a", "acc_b"]
+    async with store.transaction() as tx:
+        await tx.order_sweeps.add(OrderSweep(id="acc_b", due_at=NOW, changed_at=NOW))
+        await tx.order_sweeps.add(OrderSweep(id="acc_c", changed_at=NOW))
+        await tx.order_sweeps.add(OrderSweep(id="acc_f", changed_at=NOW))
+    assert await unswept(store) == ["acc_a", "acc_c", "acc_d"]
 
 
 # --- both stores find the same ------------------------------------------------------------------

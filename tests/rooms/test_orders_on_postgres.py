@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine, event
 
 from evergrant.adapters.store import open_store
 from tests.rooms.orders_ground import READER, TRUSTED, Book
@@ -65,3 +66,22 @@ async def test_what_no_database_keeps_as_text_arrives_all_the_same(book: Book) -
     told = await book.orders.order(account_id, order_id, by=TRUSTED, personal=True)
     kept = "Wil\ufffdhelmina \ufffd \N{GRINNING FACE}"
     assert (told.body["buyer"]["buyerName"], told.body["programs"]) == (kept, [kept])
+
+
+async def test_a_round_with_nothing_to_do_costs_the_same_however_many_there_are(
+    book: Book,
+) -> None:
+    for _ in range(8):
+        await book.seller()
+    assert (await book.orders.round()).opened == 8
+    statements: list[str] = []
+
+    def count(_: Any, __: Any, statement: str, *___: Any) -> None:
+        statements.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", count)
+    try:
+        assert (await book.orders.round()).opened == 0
+    finally:
+        event.remove(Engine, "before_cursor_execute", count)
+    assert len(statements) <= 6, statements

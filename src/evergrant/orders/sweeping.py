@@ -117,7 +117,6 @@ class Sweeping:
         self._asking = asking
         self._keeping = keeping
         self._every = every
-        self._opened_until: str | None = None  # id of an authorization
         self._turn: str | None = None  # id of the sweep that was taken up last
 
     # --- what is due --------------------------------------------------------------------------
@@ -171,28 +170,15 @@ class Sweeping:
 
     async def _open(self) -> int:
         """Sweeps of accounts that are ACTIVE and have none, or have one that rests because they
-        were not: a stride of all accounts per round, so that it costs the same in every house."""
+        were not; when very many came at once, some more each round."""
         now = self._clock.now()
         opened = 0
         async with self._store.transaction() as tx:
-            found = await tx.authorizations.all(
-                state=State.ACTIVE, after=self._opened_until, limit=STRIDE
-            )
-            known = {
-                row.id: row
-                for row in await tx.order_sweeps.all(id=[one.account_id for one in found])
-            }
-            for one in found:
-                row = known.get(one.account_id)
-                if row is None:
-                    opened += await _added(tx, one.account_id, now)
-                elif row.due_at is None:
-                    expecting = {"due_at": None, "version": row.version}
-                    changed = await tx.order_sweeps.change(
-                        row.id, expecting=expecting, due_at=now, changed_at=now
-                    )
-                    opened += changed is not None
-        self._opened_until = found[-1].id if len(found) == STRIDE else None
+            for account_id in await tx.scans.unswept(limit=STRIDE):
+                changed = await tx.order_sweeps.change(
+                    account_id, expecting={"due_at": None}, due_at=now, changed_at=now
+                )
+                opened += changed is not None or await _added(tx, account_id, now)
         return opened
 
     async def _due(self) -> list[OrderSweep]:

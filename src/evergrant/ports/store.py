@@ -341,6 +341,11 @@ class Scans(Protocol):
         data (client e-mail or notes) or a grant's refresh token."""
         ...
 
+    async def unswept(self, *, limit: int) -> list[str]:
+        """Ids of accounts that are ACTIVE and whose orders nobody sweeps: they have no row of
+        ``order_sweeps``, or one that rests (``due_at`` None). In their order."""
+        ...
+
 
 class Transaction(Protocol):
     """Everything between begin and commit. Commits when its block ends, rolls back on any error."""

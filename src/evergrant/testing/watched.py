@@ -172,6 +172,11 @@ class MemoryScans:
         ]
         return sorted(closed)[:limit]
 
+    async def unswept(self, *, limit: int) -> list[str]:
+        swept = {one.id for one in await self._tx.order_sweeps.all() if one.due_at is not None}
+        active = await self._tx.authorizations.all(state=State.ACTIVE)
+        return sorted({one.account_id for one in active} - swept)[:limit]
+
     async def _holds_something(self, authorization: Authorization) -> bool:
         account = await self._tx.accounts.get(authorization.account_id)
         assert account is not None, "the store holds to its references"

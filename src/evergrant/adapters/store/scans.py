@@ -83,6 +83,16 @@ SELECT a.id
  LIMIT :most
 """)
 
+#: One look into an index for each ACTIVE account, or one pass over both tables.
+_UNSWEPT = text("""
+SELECT z.account_id
+  FROM authorizations z
+ WHERE z.state = 'active' AND NOT EXISTS (
+       SELECT FROM order_sweeps s WHERE s.id = z.account_id AND s.due_at IS NOT NULL)
+ ORDER BY z.account_id
+ LIMIT :most
+""")
+
 
 class PostgresScans:
     """``ports.Scans``."""
@@ -179,6 +189,10 @@ class PostgresScans:
         asked = _CLOSED_SINCE.bindparams(
             _instant("before", before), bindparam("most", limit, Integer)
         )
+        return list((await self._tx.connection.execute(asked)).scalars())
+
+    async def unswept(self, *, limit: int) -> list[str]:
+        asked = _UNSWEPT.bindparams(bindparam("most", limit, Integer))
         return list((await self._tx.connection.execute(asked)).scalars())
 
 
