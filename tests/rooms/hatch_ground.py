@@ -78,7 +78,13 @@ def invoice(number: str = "R-1", content: bytes | None = None, **more: Any) -> d
 
 
 def cancellation(order_id: str = ORDER, **more: Any) -> dict[str, Any]:
-    return {"kind": "cancellation", "order_id": order_id, "reason": "NoInventory", **more}
+    return {
+        "kind": "cancellation",
+        "order_id": order_id,
+        "reason": "NoInventory",
+        "items": [{"order_item_id": "68828574383266"}],
+        **more,
+    }
 
 
 def refund(reference: str = "RMA-1", amount: str = "19.99", **more: Any) -> dict[str, Any]:

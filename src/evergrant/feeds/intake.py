@@ -24,6 +24,7 @@ from evergrant import journal, vault
 from evergrant.doorbell import put_due
 from evergrant.errors import AccountClosed, Conflict, NotFound, TooLarge
 from evergrant.feeds.elsewhere import alone, told_elsewhere, twins_of
+from evergrant.feeds.order_items import completed
 from evergrant.feeds.taken import (
     Line,
     LineAnswer,
@@ -125,6 +126,7 @@ class Taking:
                 elsewhere = await told_elsewhere(tx, twins, wishes)
                 wishes = [one for one in wishes if one[0] not in elsewhere]
                 refused |= elsewhere
+                wishes = await completed(tx, account, wishes, refused)
                 verdicts = judged(wishes, await _earlier(tx, account_id, wishes))
                 intake = Intake(
                     id=new_id(ids.Kind.INTAKE, now),
@@ -163,6 +165,7 @@ class Taking:
             elsewhere = await told_elsewhere(tx, twins, wishes)
             wishes = [one for one in wishes if one[0] not in elsewhere]
             refused |= elsewhere
+            wishes = await completed(tx, account, wishes, refused)
             verdicts = judged(wishes, await _earlier(tx, account_id, wishes))
             work = await tx.work.get(account_id)
         answers = _answers(lines, wishes, refused, verdicts, {})

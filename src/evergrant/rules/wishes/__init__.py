@@ -13,7 +13,7 @@ What ``Wish.wish`` holds, by kind (sellers; vendors: see ``vendors``):
 - invoice: ``order_id`` and ``shipping_id`` (one may be ""), ``invoice_number``, ``total``, ``vat``,
   ``document_type`` (invoice, credit_note), ``transaction_id`` (may be ""), ``pdf_sha256`` (hex),
   ``pdf_bytes``
-- cancellation: ``reason``, ``items`` [``order_item_id``] (may be empty: the order as a whole)
+- cancellation: ``reason``, ``items`` [``order_item_id``] (those of the order)
 - refund: ``currency``, ``reason``, ``items`` [``order_item_id`` and those of ``principal``,
   ``tax``, ``shipping``, ``shipping_tax``, ``gift_wrap``, ``gift_wrap_tax`` that are above zero]
 """
