@@ -46,9 +46,13 @@ demo: setup  ## run the main job before your eyes: connect a seller and a vendor
 demo-serve: setup  ## the same, and leave everything running, with the addresses printed
 	@$(BIN)/python -m demo --serve
 
+PROCESSES ?= 3
+
 # Some hundred processes start in the tests: they need not compile everything anew, whatever the surroundings say.
+# One process more than the two cores for which this is meant: while a journey waits for the next minute to come round, or for
+# a process that starts, its core is another's.
 test: setup-dev chromium nginx node-sdk lint types imports  ## everything that must hold
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist loadgroup
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(PROCESSES) --dist loadgroup
 
 test-fast: setup-dev  ## the shelves without processes and browser
 	@$(BIN)/python -m pytest -q tests/rules tests/rooms tests/edges tests/doors tests/client
