@@ -87,7 +87,7 @@ def request(
         )
 
     made = at_desk(work)
-    thing(made, as_json=json)
+    _show(made, as_json=json)
     if not json:
         _remark_on(made)
         remark(f"When it is done: evergrant amazon-report download {made.id}")
@@ -171,7 +171,7 @@ def adopt(
         return await desk.amazon_reports.adopt(found.id, report_id, by=by)
 
     taken = at_desk(work)
-    thing(taken, as_json=json)
+    _show(taken, as_json=json)
     if not json:
         remark(f"Next: evergrant amazon-report download {taken.id}")
 
@@ -187,7 +187,7 @@ def show(report: Report, json: Json = False) -> None:
         return await desk.amazon_reports.get(report, by=by)
 
     found = at_desk(look)
-    thing(found, as_json=json)
+    _show(found, as_json=json)
     if not json:
         _remark_on(found)
 
@@ -202,7 +202,7 @@ def cancel(report: Report, json: Json = False) -> None:
     async def work(desk: Desk, by: Caller) -> AmazonReport:
         return await desk.amazon_reports.cancel(report, by=by)
 
-    thing(at_desk(work), as_json=json)
+    _show(at_desk(work), as_json=json)
 
 
 @reports.command("download")
@@ -281,6 +281,18 @@ def _option(text: str) -> tuple[str, str]:
     if not equals or not name.strip():
         raise InvalidInput(flaws=[Flaw("must look like name=value.", field="option")])
     return name.strip(), value
+
+
+#: Of no use to whoever waits for a report.
+_OURS = frozenset({"version", "looks", "changed_at", "asked_at", "document_id", "report_id"})
+
+
+def _show(report: AmazonReport, *, as_json: bool) -> None:
+    if as_json:
+        thing(report, as_json=True)
+        return
+    facts = {name: value for name, value in plain(report).items() if name not in _OURS}
+    thing({**facts, "id_at_amazon": report.report_id}, as_json=False)
 
 
 def _line(report: AmazonReport) -> dict[str, Any]:

@@ -114,14 +114,16 @@ def _show_account(one: AccountFeeds) -> None:
     remark("Accepted and refused: in the last 24 hours.")
     _say_waits(waits.read(one.work.waits if one.work else {}))
     if one.open_runs:
-        table([_run(run) for run in one.open_runs], _RUN_COLUMNS, as_json=False)
+        rows = [_run(run) for run in one.open_runs]
+        table(rows, _RUN_COLUMNS, as_json=False, optional=_RUN_OPTIONAL)
     say(f"Next turn: {when(one.work.due_at) if one.work else '-'}")
 
 
 def _say_waits(found: Iterable[Waiting]) -> None:
     for wait in found:
         until = f" Until {when(wait.until)}." if wait.until else ""
-        say(f"{wait.count} of {wait.kind.value} wait: {wait.sentence}{until}")
+        verb = "waits" if wait.count == 1 else "wait"
+        say(f"{wait.count} of {wait.kind.value} {verb}: {wait.sentence}{until}")
 
 
 def _kind(kind: KindCounts) -> dict[str, Any]:
@@ -136,17 +138,25 @@ def _kind(kind: KindCounts) -> dict[str, Any]:
     }
 
 
-_RUN_COLUMNS = ("id", "path", "step", "changes", "accepted", "refused", "amazon", "next", "error")
+_RUN_COLUMNS = (
+    *("id", "path", "step", ("created_at", "planned"), "changes", "outcome", "amazon", "next"),
+    "error",
+)
+#: Of a run, of no use to whoever asks what became of it.
+_OURS = frozenset({"first_message_id", "version", "looks", "changed_at", "asked_at", "document_at"})
+#: They go one after the other where the terminal is narrow.
+_RUN_OPTIONAL = ("amazon", "planned", "next", "changes")
 
 
 def _run(run: FeedRun) -> dict[str, Any]:
+    counts = {name: getattr(run, name) for name in ("accepted", "refused", "returned", "uncertain")}
     return {
         "id": run.id,
-        "path": run.path.value,
+        "path": run.path.value.replace("_", " "),
         "step": run.step.value,
+        "created_at": when(run.created_at),
         "changes": run.changes,
-        "accepted": run.accepted,
-        "refused": run.refused,
+        "outcome": ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "-",
         "amazon": run.processing_status or "-",
         "next": when(run.next_at),
         "error": run.last_error or "-",
@@ -174,6 +184,7 @@ def plan(account: Account, json: Json = False) -> None:
         [_would(run) for run in found.runs],
         ("path", "marketplace", "changes", "messages", "bytes", "because"),
         as_json=False,
+        optional=("bytes", "messages", "marketplace"),
         empty="Nothing would go now.",
     )
     if found.collapsed:
@@ -237,6 +248,7 @@ def runs(
         found if json else [_run(run) for run in found],
         _RUN_COLUMNS,
         as_json=json,
+        optional=_RUN_OPTIONAL,
         empty="No run.",
     )
     if len(found) == limit:
@@ -289,8 +301,9 @@ def changes(
     found = at_desk(look)
     table(
         found if json else [_change(one) for one in found],
-        ("id", "kind", "subject", "state", "code", "message"),
+        ("id", "kind", "subject", "wish", "state", "answer"),
         as_json=json,
+        optional=("wish",),
         next=found[-1].id if len(found) == limit else None,
         empty="No such change.",
     )
@@ -301,10 +314,18 @@ def _change(one: Change) -> dict[str, Any]:
         "id": one.id,
         "kind": one.kind.value,
         "subject": one.subject,
+        "wish": _wish(one),
         "state": one.state.value,
-        "code": one.code or "-",
-        "message": one.message or "-",
+        "answer": ": ".join(filter(None, (one.code, one.message))) or "-",
     }
+
+
+def _wish(one: Change) -> str:
+    """What of it fits into a table."""
+    if one.kind.value == "price":
+        return " ".join(str(one.wish.get(name, "")) for name in ("price", "currency"))
+    names = ("quantity", "tracking_number", "invoice_number", "reason")
+    return next((str(one.wish[name]) for name in names if name in one.wish), "-")
 
 
 @feeds.command("show")
@@ -335,11 +356,13 @@ def show(
     if json:
         show_json(found)
         return
-    thing(found.run, as_json=False)
+    facts = {name: value for name, value in plain(found.run).items() if name not in _OURS}
+    thing(facts, as_json=False)
     table(
         [{"message": one.message_id, **_change(one)} for one in found.changes],
-        ("message", "id", "kind", "subject", "state", "code", "message"),
+        ("message", "id", "kind", "subject", "wish", "state", "answer"),
         as_json=False,
+        optional=("wish", "message"),
         empty="No change of it is kept.",
     )
     if found.next_message is not None:
