@@ -557,6 +557,23 @@ async def test_one(store: Store) -> None:
 # --- changes -----------------------------------------------------------------------------------
 
 
+async def test_more_values_than_a_statement_has_parameters(store: Store) -> None:
+    await fill(store, "applications", "instances", "accounts")
+    many = [f"acc_x{number}" for number in range(70_000)]
+    days = [NOW + timedelta(minutes=number + 1) for number in range(70_000)]
+    asked: dict[str, Any] = {
+        "id": [*many, ACCOUNT.id],
+        "created_at": [*days, None, ACCOUNT.created_at],
+    }
+    async with store.transaction() as tx:
+        assert [one.id for one in await tx.accounts.all(**asked)] == [ACCOUNT.id]
+        assert await tx.accounts.count(**asked) == 1
+        assert await tx.accounts.all(id=many) == []
+        assert await tx.accounts.count(region=[ACCOUNT.region] * 70_000) == 1
+        assert await tx.accounts.change_all([*many, ACCOUNT.id], name="Heron") == 1
+        assert await tx.accounts.drop_all(many) == 0
+
+
 async def test_put_adds_and_replaces(store: Store) -> None:
     newer = dataclasses.replace(SEALED, key_id="k2", ciphertext=b"2")
     async with store.transaction() as tx:

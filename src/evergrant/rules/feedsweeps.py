@@ -181,11 +181,13 @@ class Sweep:
         if gate is not None:
             yield from self._wait(group, gate)
             return
-        self._keep(group, _goes_along)
-        self._shorten(path, group)
+        alone = submission = ""
+        if path not in (Path.LISTINGS_FEED, Path.PATCH):  # they are very many, and all alike
+            self._keep(group, _goes_along)
+            self._shorten(path, group)
+            submission = submission_of(group.kept[0].wish)
+            alone = group.kept[0].id if any(goes_alone(one.code) for one in group.kept) else ""
         one_marketplace = path in (Path.LISTINGS_FEED, Path.INVOICE_FEED)
-        submission = submission_of(group.kept[0].wish)
-        alone = group.kept[0].id if any(goes_alone(one.code) for one in group.kept) else ""
         key = (path, group.marketplace_id if one_marketplace else alone, submission)
         if path is Path.LISTINGS_FEED and key not in self._bins:
             # Marketplaces come one after another: that of before is through.

@@ -55,6 +55,9 @@ __all__ = [
 
 Thing = TypeVar("Thing")
 
+#: A statement may have 65,535 in all.
+MOST_PARAMETERS = 1_000
+
 THINGS: dict[str, type[Any]] = {
     "applications": t.Application,
     "credentials": t.IntegrationCredentials,
@@ -241,9 +244,15 @@ class PostgresShelf(Generic[Thing]):
         values = list(wanted) if several else [wanted]
         stored = [self._form.value(name, value) for value in values if value is not None]
         column = self._table.c[name]
+        if len(stored) > MOST_PARAMETERS:
+            # One array: each element of a list would be a parameter, and those are bounded. Few
+            # stay a list, which tells PostgreSQL more about them.
+            among = column == any_(literal(stored, ARRAY(column.type)))
+        else:
+            among = column.in_(stored)
         if None not in values:
-            return column.in_(stored) if several else column == stored[0]
-        return or_(column.is_(None), column.in_(stored)) if stored else column.is_(None)
+            return among if several else column == stored[0]
+        return or_(column.is_(None), among) if stored else column.is_(None)
 
     @asynccontextmanager
     async def _guarded(self, row: Iterable[str]) -> AsyncIterator[None]:
