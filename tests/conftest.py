@@ -86,6 +86,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "postgres_server" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.postgres)
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        # The long ones begin first, so that at the end there are short ones left to share.
+        items.sort(key=lambda item: item.get_closest_marker("processes") is None)
 
 
 class Databases:
