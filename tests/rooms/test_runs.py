@@ -842,3 +842,14 @@ async def test_a_notification_rings_for_the_account() -> None:
         work = await tx.work.get(house.account_id)
     assert work is not None
     assert work.due_at == now
+
+
+@pytest.mark.parametrize("sku", ["..", ".", "../../feeds", "%2e%2e"])
+async def test_a_name_that_is_no_address_holds_up_no_other(sku: str) -> None:
+    house = await kitchen(Path.PATCH)
+    await house.wish("one", sku, "a/b", "50%", "\N{PILE OF POO}")
+    await house.rest()
+    ends = await house.ends()
+    assert ends.pop(sku) is R
+    assert set(ends.values()) == {A}
+    assert house.amazon.done.stock.keys() == ends.keys()

@@ -128,6 +128,8 @@ class CallRuns:
                     return
         if heard.how is How.ANSWER:
             self._heed(reading, changes, told)
+        elif heard.how is How.NOT_SENT and heard.error is not None:
+            told.outcomes += [unusable(change, heard.error) for change in changes]
         elif heard.how is How.LOST:
             told.outcomes += self._again(changes, heard.said)
         else:

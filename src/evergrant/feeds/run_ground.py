@@ -20,6 +20,7 @@ from evergrant.errors import (
     ApplicationError,
     CallDenied,
     EvergrantError,
+    InvalidInput,
     NotFound,
     OverLimit,
     PartnerError,
@@ -107,7 +108,8 @@ class How(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """``answer`` is there for ANSWER and DENIED; ``error`` for NOT_SERVED."""
+    """``answer`` is there for ANSWER and DENIED; ``error`` for NOT_SERVED, and for NOT_SENT where
+    such a call can never be sent."""
 
     how: How
     answer: Answer | None = None
@@ -204,6 +206,8 @@ def _of_error(error: EvergrantError) -> Heard:
         return Heard(how=How.NOT_SENT if unsent else How.LOST, said=said)
     if isinstance(error, (PartnerError, ApplicationError, CallDenied)):
         return Heard(how=How.NOT_SERVED, said=said, error=error)
+    if isinstance(error, InvalidInput):
+        return Heard(how=How.NOT_SENT, said=said, error=error)
     # Whatever else the gate refuses, it refuses before Amazon is asked.
     return Heard(how=How.NOT_SENT, said=said, pause=timedelta(minutes=5))
 

@@ -18,7 +18,7 @@ from typing import cast
 
 from evergrant.feeds.kinds import Looked, TransactionKind
 from evergrant.feeds.run_ground import Case, Heard, How, RunGround, sent_of
-from evergrant.feeds.run_records import DENIED_BEFORE, Records, outcome_of
+from evergrant.feeds.run_records import DENIED_BEFORE, Records, outcome_of, unusable
 from evergrant.ports.traded import Change, Outcome
 from evergrant.rules.changes import ChangeState
 from evergrant.rules.feedruns import (
@@ -72,6 +72,10 @@ class TransactionRuns:
         now = self._ground.now()
         if heard.how is How.LOST:
             return await self._lost(case, now, heard.said)
+        if heard.how is How.NOT_SENT and heard.error is not None:
+            ends = [unusable(one, heard.error) for one in changes]
+            case = await self._records.settle(case, ends, now)
+            return await self._records.end(case, now, failed=True, why=heard.said)
         if heard.how is not How.ANSWER:
             return await self._not_taken(case, now, heard)
         if heard.body.status >= 300:
