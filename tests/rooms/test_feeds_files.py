@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -301,3 +302,18 @@ def test_whatever_comes_is_read_or_refused(content: bytes) -> None:
         except InvalidInput:
             continue
         assert len(read.lines) == len(read.rows) > 0
+
+
+def test_a_file_of_separators_stays_small() -> None:
+    names = b"kind,sku,quantity\n"
+    content = names + b"".join(b"stock,A%d,1%s\n" % (n, b"," * 3_000) for n in range(1_000))
+    tracemalloc.start()
+    try:
+        found = read_csv(content)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(found.lines) == 1_000
+    assert peak < 12 * len(content)
+    (line,) = read_csv(names + b"stock,A,1" + b"," * 1_000_000 + b"x").lines
+    assert isinstance(line, Refused)

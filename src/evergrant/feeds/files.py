@@ -235,6 +235,10 @@ def _rows(text: str, separator: str, names: Sequence[str]) -> list[tuple[int, li
             if not seen_names:
                 seen_names = True
                 continue
+            if len(cells) > len(names):
+                # A file of separators alone must not become very many empty cells.
+                beyond = any(cell.strip() for cell in cells[len(names) :])
+                cells = [*cells[: len(names)], *(["?"] if beyond else [])]
             found.append((begins, cells))
             if len(found) > MOST_ROWS:
                 raise _too_long()
