@@ -18,17 +18,19 @@ from evergrant.errors import (
     InvalidInput,
     NotAllowed,
     NotFound,
+    OverLimit,
     StoreUnavailable,
     TooLarge,
 )
-from evergrant.feeds.intake import MOST_LINES
+from evergrant.feeds.crowding import Crowding
+from evergrant.feeds.intake import MOST_LINES, Taking
 from evergrant.feeds.taken import LineAnswer, Taken
 from evergrant.ports.things import Account
 from evergrant.ports.traded import Pick
 from evergrant.rules.changes import ChangeKind, ChangeState, Lane
 from evergrant.rules.flags import Flag
 from evergrant.rules.lifecycle import State
-from evergrant.rules.marketplaces import VendorKind
+from evergrant.rules.marketplaces import STANDARD, VendorKind
 from evergrant.rules.rights import Right
 from evergrant.testing.store import MemoryStore
 from tests.rooms.hatch_ground import (
@@ -562,3 +564,27 @@ async def test_a_name_in_another_spelling_is_the_same(hatch: Hatch, account: Acc
     )
     assert {answer.fate.value for answer in again.answers} == {"duplicate"}
     assert {answer.change_id for answer in again.answers} == {first.answers[0].change_id}
+
+
+async def test_very_much_may_wait_and_no_more(hatch: Hatch, account: Account) -> None:
+    other = await hatch.add()
+    taking = Taking(
+        store=hatch.store,
+        clock=hatch.clock,
+        vault=hatch.vault,
+        bell=hatch.bell,
+        marketplaces=STANDARD,
+        crowding=Crowding(most=5),
+    )
+    await taking.put(account.id, [refund(f"R-{number}") for number in range(3)], by=ERP)
+    for _ in range(3):  # the same again adds nothing
+        await taking.put(account.id, [refund("R-1")], by=ERP)
+    with pytest.raises(OverLimit) as over:
+        await taking.put(account.id, [stock(f"S{number}") for number in range(3)], by=ERP)
+    assert over.value.facts["open"] == 3
+    assert len(await hatch.changes(account)) == 3
+    assert (await taking.put(other.id, [stock()], by=ERP)).taken == 1
+    await hatch.settle((await hatch.changes(account))[0].id, ChangeState.ACCEPTED)
+    await taking.put(account.id, [stock(f"S{number}") for number in range(3)], by=ERP)
+    with pytest.raises(OverLimit):
+        await taking.put(account.id, [stock("S9")], by=ERP)

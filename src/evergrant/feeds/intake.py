@@ -23,6 +23,7 @@ from typing import Any
 from evergrant import journal, vault
 from evergrant.doorbell import put_due
 from evergrant.errors import AccountClosed, Conflict, NotFound, TooLarge
+from evergrant.feeds.crowding import Crowding
 from evergrant.feeds.elsewhere import alone, told_elsewhere, twins_of
 from evergrant.feeds.order_items import completed
 from evergrant.feeds.taken import (
@@ -71,13 +72,21 @@ class Taking:
     """Verbs raise NotAllowed without the right AMAZON_WRITE, NotFound out of reach."""
 
     def __init__(
-        self, *, store: Store, clock: Clock, vault: Vault, bell: Bell, marketplaces: Marketplaces
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        vault: Vault,
+        bell: Bell,
+        marketplaces: Marketplaces,
+        crowding: Crowding | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._vault = vault
         self._bell = bell
         self._marketplaces = marketplaces
+        self._crowding = crowding or Crowding()
 
     async def put(
         self,
@@ -95,9 +104,10 @@ class Taking:
         lines gives the same answer again and takes nothing.
 
         Needs AMAZON_WRITE. Raises InvalidInput (no line at all), TooLarge (over MOST_LINES),
-        AccountClosed, Conflict (the key came before with other lines). A bad line raises nothing:
-        its answer says why. A stock, price or package takes the place of what still waits of the
-        same thing; what a run has is left to it. Journal: ``changes.taken``, numbers only.
+        AccountClosed, Conflict (the key came before with other lines), OverLimit (very much is open
+        already). A bad line raises nothing: its answer says why. A stock, price or package takes
+        the place of what still waits of the same thing; what a run has is left to it. Journal:
+        ``changes.taken``, numbers only.
         """
         need(by, Right.AMAZON_WRITE)
         now = self._clock.now()
@@ -123,6 +133,7 @@ class Taking:
             if known is None:
                 account, authorization = await _reached(tx, account_id, by)
                 _refuse_closed(authorization)
+                await self._crowding.check(tx, account_id, len(wishes), now)
                 elsewhere = await told_elsewhere(tx, twins, wishes)
                 wishes = [one for one in wishes if one[0] not in elsewhere]
                 refused |= elsewhere
