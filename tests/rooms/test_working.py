@@ -174,6 +174,26 @@ async def test_an_account_without_work_has_an_empty_turn(house: House, account: 
     assert (worked.made, worked.next_at, house.plans.asked) == (0, None, 0)
 
 
+async def test_while_amazon_works_on_it_nothing_is_planned_twice(
+    house: House, account: Account
+) -> None:
+    await house.due(account)
+    run = await house.begin(account)
+    later = house.clock.now() + 2 * MINUTE
+
+    async def looks(run: FeedRun) -> None:
+        await house.move(run, next_at=later)
+
+    house.runs.steps[run.id] = looks
+    assert (await house.turns.work(account.id)).next_at == later
+    assert house.plans.asked == 1
+    # Over, or not done yet: then there may be more to do.
+    house.clock.set(later)
+    del house.runs.steps[run.id]
+    assert (await house.turns.work(account.id)).next_at is None
+    assert house.plans.asked == 3
+
+
 # --- the doorbell -------------------------------------------------------------------------------
 
 

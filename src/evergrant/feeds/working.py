@@ -130,7 +130,10 @@ class Working:
                 for run, end in zip((*due, *runs), ends, strict=True)
                 if end is not None and end.version != run.version
             }
-            if not moved or planned is None:
+            now = self._clock.now()
+            if planned is None or not any(
+                _leads_on(end, now) for end in ends if end is not None and end.id in moved
+            ):
                 break  # else what settled may let something else go
             if rounds >= MOST_ROUNDS or self._monotonic() - began_s >= LONGEST_TURN_S:
                 break
@@ -319,6 +322,11 @@ class Working:
             )
         await self._bell.ring_for_work([account_id])
         return hurried
+
+
+def _leads_on(run: FeedRun, now: datetime) -> bool:
+    """Whether there is more to do at once: it goes on, or what it held may."""
+    return run.step.is_over or (run.next_at is not None and run.next_at <= now)
 
 
 def _instants(
