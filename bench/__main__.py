@@ -54,7 +54,9 @@ def main() -> int:
     parser.add_argument(
         "--authorizations", type=int, default=100_000, help="how many (scan, watch-minute)"
     )
-    parser.add_argument("--changes", type=int, default=1_000_000, help="how many (plan)")
+    parser.add_argument(
+        "--changes", type=int, default=200_000, help="how many (plan); 1000000 for the whole crowd"
+    )
     parser.add_argument("--json", type=Path, help="write every figure there")
     asked = parser.parse_args()
     print(f"Evergrant on {machine()}, Python {sys.version.split()[0]}\n", flush=True)
