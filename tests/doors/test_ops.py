@@ -15,10 +15,16 @@ from evergrant import __version__, notices
 from evergrant.entrances import ops
 from evergrant.errors import StoreUnavailable
 from evergrant.limits import Limits
+from evergrant.naming import new_id
 from evergrant.ports.things import OutboxItem, OutboxKind
+from evergrant.ports.traded import FeedRun
+from evergrant.rules import ids
+from evergrant.rules.feedruns import Path, RunStep
 from evergrant.rules.marketplaces import Region
 from evergrant.rules.notices import NoticeKind
 from evergrant.testing.desk import Fakes, desk
+from evergrant.testing.store import MemoryStore
+from tests.rooms.hatch_ground import ERP, Hatch, stock
 
 
 @asynccontextmanager
@@ -164,6 +170,40 @@ async def test_figures_of_the_watch() -> None:
     assert "Northwind" not in answer.text
 
 
+async def test_figures_of_the_kitchen() -> None:
+    hatch = Hatch()
+    await hatch.open()
+    account = await hatch.add()
+    await hatch.taking.put(account.id, [stock("MUG-7")], by=ERP)
+    now = hatch.clock.now()
+    async with hatch.store.transaction() as tx:
+        await tx.feed_runs.add(
+            FeedRun(
+                id=new_id(ids.Kind.FEED_RUN, now),
+                account_id=account.id,
+                application_id=account.application_id,
+                region=account.region,
+                path=Path.ADJUSTMENT_FEED,
+                step=RunStep.UNCERTAIN,
+                created_at=now,
+                changed_at=now,
+            )
+        )
+    assert isinstance(hatch.store, MemoryStore)
+    fakes = Fakes(clock=hatch.clock, store=hatch.store)
+    meters = ops.Meters()
+    meters.watched("feeds_made", 2)
+    async with door(fakes, meters) as http:
+        answer = await http.get("/metrics")
+    assert "evergrant_accounts_due 1.0" in answer.text
+    assert 'evergrant_feed_runs_open{step="uncertain"} 1.0' in answer.text
+    assert 'evergrant_feed_runs_open{step="planned"} 0.0' in answer.text
+    assert 'evergrant_feed_runs_open{step="settled"}' not in answer.text
+    assert 'evergrant_watch_total{what="feeds_made"} 2.0' in answer.text
+    for word in (account.id, account.name, "MUG-7"):
+        assert word not in answer.text
+
+
 async def test_counts_are_not_taken_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     fakes = Fakes()
     async with door(fakes) as http:
@@ -183,7 +223,8 @@ async def test_a_scrape_outlives_the_store(monkeypatch: pytest.MonkeyPatch) -> N
         answer = await http.get("/metrics")
     assert answer.status_code == 200
     assert 'evergrant_jobs_total{outcome="done",task="post.deliver"} 1.0' in answer.text
-    assert "evergrant_outbox_items{" not in answer.text
+    for name in ("outbox_items{", "feed_runs_open{", "accounts_due 0"):
+        assert f"evergrant_{name}" not in answer.text
 
 
 # --- calls ----------------------------------------------------------------------------------------
