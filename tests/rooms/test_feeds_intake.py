@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+import sys
 from base64 import b64encode
 from collections.abc import Sequence
 from typing import Any
@@ -588,3 +589,13 @@ async def test_very_much_may_wait_and_no_more(hatch: Hatch, account: Account) ->
     await taking.put(account.id, [stock(f"S{number}") for number in range(3)], by=ERP)
     with pytest.raises(OverLimit):
         await taking.put(account.id, [stock("S9")], by=ERP)
+
+
+async def test_a_line_without_a_bottom_is_bad_input(hatch: Hatch, account: Account) -> None:
+    bottomless: Any = 1
+    for _ in range(sys.getrecursionlimit()):
+        bottomless = [bottomless]
+    with pytest.raises(InvalidInput) as caught:
+        await hatch.taking.put(account.id, [stock(), stock(quantity=bottomless)], by=ERP)
+    assert [flaw.field for flaw in caught.value.flaws] == ["changes[1]"]
+    assert not await hatch.changes(account)

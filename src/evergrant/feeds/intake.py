@@ -11,19 +11,17 @@ makes the second one wait for the first one's commit; only then is it looked up 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import itertools
-import json
 import secrets
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from evergrant import journal, vault
 from evergrant.doorbell import put_due
 from evergrant.errors import AccountClosed, Conflict, NotFound, TooLarge
 from evergrant.feeds.crowding import Crowding
+from evergrant.feeds.digests import STRIDE, digest_of, digest_of_key
 from evergrant.feeds.elsewhere import alone, told_elsewhere, twins_of
 from evergrant.feeds.order_items import completed
 from evergrant.feeds.taken import (
@@ -60,8 +58,6 @@ MOST_LINES = 10_000
 MOST_WITHDRAWN = 1_000
 _LONGEST_KEY = 200
 _LONGEST_NAME = 200
-#: After so many lines somebody else has a turn: the same loop serves everybody.
-_STRIDE = 100
 
 _Wishes = list[tuple[int, Wish]]
 #: Ids of one millisecond sort by this: a later line is a later wish.
@@ -112,13 +108,13 @@ class Taking:
         need(by, Right.AMAZON_WRITE)
         now = self._clock.now()
         _check_batch(lines, idempotency_key)
-        key_digest = _digest_of_key(idempotency_key)
+        key_digest = digest_of_key(idempotency_key)
         async with self._store.transaction() as tx:
             account, authorization = await _reached(tx, account_id, by)
             known = await _known_intake(tx, account_id, key_digest)
             ground = await self._ground(tx, account, now)
             twins = await twins_of(tx, account, authorization)
-        body_digest = await _digest_of(lines)
+        body_digest = await digest_of(lines)
         if known is not None:
             _refuse_other_lines(known, body_digest)
             return await self.get(account_id, known.id, by=by, repeated=True)
@@ -389,35 +385,13 @@ def _refuse_other_lines(known: Intake, body_digest: str) -> None:
         )
 
 
-def _digest_of_key(idempotency_key: str) -> str | None:
-    if not idempotency_key:
-        return None
-    return hashlib.sha256(idempotency_key.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-async def _digest_of(lines: Sequence[Line]) -> str:
-    """Of what the lines say, however they were written down."""
-    found = hashlib.sha256()
-    for number, line in enumerate(lines):
-        if number % _STRIDE == 0:
-            await asyncio.sleep(0)
-        said = [str(line), line.given] if isinstance(line, Refused) else line
-        found.update(json.dumps(said, sort_keys=True, default=_of_bytes).encode())
-        found.update(b"\n")
-    return found.hexdigest()
-
-
-def _of_bytes(value: Any) -> str:
-    return hashlib.sha256(value).hexdigest() if isinstance(value, bytes) else str(value)
-
-
 async def _read_all(
     lines: Sequence[Line], ground: WishGround
 ) -> tuple[_Wishes, dict[int, Refused]]:
     wishes: _Wishes = []
     refused: dict[int, Refused] = {}
     for number, line in enumerate(lines, 1):
-        if number % _STRIDE == 0:
+        if number % STRIDE == 0:
             await asyncio.sleep(0)
         try:
             if isinstance(line, Refused):
