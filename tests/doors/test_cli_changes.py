@@ -40,6 +40,8 @@ def test_files_are_handed_in_and_taken_back(house: Cli, tmp_path: Path) -> None:
         1,
         "3 lines: taken 1, overtaken by a later row 1, refused 1.",
     )
+    assert "feeds changes ACCOUNT" in done.err
+    assert "feeds changes ACCOUNT" not in dry.err
     again = add(str(file), "--kind", "stock", "--key", "k1")
     assert "nothing was taken now" in again.err
     (stored,) = house("feeds", "changes", SHOP, "--json").json["items"]

@@ -66,8 +66,10 @@ async def some(
         flaws.add("page", "is none that Amazon gave.")
     flaws.refuse_if_any()
     query = [("nextToken", page)] if page else rules.look_query(name, since)
-    found, token = rules.read_list(told(await calls.send(account_id, "GET", REPORTS, query, by=by)))
-    return AtAmazon(reports=found, next_page=token)
+    found, next_page = rules.read_list(
+        told(await calls.send(account_id, "GET", REPORTS, query, by=by))
+    )
+    return AtAmazon(reports=found, next_page=next_page)
 
 
 async def unwanted(calls: Calls, report: AmazonReport) -> None:

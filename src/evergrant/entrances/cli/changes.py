@@ -68,6 +68,11 @@ def hand_in(
     are one line. Good lines are taken, bad ones are shown with all that is wrong with them.
     The exit code is 1 if any line was refused.
 
+    Columns of sellers. stock: sku, quantity. price: sku, price, currency. shipment: order_id,
+    carrier_code, tracking_number, shipped_at, order_item_id, quantity. cancellation: order_id,
+    reason. refund: order_id, reference, currency, reason, order_item_id, principal, tax. invoice:
+    order_id, invoice_number, total, vat, pdf. All may have a marketplace and a reference.
+
     Example: evergrant changes add "Blue Heron Books" stock.csv --kind stock --dry-run
     """
     read = _read(file, kind or "", pdf_folder)
@@ -183,7 +188,10 @@ def _show(read: ReadFile, parts: list[Taken], *, dry_run: bool, json: bool) -> N
         )
         if counts[name]
     ]
-    say(f"{len(lines)} lines: {', '.join(summary)}.")
+    count = "1 line" if len(lines) == 1 else f"{len(lines)} lines"
+    say(f"{count}: {', '.join(summary)}.")
+    if counts["taken"] and not dry_run:
+        remark("What becomes of them: evergrant feeds status ACCOUNT, or feeds changes ACCOUNT")
 
 
 def _rows_of(line: dict[str, Any]) -> list[dict[str, Any]]:

@@ -76,10 +76,10 @@ class TakenView(View):
     )
     lines: int
     taken: int
-    duplicates: int
-    superseded: int
+    duplicates: int = Field(description="Lines that came before; nothing was added")
+    superseded: int = Field(description="Lines that a later one of this batch says anew")
     refused: int
-    notes: list[NoteView]
+    notes: list[NoteView] = Field(description="Why what was taken waits; empty: it goes")
     items: list[LineView] = Field(description="In the order of the lines")
 
     @classmethod

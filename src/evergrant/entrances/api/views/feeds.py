@@ -41,19 +41,22 @@ class ChangeView(View):
     subject: str = Field(description="SKU of stock and price, Amazon's order id of all others")
     reference: str = Field(description="Your own name for it; may be empty")
     wish: dict[str, JsonValue] = Field(description="What was handed in, in one fixed form")
-    state: ChangeState
+    state: ChangeState = Field(
+        description="`pending`: it waits; `in_flight`: a run has it; `superseded`: a later one "
+        "took its place; `uncertain`: it was sent, and a person decides what became of it"
+    )
     code: str = Field(description="Why it was refused, or why it came back; Amazon's or ours")
     message: str = Field(description="In Amazon's words, or ours")
     attribute: str = Field(description="That Amazon names; may be empty")
     run_id: str | None = Field(description="The run that has it, or had it last")
-    message_id: int | None
+    message_id: int | None = Field(description="Of the feed, as Amazon's report names it")
     tries: int = Field(description="Runs that took it so far")
     next_at: datetime | None = Field(description="Pending, and not before this instant")
     superseded_by: str | None = Field(description="The later change that took its place")
     intake_id: str
-    line: int
+    line: int = Field(description="Its place in the batch that was handed in")
     created_at: datetime
-    settled_at: datetime | None
+    settled_at: datetime | None = Field(description="Null: it is open")
 
     @classmethod
     def of(cls, change: Change) -> ChangeView:
@@ -67,10 +70,13 @@ class RunView(View):
 
     id: str
     account_id: str
-    path: Path
+    path: Path = Field(description="How it goes: single calls, a feed, a vendor's transaction")
     feed_type: str = Field(description="Amazon's; empty for single calls and transactions")
     marketplace_id: str
-    step: RunStep
+    step: RunStep = Field(
+        description="How far it came; `settled` and `failed`: it is over; `uncertain`: a person "
+        "decides"
+    )
     changes: int
     accepted: int
     refused: int
@@ -79,7 +85,7 @@ class RunView(View):
     bytes: int = Field(description="Of the document")
     feed_id: str = Field(description="Amazon's feedId, or its transaction's id")
     processing_status: str = Field(description="As Amazon last said")
-    last_error: str
+    last_error: str = Field(description="What it last stumbled over; may be empty")
     summary: dict[str, JsonValue] = Field(description="Of Amazon's report")
     created_at: datetime
     submitted_at: datetime | None
@@ -132,8 +138,8 @@ class WouldRunView(View):
     marketplace_id: str
     submission: str = Field(description="Of vendors: the warehouse; may be empty")
     changes: dict[ChangeKind, int]
-    messages: int
-    bytes: int
+    messages: int = Field(description="Of the feed, or calls: stock and price of a SKU go in one")
+    bytes: int = Field(description="Of the document; 0 where there is none")
     because: str = Field(description="Why it takes this path")
 
     @classmethod
@@ -200,7 +206,7 @@ class KindView(View):
     accepted_24h: int = Field(description="Settled in the last 24 hours")
     refused_24h: int
     superseded_24h: int
-    oldest_open_at: datetime | None
+    oldest_open_at: datetime | None = Field(description="When the oldest that is open came")
 
     @classmethod
     def of(cls, one: KindCounts) -> KindView:
