@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from bench import boxed, gateway, limiter
+from bench.kitchen import kitchen
 from bench.measures import Result, herd, hot_token, many_accounts, revoked
 from bench.minute import watch_minute
 from bench.plan import plan
@@ -39,6 +40,7 @@ ALONE: dict[str, Callable[[Stage, argparse.Namespace], Result]] = {
     "emulator-start": lambda stage, asked: boxed.start(stage, rounds=asked.rounds),
     "scan": lambda stage, asked: scan(stage, many=asked.authorizations, rounds=asked.rounds),
     "watch-minute": lambda stage, asked: watch_minute(stage, many=asked.authorizations),
+    "kitchen": lambda stage, asked: kitchen(stage),
     "plan": lambda stage, asked: plan(stage, changes=asked.changes),
 }
 

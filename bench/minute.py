@@ -38,7 +38,7 @@ from evergrant.settings import Watching
 from evergrant.testing.desk import HOUSE, Fakes
 from evergrant.watch.reminders import Reminders
 
-__all__ = ["watch_minute"]
+__all__ = ["Counting", "Spent", "desk_on", "watch_minute"]
 
 #: One of them holds the look through all ends, which comes every ten minutes.
 MINUTES = 11
@@ -49,15 +49,26 @@ GOAL_RATIO = 12.0
 
 
 @dataclass
-class _Spent:
+class Spent:
     """What something took: statements (begin and commit are none), milliseconds."""
 
     statements: int = 0
     cpu_ms: float = 0.0
     wall_ms: float = 0.0
 
+    def __add__(self, other: Spent) -> Spent:
+        return Spent(
+            self.statements + other.statements,
+            self.cpu_ms + other.cpu_ms,
+            self.wall_ms + other.wall_ms,
+        )
 
-class _Counting:
+    def each(self, many: int) -> Spent:
+        """Of so many that it was spent on."""
+        return Spent(round(self.statements / many), self.cpu_ms / many, self.wall_ms / many)
+
+
+class Counting:
     """Counts the statements of every engine of this process."""
 
     def __init__(self) -> None:
@@ -67,10 +78,10 @@ class _Counting:
     def _count(self, *_: Any) -> None:
         self.statements += 1
 
-    async def spent(self, doing: Awaitable[Any]) -> _Spent:
+    async def spent(self, doing: Awaitable[Any]) -> Spent:
         statements, cpu, wall = self.statements, time.process_time(), time.perf_counter()
         await doing
-        return _Spent(
+        return Spent(
             statements=self.statements - statements,
             cpu_ms=(time.process_time() - cpu) * 1000,
             wall_ms=(time.perf_counter() - wall) * 1000,
@@ -110,7 +121,7 @@ def watch_minute(stage: Stage, *, many: int = 100_000) -> Result:
     )
 
 
-def _median(spent: list[_Spent]) -> str:
+def _median(spent: list[Spent]) -> str:
     statements = statistics.median(one.statements for one in spent)
     return f"{statements:.0f} and {statistics.median(one.cpu_ms for one in spent):.0f} ms"
 
@@ -119,8 +130,8 @@ async def _measure(url: str) -> dict[str, Any]:
     store = await open_store(url)
     fakes = Fakes()
     fakes.clock.set(NOW)
-    desk = _desk(store, fakes)
-    counting = _Counting()
+    desk = desk_on(store, fakes)
+    counting = Counting()
     try:
         await _prepare(desk, fakes)
         figures: dict[str, Any] = {"sweep": [], "probe": [], "rotate": []}
@@ -132,14 +143,14 @@ async def _measure(url: str) -> dict[str, Any]:
         fakes.clock.move(days=1)
         before = await _bare(store, counting)
         figures["reminder"] = await _reminders(desk, fakes, counting)
-        figures["bare"] = _each(_sum(before, await _bare(store, counting)), 2 * BARE)
+        figures["bare"] = (before + await _bare(store, counting)).each(2 * BARE)
     finally:
         counting.stop()
         await store.close()
     return figures
 
 
-def _desk(store: Store, fakes: Fakes) -> Desk:
+def desk_on(store: Store, fakes: Fakes) -> Desk:
     """Every room as it is; all but the database is played."""
     return furnished(
         Sockets(
@@ -205,7 +216,7 @@ async def _prepare(desk: Desk, fakes: Fakes) -> None:
         await desk.watch.sweep()
 
 
-async def _reminders(desk: Desk, fakes: Fakes, counting: _Counting) -> _Spent:
+async def _reminders(desk: Desk, fakes: Fakes, counting: Counting) -> Spent:
     """Each of a day's reminders. The deliveries are other tasks' and not among it."""
     reminders = Reminders(
         store=desk.store,
@@ -219,10 +230,10 @@ async def _reminders(desk: Desk, fakes: Fakes, counting: _Counting) -> _Spent:
         nonlocal told
         told = await reminders.round(fakes.clock.now())
 
-    return _each(await counting.spent(tell()), told)
+    return (await counting.spent(tell())).each(told)
 
 
-async def _bare(store: Store, counting: _Counting) -> _Spent:
+async def _bare(store: Store, counting: Counting) -> Spent:
     async def insert() -> None:
         async with store.transaction() as tx:
             line = JournalLine(at=NOW, caller="system", verb="bench.line", subject="bench")
@@ -233,15 +244,3 @@ async def _bare(store: Store, counting: _Counting) -> _Spent:
             await one()
 
     return await counting.spent(all_of_them(insert))
-
-
-def _sum(one: _Spent, other: _Spent) -> _Spent:
-    return _Spent(
-        one.statements + other.statements,
-        one.cpu_ms + other.cpu_ms,
-        one.wall_ms + other.wall_ms,
-    )
-
-
-def _each(spent: _Spent, many: int) -> _Spent:
-    return _Spent(round(spent.statements / many), spent.cpu_ms / many, spent.wall_ms / many)

@@ -289,7 +289,13 @@ def _server_cpu_s(url: str) -> float:
     def stat(pid: int) -> list[str]:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
-    with psycopg.connect(url) as connection:
+    others = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+    )
+    with psycopg.connect(url, autocommit=True) as connection:
+        while connection.execute(others).fetchall() != [(0,)]:
+            time.sleep(0.05)
         postmaster = int(stat(connection.info.backend_pid)[1])
     # Its own, and that of its children that ended.
     return sum(int(field) for field in stat(postmaster)[11:15]) / os.sysconf("SC_CLK_TCK")
