@@ -310,7 +310,8 @@ def say_what_next(play: Play, guest: str | None) -> None:
             f"Emulator levers   {addresses['levers']}\n\n"
             f"On the command line, in another terminal:\n"
             f"  . {surroundings}\n"
-            f"  .venv/bin/evergrant account list\n\n"
+            f"  .venv/bin/evergrant account list\n"
+            f"  .venv/bin/evergrant feeds status\n\n"
             f"Ctrl-C ends all of it."
         )
     console.print(Panel(words, title="What to try next", title_align="left", expand=False))
