@@ -228,7 +228,9 @@ async def test_an_account_stops_and_goes_on_with_the_latest_values(
     assert await house.why() == {word}
     assert await house.tick() == [], "nobody asks again and again"
     assert house.kitchen.amazon.asked == asked, "nothing was sent"
-    assert await house.state(before[0]) == [P], "nothing that waits is lost"
+    # Nothing that waits is lost; a later value may take an earlier one's place at once.
+    assert await house.state(before[0]) in ([P], [S] if during else [P])
+    assert await house.state(*during) == [P] * len(during)
     await go_on(house)
     latest = await house.put(stock(7))
     await house.minutes(12)
