@@ -332,6 +332,18 @@ async def test_a_run_that_a_person_decides_on_is_never_due(house: House, account
     assert (await house.run(run.id)).next_at is None
 
 
+async def test_what_a_doubtful_run_held_up_may_go_at_once(house: House, account: Account) -> None:
+    await house.due(account)
+    run = await house.begin(account)
+
+    async def uncertain(run: FeedRun) -> None:
+        await house.move(run, step=RunStep.UNCERTAIN, next_at=None)
+
+    house.runs.steps[run.id] = uncertain
+    await house.turns.work(account.id)
+    assert house.plans.asked == 2
+
+
 async def test_a_run_keeps_its_later_time_when_it_breaks(house: House, account: Account) -> None:
     await house.due(account)
     run = await house.begin(account)

@@ -325,8 +325,9 @@ class Working:
 
 
 def _leads_on(run: FeedRun, now: datetime) -> bool:
-    """Whether there is more to do at once: it goes on, or what it held may."""
-    return run.step.is_over or (run.next_at is not None and run.next_at <= now)
+    """Whether there is more to do at once: it goes on, or what it held may, as it is over or a
+    person decides on it."""
+    return run.step.is_over or run.next_at is None or run.next_at <= now
 
 
 def _instants(
