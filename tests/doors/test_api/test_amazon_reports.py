@@ -156,7 +156,7 @@ async def test_what_amazon_has_is_listed_and_adopted(door: Door) -> None:
     listed = await door.ask(key, "GET", f"{door.base}/at-amazon?report_type={settlement}")
     (found,) = listed.json()["items"]
     adopted = await door.ask(
-        key, "POST", f"{door.base}/adopt", {"amazon_report_id": found["amazon_report_id"]}
+        key, "POST", f"{door.base}/at-amazon", {"amazon_report_id": found["amazon_report_id"]}
     )
     document = await door.ask(key, "GET", f"{door.base}/{adopted.json()['id']}/document")
     assert document.content == b"settlement-id\n"

@@ -160,7 +160,7 @@ async def list_at_amazon(
 
 
 @router.post(
-    f"{_OF_ACCOUNT}/adopt",
+    f"{_OF_ACCOUNT}/at-amazon",
     operation_id="adoptAmazonReport",
     responses=answers(404, 409, 429, 502, body=True),
 )
