@@ -247,12 +247,12 @@ def _size(thing: Any) -> int:
 
 
 async def _planned(url: str, crowd: _Crowd, changes: int) -> dict[str, Any]:
+    served = _server_cpu_s(url)
     store = await open_store(url)
     # Few enough changes would go by calls.
     planning = _planning(store, Cooking(patch_most=min(300, changes // 4_000)))
     feeds = 0
     try:
-        served = _server_cpu_s(url)
         _reset_peak()
         before, began, cpu = rss_mib(os.getpid()), time.perf_counter(), time.process_time()
         for account_id in crowd.accounts:
