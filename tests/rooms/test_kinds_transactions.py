@@ -159,6 +159,13 @@ def test_a_failure_without_words() -> None:
 # --- who is meant ---------------------------------------------------------------------------------
 
 
+def test_a_failure_of_none_that_is_left_blames_nobody() -> None:
+    """Another process has settled them, or one died between that and the end of the run."""
+    found = looked([], Path.RETAIL_INVOICE, told(Path.RETAIL_INVOICE, "Failure", fault("R-1")))
+    assert found.over
+    assert not found.outcomes
+
+
 def fault(details: str, code: str = "INVALID_ORDER_ID") -> dict[str, str]:
     return {"code": code, "message": "Invalid order ID.", "details": details}
 

@@ -116,6 +116,8 @@ class VendorTransaction:
         self, run: FeedRun, changes: Sequence[Change], faults: Sequence[Said]
     ) -> Iterator[Outcome]:
         words = faults or [Said(code="Failure", message="Amazon gave no reason.")]
+        if not changes:
+            return  # somebody else, or a process that died then, has settled them all
         if len(changes) == 1:
             yield self._blamed(run, changes[0], words)
             return
