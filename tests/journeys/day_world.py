@@ -29,10 +29,10 @@ __all__ = ["World"]
 
 #: How long Amazon takes, by type: waiting, and working.
 PACES = {
-    "JSON_LISTINGS_FEED": (60, 240),
-    "POST_ORDER_ACKNOWLEDGEMENT_DATA": (20, 90),
-    "POST_PAYMENT_ADJUSTMENT_DATA": (45, 120),
-    "UPLOAD_VAT_INVOICE": (10, 40),
+    "JSON_LISTINGS_FEED": (30, 110),
+    "POST_ORDER_ACKNOWLEDGEMENT_DATA": (20, 60),
+    "POST_PAYMENT_ADJUSTMENT_DATA": (30, 70),
+    "UPLOAD_VAT_INVOICE": (10, 20),
 }
 #: What fails after a wave: face, mode, how often, and of which operation.
 WEATHER: dict[int, tuple[tuple[str, str, int, str], ...]] = {
