@@ -35,7 +35,7 @@ from evergrant import wiring
 from evergrant.adapters.amazon import HttpSellingPartnerApi
 from evergrant.adapters.budgets import open_budgets  # noqa: F401  # once, before the nodes
 from evergrant.adapters.documents import HttpDocuments
-from evergrant.adapters.store import open_store  # noqa: F401
+from evergrant.adapters.store import open_store
 from evergrant.adapters.store.postgres import PostgresStore
 from evergrant.calls.paths import Paths
 from evergrant.desk import Desk
@@ -70,7 +70,10 @@ def few_are_few() -> None:
     a permit: in the play no time passes by itself."""
     some = replace(PATHS[Path.CONFIRM_SHIPMENT], most=FEW_PACKAGES)
     Cooking.__init__.__kwdefaults__["patience_s"] = 0.0  # type: ignore[index]
-    feedplans.PATHS = MappingProxyType({**PATHS, Path.CONFIRM_SHIPMENT: some})
+    # Nor for a lock that a node has which is stopped.
+    (open_store.__kwdefaults__ or {})["patience_s"] = 3.0
+    paths = MappingProxyType({**PATHS, Path.CONFIRM_SHIPMENT: some})
+    setattr(feedplans, "PATHS", paths)  # noqa: B010
 
 
 @asynccontextmanager
@@ -79,6 +82,10 @@ async def open_node(settings: Settings) -> AsyncIterator[Desk]:
     settings = replace(settings, amazon_timeout_s=TIMEOUT_S, patch_most=FEW_LISTINGS)
     async with wiring.open_desk(settings, bell=MemoryBell()) as desk:
         yield desk
+
+
+def _put(kind: type[Any], name: str, way: Any) -> None:
+    setattr(kind, name, way)
 
 
 class Acts:
@@ -122,7 +129,7 @@ class Acts:
             self.act(f"after {name}")
             return answer
 
-        HttpSellingPartnerApi.send = send  # type: ignore[method-assign]
+        _put(HttpSellingPartnerApi, "send", send)
 
     def _watch_documents(self) -> None:
         plain_up, plain_down = HttpDocuments.upload, HttpDocuments.download
@@ -139,8 +146,8 @@ class Acts:
                 yield coming
             self.act("after the download")
 
-        HttpDocuments.upload = upload  # type: ignore[method-assign]
-        HttpDocuments.download = download  # type: ignore[method-assign]
+        _put(HttpDocuments, "upload", upload)
+        _put(HttpDocuments, "download", download)
 
     def _watch_commits(self) -> None:
         plain_init = PostgresStore.__init__
@@ -167,8 +174,8 @@ class Acts:
             if wrote:
                 self.act("after a commit")
 
-        PostgresStore.__init__ = made  # type: ignore[method-assign]
-        PostgresStore._transaction = transaction  # type: ignore[method-assign]
+        _put(PostgresStore, "__init__", made)
+        _put(PostgresStore, "_transaction", transaction)
 
 
 async def errand(desk: Desk, turns: list[list[str]]) -> dict[str, str]:

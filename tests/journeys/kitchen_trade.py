@@ -72,7 +72,7 @@ def _listings(count: int) -> Callable[[Levers, Shop], None]:
         skus = [row["sku"] for row in amazon.listings_of(shop.id)]
         bad = skus[-1]
         amazon.fail_listing(shop.id, bad)
-        shop.things["stock"] = {sku: 1 for sku in skus}
+        shop.things["stock"] = dict.fromkeys(skus, 1)
         for number, sku in enumerate(skus):
             if sku == bad:
                 shop.wish(REFUSED, kind="stock", sku=sku, quantity=99)
@@ -147,6 +147,7 @@ def _cancellations(amazon: Levers, shop: Shop) -> None:
             kind="cancellation",
             order_id=order["order_id"],
             reason="NoInventory",
+            items=[{"order_item_id": _item(order)}],
         )
     shop.things["cancelled"] = sorted(order["order_id"] for order in orders)
 
@@ -226,7 +227,7 @@ def _ago(amazon: Levers, **distance: float) -> str:
 
 
 def _dated(amazon: Levers, line: Line, **change: Any) -> Line:
-    fresh = {
+    fresh: Line = {
         name: _ago(amazon, minutes=10) for name in ("shipped_at", "invoiced_at") if name in line
     }
     bare = {name: value for name, value in line.items() if name != "reference"}
@@ -252,9 +253,7 @@ def _judge_asn(amazon: Levers, shop: Shop) -> list[str]:
 
 def _retail_invoices(amazon: Levers, shop: Shop) -> None:
     for number, order_id in enumerate(_purchase_orders(amazon, shop, 2)):
-        line = _dated(
-            amazon, vendor_lines.INVOICE, order_id=order_id, invoice_number=f"R-{number}"
-        )
+        line = _dated(amazon, vendor_lines.INVOICE, order_id=order_id, invoice_number=f"R-{number}")
         shop.wish(ACCEPTED, **line)
 
 
@@ -384,5 +383,3 @@ ALL = (
     Trade("report", None, "seller", _report, _judge_report, what="reports"),
 )
 TRADES = {trade.name: trade for trade in ALL}
-
-
