@@ -37,8 +37,10 @@ __all__ = ["open_node", "work"]
 NEVER = timedelta(days=365_000)
 #: A permit that is not there goes back to wait by the steered clock, not in the test's own time.
 PATIENCE_S = 0.02
-#: Accounts that a node has in hand at a time, and how often one of them at a stop.
-AT_ONCE = 6
+#: Accounts that a node has in hand at a time: calls of many more would stand in line at the
+#: emulator, which is one process, and come later than the margin of the limits forgives. And how
+#: often one of them has a turn at a stop.
+AT_ONCE = 2
 MOST_TURNS = 4
 
 
