@@ -22,6 +22,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from urllib.parse import urlencode
 
@@ -214,14 +215,13 @@ class Calls:
         data_elements: frozenset[str] | None = None,
         importance: Importance = Importance.LAST,
         kind: str = "",
+        begin_before: datetime | None = None,
         request_id: str = "",
     ) -> Answer:
         """Whatever Amazon answers is the answer, errors included. ``path`` begins with a slash, is
-        already encoded and has no query. ``kind``: the type of a feed or report that is asked for.
-
-        Raises as `admit`, and AmazonUnavailable when no answer came; then a call that changes
-        something may have been carried out.
-        """
+        already encoded and has no query. ``kind``: the type of a feed or report that is asked for;
+        ``begin_before``: it is not sent later. Raises as `admit`, and AmazonUnavailable when no
+        answer came; then a call that changes something may have been carried out."""
         asked = Asked(
             account_id=account_id,
             method=method.upper(),
@@ -244,6 +244,7 @@ class Calls:
                 query=tuple(query),
                 headers=dict(headers or {}),
                 body=body,
+                begin_before=begin_before,
             )
             ended = await self._sent(leave, call)
             how = self.judge(leave, sending.tried_of(ended), by=by)
@@ -251,15 +252,14 @@ class Calls:
                 if how is not None:
                     leave = await self.again(leave, how, by=by)
                     continue
-            except EvergrantError as refused:
-                _log.info("not repeated", request_id=leave.request_id, error=refused.code)
+            except EvergrantError as no:
+                _log.info("not repeated", request_id=leave.request_id, error=no.code)
             if isinstance(ended, AmazonUnavailable):
                 raise ended
             return ended
 
     async def close(self) -> None:
-        """Refuses whoever waits, gives every permit back that was not used, and lets what runs in
-        the background come to its end."""
+        """Refuses whoever waits, gives back permits, lets what runs come to its end."""
         await self._permits.close()
         await self._background.close(_CLOSING_S)
 

@@ -116,7 +116,9 @@ class CallRuns:
             _log.exception("a change cannot be written", run_id=case.run.id)
             told.outcomes += [unusable(change, mistake) for change in changes]
             return
-        heard = await self._ground.ask(case, call)
+        # Whoever takes the run over after its lease must not be overtaken by an older value.
+        until = case.run.changed_at + CALLS_LEASE / 2
+        heard = await self._ground.ask(case, call, begin_before=until)
         if heard.how is How.ANSWER:
             reading = kind.read(ground, changes, heard.body)
             if reading.look and isinstance(kind, LookingKind):

@@ -27,6 +27,7 @@ from evergrant.ports.traded import Outcome
 from evergrant.rules import settling
 from evergrant.rules.changes import ChangeState
 from evergrant.rules.feedruns import (
+    BEGIN_WITHIN,
     LOST_AFTER,
     MOST_SUBMISSIONS,
     UNKNOWN_FEED_AFTER,
@@ -144,7 +145,12 @@ class FeedRuns:
             tries=case.run.tries + 1,
             next_at=now + LOST_AFTER,
         )
-        heard = await self._ground.ask(case, post(_FEEDS, body), kind=case.path.feed_type)
+        heard = await self._ground.ask(
+            case,
+            post(_FEEDS, body),
+            kind=case.path.feed_type,
+            begin_before=now + BEGIN_WITHIN,
+        )
         now = self._ground.now()
         if heard.how is How.ANSWER:
             return await self._answered(case, heard, now)

@@ -163,10 +163,16 @@ class RunGround:
         return self.kinds[case.run.path]
 
     async def ask(
-        self, case: Case, call: ApiCall, *, kind: str = "", ready_to_wait_s: float | None = None
+        self,
+        case: Case,
+        call: ApiCall,
+        *,
+        kind: str = "",
+        ready_to_wait_s: float | None = None,
+        begin_before: datetime | None = None,
     ) -> Heard:
-        """One call in the name of the account. Raises StoreUnavailable; nothing of what Amazon may
-        do."""
+        """One call in the name of the account; ``begin_before``: not begun later, whatever holds it
+        up. Raises StoreUnavailable; nothing of what Amazon may do."""
         wait_s = self.cooking.patience_s if ready_to_wait_s is None else ready_to_wait_s
         try:
             answer = await self.calls.send(
@@ -180,6 +186,7 @@ class RunGround:
                 ready_to_wait_s=wait_s,
                 importance=case.importance,
                 kind=kind,
+                begin_before=begin_before,
             )
         except StoreUnavailable:
             raise

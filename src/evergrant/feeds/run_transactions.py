@@ -22,6 +22,7 @@ from evergrant.feeds.run_records import DENIED_BEFORE, Records, outcome_of, unus
 from evergrant.ports.traded import Change, Outcome
 from evergrant.rules.changes import ChangeState
 from evergrant.rules.feedruns import (
+    BEGIN_WITHIN,
     LOST_AFTER,
     MOST_SUBMISSIONS,
     UNKNOWN_FEED_AFTER,
@@ -68,7 +69,7 @@ class TransactionRuns:
             tries=case.run.tries + 1,
             next_at=now + LOST_AFTER,
         )
-        heard = await self._ground.ask(case, call)
+        heard = await self._ground.ask(case, call, begin_before=now + BEGIN_WITHIN)
         now = self._ground.now()
         if heard.how is How.LOST:
             return await self._lost(case, now, heard.said)

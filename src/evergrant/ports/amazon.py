@@ -96,7 +96,9 @@ class RestrictedAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One SP-API request. ``path`` begins with a slash and is already encoded."""
+    """One SP-API request. ``path`` begins with a slash and is already encoded. ``begin_before``:
+    its first byte leaves at that instant at the latest, or never; then AmazonUnavailable says that
+    it was not ``sent``. A process may stand still for any time between wanting and doing."""
 
     endpoint: str
     method: str
@@ -104,6 +106,7 @@ class Call:
     query: Sequence[tuple[str, str]] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
+    begin_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ from typing import Protocol
 from evergrant.rules.changes import ChangeKind
 
 __all__ = [
+    "BEGIN_WITHIN",
     "CALLS_LEASE",
     "DENIED_FOR",
     "DOCUMENT_GOOD",
@@ -183,6 +184,9 @@ class RunStep(StrEnum):
 DOCUMENT_GOOD = timedelta(hours=47)
 #: No call lasts longer. Until then nobody knows whether one that was begun is still on its way.
 LOST_AFTER = timedelta(minutes=5)
+#: A submission that has not left by then never leaves: long before anybody looks for it. A process
+#: may stand still for hours between writing down that it sends, and sending.
+BEGIN_WITHIN = timedelta(seconds=60)
 #: What must not be told twice is looked for once more, so long after it was sent.
 LOOK_AGAIN_AFTER = timedelta(minutes=20)
 #: Two clocks differ by no more, we hope.

@@ -214,6 +214,8 @@ class FakeSellingPartnerApi:
         )
 
     async def send(self, call: Call, access_token: Secret) -> Answer:
+        if call.begin_before is not None and self._clock.now() > call.begin_before:
+            raise AmazonUnavailable("This call was not begun in time.", facts={"sent": False})
         about = self._asked(f"{call.method} {call.path}", call.endpoint, access_token)
         self.sent.append(call)
         try:

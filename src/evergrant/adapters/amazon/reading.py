@@ -19,7 +19,7 @@ from evergrant.errors import AmazonUnavailable, EvergrantError
 from evergrant.ports.amazon import Answer
 from evergrant.rules.secrecy import MASK, Secret, scrub
 
-__all__ = ["MOST_WORDS", "client_with", "fetch", "parsed", "retry_after_s", "words"]
+__all__ = ["MOST_WORDS", "TooLate", "client_with", "fetch", "parsed", "retry_after_s", "words"]
 
 #: So many characters of what Amazon says are kept.
 MOST_WORDS = 500
@@ -32,6 +32,10 @@ _DECODED = frozenset({"content-encoding", "content-length", "transfer-encoding",
 @dataclass(frozen=True, slots=True)
 class _TooLong(Exception):
     pass
+
+
+class TooLate(Exception):
+    """The request was to have left earlier; not a byte of it did."""
 
 
 def client_with(
@@ -70,6 +74,9 @@ async def fetch(
         failure = AmazonUnavailable(f"{who} did not answer within {timeout_s:g} seconds.")
     except _TooLong:
         failure = AmazonUnavailable(f"{who} answered with more than {most_bytes} bytes.")
+    except TooLate:
+        told = "This call was not begun in time, and is not begun any more."
+        failure = AmazonUnavailable(told, facts={"sent": False})
     except httpx2.HTTPError as error:
         failure = AmazonUnavailable(f"{who} was not reached ({type(error).__name__}).")
     # Outside the except blocks: nothing that knows the request hangs on this error.

@@ -10,12 +10,20 @@ from __future__ import annotations
 import json
 import re
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx2
 
-from evergrant.adapters.amazon.reading import client_with, fetch, parsed, retry_after_s, words
+from evergrant.adapters.amazon.reading import (
+    TooLate,
+    client_with,
+    fetch,
+    parsed,
+    retry_after_s,
+    words,
+)
 from evergrant.errors import AmazonUnavailable, CallDenied, Throttled, UnreadableAnswer
 from evergrant.ports import Clock
 from evergrant.ports.amazon import (
@@ -136,6 +144,7 @@ class HttpSellingPartnerApi:
                 params=list(call.query) or None,
                 headers=headers,
                 content=call.body,
+                extensions={} if call.begin_before is None else self._begun(call.begin_before),
             )
         finally:
             # Frames are kept by tracebacks, and this one stays open while Amazon thinks.
@@ -143,6 +152,15 @@ class HttpSellingPartnerApi:
         return await fetch(
             self._client, request, who=WHO, timeout_s=self._timeout_s, most_bytes=MOST_BYTES
         )
+
+    def _begun(self, until: datetime) -> dict[str, Any]:
+        """Looks at the clock when the connection stands and the first byte is about to leave."""
+
+        async def trace(event: str, facts: Mapping[str, Any]) -> None:
+            if event.endswith(".send_request_headers.started") and self._clock.now() > until:
+                raise TooLate
+
+        return {"trace": trace}
 
 
 def _tell(hears: Hears | None, answer: Answer) -> None:
