@@ -7,7 +7,7 @@ import json
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -534,3 +534,40 @@ async def test_a_hanging_amazon_is_left_in_time() -> None:
     )
     with pytest.raises(AmazonUnavailable, match=r"0\.05 seconds"):
         await api.participations(EU, Secret("t"))
+
+
+async def test_what_is_late_never_leaves() -> None:
+    """The clock is looked at when the connection stands, right before the first byte."""
+    heard: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.read(65_536))
+        if heard[-1]:
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+            await writer.drain()
+        writer.close()
+
+    clock = FakeClock()
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()[:2]
+    api = HttpSellingPartnerApi(user_agent="x", clock=clock)
+    wanted = Call(
+        endpoint=f"http://{host}:{port}",
+        method="POST",
+        path="/feeds/2021-06-30/feeds",
+        body=b"{}",
+        begin_before=clock.now() + timedelta(seconds=60),
+    )
+    try:
+        assert (await api.send(wanted, Secret("t"))).status == 200
+        clock.move(seconds=61)
+        with pytest.raises(AmazonUnavailable) as late:
+            await api.send(wanted, Secret("t"))
+        assert late.value.facts["sent"] is False
+        assert late.value.__context__ is None
+    finally:
+        await api.close()
+        server.close()
+        await server.wait_closed()
+    assert [bool(one) for one in heard[:1]] == [True]
+    assert not any(heard[1:])
