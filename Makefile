@@ -10,7 +10,7 @@ UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generat
               --no-emit-index-url --no-emit-find-links --no-header -c requirements/bounds.in
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo demo-serve test test-fast year chromium nginx node-sdk lint types imports bench docs locks clean
+.PHONY: help setup setup-dev demo demo-serve test test-fast year day kills chromium nginx node-sdk lint types imports bench docs locks clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -59,6 +59,12 @@ test-fast: setup-dev  ## the shelves without processes and browser
 
 year: setup-dev  ## a simulated year and a half over 200 accounts, one node and then two; takes six minutes
 	@PYTHONDONTWRITEBYTECODE= EVERGRANT_YEAR=full $(BIN)/python -m pytest -q tests/journeys/test_year.py
+
+day: setup-dev  ## a simulated day in the kitchen over 200 accounts with 100,000 changes, two nodes; takes long (EVERGRANT_DAY_SIZE=60,30000 makes it smaller)
+	@PYTHONDONTWRITEBYTECODE= EVERGRANT_DAY=full $(BIN)/python -m pytest -q tests/journeys/test_day.py
+
+kills: setup-dev  ## the kitchen killed at every act of every kind, over real pipes
+	@PYTHONDONTWRITEBYTECODE= EVERGRANT_KILL=full $(BIN)/python -m pytest -q tests/journeys/test_kitchen_killed.py
 
 chromium:  # the browser tests use the system's Chromium; install one where we may
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \

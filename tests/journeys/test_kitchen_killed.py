@@ -188,14 +188,7 @@ async def test_the_database_goes_away_while_amazon_is_asked(
     town.wrong.clear()
 
 
-#: Stopped for so long right before createFeed leaves that others took over, a process that comes
-#: back sends it all the same, and a refund or an invoice is there twice: a gap that is known.
-BEFORE = pytest.mark.skipif(
-    not FULL, reason="a stopped node's late createFeed is not held back yet"
-)
-
-
-@pytest.mark.parametrize("when", [pytest.param("before", marks=BEFORE), "after"])
+@pytest.mark.parametrize("when", ["before", "after"])
 async def test_a_node_that_was_stopped_comes_back_when_all_is_over(town: Town, when: str) -> None:
     """Its clock went on meanwhile, and another node did its work."""
     names = tuple(DEEDS) if FULL else ("refund", "invoice", "shipment", "retail invoice")
