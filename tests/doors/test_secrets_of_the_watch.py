@@ -45,6 +45,12 @@ SHOP = "A1SHOPSHOPSHOP"
 SHOWING = {"getLink", "getAccessToken"}
 LINK = re.compile(r"/connect/([A-Za-z0-9_-]{16,})")
 
+#: What is shown of these is searched beside it, in `test_secrets_of_the_kitchen`.
+OF_THE_KITCHEN = (
+    *("{change_id}", "{intake_id}", "{order_id}", "{report_id}", "{run_id}"),
+    "/amazon-reports/at-amazon",
+)
+
 
 @dataclass
 class Watched:
@@ -97,7 +103,8 @@ class Watched:
         found = []
         async with self.door() as http:
             for name, (method, path, _) in OPERATIONS.items():
-                if method == "GET" and name not in SHOWING:
+                kitchens = any(one in path for one in OF_THE_KITCHEN)
+                if method == "GET" and name not in SHOWING and not kitchens:
                     answer = await http.get(path.format_map(ids))
                     assert answer.status_code == 200, (name, answer.text)
                     found.append(answer.text)

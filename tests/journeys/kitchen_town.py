@@ -201,10 +201,12 @@ class Town:
         """As a server that goes down: whoever is connected is thrown out, and nobody comes in."""
         name = self.database.info.dbname
         admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
-        self.database.close()
-        admin.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,)
+        # From within, so that it cannot be another test's.
+        self.database.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
+        self.database.close()
 
     def allow_connections(self, admin: psycopg.Connection[Any]) -> None:
         name = self.database_url.rpartition("/")[2].partition("?")[0]
