@@ -610,6 +610,23 @@ async def test_who_holds_a_bucket_does_not_hold_up_for_ever(
     await budgets.close()
 
 
+async def test_a_steered_clock_is_looked_at_after_the_wait_for_a_bucket(
+    database_url: str, clock: FakeClock
+) -> None:
+    budgets = await open_budgets(database_url, now_s=lambda: clock.now().timestamp())
+    assert await taken(budgets, wish(most=9)) == 3
+    with psycopg.connect(database_url) as other:
+        other.execute("SELECT * FROM budgets FOR UPDATE")
+        asking = asyncio.create_task(taken(budgets, wish()))
+        with psycopg.connect(database_url, autocommit=True) as watching:
+            await until(
+                lambda: watching.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone()
+            )
+        clock.move(seconds=10)
+    assert await asking == 1
+    await budgets.close()
+
+
 async def test_a_server_that_says_nothing_any_longer_is_unavailable(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
