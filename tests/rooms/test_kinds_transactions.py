@@ -272,6 +272,16 @@ def test_what_may_be_either_is_for_a_person() -> None:
     assert ends(found) == [(ChangeState.UNCERTAIN, "x")]
 
 
+def test_a_rejection_closes_its_order_so_nobody_can_tell_which_of_two_did() -> None:
+    path = Path.RETAIL_ACKNOWLEDGEMENT
+    words = {"code": "ORDER_CLOSED", "message": "The purchase order is closed."}
+    some = changes(RETAIL, lines.REJECTION)
+    lost = looked(some, path, told(path, "Failure", words), lost=True)
+    assert ends(lost) == [(ChangeState.UNCERTAIN, "ORDER_CLOSED")]
+    first = looked(some, path, told(path, "Failure", words))
+    assert ends(first) == [(ChangeState.REFUSED, "ORDER_CLOSED")]
+
+
 def test_a_lost_answer_is_not_forgotten_by_who_goes_alone() -> None:
     path = Path.RETAIL_INVOICE
     some = invoices(2)

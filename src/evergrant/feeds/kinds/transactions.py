@@ -50,6 +50,8 @@ _SHORTEST_NAME = 4
 _LONGEST_WORDS = 2_000
 _LONGEST_CODE = 100
 _KNOWN_ALREADY = re.compile(r"duplicat|already|\bbefore\b|not unique|\bused\b", re.IGNORECASE)
+#: A rejection closes an order: who asks again, as the answer was lost, hears that it is closed.
+_CLOSED = re.compile(r"\bclosed\b", re.IGNORECASE)
 _NOT_READY = re.compile(r"not accepted", re.IGNORECASE)
 _WHY_ALONE = "A submission of several was refused, and not surely for this one: it goes alone now."
 
@@ -144,6 +146,8 @@ class VendorTransaction:
                     message=f"An earlier submission was heard. Amazon: {words}"[:_LONGEST_WORDS],
                 )
             state = ChangeState.UNCERTAIN
+        if not self.once and _asked(run, change) and any(map(_is_closed, faults)):
+            state = ChangeState.UNCERTAIN
         return Outcome(
             change_id=change.id, state=state, code=first.code, message=words[:_LONGEST_WORDS]
         )
@@ -179,6 +183,10 @@ def _is_in(name: str, text: str) -> bool:
 def _is_known_already(fault: Said) -> bool:
     text = f"{fault.code.replace('_', ' ')} {fault.message}"
     return _KNOWN_ALREADY.search(text) is not None
+
+
+def _is_closed(fault: Said) -> bool:
+    return _CLOSED.search(f"{fault.code.replace('_', ' ')} {fault.message}") is not None
 
 
 def _is_ambiguous(fault: Said) -> bool:
