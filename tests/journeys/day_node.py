@@ -37,9 +37,9 @@ __all__ = ["open_node", "work"]
 NEVER = timedelta(days=365_000)
 #: A permit that is not there goes back to wait by the steered clock, not in the test's own time.
 PATIENCE_S = 0.02
-#: Accounts that a node has in hand at a time: calls of many more would stand in line at the
-#: emulator, which is one process, and come later than the margin of the limits forgives. And how
-#: often one of them has a turn at a stop.
+#: Accounts that a node has in hand at a time: on a busy machine calls of many more come later than
+#: the margin of the limits forgives (a fifth of a second for patchListingsItem, which gets nearest
+#: to its limit). And how often one of them has a turn at a stop.
 AT_ONCE = 2
 MOST_TURNS = 4
 

@@ -46,11 +46,12 @@ ROOT = Path(__file__).parents[2]
 SEED = 20261121
 FULL = os.environ.get("EVERGRANT_DAY") == "full"
 #: Accounts, changes, waves, and up to how many listings go by single calls.
-ACCOUNTS, CHANGES, WAVES, PATCH_MOST = (200, 100_000, 5, 20) if FULL else (16, 1_500, 3, 6)
+ACCOUNTS, CHANGES, WAVES, PATCH_MOST = (200, 100_000, 5, 20) if FULL else (16, 1_000, 3, 6)
 if FULL and os.environ.get("EVERGRANT_DAY_SIZE"):
     ACCOUNTS, CHANGES = map(int, os.environ["EVERGRANT_DAY_SIZE"].split(","))
-#: Time goes on by so much at least: workers look each minute, too.
-LEAST = timedelta(seconds=60)
+#: Time goes on by so much at least. Workers look each minute; where there is less time, more is
+#: done at a stop.
+LEAST = timedelta(seconds=60 if FULL else 120)
 
 
 @dataclass
@@ -190,7 +191,8 @@ class Play:
             await self.nodes.do("work")
             self.stops += 1
             due = await self.world.due()
-            to = max(due or end, self.at + LEAST)
+            # A stop may have taken longer than a minute, and no clock goes back.
+            to = max(due or end, self.at + LEAST, self.world.amazon.now())
             if to >= end:
                 self.go(end)
                 return
