@@ -539,13 +539,16 @@ async def test_a_hanging_amazon_is_left_in_time() -> None:
 async def test_what_is_late_never_leaves() -> None:
     """The clock is looked at when the connection stands, right before the first byte."""
     heard: list[bytes] = []
+    serving: set[asyncio.Task[Any] | None] = set()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.add(asyncio.current_task())
         heard.append(await reader.read(65_536))
         if heard[-1]:
             writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
             await writer.drain()
         writer.close()
+        await writer.wait_closed()
 
     clock = FakeClock()
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
@@ -567,6 +570,7 @@ async def test_what_is_late_never_leaves() -> None:
         assert late.value.__context__ is None
     finally:
         await api.close()
+        await asyncio.gather(*(task for task in serving if task is not None))
         server.close()
         await server.wait_closed()
     assert [bool(one) for one in heard[:1]] == [True]

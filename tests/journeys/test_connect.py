@@ -290,8 +290,11 @@ def test_the_ordinary_life_of_fifty_accounts_is_never_throttled(town: Town) -> N
     assert "has to wait" in again[-1]["authorization"]["finding"], "it is looked at later"
 
     told = town.lever("GET", "/history", kind="spapi", limit=1000)["items"]
-    assert {(item["kind"], item["status"]) for item in told} == {
+    # The worker may have begun to read their orders.
+    orders = {"spapi.searchOrders", "spapi.getPurchaseOrders"}
+    assert {(item["kind"], item["status"]) for item in told if item["kind"] not in orders} == {
         ("spapi.getMarketplaceParticipations", 200),
         ("spapi.getPurchaseOrdersStatus", 200),
     }
-    assert len(told) >= 3 * len(through)
+    assert {item["status"] for item in told} == {200}
+    assert sum(item["kind"] not in orders for item in told) >= 3 * len(through)
