@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from evergrant.errors import NotFound
 from evergrant.intake import check_page, need
+from evergrant.limits.setting import reached_account
 from evergrant.ports import Clock
 from evergrant.ports.store import Store, Transaction
 from evergrant.ports.things import Account
@@ -83,7 +84,7 @@ class Ledger:
         now = self._clock.now()
         async with self._store.transaction() as tx:
             if account_id is not None:
-                accounts = [await _reached(tx, account_id, by)]
+                accounts = [await reached_account(tx, account_id, by)]
                 rows = [await tx.work.get(account_id)]
             else:
                 accounts, rows = await _with_work(tx, by, after, limit)
@@ -121,7 +122,7 @@ class Ledger:
         need(by, Right.READ)
         check_page(ids.Kind.CHANGE, after, limit)
         async with self._store.transaction() as tx:
-            await _reached(tx, account_id, by)
+            await reached_account(tx, account_id, by)
             return await tx.changes.read(
                 account_id=account_id,
                 states=states,
@@ -159,7 +160,7 @@ class Ledger:
         if since is not None:
             after = max(after or "", _before(since))
         async with self._store.transaction() as tx:
-            await _reached(tx, account_id, by)
+            await reached_account(tx, account_id, by)
             if only_open:
                 return await tx.feed_runs.all(
                     account_id=account_id, ended_at=None, after=after, limit=limit
@@ -228,13 +229,6 @@ async def _with_work(
             break
         after = page[-1].id
     return accounts[:limit], rows[:limit]
-
-
-async def _reached(tx: Transaction, account_id: str, by: Caller) -> Account:
-    account = await tx.accounts.get(account_id)
-    if account is None or not by.reaches_account(account.id, account.client_instance_id):
-        raise NotFound("There is no such account.")
-    return account
 
 
 async def _reaches(tx: Transaction, account_id: str, by: Caller) -> bool:

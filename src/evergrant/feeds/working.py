@@ -18,10 +18,11 @@ from typing import Any
 
 from evergrant import journal
 from evergrant.doorbell import put_due
-from evergrant.errors import Conflict, EvergrantError, NotFound, StoreUnavailable
+from evergrant.errors import Conflict, EvergrantError, StoreUnavailable
 from evergrant.feeds.planning import Planned, Planning
 from evergrant.feeds.running import Running
 from evergrant.intake import need
+from evergrant.limits.setting import reached_account
 from evergrant.logs import logger
 from evergrant.ports import Bell, Clock
 from evergrant.ports.store import Store, Transaction, not_after
@@ -245,7 +246,7 @@ class Working:
         need(by, Right.WRITE)
         now = self._clock.now()
         async with self._store.transaction() as tx:
-            await _reached(tx, account_id, by)
+            await reached_account(tx, account_id, by)
             row = await put_due(tx, account_id, now)
             note = scrub(note.strip())[:LONGEST_NOTE]
             paused = await _changed(
@@ -272,7 +273,7 @@ class Working:
         need(by, Right.WRITE)
         now = self._clock.now()
         async with self._store.transaction() as tx:
-            await _reached(tx, account_id, by)
+            await reached_account(tx, account_id, by)
             row = await put_due(tx, account_id, now)
             if row.paused_at is None:
                 raise Conflict("The account is not paused.")
@@ -301,7 +302,7 @@ class Working:
         need(by, Right.WRITE)
         now = self._clock.now()
         async with self._store.transaction() as tx:
-            await _reached(tx, account_id, by)
+            await reached_account(tx, account_id, by)
             row = await put_due(tx, account_id, now)
             if row.paused_at is not None:
                 raise Conflict(
@@ -347,12 +348,6 @@ def _instants(
     for wait in planned.waits:
         if wait.why not in _ENDED_BY_SOMEBODY:
             yield now + (UNSIGNED if wait.why is Why.NOT_SIGNED else SELDOM)
-
-
-async def _reached(tx: Transaction, account_id: str, by: Caller) -> None:
-    account = await tx.accounts.get(account_id)
-    if account is None or not by.reaches_account(account.id, account.client_instance_id):
-        raise NotFound("There is no such account.")
 
 
 async def _changed(tx: Transaction, row: AccountWork, **values: Any) -> AccountWork:

@@ -19,6 +19,7 @@ from typing import Any
 from evergrant import vault as safe
 from evergrant.errors import NotFound
 from evergrant.intake import Flaws, accounts_within, check_page, need
+from evergrant.limits.setting import reached_account
 from evergrant.logs import logger
 from evergrant.orders.asking import kind_of
 from evergrant.orders.counting import Counting
@@ -97,7 +98,7 @@ class Reading:
     ) -> OrderTold:
         _need(by, personal)
         async with self._store.transaction() as tx:
-            await _reached(tx, account_id, by)
+            await reached_account(tx, account_id, by)
             found = await tx.orders.get(row_id(account_id, order_id))
         if found is None or not is_known(found):
             raise NotFound("There is no such order here.")
@@ -107,7 +108,7 @@ class Reading:
     async def state(self, account_id: str, *, by: Caller) -> SweepState:
         need(by, Right.READ)
         async with self._store.transaction() as tx:
-            account = await _reached(tx, account_id, by)
+            account = await reached_account(tx, account_id, by)
             authorization = await tx.authorizations.one(account_id=account_id)
             assert authorization is not None, f"{account_id} has no authorization"
             sweep = await tx.order_sweeps.get(account_id)
@@ -142,7 +143,7 @@ class Reading:
         found: list[Order] = []
         async with self._store.transaction() as tx:
             if account_id is not None:
-                await _reached(tx, account_id, by)
+                await reached_account(tx, account_id, by)
             while len(found) < limit:
                 rows = await tx.orders.read(after=after, limit=max(limit, _STRIDE), **wanted)
                 if not rows:
@@ -213,13 +214,6 @@ def _need(by: Caller, personal: bool) -> None:
     need(by, Right.AMAZON_READ)
     if personal:
         need(by, Right.PERSONAL_DATA)
-
-
-async def _reached(tx: Transaction, account_id: str, by: Caller) -> Account:
-    account = await tx.accounts.get(account_id)
-    if account is None or not by.reaches_account(account.id, account.client_instance_id):
-        raise NotFound("There is no such account.")
-    return account
 
 
 async def _within(tx: Transaction, by: Caller, account_ids: Collection[str]) -> Collection[str]:
