@@ -204,8 +204,9 @@ async def test_an_account_that_moved_on_is_out_of_reach_with_its_orders(book: Bo
     async with book.fakes.store.transaction() as tx:
         instance = await tx.instances.get(book.instance_id)
         assert instance is not None
-        await tx.instances.add(replace(instance, id=f"{instance.id[:-1]}0", name="other"))
-        await tx.accounts.change(account_id, client_instance_id=f"{instance.id[:-1]}0")
+        other = f"{instance.id[:-1]}{'1' if instance.id.endswith('0') else '0'}"
+        await tx.instances.add(replace(instance, id=other, name="other"))
+        await tx.accounts.change(account_id, client_instance_id=other)
     assert await book.orders.orders(by=bound, personal=True) == []
     with pytest.raises(NotFound):
         await book.orders.order(account_id, order_id, by=bound)
