@@ -29,7 +29,6 @@ from evergrant.feeds.planning import Planned, Planning
 from evergrant.limits import Limits
 from evergrant.ports.store import Store
 from evergrant.rules.feedruns import Path as Way
-from evergrant.rules.marketplaces import STANDARD
 from evergrant.settings import Cooking
 from evergrant.testing.budgets import MemoryBudgets
 from evergrant.testing.clock import FakeClock
@@ -342,7 +341,6 @@ def _planning(store: Store, cooking: Cooking) -> Planning:
         clock=clock,
         limits=Limits(store, clock, MemoryBudgets(clock)),
         signed_off=_Signed(),
-        marketplaces=STANDARD,
         cooking=cooking,
     )
 

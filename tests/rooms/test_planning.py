@@ -64,7 +64,6 @@ def planning(hatch: Hatch, cooking: Cooking | None = None, store: Store | None =
         clock=hatch.clock,
         limits=Limits(store, hatch.clock, MemoryBudgets(hatch.clock)),
         signed_off=looked_at(hatch, store),
-        marketplaces=STANDARD,
         cooking=cooking or Cooking(),
     )
 

@@ -25,7 +25,6 @@ from evergrant.rules.feedruns import Path, RunStep
 from evergrant.rules.lifecycle import State
 from evergrant.rules.rights import Caller, CallerKind, Right
 from evergrant.rules.waits import Waiting, Why
-from evergrant.settings import Cooking
 from tests.rooms.hatch_ground import ERP, Hatch
 from tests.rooms.kitchen_amazon import Killed
 
@@ -81,7 +80,6 @@ class House(Hatch):
             bell=self.bell,
             plans=cast("Planning", self.plans),
             runs=cast("Running", self.runs),
-            cooking=Cooking(),
             monotonic=lambda: self.seconds,
         )
 

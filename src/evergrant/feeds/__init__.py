@@ -67,7 +67,6 @@ class Feeds:
             clock=clock,
             limits=limits,
             signed_off=signed_off,
-            marketplaces=marketplaces,
             cooking=cooking,
         )
         self.runs = Running(
@@ -86,6 +85,5 @@ class Feeds:
             bell=bell,
             plans=self.plans,
             runs=self.runs,
-            cooking=cooking,
         )
         self.keeping = Keeping(store=store, clock=clock, cooking=cooking)

@@ -34,7 +34,6 @@ from evergrant.rules.feedcuts import Draft
 from evergrant.rules.feedplans import Decision, Gate, Pace, decide, waits_of
 from evergrant.rules.feedruns import Path, RunStep
 from evergrant.rules.feedsweeps import Sweep
-from evergrant.rules.marketplaces import Marketplaces
 from evergrant.rules.rights import Caller, Right
 from evergrant.rules.waits import Waiting, Why, kept, until
 from evergrant.settings import Cooking
@@ -125,13 +124,11 @@ class Planning:
         clock: Clock,
         limits: Limits,
         signed_off: SignedOff,
-        marketplaces: Marketplaces,
         cooking: Cooking,
     ) -> None:
         self._store = store
         self._clock = clock
         self._limits = limits
-        self._marketplaces = marketplaces
         self._signed_off = signed_off
         self._needs_sign_off = cooking.needs_sign_off
         self._pace = Pace(feed_every=cooking.feed_every, patch_most=cooking.patch_most)

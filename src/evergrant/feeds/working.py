@@ -31,7 +31,6 @@ from evergrant.rules.lifecycle import State
 from evergrant.rules.rights import Caller, Right
 from evergrant.rules.secrecy import scrub
 from evergrant.rules.waits import STATES, Why
-from evergrant.settings import Cooking
 
 __all__ = ["Worked", "Working"]
 
@@ -81,7 +80,6 @@ class Working:
         bell: Bell,
         plans: Planning,
         runs: Running,
-        cooking: Cooking,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
@@ -89,7 +87,6 @@ class Working:
         self._bell = bell
         self._plans = plans
         self._runs = runs
-        self._cooking = cooking
         self._monotonic = monotonic
 
     # --- for the worker -----------------------------------------------------------------------

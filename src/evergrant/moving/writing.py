@@ -11,14 +11,15 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from evergrant.errors import InvalidInput
 from evergrant.moving.values import Entry, Report
 
-__all__ = ["report_text", "write_file"]
+__all__ = ["report_text", "whole_file", "write_file"]
 
 _COLUMNS = (
     *("table", "line", "row", "thing", "name", "step", "outcome", "why", "notices", "questions"),
@@ -26,14 +27,21 @@ _COLUMNS = (
 
 
 def write_file(path: Path, text: str) -> None:
+    """As ``whole_file``, all at once."""
+    with whole_file(path) as file:
+        file.write(text.encode())
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
     """Mode 0600, whole or not at all; an older file of that name is replaced. Raises
     InvalidInput."""
     target = path.absolute()
     try:
         handle, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
+            with os.fdopen(handle, "wb") as file:
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             Path(name).replace(target)

@@ -20,6 +20,7 @@ from typing import Any
 
 from evergrant.rules.amazon_report_types import KNOWN, ReportType
 from evergrant.rules.faults import Fault
+from evergrant.rules.instants import read_instant
 from evergrant.rules.marketplaces import PartnerKind
 
 __all__ = [
@@ -261,9 +262,9 @@ def read_found(told: object) -> FoundReport | None:
         marketplace_ids=tuple(one for one in ids if isinstance(one, str))
         if isinstance(ids, list)
         else (),
-        data_from=_instant(told.get("dataStartTime")),
-        data_until=_instant(told.get("dataEndTime")),
-        made_at=_instant(told.get("createdTime")),
+        data_from=read_instant(told.get("dataStartTime")),
+        data_until=read_instant(told.get("dataEndTime")),
+        made_at=read_instant(told.get("createdTime")),
         schedule_id=schedule_id if isinstance(schedule_id, str) else "",
     )
 
@@ -313,16 +314,6 @@ def _same_day(told: datetime | None, wished: datetime | None) -> bool:
 
 def _is_id(value: object) -> bool:
     return isinstance(value, str) and 0 < len(value) <= 300 and value.isprintable()
-
-
-def _instant(value: object) -> datetime | None:
-    if not isinstance(value, str):
-        return None
-    try:
-        at = datetime.fromisoformat(value.strip())
-        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 # --- when to look again -----------------------------------------------------------------------

@@ -17,12 +17,13 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
+from evergrant.rules.instants import read_instant
 from evergrant.rules.marketplaces import PartnerKind
 from evergrant.rules.secrecy import Secret
 
@@ -176,7 +177,7 @@ def _notification(kind: NotificationType, whole: Mapping[str, Any]) -> Notificat
         application_id=_id(said.get("applicationid")),
         subscription_id=_id(said.get("subscriptionid")),
         marketplace_id=_id(summed.get("marketplaceid")),
-        at=_instant(whole.get("eventtime")),
+        at=read_instant(whole.get("eventtime")),
     )
 
 
@@ -225,16 +226,6 @@ def _lowered(value: Mapping[str, Any]) -> dict[str, Any]:
 
 def _id(value: object) -> str:
     return value if isinstance(value, str) and _ID.fullmatch(value) else ""
-
-
-def _instant(value: object) -> datetime | None:
-    if not isinstance(value, str):
-        return None
-    try:
-        at = datetime.fromisoformat(value.strip())
-        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 # --- subscribing ------------------------------------------------------------------------------

@@ -14,9 +14,10 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from evergrant.rules.instants import read_instant
 from evergrant.rules.secrecy import Secret
 
 __all__ = ["NewSecret", "Reading", "SecretEnding", "Unread", "read"]
@@ -95,7 +96,7 @@ def _read(text: str) -> Reading:
     payload = _mapping(notification.get("payload"), "The payload")
     metadata = notification.get("notificationmetadata")
     said = _lowered(metadata) if isinstance(metadata, Mapping) else {}
-    at = _instant(notification.get("eventtime"))
+    at = read_instant(notification.get("eventtime"))
     known = said.get("notificationid")
     notification_id = known if isinstance(known, str) and _NOTIFICATION_ID.fullmatch(known) else ""
     if kind == NEW_SECRET:
@@ -111,8 +112,8 @@ def _new_secret(payload: Mapping[str, Any], at: datetime | None, notification_id
     return NewSecret(
         lwa_client_id=_client_id(told),
         secret=Secret(secret.strip()),
-        expires_at=_near(_instant(told.get("newclientsecretexpirytime")), at),
-        previous_ends_at=_near(_instant(told.get("oldclientsecretexpirytime")), at),
+        expires_at=_near(read_instant(told.get("newclientsecretexpirytime")), at),
+        previous_ends_at=_near(read_instant(told.get("oldclientsecretexpirytime")), at),
         at=at,
         notification_id=notification_id,
     )
@@ -121,7 +122,7 @@ def _new_secret(payload: Mapping[str, Any], at: datetime | None, notification_id
 def _ending(payload: Mapping[str, Any], at: datetime | None, notification_id: str) -> SecretEnding:
     told = _mapping(payload.get("applicationoauthclientsecretexpiry"), "The part of the expiry")
     client_id = _client_id(told)
-    expires_at = _instant(told.get("clientsecretexpirytime"))
+    expires_at = read_instant(told.get("clientsecretexpirytime"))
     if expires_at is None:
         raise _Wrong("The message names no day on which the client secret ends.")
     if _near(expires_at, at) is None:
@@ -161,16 +162,6 @@ def _client_id(told: Mapping[str, Any]) -> str:
 
 def _is_secret(text: str) -> bool:
     return 8 <= len(text) <= 512 and text.isascii() and text.isprintable() and " " not in text
-
-
-def _instant(value: object) -> datetime | None:
-    if not isinstance(value, str):
-        return None
-    try:
-        at = datetime.fromisoformat(value.strip())
-        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 def _near(ends_at: datetime | None, at: datetime | None) -> datetime | None:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
@@ -233,7 +231,9 @@ def download(
                 await _copy(coming, sys.stdout.buffer, lambda done: None)
                 return None
             target = output or Path(_name_of(coming))
-            with _progress(target.name) as told, _file(target) as file:
+            from evergrant.moving.writing import whole_file
+
+            with _progress(target.name) as told, whole_file(target) as file:
                 await _copy(coming, file, told)
             return target
 
@@ -325,28 +325,6 @@ async def _copy(coming: OpenReport, file: IO[bytes], told: Callable[[int], None]
         done += len(piece)
         told(done)
     file.flush()
-
-
-@contextlib.contextmanager
-def _file(path: Path) -> Iterator[IO[bytes]]:
-    """Mode 0600, whole or not at all; an older file of that name is replaced. Raises
-    InvalidInput."""
-    target = path.absolute()
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise InvalidInput(
-            f"{path} cannot be written: {error.strerror}.", hint="Name another place."
-        ) from None
 
 
 @contextlib.contextmanager
