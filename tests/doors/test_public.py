@@ -17,7 +17,7 @@ from evergrant.consent import Arrived, Departure, NeedsProof, Onward, Opened, Tr
 from evergrant.entrances.public import build
 from evergrant.entrances.public import words as w
 from evergrant.entrances.public.paper import language_of
-from evergrant.entrances.public.visitor import FORM_LIMIT
+from evergrant.entrances.visitor import FORM_LIMIT
 from evergrant.errors import ConsentRefused, StoreUnavailable
 from evergrant.letters import LANGUAGES
 from evergrant.rules import ids

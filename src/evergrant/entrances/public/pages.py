@@ -24,7 +24,7 @@ from starlette.types import ASGIApp
 from evergrant.consent import Arrived, NeedsProof, Opened
 from evergrant.entrances.public import words as w
 from evergrant.entrances.public.paper import NAMES, Guarded, language_of, page, static
-from evergrant.entrances.public.visitor import Cookie, TooMuch, Visitor, read_form
+from evergrant.entrances.visitor import Cookie, TooMuch, Visitor, read_form
 from evergrant.errors import ConsentRefused, EvergrantError
 from evergrant.rules import ids
 from evergrant.rules.amazon_errors import PAGE_ERRORS
