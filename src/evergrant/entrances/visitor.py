@@ -28,6 +28,7 @@ _FORM_FIELDS = 8
 #: Seconds. Longer than a handshake lives, so that its outcome can still be shown afterwards.
 _LIFE_S = 24 * 3600
 _BROWSER = re.compile(r"[A-Za-z0-9_\-]{22,128}")
+_POPUP = "popup"
 
 
 class TooMuch(Exception):
@@ -37,10 +38,12 @@ class TooMuch(Exception):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visitor:
     """``browser`` is what the reception knows this browser by, None at the first visit;
-    ``language`` the one that was picked by hand."""
+    ``language`` the one that was picked by hand. ``popup``: an operator's console opened this
+    window, so the way ends where it can be closed, and the pages speak to the operator."""
 
     browser: Secret | None = None
     language: str | None = None
+    popup: bool = False
 
     @property
     def browser_text(self) -> str | None:
@@ -67,19 +70,23 @@ class Cookie:
         self.name = "__Host-evergrant" if https else "evergrant"
 
     def read(self, request: Request) -> Visitor:
-        language, _, browser = request.cookies.get(self.name, "").partition(".")
+        language, _, rest = request.cookies.get(self.name, "").partition(".")
+        browser, _, mark = rest.partition(".")
         return Visitor(
             browser=Secret(browser) if _BROWSER.fullmatch(browser) else None,
             language=language if language in LANGUAGES else None,
+            popup=mark == _POPUP,
         )
 
-    def fresh(self, language: str | None = None) -> Visitor:
-        return Visitor(browser=Secret(secrets.token_urlsafe(32)), language=language)
+    def fresh(self, language: str | None = None, *, popup: bool = False) -> Visitor:
+        return Visitor(browser=Secret(secrets.token_urlsafe(32)), language=language, popup=popup)
 
     def write(self, response: Response, visitor: Visitor, life_s: int = 0) -> None:
+        """Seconds of life: ``life_s``, or longer where our pages need it."""
+        mark = f".{_POPUP}" if visitor.popup else ""
         response.set_cookie(
             self.name,
-            f"{visitor.language or ''}.{visitor.browser_text or ''}",
+            f"{visitor.language or ''}.{visitor.browser_text or ''}{mark}",
             max_age=max(life_s, _LIFE_S),
             path="/",
             secure=self._https,
