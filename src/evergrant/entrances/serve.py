@@ -9,6 +9,7 @@ Paths::
     GET /v1/accounts/{id}/access-token      access_token   (role api)
     /auth/o2/token                          lwa            (role api)
     /v1/...  /openapi.json                  api            (role api)
+    /console  /console/...                  console        (role web)
     /connect/...  /amazon/login  /callback
     /static/...  /                          public         (role web)
     /dev/mailbox...                         mailbox        (role web, development only)
@@ -76,6 +77,7 @@ class Doors:
     api: ASGIApp | None = None
     gateway: ASGIApp | None = None
     decide: DecideDoor | None = None
+    console: ASGIApp | None = None
     public: ASGIApp | None = None
     mailbox: ASGIApp | None = None
 
@@ -104,9 +106,10 @@ def build_doors(
 
             built["decide"] = decide.build(desk, settings)
     if web:
-        from evergrant.entrances import public
+        from evergrant.entrances import console, public
 
         built["public"] = public.build(desk, settings)
+        built["console"] = console.build(desk, settings, has_mailbox=mailbox is not None)
     if web and mailbox is not None:
         from evergrant.entrances import mailbox as mailbox_door
 
@@ -220,6 +223,8 @@ def _by_path(doors: Doors) -> Choose:
             return "ops", doors.ops
         if path == "/v1" or path == "/openapi.json":
             return "api", doors.api
+        if path == "/console" or path.startswith("/console/"):
+            return "console", doors.console
         if path.startswith("/dev/mailbox"):
             return "mailbox", doors.mailbox
         if path in ("/", "/callback", "/amazon/login", "/favicon.ico", "/robots.txt"):

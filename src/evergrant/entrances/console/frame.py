@@ -1,0 +1,145 @@
+"""The frame around every page: session, guard, form, handler, and what is said when one breaks.
+
+Answers for: that order. Does not answer for: who is recognised (`sessions`), or for any page.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from evergrant.entrances import problems
+from evergrant.entrances.console import forms, guard, paper
+from evergrant.entrances.console.asking import Asked
+from evergrant.entrances.console.doors import Door, all_doors
+from evergrant.entrances.console.seals import Cookies
+from evergrant.errors import EvergrantError
+from evergrant.rules.faults import Fault
+
+if TYPE_CHECKING:
+    from evergrant.desk import Desk
+    from evergrant.settings import Settings
+
+__all__ = ["build"]
+
+_FOREIGN = (
+    "This form was not sent from a page of this console, or it lay open for too long. Nothing was "
+    "changed."
+)
+
+
+def build(desk: Desk, settings: Settings, *, has_mailbox: bool = False) -> ASGIApp:
+    """The console as an ASGI application; answers every path that it is given."""
+    https = settings.public_url.startswith("https://")
+    frame = _Frame(desk, settings, Cookies(https=https), has_mailbox)
+    by_path: dict[str, dict[str, Door]] = defaultdict(dict)
+    for door in all_doors():
+        if door.method in by_path[door.path]:
+            raise ValueError(f"two doors for {door.method} {door.path}")
+        by_path[door.path][door.method] = door
+    # Fixed addresses first: /accounts/new is no account of the name "new".
+    ordered = sorted(by_path, key=lambda path: ("{" in path, path.count("{"), path))
+    routes = [
+        Route(path, frame.answering(by_path[path]), methods=list(by_path[path])) for path in ordered
+    ]
+    app = Starlette(
+        routes=[Route("/console/static/{name}", _static), *routes],
+        exception_handlers={
+            HTTPException: frame.on_http_error,
+            EvergrantError: frame.on_error,
+            guard.ForeignForm: frame.on_foreign_form,
+            ClientDisconnect: _on_half_a_form,
+        },
+    )
+    return paper.Guarded(app, https=https)
+
+
+class _Frame:
+    def __init__(self, desk: Desk, settings: Settings, cookies: Cookies, has_mailbox: bool) -> None:
+        self._desk = desk
+        self._settings = settings
+        self._cookies = cookies
+        self._has_mailbox = has_mailbox
+
+    def answering(self, doors: dict[str, Door]) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            door = doors["GET" if request.method == "HEAD" else request.method]
+            asked = await self._asked(request)
+            turned = guard.turned_away(door, asked)
+            if turned is not None:
+                return turned
+            if door.method == "POST":
+                guard.check_sender(request, self._settings.public_url)
+                asked = asked.with_form(*await forms.read(request))
+                guard.check_proof_of(asked)
+            try:
+                return await door.handler(asked)
+            except Fault as fault:
+                return self._trouble(asked, 400, fault.message, fault.hint)
+
+        return answer
+
+    async def _asked(self, request: Request) -> Asked:
+        secret = self._cookies.read_session(request)
+        present = None if secret is None else await self._desk.sessions.recognise(secret)
+        return Asked(
+            desk=self._desk,
+            settings=self._settings,
+            request=request,
+            cookies=self._cookies,
+            now=self._desk.clock.now(),
+            present=present,
+            visit=self._cookies.read_visit(request) or self._cookies.fresh_visit(),
+            has_mailbox=self._has_mailbox,
+        )
+
+    # --- what goes wrong --------------------------------------------------------------------------
+
+    async def on_error(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, EvergrantError)
+        asked = await self._asked(request)
+        return self._trouble(asked, problems.status_of(type(error)), str(error), error.hint)
+
+    async def on_http_error(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        asked = await self._asked(request)
+        words = _WORDS.get(error.status_code, error.detail)
+        return self._trouble(asked, error.status_code, words, None)
+
+    async def on_foreign_form(self, request: Request, error: Exception) -> Response:
+        asked = await self._asked(request)
+        return self._trouble(asked, 403, _FOREIGN, "Load the page again and send it from there.")
+
+    def _trouble(self, asked: Asked, status: int, words: str, hint: str | None) -> Response:
+        return asked.page("trouble.html", status, words=words, hint=hint, number=status)
+
+
+_WORDS = {
+    404: "There is no such page here.",
+    405: "This address does not take that.",
+}
+
+
+async def _static(request: Request) -> Response:
+    kept = paper.static(request.path_params["name"])
+    if kept is None:
+        raise HTTPException(404)
+    content, media_type, version = kept
+    known = request.query_params.get("v") == version
+    headers = {
+        "cache-control": "public, max-age=31536000, immutable" if known else "no-cache",
+        "etag": f'"{version}"',
+    }
+    return Response(content, media_type=media_type, headers=headers)
+
+
+async def _on_half_a_form(request: Request, error: Exception) -> Response:
+    return PlainTextResponse("", 400)
