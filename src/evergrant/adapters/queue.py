@@ -19,6 +19,7 @@ from evergrant.errors import StoreUnavailable
 
 __all__ = [
     "SCHEMA",
+    "conninfo_of",
     "database_time",
     "open_queue",
     "queue_is_there",
@@ -32,7 +33,7 @@ SCHEMA = "procrastinate"
 Connection = psycopg.AsyncConnection[tuple[object, ...]]
 
 
-def _conninfo(url: str) -> str:
+def conninfo_of(url: str) -> str:
     """``url`` with the queue's schema as the search path."""
     return make_conninfo(
         with_options(to_psycopg(url), search_path=SCHEMA),
@@ -48,7 +49,7 @@ async def open_queue(url: str, *, connections: int = 2) -> AsyncIterator[App]:
     Raises StoreUnavailable when nothing answers there."""
     app = App(
         connector=PsycopgConnector(
-            conninfo=_conninfo(url), min_size=1, max_size=connections, timeout=10.0
+            conninfo=conninfo_of(url), min_size=1, max_size=connections, timeout=10.0
         )
     )
     try:
@@ -68,7 +69,7 @@ async def open_queue(url: str, *, connections: int = 2) -> AsyncIterator[App]:
 async def _connected(url: str) -> AsyncIterator[Connection]:
     """One connection and transaction. Raises StoreUnavailable."""
     try:
-        async with await psycopg.AsyncConnection.connect(_conninfo(url)) as connection:
+        async with await psycopg.AsyncConnection.connect(conninfo_of(url)) as connection:
             yield connection
     except psycopg.OperationalError as error:
         raise StoreUnavailable(facts={"error": type(error).__name__}) from None

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Any
 
@@ -22,6 +22,7 @@ from evergrant.ports import things as t
 from evergrant.ports import traded as d
 from evergrant.ports import watched as w
 from evergrant.testing.kinds import KINDS
+from evergrant.ports.news import Gathered, Tidings
 from evergrant.testing.shelves import (
     MemoryCallCounts,
     MemoryDiary,
@@ -29,7 +30,13 @@ from evergrant.testing.shelves import (
     MemoryOutbox,
     MemoryShelf,
 )
-from evergrant.testing.traded import MemoryChanges
+from evergrant.testing.telling import (
+    TellingChanges,
+    TellingDiary,
+    TellingNotices,
+    TellingOutbox,
+    TellingRuns,
+)
 from evergrant.testing.watched import MemoryEvents, MemoryScans
 
 __all__ = [
@@ -93,15 +100,18 @@ class MemoryTransaction:
         self.over = False
         for name in KINDS:
             setattr(self, name, MemoryShelf(name, self))
-        self.outbox = MemoryOutbox(self)
+        self.feed_runs = TellingRuns(self)
+        self.notices = TellingNotices(self)
+        self.outbox = TellingOutbox(self)
         self.call_counts = MemoryCallCounts(self)
-        self.changes = MemoryChanges(self)
+        self.news = Gathered()
+        self.changes = TellingChanges(self)
         self._orders = MemoryOrders(self)
         self.orders = self._orders
         self._events = MemoryEvents(self)
         self.events = self._events
         self.scans = MemoryScans(self)
-        self.journal = MemoryDiary(self)
+        self.journal = TellingDiary(self)
 
     def check(self) -> None:
         if self.over:
@@ -234,6 +244,8 @@ class MemoryStore:
         return next(self._line_ids)
 
     def next_position(self) -> int:
+        #: Whoever is told what a transaction changed, once it is committed.
+        self.criers: list[Callable[[Sequence[Tidings]], None]] = []
         return next(self._positions)
 
     def next_order_position(self) -> int:
@@ -268,6 +280,9 @@ class MemoryStore:
         lock = self._locks.setdefault(name, asyncio.Lock())
         self._waiting[name] += 1
         try:
+            if tx.news:
+                for tell in self.criers:
+                    tell(tx.news.all())
             await self._patiently(lock, f"the lock {name!r}")
             try:
                 yield

@@ -8,23 +8,26 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from evergrant.adapters.store.changes import PostgresChanges
 from evergrant.adapters.store.events import PostgresEvents
 from evergrant.adapters.store.line import stand_in_line
 from evergrant.adapters.store.orders import PostgresOrders
 from evergrant.adapters.store.scans import PostgresScans
-from evergrant.adapters.store.shelves import (
-    PostgresCallCounts,
-    PostgresDiary,
-    PostgresOutbox,
-    PostgresShelf,
-)
+from evergrant.adapters.store.shelves import PostgresCallCounts, PostgresShelf
 from evergrant.adapters.store.tables import SHELVES
+from evergrant.adapters.store.telling import (
+    TellingChanges,
+    TellingDiary,
+    TellingNotices,
+    TellingOutbox,
+    TellingRuns,
+    notify,
+)
 from evergrant.ports import store as ports
 from evergrant.ports import things as t
 from evergrant.ports import traded as d
 from evergrant.ports import watched as w
 
+from evergrant.ports.news import Gathered
 __all__ = ["PostgresTransaction"]
 
 
@@ -69,15 +72,18 @@ class PostgresTransaction:
         self.over = False
         for name in SHELVES:
             setattr(self, name, PostgresShelf(name, self))
-        self.outbox = PostgresOutbox(self)
+        self.news = Gathered()
+        self.feed_runs = TellingRuns(self)
+        self.notices = TellingNotices(self)
+        self.outbox = TellingOutbox(self)
         self.call_counts = PostgresCallCounts(self)
-        self.changes = PostgresChanges(self)
+        self.changes = TellingChanges(self)
         self._orders = PostgresOrders(self)
         self.orders = self._orders
         self._events = PostgresEvents(self)
         self.events = self._events
         self.scans = PostgresScans(self)
-        self._journal = PostgresDiary(self)
+        self._journal = TellingDiary(self)
         self.journal = self._journal
 
     @property
@@ -97,3 +103,4 @@ class PostgresTransaction:
             await stand_in_line(self._connection)
             await self._events.write()
             await self._orders.write()
+        await notify(self._connection, self.news)
