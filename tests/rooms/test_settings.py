@@ -34,6 +34,9 @@ def refused(**settings: str) -> str:
     return f"{caught.value} {caught.value.hint or ''}"
 
 
+LOGO = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><path d="M0 0h9v9z"/></svg>'
+
+
 def test_nothing_set_is_a_working_development_installation() -> None:
     settings = read()
     assert settings.home == Path("~/.evergrant").expanduser()
@@ -77,7 +80,7 @@ def test_the_environment_of_the_process_is_read_once(monkeypatch: pytest.MonkeyP
 def test_every_example_is_taken_as_value_and_from_a_file(one: Setting, tmp_path: Path) -> None:
     example = one.example
     if one.names_a_file:
-        (tmp_path / "given").write_text("{}")
+        (tmp_path / "given").write_text(LOGO if one.into == "house_logo" else "{}")
         example = str(tmp_path / "given")
     environ = {**RELAY, one.name: example}
     if one.into == "clock_file":

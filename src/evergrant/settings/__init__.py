@@ -25,6 +25,7 @@ from evergrant.rules.faults import Fault
 from evergrant.rules.marketplaces import STANDARD, Marketplaces
 from evergrant.rules.overrides import overridden
 from evergrant.rules.secrecy import Secret
+from evergrant.settings.looks import Logo, Looks
 from evergrant.settings.names import (
     OF_A_PROCESS,
     PREFIX,
@@ -42,6 +43,8 @@ __all__ = [
     "House",
     "HouseValues",
     "LogFormat",
+    "Logo",
+    "Looks",
     "ServerRole",
     "Setting",
     "Settings",
@@ -66,6 +69,7 @@ class House:
     mail_from: str
     operators_email: str = ""  # empty: Dev Support
     operators_language: str = "en"
+    looks: Looks = field(default_factory=Looks)
 
     @property
     def operators(self) -> str:
@@ -139,6 +143,8 @@ class Settings:
     operators_email: str | None  # None: Dev Support
     operators_language: str
     house_name: str
+    house_logo: Logo | None
+    house_colour: str | None  # "#rrggbb"
     marketplaces: Marketplaces = field(repr=False)  # standard, with the operator's overrides
     marketplaces_file: Path | None
     log_format: LogFormat
@@ -205,6 +211,7 @@ class Settings:
             mail_from=self.mail_from,
             operators_email=self.operators_email or "",
             operators_language=self.operators_language,
+            looks=Looks(colour=self.house_colour, logo=self.house_logo),
         )
 
     @property

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from evergrant.rules import ids
+from evergrant.rules import colours, ids
 from evergrant.rules.invitations import LETTER_LIFE
 from evergrant.rules.secrecy import Secret
 from evergrant.settings import readers
+from evergrant.settings.looks import read_logo
 
 __all__ = [
     "OF_A_PROCESS",
@@ -131,6 +132,15 @@ SETTINGS: tuple[Setting, ...] = (
     _s("HOUSE_NAME", _HOUSE, ids.check_name,
        "Name of the software house, as letters and pages say it. Needed with a mail relay.",
        unset="a made-up house, for trying out", example="Northwind Commerce Software"),
+    _s("HOUSE_LOGO", _HOUSE, read_logo,
+       "Logo on the pages and in the letters that customers see: a PNG, SVG or WebP file of at "
+       "most 256 KiB, on every machine that serves or works.",
+       names_a_file=True, unset="the name of the house stands there",
+       example="/etc/evergrant/logo.svg"),
+    _s("HOUSE_COLOUR", _HOUSE, colours.read,
+       "Colour of buttons and links that customers see, as `#rrggbb`. It is made darker or lighter "
+       "where it could not be read.",
+       unset="a quiet green", example="#7a1f5c"),
     _s("SMTP_URL", _HOUSE, readers.smtp_url,
        "Mail relay: `smtp://` (with `?starttls=1`) or `smtps://`.",
        secret=True, unset="mails go to the development mailbox at `/dev/mailbox`",
@@ -145,7 +155,7 @@ SETTINGS: tuple[Setting, ...] = (
        "Operators: are told what ends soon, what lapsed and what did not arrive.",
        unset="`EVERGRANT_SUPPORT_EMAIL`", example="operations@northwind.example"),
     _s("OPERATORS_LANGUAGE", _HOUSE, ids.check_language,
-       "Language of the letters to operators: `en` or `de`.",
+       "Language of the letters to operators: `en`, `de`, `fr`, `it` or `es`.",
        default="en", example="de"),
     _s("INVITATION_DAYS", _HOUSE, readers.days(1, 90),
        "Days that the link of an invitation works.",
