@@ -21,6 +21,8 @@ from evergrant.notifications import Notifications
 from evergrant.orders import Orders
 from evergrant.people import People
 from evergrant.ports import Clock
+from evergrant.ports.news import News
+from evergrant.ports.pulse import Pulse
 from evergrant.ports.store import Store
 from evergrant.ports.upstream import Upstream
 from evergrant.post import Post
@@ -51,6 +53,8 @@ class Desk:
     limits: Limits
     calls: Calls
     upstream: Upstream
+    news: News
+    pulse: Pulse
     notices: Notices
     bounces: Bounces
     reviews: Reviews

@@ -28,6 +28,8 @@ from evergrant.ports import Bell, Clock, Keyring, Mail, Webhooks
 from evergrant.ports.amazon import LWA, SellingPartnerApi
 from evergrant.ports.budgets import Budgets
 from evergrant.ports.documents import Documents
+from evergrant.ports.news import News
+from evergrant.ports.pulse import Pulse
 from evergrant.ports.secrets_queue import SecretsQueue
 from evergrant.ports.store import Store
 from evergrant.ports.upstream import Upstream
@@ -62,6 +64,8 @@ class Sockets:
     upstream: Upstream
     secrets_queue: SecretsQueue
     documents: Documents
+    news: News
+    pulse: Pulse
 
 
 def furnished(
@@ -186,6 +190,8 @@ def furnished(
         limits=limits,
         calls=calls,
         upstream=sockets.upstream,
+        news=sockets.news,
+        pulse=sockets.pulse,
         notices=Notices(store, clock),
         bounces=bounces,
         reviews=Reviews(store, clock),

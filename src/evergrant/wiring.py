@@ -104,6 +104,8 @@ async def open_wires(
     from evergrant.adapters.amazon.upstream import AiohttpUpstream
     from evergrant.adapters.aws import SqsSecretsQueue
     from evergrant.adapters.budgets import open_budgets
+    from evergrant.adapters.news import PostgresNews
+    from evergrant.adapters.pulse import PostgresPulse
     from evergrant.adapters.store import open_store
 
     async with AsyncExitStack() as stack:
@@ -141,6 +143,9 @@ async def open_wires(
             user_agent=f"Evergrant-Webhooks/{__version__}",
         )
         stack.push_async_callback(webhooks.close)
+        news, pulse = PostgresNews(url), PostgresPulse(url)
+        stack.push_async_callback(pulse.close)
+        stack.push_async_callback(news.close)
         if bell is None:
             bell = await stack.enter_async_context(_bell(url))
         desk = furnished(
@@ -157,6 +162,8 @@ async def open_wires(
                 upstream=upstream,
                 secrets_queue=secrets_queue,
                 documents=documents,
+                news=news,
+                pulse=pulse,
             ),
             marketplaces=settings.marketplaces,
             house=settings.house,

@@ -21,6 +21,8 @@ from evergrant.testing.documents import MemoryDocuments
 from evergrant.testing.keyring import MemoryKeyring
 from evergrant.testing.lwa import FakeLWA
 from evergrant.testing.mail import MemoryMail
+from evergrant.testing.news import MemoryNews
+from evergrant.testing.pulse import MemoryPulse
 from evergrant.testing.secrets_queue import MemorySecretsQueue
 from evergrant.testing.selling_partner_api import FakeSellingPartnerApi
 from evergrant.testing.store import MemoryStore
@@ -54,9 +56,13 @@ class Fakes:
     lwa: FakeLWA = field(init=False)
     secrets_queue: MemorySecretsQueue = field(init=False)
     selling_partner_api: FakeSellingPartnerApi = field(init=False)
+    news: MemoryNews = field(init=False)
+    pulse: MemoryPulse = field(init=False)
 
     def __post_init__(self) -> None:
         self.budgets = MemoryBudgets(self.clock)
+        self.news = MemoryNews(self.store)
+        self.pulse = MemoryPulse(self.clock)
         self.secrets_queue = MemorySecretsQueue(self.clock)
         self.lwa = FakeLWA(self.clock)
         self.selling_partner_api = FakeSellingPartnerApi(self.lwa, self.clock)
@@ -87,6 +93,8 @@ def desk(
             upstream=fakes.upstream,
             secrets_queue=fakes.secrets_queue,
             documents=fakes.documents,
+            news=fakes.news,
+            pulse=fakes.pulse,
         ),
         marketplaces=marketplaces,
         house=house,

@@ -25,14 +25,14 @@ SECTIONS = (
     Section("Overview", "/console", Right.READ, "Today"),
     Section("Accounts", "/console/accounts", Right.READ, "Today"),
     Section("Feeds", "/console/feeds", Right.READ, "Today"),
-    Section("Orders", "/console/orders", Right.READ, "Today"),
+    Section("Orders", "/console/orders", Right.ORDERS, "Today"),
     Section("Checks", "/console/checks", Right.READ, "Today"),
     Section("Applications", "/console/applications", Right.READ, "House"),
     Section("Client instances", "/console/instances", Right.READ, "House"),
-    Section("API keys", "/console/api-keys", Right.MANAGE, "House"),
-    Section("Operators", "/console/operators", Right.MANAGE, "House"),
+    Section("API keys", "/console/api-keys", Right.AUDIT, "House"),
+    Section("Operators", "/console/operators", Right.AUDIT, "House"),
     Section("Journal", "/console/journal", Right.READ, "House"),
-    Section("Settings", "/console/settings", Right.READ, "House"),
+    Section("Settings", "/console/settings", Right.AUDIT, "House"),
 )
 
 
