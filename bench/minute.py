@@ -166,6 +166,8 @@ def desk_on(store: Store, fakes: Fakes) -> Desk:
             upstream=fakes.upstream,
             secrets_queue=fakes.secrets_queue,
             documents=fakes.documents,
+            news=fakes.news,
+            pulse=fakes.pulse,
         ),
         marketplaces=STANDARD,
         house=HOUSE,
