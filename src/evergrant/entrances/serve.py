@@ -341,9 +341,16 @@ def url_of(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-async def serve(app: ASGIApp, listening: socket.socket, stop: asyncio.Event) -> None:
+async def serve(
+    app: ASGIApp,
+    listening: socket.socket,
+    stop: asyncio.Event,
+    *,
+    before_stop: Callable[[], Awaitable[None]] | None = None,
+) -> None:
     """Answers at ``listening`` until ``stop`` is set, then lets what is under way come to its
-    end for some seconds. Takes the socket over and closes it."""
+    end for some seconds. Takes the socket over and closes it. ``before_stop`` ends what would
+    never end by itself: answers that go on as long as somebody reads."""
     # Granian's import takes a while; whoever only asks for help should not pay for it.
     from granian.constants import HTTPModes, Interfaces
     from granian.log import LogLevels
@@ -379,6 +386,8 @@ async def serve(app: ASGIApp, listening: socket.socket, stop: asyncio.Event) -> 
     try:
         await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if not running.done():
+            if before_stop is not None:
+                await before_stop()
             server.stop()
             done, _ = await asyncio.wait({running}, timeout=GRACE_S)
             if not done:

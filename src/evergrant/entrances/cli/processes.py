@@ -159,7 +159,8 @@ def _servers(
     ops_door = ops.build(wires.desk, meters, {"keyring": ops.keyring_answers(wires.keyring)})
     doors = build_doors(wires.desk, settings, ops_door, mailbox)
     app = compose(doors, meters, settings.body_limit, settings.gateway_hosts)
-    servers = [serve(app, sockets.main, stop)]
+    # Pages that are open hear the news until then.
+    servers = [serve(app, sockets.main, stop, before_stop=wires.desk.news.close)]
     if sockets.gateway is not None:
         servers.append(serve(compose_gateway(doors, meters), sockets.gateway, stop))
     if sockets.decide is not None and sockets.outcomes is not None and doors.decide is not None:
