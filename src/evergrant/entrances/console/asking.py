@@ -56,6 +56,7 @@ class Asked:
     present: Present | None
     visit: Secret
     has_mailbox: bool = False
+    fresh: Secret | None = None
     fields: Sequence[tuple[str, str]] = ()
     files: Mapping[str, Upload] = field(default_factory=dict)
 
@@ -83,7 +84,14 @@ class Asked:
     @property
     def secret(self) -> Secret:
         """That of the session, or of the visit before there is one."""
-        return self.cookies.read_session(self.request) or self.visit if self.present else self.visit
+        if self.fresh is not None:
+            return self.fresh
+        kept = self.cookies.read_session(self.request) if self.present else None
+        return self.visit if kept is None else kept
+
+    def signed_in(self, secret: Secret) -> Asked:
+        """As it goes on with a session just made: what the answer holds is made for that one."""
+        return dataclasses.replace(self, fresh=secret)
 
     # --- what -------------------------------------------------------------------------------------
 
@@ -157,6 +165,10 @@ class Asked:
         """The form again, with what is wrong beside each field; nothing that was typed is lost, but
         for secrets, which never come back (templates do not fill password fields)."""
         return self.page(template, status, flaws=flaws_of(error), given=self.form, **facts)
+
+    def flaws_of(self, error: EvergrantError) -> dict[str, str]:
+        """What is wrong, by field; what concerns the whole form has the name ""."""
+        return flaws_of(error)
 
     def with_form(self, fields: Sequence[tuple[str, str]], files: Mapping[str, Upload]) -> Asked:
         return dataclasses.replace(self, fields=fields, files=files)

@@ -19,7 +19,7 @@ from evergrant.errors import CallerError
 from evergrant.rules.secrecy import Secret
 from evergrant.sessions import Browser, SignedIn, Step
 
-__all__ = ["DOORS", "browser_of", "welcome"]
+__all__ = ["DOORS", "browser_of", "picture", "welcome"]
 
 
 def browser_of(asked: Asked) -> Browser:
@@ -36,6 +36,7 @@ def _next(wish: str) -> str:
 def welcome(asked: Asked, signed_in: SignedIn, wish: str) -> Response:
     """With the cookie of the new session, on to what is still wanted, or to the page."""
     way = WAY_OF_STEP.get(signed_in.step)
+    asked = asked.signed_in(signed_in.secret)
     to = asked.back(way, query={"next": _next(wish)}) if way else asked.back(_next(wish))
     asked.cookies.write_session(to, signed_in.secret)
     return to
@@ -103,16 +104,17 @@ async def enrol_form(asked: Asked) -> Response:
 async def _enrol_page(asked: Asked, wish: str, error: CallerError | None = None) -> Response:
     enrolment = await asked.desk.sessions.begin_enrolment(asked.secret)
     facts = {
+        "action": "/console/enrol",
         "next": wish,
         "key": enrolment.key.reveal(),
-        "picture": _picture(enrolment.uri),
+        "picture": picture(enrolment.uri),
     }
     if error is None:
         return asked.page("enrol.html", **facts)
     return asked.page("enrol.html", 422, flaws={"": str(error)}, **facts)
 
 
-def _picture(uri: Secret) -> Markup:
+def picture(uri: Secret) -> Markup:
     """The QR code as SVG with classes alone: the policy allows no inline style."""
     drawn = BytesIO()
     segno.make(uri.reveal(), error="m").save(
@@ -131,8 +133,9 @@ async def enrol(asked: Asked) -> Response:
     except CallerError as refused:
         return await _enrol_page(asked, wish, refused)
     codes = [one.reveal() for one in enrolled.recovery_codes]
-    page = asked.page("recovery_codes.html", codes=codes, next=wish)
-    asked.cookies.write_session(page, enrolled.signed_in.secret)
+    secret = enrolled.signed_in.secret
+    page = asked.signed_in(secret).page("recovery_codes.html", codes=codes, next=wish)
+    asked.cookies.write_session(page, secret)
     return page
 
 

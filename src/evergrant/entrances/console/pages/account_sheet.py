@@ -1,0 +1,116 @@
+"""What every page about one account has in common: its head, its tabs, what stands on top.
+
+Answers for: gathering that, and for answers that several of these pages give. Has no doors of its
+own. Does not answer for: what is on each page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from starlette.responses import Response
+
+from evergrant.accounts import AccountView
+from evergrant.entrances.console.actions import POPUPS, address_of
+from evergrant.entrances.console.asking import Asked
+from evergrant.entrances.console.doors import Door
+from evergrant.rules.applications import ApplicationKind
+from evergrant.rules.attention import Action
+from evergrant.rules.flags import Flag
+from evergrant.rules.lifecycle import State
+from evergrant.rules.rights import CallerKind, Right
+
+__all__ = ["DOORS", "FLAG_WORDS", "WHY_UNAVAILABLE", "home_of", "names_of", "sheet"]
+
+#: What a switch is called in a narrow column, and in full.
+FLAG_WORDS: dict[Flag, tuple[str, str]] = {
+    Flag.UPDATE_STOCK: ("Stock", "Update stock"),
+    Flag.UPDATE_PRICE: ("Price", "Update price"),
+    Flag.SHIP_ORDERS: ("Ship", "Ship orders"),
+    Flag.UPLOAD_INVOICES: ("Invoice", "Upload invoices"),
+    Flag.CANCEL_ORDERS: ("Cancel", "Cancel orders"),
+    Flag.REFUND_ORDERS: ("Refund", "Refund orders"),
+}
+#: Said of a switch that is neither on nor off; only vendors have such.
+WHY_UNAVAILABLE: dict[Flag, str] = {
+    Flag.UPDATE_STOCK: "Not available: a retail vendor has no stock of its own at Amazon.",
+    Flag.UPDATE_PRICE: "Not available: Amazon sets the prices of what vendors supply.",
+    Flag.SHIP_ORDERS: "Not available for this kind of account.",
+    Flag.UPLOAD_INVOICES: "Not available for this kind of account.",
+    Flag.CANCEL_ORDERS: "Not available for this kind of account.",
+    Flag.REFUND_ORDERS: "Not available: Amazon refunds its own customers.",
+}
+
+
+def home_of(account_id: str) -> str:
+    return f"/console/accounts/{account_id}"
+
+
+async def sheet(asked: Asked, template: str, status: int = 200, **facts: Any) -> Response:
+    """A page about the account that the address names. Raises NotFound."""
+    desk, by = asked.desk, asked.caller
+    id = asked.path["account_id"]
+    view = facts.pop("view", None) or await desk.accounts.get(id, by=by)
+    account = view.account
+    row = await desk.overview.account(id, by=by)
+    application = await desk.registry.application(account.application_id, by=by)
+    private = application.kind is ApplicationKind.PRIVATE
+    return asked.page(
+        template,
+        status,
+        view=view,
+        account=account,
+        authorization=view.authorization,
+        row=row,
+        application=application,
+        private=private,
+        instance=await desk.registry.instance(account.client_instance_id, by=by),
+        home=home_of(id),
+        may_write=asked.may(Right.WRITE),
+        next_step=_next_step(view, row.badges, private=private),
+        address_of=address_of,
+        popups=POPUPS,
+        flag_words=FLAG_WORDS,
+        why_unavailable=WHY_UNAVAILABLE,
+        **facts,
+    )
+
+
+def _next_step(view: AccountView, badges: Iterable[Any], *, private: bool) -> Action | None:
+    """The one thing to do about the authorization; None: nothing has to be done."""
+    for badge in badges:
+        if badge.counts:
+            found: Action = badge.action
+            return found
+    state = view.authorization.state
+    if state in (State.ACTIVE, State.CLOSED):
+        return None
+    return Action.ADOPT if private else Action.SEND_LINK
+
+
+async def names_of(asked: Asked, callers: Iterable[str]) -> dict[str, str]:
+    """``operator:opr_…`` and its like, as people call them. Who is not known stays as it is."""
+    wanted = set(callers)
+    names = {"system": "Evergrant", "partner": "the selling partner"}
+    operators = {one.partition(":")[2] for one in wanted if one.startswith(CallerKind.OPERATOR)}
+    keys = {one.partition(":")[2] for one in wanted if one.startswith(CallerKind.API_KEY)}
+    async with asked.desk.store.transaction() as tx:
+        if operators:
+            names |= {
+                f"{CallerKind.OPERATOR}:{one.id}": one.name
+                for one in await tx.operators.all(id=sorted(operators))
+            }
+        if keys:
+            names |= {
+                f"{CallerKind.API_KEY}:{one.id}": f"API key {one.name}"
+                for one in await tx.api_keys.all(id=sorted(keys))
+            }
+    shell = f"{CallerKind.COMMAND_LINE}:"
+    return {
+        one: names.get(one) or (f"{one[len(shell) :]} (shell)" if one.startswith(shell) else one)
+        for one in wanted
+    }
+
+
+DOORS: tuple[Door, ...] = ()
