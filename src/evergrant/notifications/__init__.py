@@ -8,27 +8,34 @@ locksmith has a queue of its own), or for finding things out without a queue (ea
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from evergrant.amazon_reports import AmazonReports
 from evergrant.calls import Calls
+from evergrant.errors import NotFound
 from evergrant.feeds import Feeds
-from evergrant.intake import need
+from evergrant.intake import need, need_everywhere
 from evergrant.limits.setting import reached_account
 from evergrant.notifications.board import Board
 from evergrant.notifications.reading import Queues
 from evergrant.notifications.subscribing import Subscribing
-from evergrant.notifications.values import Heard
+from evergrant.notifications.values import Heard, Subscribed
 from evergrant.orders import Orders
 from evergrant.ports import Clock
 from evergrant.ports.secrets_queue import SecretsQueue
-from evergrant.ports.store import Store
+from evergrant.ports.store import Store, Transaction
 from evergrant.ports.things import IntegrationCredentials
 from evergrant.ports.traded import Subscription
 from evergrant.registry import Registry
 from evergrant.rules.notifications import NotificationType
 from evergrant.rules.rights import Caller, Right
 
-__all__ = ["Heard", "Notifications"]
+__all__ = ["Heard", "Notifications", "Subscribed"]
+
+#: So many accounts in trouble are named for one type.
+_MOST_NAMED = 5
+#: A row counts its tries while Amazon refuses, once a day in the end.
+_TRIED_OFTEN = tuple(range(1, 1000))
 
 
 class Notifications:
@@ -83,6 +90,30 @@ class Notifications:
         async with self._store.transaction() as tx:
             await reached_account(tx, account_id, by)
             return await tx.subscriptions.all(account_id=account_id)
+
+    async def of_application(self, application_id: str, *, by: Caller) -> list[Subscribed]:
+        """How far the accounts of an application are subscribed, by type; empty without a queue of
+        notifications. Needs READ and reach of all. Raises NotFound."""
+        need_everywhere(by, Right.READ)
+        async with self._store.transaction() as tx:
+            if await tx.applications.get(application_id) is None:
+                raise NotFound
+            own = await tx.credentials.get(application_id)
+            if own is None or not _has_queue(own):
+                return []
+            return [await _subscribed(tx, application_id, kind) for kind in NotificationType]
+
+
+async def _subscribed(tx: Transaction, application_id: str, kind: NotificationType) -> Subscribed:
+    of: dict[str, Any] = {"application_id": application_id, "notification_type": kind.value}
+    wanted = await tx.subscriptions.count(**of)
+    troubled = await tx.subscriptions.count(tries=_TRIED_OFTEN, **of)
+    return Subscribed(
+        notification_type=kind,
+        wanted=wanted,
+        fine=wanted - troubled,
+        troubled=tuple(await tx.subscriptions.all(tries=_TRIED_OFTEN, limit=_MOST_NAMED, **of)),
+    )
 
 
 def _has_queue(credentials: IntegrationCredentials) -> bool:

@@ -7,7 +7,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-__all__ = ["Heard"]
+from evergrant.ports.traded import Subscription
+from evergrant.rules.notifications import NotificationType
+
+__all__ = ["Heard", "Subscribed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscribed:
+    """How far the accounts of one application are subscribed to one type. ``wanted``: accounts that
+    are to hear of it; ``fine``: those of them of which Amazon said nothing bad. ``troubled``: the
+    first few of the others."""
+
+    notification_type: NotificationType
+    wanted: int
+    fine: int
+    troubled: tuple[Subscription, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

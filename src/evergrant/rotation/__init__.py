@@ -39,7 +39,7 @@ from evergrant.rotation.course import Course
 from evergrant.rotation.endings import Endings
 from evergrant.rotation.ground import Ground, Known, guarded, open_secret
 from evergrant.rotation.trial import Verdict, try_secret
-from evergrant.rotation.values import Pasted, RotationState, Turned
+from evergrant.rotation.values import Pasted, RotationState, Turned, Verified
 from evergrant.rules import ids, terms
 from evergrant.rules import rotation as rules
 from evergrant.rules.rights import Caller, Right
@@ -47,7 +47,7 @@ from evergrant.rules.rotation import Act
 from evergrant.rules.secrecy import Secret
 from evergrant.vault import Vault
 
-__all__ = ["Pasted", "RotationState", "Rotations", "Turned"]
+__all__ = ["Pasted", "RotationState", "Rotations", "Turned", "Verified"]
 
 #: So many applications at once.
 AT_ONCE = 4
@@ -209,6 +209,20 @@ class Rotations:
         )
 
     # --- to be seen ---
+
+    async def verify(self, application_id: str, *, by: Caller) -> Verified:
+        """Shows the client secret in force to Login with Amazon now, whatever was cached; changes
+        nothing but what is known of Amazon refusing the application. Needs MANAGE and reach of all.
+
+        Raises ApplicationIncomplete without a client secret, and AmazonUnavailable (LWA does not
+        answer: nothing is known)."""
+        need_everywhere(by, Right.MANAGE)
+        known = await self._known(application_id)
+        secret = (await self._ground.registry.lwa_client(application_id)).lwa_client_secret
+        verdict = await self._tried(known, secret)
+        if not verdict.about_scope:
+            await self._ground.registry.note_application_trouble(application_id, verdict.refusal)
+        return Verified(taken=verdict.taken, words=verdict.words, about_scope=verdict.about_scope)
 
     async def try_queue(self, application_id: str, *, by: Caller) -> bool:
         """Asks the application's queue for a message, without waiting, and leaves there what it is

@@ -35,6 +35,11 @@ class Verdict:
         return self.refusal is None
 
     @property
+    def about_scope(self) -> bool:
+        """It was refused, but not for the secret as far as anybody can tell."""
+        return self.refusal is not None and self.refusal.error in _OF_SCOPE
+
+    @property
     def words(self) -> str:
         said = self.refusal
         return "" if said is None else scrub(f"{said.error}: {said.reason}".strip(": "))[:200]

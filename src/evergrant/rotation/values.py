@@ -11,7 +11,7 @@ from datetime import datetime
 from evergrant.ports.watched import Rotation
 from evergrant.rules.terms import SecretPhase
 
-__all__ = ["Pasted", "RotationState", "Turned"]
+__all__ = ["Pasted", "RotationState", "Turned", "Verified"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +52,17 @@ class RotationState:
     next_at: datetime | None  # when, where that is known
     trouble: str  # what a person has to know; empty when all goes its way
     running: Rotation | None  # the open rotation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What Login with Amazon said of the client secret in force, a moment ago. ``words``: Amazon's,
+    where it refused. ``about_scope``: it refused what such an application is not given, which says
+    nothing of the secret."""
+
+    taken: bool
+    words: str = ""
+    about_scope: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
