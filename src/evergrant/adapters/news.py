@@ -1,6 +1,6 @@
 """News of the house by PostgreSQL's LISTEN: one connection for all who listen in this process.
 
-Answers for: ``ports.News``: hearing what transactions told (``store.telling``), coming back when
+Answers for: ``ports.News``: hearing what transactions told (``store.crier``), coming back when
 the connection broke, and saying then that everything has to be read again. Does not answer for:
 what is news.
 
@@ -19,7 +19,7 @@ import psycopg
 from psycopg import sql
 
 from evergrant.adapters.store.address import to_psycopg, with_options
-from evergrant.adapters.store.telling import CHANNEL, from_payload
+from evergrant.adapters.store.crier import CHANNEL, from_payload
 from evergrant.ports.news import LOOK_AGAIN, Hearing, Listeners
 
 __all__ = ["PostgresNews"]
@@ -60,9 +60,7 @@ class PostgresNews:
 
     def listen(self) -> Hearing:
         hearing = self._listeners.add()
-        if self._closed:
-            self._listeners.end()
-        elif self._task is None:
+        if self._task is None and not self._closed:
             self._task = asyncio.create_task(self._hear(), name="news")
         return hearing
 

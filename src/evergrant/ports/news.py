@@ -1,8 +1,8 @@
 """The news socket: what just changed, told to whoever has a page open.
 
-Answers for: what a piece of news is, which writes make one, how those of one transaction are folded
-into few, and the bounded ears of those who listen. Does not answer for: what a page does about it,
-or for carrying it (the store writes it within the transaction, ``News`` hears it).
+Answers for: what a piece of news is, which writes make one, how many are folded into few, and the
+bounded ears of those who listen. Does not answer for: what a page does about it, or for carrying it
+(the store tells it when a transaction is committed, ``News`` hears it).
 
 News says that something changed and where, never what it is now: whoever hears it reads again. It
 holds ids and words of ours, no personal data and no secret. It may be lost (a connection broke) and
@@ -45,62 +45,86 @@ class Topic(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tidings:
-    """One piece of news. ``account_id`` None: of no account, or of more than are named."""
+    """One piece of news. ``account_id`` None: of no account; and without ``subject`` as well: of
+    many, whichever they are."""
 
     topic: str
     account_id: str | None = None
     subject: str = ""
 
+    @property
+    def of_many(self) -> bool:
+        """It may be about any account."""
+        return self.account_id is None and not self.subject
+
 
 #: Whoever hears this has to look at everything again.
 LOOK_AGAIN = Tidings(Topic.EVERYTHING)
 
-#: So many of one topic are told one by one; more become one without an account.
+#: So many of one topic are told one by one; of more, only the accounts.
 MOST_OF_A_TOPIC = 20
+#: And of more accounts than this, that there are many.
+MOST_ACCOUNTS = 100
 
 
 class Gathered:
-    """What one transaction has to tell, folded: the same twice is one, many of a topic are one."""
+    """What is to be told, folded: the same twice is one, many of a topic become fewer."""
 
     def __init__(self) -> None:
-        self._by_topic: dict[Topic, dict[Tidings, None]] = {}
+        self._by_topic: dict[str, dict[Tidings, None]] = {}
 
     def line(self, line: JournalLine) -> None:
-        self._add(Topic.JOURNAL, line.account_id, line.verb)
+        self.add(Tidings(Topic.JOURNAL, line.account_id, line.verb))
 
     def run(self, run: FeedRun) -> None:
-        self._add(Topic.RUNS, run.account_id, run.id)
+        self.add(Tidings(Topic.RUNS, run.account_id, run.id))
 
     def notice(self, notice: Notice) -> None:
-        self._add(Topic.NOTICES, notice.account_id, notice.kind.value)
+        self.add(Tidings(Topic.NOTICES, notice.account_id, notice.kind.value))
 
     def item(self, item: OutboxItem) -> None:
         """Only what is settled: that something waits is told by the line beside it."""
         if item.state is not OutboxState.WAITING:
-            self._add(Topic.OUTBOX, item.account_id, item.kind.value)
+            self.add(Tidings(Topic.OUTBOX, item.account_id, item.kind.value))
 
     def changes(self, changes: Iterable[Change]) -> None:
         for account_id in {change.account_id for change in changes}:
             self.changes_of(account_id)
 
-    def changes_of(self, account_id: str | None) -> None:
-        self._add(Topic.CHANGES, account_id, "")
+    def changes_of(self, account_id: str) -> None:
+        self.add(Tidings(Topic.CHANGES, account_id))
 
     def many(self, topic: Topic) -> None:
         """Of which accounts is not known where it is written."""
-        self._by_topic[topic] = {Tidings(topic): None}
+        self.add(Tidings(topic))
 
-    def _add(self, topic: Topic, account_id: str | None, subject: str) -> None:
-        many = Tidings(topic)
-        told = self._by_topic.setdefault(topic, {})
+    def add(self, one: Tidings) -> None:
+        told = self._by_topic.setdefault(one.topic, {})
+        many = Tidings(one.topic)
         if many in told:
             return
-        told[Tidings(topic, account_id, subject)] = None
+        if one == many:
+            self._by_topic[one.topic] = {many: None}
+            return
+        told[one] = None
         if len(told) > MOST_OF_A_TOPIC:
-            self._by_topic[topic] = {many: None}
+            self._fold(one.topic, told)
+
+    def _fold(self, topic: str, told: dict[Tidings, None]) -> None:
+        folded = {Tidings(topic, one.account_id): None for one in told}
+        if len(folded) > MOST_ACCOUNTS:
+            folded = {Tidings(topic): None}
+        self._by_topic[topic] = folded
+
+    def take(self, other: Gathered) -> None:
+        for one in other.all():
+            self.add(one)
 
     def all(self) -> tuple[Tidings, ...]:
         return tuple(one for told in self._by_topic.values() for one in told)
+
+    def clear(self) -> None:
+        self._by_topic.clear()
 
     def __bool__(self) -> bool:
         return bool(self._by_topic)
@@ -117,7 +141,8 @@ class Hearing(Protocol):
 
 
 class News(Protocol):
-    """News of every process of the house, committed ones only, in the order of commits."""
+    """News of every process of the house, of committed transactions only. What several told within
+    a moment comes folded together."""
 
     def listen(self) -> Hearing:
         """Any number of listeners; each has room for so much and hears LOOK_AGAIN when he was too
@@ -184,15 +209,21 @@ class Listeners:
     def __init__(self, room: int = 200) -> None:
         self._room = room
         self._ears: set[_Ear] = set()
+        self._over = False
 
     def add(self) -> Hearing:
-        return _Ear(self._ears, self._room)
+        ear = _Ear(self._ears, self._room)
+        if self._over:
+            ear.end()
+        return ear
 
     def tell(self, tidings: Sequence[Tidings]) -> None:
         for ear in tuple(self._ears):
             ear.tell(tidings)
 
     def end(self) -> None:
+        """For all of them, and for whoever comes later."""
+        self._over = True
         for ear in tuple(self._ears):
             ear.end()
 

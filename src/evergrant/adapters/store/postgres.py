@@ -16,6 +16,7 @@ import psycopg
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from evergrant.adapters.store.address import to_psycopg, with_options
+from evergrant.adapters.store.crier import Crier
 from evergrant.adapters.store.locks import AdvisoryLocks
 from evergrant.adapters.store.quick import PostgresQuickReads
 from evergrant.adapters.store.transactions import PostgresTransaction
@@ -74,6 +75,7 @@ class PostgresStore:
             conninfo, most=locks, patience_s=patience_s, connect_within_s=self.PATIENCE_S
         )
         self.quick: ports.QuickReads = self._quick
+        self._crier = Crier(self._quick.pool)
 
     async def open(self) -> None:
         # Once without a pool: a pool says that it waited in vain, libpq says why.
@@ -97,6 +99,7 @@ class PostgresStore:
                     await tx.end()
                 finally:
                     tx.over = True
+        self._crier.tell(tx.news)
 
     def exclusive(self, name: str) -> AbstractAsyncContextManager[None]:
         return self._locks.hold(name)
@@ -105,6 +108,7 @@ class PostgresStore:
         await self._quick.ping()
 
     async def close(self) -> None:
+        await self._crier.close()
         await self._locks.close()
         await self._quick.close()
         await self._engine.dispose()

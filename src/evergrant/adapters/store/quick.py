@@ -76,6 +76,11 @@ class PostgresQuickReads:
     async def sealed(self, name: str) -> t.SealedSecret | None:
         row = await self._read(_READ_SEALED, name)
         return None if row is None else FORMS["safe"].thing(row)
+    @property
+    def pool(self) -> AsyncConnectionPool[psycopg.AsyncConnection[_Row]]:
+        """For what else is one short statement outside any transaction."""
+        return self._pool
+
 
     async def api_key(self, id: str) -> t.ApiKey | None:
         row = await self._read(_READ_API_KEY, id)

@@ -1,73 +1,26 @@
-"""Shelves that also tell what changed on them, and the notice of it to PostgreSQL's listeners.
+"""Shelves that also tell what changed on them.
 
-Answers for: which writes are news, and for telling them with the commit and never without it, once
-per transaction. Does not answer for: keeping anything (``shelves``, ``changes``), or for hearing
-(``adapters.news``).
-
-NOTIFY takes one lock for the whole server from here to the end of the commit, so it comes last,
-after the line of those who number events, which everybody takes before it.
+Answers for: which writes are news. Does not answer for: keeping anything (``shelves``,
+``changes``), or for telling it to anybody (``crier``).
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
-
-from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from evergrant.adapters.store.changes import PostgresChanges
 from evergrant.adapters.store.shelves import PostgresDiary, PostgresOutbox, PostgresShelf
 from evergrant.ports import things as t
 from evergrant.ports import traded as d
 from evergrant.ports import watched as w
-from evergrant.ports.news import LOOK_AGAIN, Gathered, Tidings, Topic
+from evergrant.ports.news import Topic
 
 if TYPE_CHECKING:
     from evergrant.adapters.store.transactions import PostgresTransaction
 
-__all__ = [
-    "CHANNEL",
-    "TellingChanges",
-    "TellingDiary",
-    "TellingNotices",
-    "TellingOutbox",
-    "TellingRuns",
-    "from_payload",
-    "notify",
-    "to_payload",
-]
-
-#: Where the news of one house is told. Other databases of the server have channels of their own.
-CHANNEL = "evergrant_news"
-#: PostgreSQL takes 7,999 bytes.
-MOST_BYTES = 7_000
-
-
-def to_payload(tidings: Sequence[Tidings]) -> str:
-    """As few bytes as they need; where they are too many, that everything has to be read again."""
-    told = [[one.topic, one.account_id, one.subject] for one in tidings]
-    payload = json.dumps(told, separators=(",", ":"))
-    return payload if len(payload.encode()) <= MOST_BYTES else to_payload([LOOK_AGAIN])
-
-
-def from_payload(payload: str) -> tuple[Tidings, ...]:
-    """What somebody else's version wrote, and cannot be read, is LOOK_AGAIN."""
-    try:
-        return tuple(
-            Tidings(topic, account_id, subject)
-            for topic, account_id, subject in (json.loads(payload))
-        )
-    except (ValueError, TypeError):
-        return (LOOK_AGAIN,)
-
-
-async def notify(connection: AsyncConnection, news: Gathered) -> None:
-    """Within the transaction; told to the listeners when it is committed."""
-    if news:
-        await connection.execute(select(func.pg_notify(CHANNEL, to_payload(news.all()))))
+__all__ = ["TellingChanges", "TellingDiary", "TellingNotices", "TellingOutbox", "TellingRuns"]
 
 
 class TellingRuns(PostgresShelf[d.FeedRun]):

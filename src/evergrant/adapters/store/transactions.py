@@ -20,15 +20,14 @@ from evergrant.adapters.store.telling import (
     TellingNotices,
     TellingOutbox,
     TellingRuns,
-    notify,
 )
 from evergrant.ports import store as ports
 from evergrant.ports import things as t
 from evergrant.ports import traded as d
 from evergrant.ports import watched as w
-
 from evergrant.ports.news import Gathered
 __all__ = ["PostgresTransaction"]
+
 
 
 class PostgresTransaction:
@@ -103,4 +102,3 @@ class PostgresTransaction:
             await stand_in_line(self._connection)
             await self._events.write()
             await self._orders.write()
-        await notify(self._connection, self.news)
