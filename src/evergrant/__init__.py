@@ -6,4 +6,4 @@ ends at ``entrances``; CONTRIBUTING has the map, and each module says what it an
 
 __all__ = ["__version__"]
 
-__version__ = "0.5.0"
+__version__ = "0.6.0"
