@@ -10,6 +10,9 @@ fields in columns of their own (``order_item_id``, ``quantity``, ``principal``, 
 ``items.<field>``); what belongs to the whole line is repeated, and has to be the same in each row.
 Nothing is guessed about money: an amount with a comma counts only where the comma separates
 nothing else and two digits or one follow it.
+
+Files that we wrote come back as they were: the apostrophe that kept a cell from being a formula is
+taken away, and the column ``remark``, which says what became of a row, is read by nobody.
 """
 
 from __future__ import annotations
@@ -30,12 +33,16 @@ from evergrant.rules.changes import ChangeKind
 from evergrant.rules.faults import Fault
 from evergrant.rules.wishes import Refused
 
-__all__ = ["ITEM_FIELDS", "MOST_ROWS", "ReadFile", "read_csv", "read_json"]
+__all__ = ["ITEM_FIELDS", "MOST_ROWS", "REMARK", "ReadFile", "read_csv", "read_json"]
 
 #: Rows of one file.
 MOST_ROWS = 200_000
 _MOST_COLUMNS = 200
 _SEPARATORS = ",;\t"
+#: A column for people.
+REMARK = "remark"
+#: Before text that a spreadsheet would run. Of several apostrophes one is ours.
+_GUARD = re.compile(r"\A'(?='*[\s\0]*[=+\-@\uff1d\uff0b\uff0d\uff20])")
 
 #: Gives the content of the file of that name. Raises Fault.
 Attachments = Callable[[str], bytes]
@@ -262,7 +269,11 @@ class _Row:
 def _row(
     number: int, names: Sequence[str], cells: Sequence[str], kind: str, *, comma: bool
 ) -> _Row:
-    given = {name: cell.strip() for name, cell in zip(names, cells, strict=False) if cell.strip()}
+    given = {
+        name: plain
+        for name, cell in zip(names, cells, strict=False)
+        if name != REMARK and (plain := _GUARD.sub("", cell.strip(), count=1))
+    }
     if any(cell.strip() for cell in cells[len(names) :]):
         return _Row(
             number,

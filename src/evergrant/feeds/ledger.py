@@ -16,12 +16,12 @@ from evergrant.intake import check_page, need
 from evergrant.limits.setting import reached_account
 from evergrant.ports import Clock
 from evergrant.ports.store import Store, Transaction
-from evergrant.ports.things import Account
+from evergrant.ports.things import Account, ApiKey, Operator
 from evergrant.ports.traded import AccountWork, Change, ChangeCount, FeedRun, Intake
 from evergrant.rules import ids
 from evergrant.rules.changes import FLAGS, OPEN, ChangeKind, ChangeState
 from evergrant.rules.flags import view
-from evergrant.rules.rights import Caller, Right
+from evergrant.rules.rights import Caller, CallerKind, Right
 
 __all__ = ["AccountFeeds", "KindCounts", "Ledger", "RunRead"]
 
@@ -117,8 +117,10 @@ class Ledger:
         intake_id: str | None = None,
         after: str | None = None,
         limit: int = 100,
+        newest_first: bool = False,
     ) -> list[Change]:
-        """Of one account, in the order in which they came in."""
+        """Of one account, in the order in which they came in, or the other way round; ``after``:
+        behind this one, in that order."""
         need(by, Right.READ)
         check_page(ids.Kind.CHANGE, after, limit)
         async with self._store.transaction() as tx:
@@ -133,6 +135,7 @@ class Ledger:
                 intake_id=intake_id,
                 after=after,
                 limit=limit,
+                newest_first=newest_first,
             )
 
     async def change(self, id: str, *, by: Caller) -> Change:
@@ -191,6 +194,23 @@ class Ledger:
             found = await tx.intakes.get(id)
             if found is None or not await _reaches(tx, found.account_id, by):
                 raise NotFound("There is no such batch.")
+        return found
+
+    async def names(self, callers: Collection[str], *, by: Caller) -> dict[str, str]:
+        """Who they are, of callers as the journal writes them (``operator:opr_…``); those that are
+        not known any more, and the command line, are left out."""
+        need(by, Right.READ)
+        found: dict[str, str] = {}
+        async with self._store.transaction() as tx:
+            for one in dict.fromkeys(callers):
+                kind, _, id = one.partition(":")
+                row: Operator | ApiKey | None = None
+                if kind == CallerKind.OPERATOR:
+                    row = await tx.operators.get(id)
+                elif kind == CallerKind.API_KEY:
+                    row = await tx.api_keys.get(id)
+                if row is not None:
+                    found[one] = row.name
         return found
 
 

@@ -45,8 +45,10 @@ class Changes(Protocol):
         intake_id: str | None = None,
         after: str | None = None,
         limit: int = 100,
+        newest_first: bool = False,
     ) -> list[Change]:
-        """In order of ids, which is that in which they came in."""
+        """In order of ids, which is that in which they came in, or the other way round; ``after``:
+        behind this one, in that order."""
         ...
 
     async def known(

@@ -72,6 +72,7 @@ class MemoryChanges:
         intake_id: str | None = None,
         after: str | None = None,
         limit: int = 100,
+        newest_first: bool = False,
     ) -> list[Change]:
         asked = {
             "account_id": account_id,
@@ -84,7 +85,11 @@ class MemoryChanges:
         }
         behind = None if after is None else _CHANGE.text(after)
         found = self._all(**{name: value for name, value in asked.items() if value is not None})
-        return _by_id(row for row in found if behind is None or row.id > behind)[:limit]
+        rows = _by_id(found)
+        if newest_first:
+            rows.reverse()
+            return [row for row in rows if behind is None or row.id < behind][:limit]
+        return [row for row in rows if behind is None or row.id > behind][:limit]
 
     async def known(
         self, account_id: str, kind: ChangeKind, keys: Collection[str]

@@ -276,6 +276,7 @@ class PostgresChanges:
         intake_id: str | None = None,
         after: str | None = None,
         limit: int = 100,
+        newest_first: bool = False,
     ) -> list[Change]:
         asked = {
             "account_id": account_id,
@@ -293,8 +294,9 @@ class PostgresChanges:
         if states is not None:
             conditions.append(_CHANGES.c.state.in_(_values("state", states)))
         if after is not None:
-            conditions.append(_CHANGES.c.id > _CHANGE.value("id", after))
-        return await self._read(*conditions, limit=limit)
+            behind = _CHANGE.value("id", after)
+            conditions.append(_CHANGES.c.id < behind if newest_first else _CHANGES.c.id > behind)
+        return await self._read(*conditions, limit=limit, newest_first=newest_first)
 
     async def known(
         self, account_id: str, kind: ChangeKind, keys: Collection[str]
@@ -477,9 +479,13 @@ SELECT c.id, c.kind, c.marketplace_id, c.subject, c.key, c.wish, c.code
         return (await self._tx.connection.execute(statement, asked)).rowcount
 
     async def _read(
-        self, *conditions: ColumnElement[bool], limit: int | None = None
+        self,
+        *conditions: ColumnElement[bool],
+        limit: int | None = None,
+        newest_first: bool = False,
     ) -> list[Change]:
-        statement = select(_CHANGES).where(*conditions).order_by(_CHANGES.c.id).limit(limit)
+        order = _CHANGES.c.id.desc() if newest_first else _CHANGES.c.id
+        statement = select(_CHANGES).where(*conditions).order_by(order).limit(limit)
         return _things((await self._tx.connection.execute(statement)).mappings())
 
 
