@@ -52,11 +52,9 @@ SELECT clock_timestamp() AS looked_at,
 
 
 class PostgresPulse:
-    """``ports.Pulse``. Opened by the first look."""
+    """``ports.Pulse``. Opened by the first look; ``patience_s`` bounds the wait for it."""
 
-    PATIENCE_S = 5.0
-
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, patience_s: float = 5.0) -> None:
         self._pool: AsyncConnectionPool[psycopg.AsyncConnection[dict[str, Any]]] = (
             AsyncConnectionPool(
                 conninfo_of(url),
@@ -68,7 +66,7 @@ class PostgresPulse:
                 min_size=0,
                 max_size=1,
                 max_idle=60,
-                timeout=self.PATIENCE_S,
+                timeout=patience_s,
                 open=False,
                 check=AsyncConnectionPool.check_connection,
                 name="evergrant-pulse",
