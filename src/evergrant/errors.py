@@ -9,9 +9,16 @@ one mapping of its own) or for decisions of ``rules``, which are values, not exc
     ├── CallerError                     blame caller: who asked must ask differently
     │   ├── InvalidInput                one or more fields are wrong; nothing was changed
     │   ├── NotAuthenticated            no key, or none that we know
+    │   │   └── SessionOver             signed out, or the session came to its end
+    │   ├── SignInRefused               mail address and password do not fit, or it is locked
+    │   ├── SecondFactorRefused         not the code of this half minute, or a spent one
+    │   ├── InvitationRefused           an operator's invitation that opens nothing (any more)
+    │   ├── FirstStartRefused           not the code of the first start, or that is over
+    │   ├── SingleSignOnRefused         the identity provider's answer lets nobody in
     │   ├── NotAllowed                  known, but without the right
     │   ├── NotFound                    no such thing, or none that the caller may see
     │   ├── Conflict                    the wish contradicts what is stored
+    │   │   └── LastAdmin               without this one nobody could manage the house
     │   ├── TooLarge                    more bytes than the door takes
     │   └── OverLimit                   our own 429: the shared bucket is empty
     ├── PartnerError                    blame partner: the selling partner has to act
@@ -35,6 +42,7 @@ one mapping of its own) or for decisions of ``rules``, which are values, not exc
         ├── Misconfigured               a setting is missing or wrong; names it
         ├── SealBroken                  a sealed value does not open with its row's identity
         ├── StoreUnavailable            the database does not answer
+        ├── ProviderUnavailable         the house's identity provider does not answer
         └── NotDelivered                a mail or webhook did not go out; says if for good
 
 ``code`` is stable and documented in ``docs/reference/errors.md``. ``permanent`` says whether the
@@ -64,10 +72,13 @@ __all__ = [
     "Conflict",
     "ConsentRefused",
     "EvergrantError",
+    "FirstStartRefused",
     "Flaw",
     "GrantLapsed",
     "GrantRefused",
     "InvalidInput",
+    "InvitationRefused",
+    "LastAdmin",
     "Misconfigured",
     "NotAllowed",
     "NotAuthenticated",
@@ -77,9 +88,14 @@ __all__ = [
     "OurError",
     "OverLimit",
     "PartnerError",
+    "ProviderUnavailable",
     "QueueRefused",
     "QueueUnavailable",
     "SealBroken",
+    "SecondFactorRefused",
+    "SessionOver",
+    "SignInRefused",
+    "SingleSignOnRefused",
     "StoreUnavailable",
     "Throttled",
     "TooLarge",
@@ -165,6 +181,58 @@ class NotAuthenticated(CallerError):
     default_message = "An API key is needed, and none that we know was sent."
 
 
+class SessionOver(NotAuthenticated):
+    code = "session_over"
+    default_message = "You are signed out."
+
+
+class SignInRefused(CallerError):
+    """The same words whatever is wrong: unknown, wrong, disabled and locked look alike."""
+
+    code = "sign_in_refused"
+    default_message = "Mail address and password do not fit together, or signing in is locked."
+
+    def __init__(self) -> None:
+        super().__init__(
+            hint="After ten failed attempts signing in is locked for a while, from a minute to an "
+            "hour. An admin can unlock it or set a new password."
+        )
+
+
+class SecondFactorRefused(CallerError):
+    code = "second_factor_refused"
+    default_message = "This code is not the right one, or was used before."
+
+
+class InvitationRefused(CallerError):
+    """``reason``: ``unknown``, ``expired``, ``accepted`` or ``withdrawn``."""
+
+    code = "invitation_refused"
+    default_message = "This invitation cannot be used."
+
+    def __init__(self, reason: str, message: str) -> None:
+        self.reason = reason
+        super().__init__(
+            message, hint="Ask an admin for a new invitation.", facts={"reason": reason}
+        )
+
+
+class FirstStartRefused(CallerError):
+    code = "first_start_refused"
+    default_message = "This is not the code of the first start, or the house has an operator."
+
+
+class SingleSignOnRefused(CallerError):
+    """``reason`` names what was wrong, for the journal and for whoever sets it up."""
+
+    code = "single_sign_on_refused"
+    default_message = "The identity provider's answer lets nobody in."
+
+    def __init__(self, reason: str, message: str | None = None, *, hint: str | None = None) -> None:
+        self.reason = reason
+        super().__init__(message, hint=hint, facts={"reason": reason})
+
+
 class NotAllowed(CallerError):
     code = "not_allowed"
     default_message = "This key or operator may not do that."
@@ -178,6 +246,14 @@ class NotFound(CallerError):
 class Conflict(CallerError):
     code = "conflict"
     default_message = "That contradicts what is stored."
+
+
+class LastAdmin(Conflict):
+    code = "last_admin"
+    default_message = "This is the last admin; without one nobody could manage the house."
+
+    def __init__(self) -> None:
+        super().__init__(hint="Make somebody else an admin first.")
 
 
 class TooLarge(CallerError):
@@ -416,6 +492,14 @@ class StoreUnavailable(OurError):
     code = "store_unavailable"
     permanent = False
     default_message = "The database does not answer."
+
+
+class ProviderUnavailable(OurError):
+    """The identity provider of the house, which is neither Amazon's nor the caller's."""
+
+    code = "provider_unavailable"
+    permanent = False
+    default_message = "The identity provider does not answer."
 
 
 class NotDelivered(OurError):

@@ -26,16 +26,20 @@ __all__ = [
     "aws_access_key",
     "aws_secret_key",
     "client_secret",
+    "first_start_code",
     "gateway_pass",
     "grantless_token",
     "invitation_link",
     "invoice_document",
+    "operator_invitation_link",
     "order_personal",
     "previous_client_secret",
     "previous_signing_secrets",
+    "pending_second_factor_key",
     "received_client_secret",
     "refresh_token",
     "restricted_data_token",
+    "second_factor_key",
     "signing_secret",
 ]
 
@@ -112,6 +116,27 @@ def invoice_document(change_id: str) -> str:
 def order_personal(order_id: str) -> str:
     """What is personal in an order; ``order_id`` is its id here."""
     return f"order/{order_id}/personal"
+
+
+def second_factor_key(operator_id: str) -> str:
+    """What an operator's codes of the clock are made with."""
+    return f"operator/{operator_id}/second_factor_key"
+
+
+def pending_second_factor_key(session_id: str) -> str:
+    """One that nobody has shown a code of yet. Of a session: who began with somebody's password
+    must not know the key that the person sets later."""
+    return f"session/{session_id}/second_factor_key"
+
+
+def operator_invitation_link(invitation_id: str) -> str:
+    """The secret part of the link that makes somebody an operator."""
+    return f"operator_invitation/{invitation_id}/link"
+
+
+def first_start_code() -> str:
+    """Admits the first operator of a house that has none."""
+    return "house/first_start_code"
 
 
 # --- the room -------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 """Operators: people of the house, recognised by a password.
 
-Answers for: adding, showing and disabling them, and for an unknown address looking and costing the
-same as a wrong password. Does not answer for: sessions of a browser.
+Answers for: adding, showing and disabling them, for hashing passwords, and for an unknown address
+costing the same as a wrong password. Does not answer for: sessions of a browser, second factors and
+how often somebody may guess (the porter's lodge).
 """
 
 from __future__ import annotations
@@ -14,19 +15,18 @@ from typing import Any
 from pwdlib import PasswordHash
 
 from evergrant import journal
-from evergrant.errors import Conflict, NotFound
+from evergrant.errors import Conflict, LastAdmin, NotFound
 from evergrant.intake import Flaws, check_page, need_everywhere
 from evergrant.naming import new_id
 from evergrant.ports import Clock
-from evergrant.ports.store import ONE_OPERATOR_PER_EMAIL, AlreadyThere, Store
+from evergrant.ports.store import ONE_OPERATOR_PER_EMAIL, AlreadyThere, Store, Transaction
 from evergrant.ports.things import Operator
 from evergrant.rules import ids
+from evergrant.rules.passwords import LONGEST_PASSWORD, check_password
 from evergrant.rules.rights import RIGHTS_OF_ROLE, Caller, CallerKind, Right, Role
 from evergrant.rules.secrecy import Secret
 
-__all__ = ["Operators", "caller_of"]
-
-SHORTEST_PASSWORD, LONGEST_PASSWORD = 12, 256
+__all__ = ["Operators", "caller_of", "end_sessions", "keep_an_admin"]
 
 
 def caller_of(operator: Operator) -> Caller:
@@ -36,6 +36,37 @@ def caller_of(operator: Operator) -> Caller:
         id=operator.id,
         name=operator.name,
         rights=RIGHTS_OF_ROLE[operator.role],
+    )
+
+
+async def keep_an_admin(tx: Transaction, operator_id: str) -> None:
+    """Raises LastAdmin when nobody else is left who can manage the house. The admins' rows are
+    held until the transaction ends, so that two admins who remove each other take turns."""
+    others = 0
+    is_admin = False
+    for admin in await tx.operators.all(role=Role.ADMIN, disabled_at=None):
+        as_before = {"role": Role.ADMIN, "disabled_at": None}
+        held = await tx.operators.change(admin.id, as_before, role=Role.ADMIN)
+        if held is None:
+            continue
+        if held.id == operator_id:
+            is_admin = True
+        else:
+            others += 1
+    if is_admin and not others:
+        raise LastAdmin
+
+
+async def end_sessions(
+    tx: Transaction, operator_id: str, now: datetime, by: Caller, *, but: str | None = None
+) -> int:
+    """Signs the operator out everywhere, but for the session ``but``; gives how many were ended."""
+    open_ones = await tx.operator_sessions.all(operator_id=operator_id, ended_at=None)
+    living = [one.id for one in open_ones if one.ends_at > now and one.id != but]
+    if not living:
+        return 0
+    return await tx.operator_sessions.change_all(
+        living, {"ended_at": None}, ended_at=now, ended_by=str(by)
     )
 
 
@@ -53,51 +84,23 @@ class Operators:
     ) -> Operator:
         """Needs MANAGE. Journal: ``operator.added``."""
         need_everywhere(by, Right.MANAGE)
-        now = self._clock.now()
-        flaws = Flaws()
-        checked_name = flaws.text("name", name, ids.check_name)
-        checked_email = flaws.text("email", email, ids.check_email).lower()
-        checked_role = flaws.word("role", role, Role)
-        _check_password(flaws, password, checked_name, checked_email)
-        flaws.refuse_if_any()
-        assert checked_role is not None
-        operator = Operator(
-            id=new_id(ids.Kind.OPERATOR, now),
-            name=checked_name,
-            email=checked_email,
-            role=checked_role,
-            password_hash=await self._hashed(password),
-            created_at=now,
-        )
+        operator = await self.prepare_operator(name=name, email=email, role=role, password=password)
         async with self._store.transaction() as tx:
-            try:
-                await tx.operators.add(operator)
-            except AlreadyThere as taken:
-                raise _conflict(taken) from None
-            await journal.write(
-                tx,
-                now=now,
-                by=by,
-                verb="operator.added",
-                subject=operator.id,
-                name=operator.name,
-                email=operator.email,
-                role=operator.role,
-            )
+            await self.enter_operator(tx, operator, by=by)
         return operator
 
     async def operators(
         self, *, by: Caller, after: str | None = None, limit: int = 100
     ) -> list[Operator]:
-        """In order of their creation, disabled ones too. Needs MANAGE."""
-        need_everywhere(by, Right.MANAGE)
+        """In order of their creation, disabled ones too. Needs AUDIT."""
+        need_everywhere(by, Right.AUDIT)
         check_page(ids.Kind.OPERATOR, after, limit)
         async with self._store.transaction() as tx:
             return await tx.operators.all(after=after, limit=limit)
 
     async def find_operator(self, text: str, *, by: Caller) -> Operator:
-        """By id or e-mail address. Needs MANAGE."""
-        need_everywhere(by, Right.MANAGE)
+        """By id or e-mail address. Needs AUDIT."""
+        need_everywhere(by, Right.AUDIT)
         async with self._store.transaction() as tx:
             found = await tx.operators.get(text) or await tx.operators.one(
                 email=text.strip().lower()
@@ -107,28 +110,33 @@ class Operators:
         return found
 
     async def set_password(self, operator_id: str, password: Secret, *, by: Caller) -> Operator:
-        """Needs MANAGE. Journal: ``operator.password_set``."""
+        """Signs the operator out everywhere. Needs MANAGE. Journal: ``operator.password_set``."""
         need_everywhere(by, Right.MANAGE)
         now = self._clock.now()
         operator = await self.find_operator(operator_id, by=by)
-        flaws = Flaws()
-        _check_password(flaws, password, operator.name, operator.email)
-        flaws.refuse_if_any()
-        hashed = await self._hashed(password)
-        return await self._change_operator(
-            operator.id, now, by, "operator.password_set", password_hash=hashed
-        )
+        hashed = await self.hash_password(password, operator.name, operator.email)
+        async with self._store.transaction() as tx:
+            fresh = await self._changed(
+                tx, operator.id, now, by, "operator.password_set", password_hash=hashed
+            )
+            await end_sessions(tx, operator.id, now, by)
+        return fresh
 
     async def disable_operator(self, operator_id: str, *, by: Caller) -> Operator:
-        """Needs MANAGE. Doing it twice does no harm. Journal: ``operator.disabled``."""
+        """Let in no more, and signed out everywhere. Doing it twice does no harm. Needs MANAGE.
+        Raises LastAdmin. Journal: ``operator.disabled``."""
         need_everywhere(by, Right.MANAGE)
         now = self._clock.now()
         operator = await self.find_operator(operator_id, by=by)
         if operator.disabled_at is not None:
             return operator
-        return await self._change_operator(
-            operator.id, now, by, "operator.disabled", disabled_at=now
-        )
+        async with self._store.transaction() as tx:
+            await keep_an_admin(tx, operator.id)
+            fresh = await self._changed(
+                tx, operator.id, now, by, "operator.disabled", disabled_at=now
+            )
+            await end_sessions(tx, operator.id, now, by)
+        return fresh
 
     async def check_password(self, email: str, password: Secret) -> Operator | None:
         """The operator, or None: unknown, disabled and wrong look and cost the same."""
@@ -138,23 +146,69 @@ class Operators:
         fits, better = await self._verified(password, known)
         if operator is None or not fits or operator.disabled_at is not None:
             return None
-        if better is not None:
-            async with self._store.transaction() as tx:
-                await tx.operators.change(
-                    operator.id, {"password_hash": operator.password_hash}, password_hash=better
-                )
-        return operator
+        if better is None:
+            return operator
+        async with self._store.transaction() as tx:
+            as_before = {"password_hash": operator.password_hash}
+            rehashed = await tx.operators.change(operator.id, as_before, password_hash=better)
+        return rehashed or operator
+
+    # --- for the lodge ---
+
+    async def prepare_operator(
+        self, *, name: str, email: str, role: str, password: Secret
+    ) -> Operator:
+        """An operator who is not entered yet, with the password hashed. Raises InvalidInput."""
+        now = self._clock.now()
+        flaws = Flaws()
+        checked_name = flaws.text("name", name, ids.check_name)
+        checked_email = flaws.text("email", email, ids.check_email).lower()
+        checked_role = flaws.word("role", role, Role)
+        flaws.check("password", lambda it: check_password(it, (name, email)), password.reveal())
+        flaws.refuse_if_any()
+        assert checked_role is not None
+        return Operator(
+            id=new_id(ids.Kind.OPERATOR, now),
+            name=checked_name,
+            email=checked_email,
+            role=checked_role,
+            password_hash=await self._hashed(password),
+            created_at=now,
+        )
+
+    async def enter_operator(self, tx: Transaction, operator: Operator, *, by: Caller) -> None:
+        """Raises Conflict when the address is taken."""
+        try:
+            await tx.operators.add(operator)
+        except AlreadyThere as taken:
+            raise _conflict(taken) from None
+        await journal.write(
+            tx,
+            now=operator.created_at,
+            by=by,
+            verb="operator.added",
+            subject=operator.id,
+            name=operator.name,
+            email=operator.email,
+            role=operator.role,
+        )
+
+    async def hash_password(self, password: Secret, *about: str, field: str = "password") -> str:
+        """Raises InvalidInput when it is one that nobody may have."""
+        flaws = Flaws()
+        flaws.check(field, lambda it: check_password(it, about), password.reveal())
+        flaws.refuse_if_any()
+        return await self._hashed(password)
 
     # --- what stands behind the verbs ---
 
-    async def _change_operator(
-        self, id: str, now: datetime, by: Caller, verb: str, **values: Any
+    async def _changed(
+        self, tx: Transaction, id: str, now: datetime, by: Caller, verb: str, **values: Any
     ) -> Operator:
-        async with self._store.transaction() as tx:
-            fresh = await tx.operators.change(id, **values)
-            if fresh is None:
-                raise NotFound("There is no such operator.")
-            await journal.write(tx, now=now, by=by, verb=verb, subject=id, email=fresh.email)
+        fresh = await tx.operators.change(id, **values)
+        if fresh is None:
+            raise NotFound("There is no such operator.")
+        await journal.write(tx, now=now, by=by, verb=verb, subject=id, email=fresh.email)
         return fresh
 
     async def _hashed(self, password: Secret) -> str:
@@ -177,12 +231,3 @@ def _conflict(taken: AlreadyThere) -> Exception:
         message = "There is an operator with this e-mail address already."
         return Conflict(message, facts={"field": "email"})
     return taken
-
-
-def _check_password(flaws: Flaws, password: Secret, name: str, email: str) -> None:
-    plain = password.reveal()
-    if not SHORTEST_PASSWORD <= len(plain) <= LONGEST_PASSWORD:
-        message = f"must have {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters."
-        flaws.add("password", message, code="bad_password", hint="A few words are easy to keep.")
-    elif plain.strip().lower() in {name.lower(), email} or len(set(plain)) < 5:
-        flaws.add("password", "is too easy to guess.", code="bad_password")

@@ -14,7 +14,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
+from evergrant.ports.boards import Boards, SavedFilter
 from evergrant.ports.changes import Changes
+from evergrant.ports.signed_in import (
+    OperatorInvitation,
+    OperatorSession,
+    RecoveryCode,
+    SignInCount,
+)
 from evergrant.ports.things import (
     Account,
     ApiKey,
@@ -61,12 +68,15 @@ __all__ = [
     "ONE_APPLICATION_PER_AMAZON_ID",
     "ONE_APPLICATION_PER_NAME",
     "ONE_AUTHORIZATION_PER_ACCOUNT",
+    "ONE_FILTER_PER_NAME",
     "ONE_HOLDER_PER_SELLING_PARTNER",
     "ONE_INSTANCE_PER_NAME",
     "ONE_INTAKE_PER_KEY",
+    "ONE_OPEN_INVITATION_PER_EMAIL",
     "ONE_OPEN_NOTICE",
     "ONE_OPEN_ROTATION",
     "ONE_OPERATOR_PER_EMAIL",
+    "ONE_OPERATOR_PER_SUBJECT",
     "ONE_REMINDER_PER_WINDOW",
     "UNIQUE_KEYS",
     "AlreadyThere",
@@ -102,7 +112,8 @@ class Shelf(Protocol[Thing]):
 
     Filters are ``field=value``; ``None`` means "is null", a list, tuple or (frozen)set of values
     means "one of", ``before=("expires_at", instant)`` means "strictly earlier, and not null".
-    Rows come in the order of their ids, which is the order of their creation.
+    Rows come in the order of their ids, which is the order of their creation, or the other way
+    round; ``after`` is the id of the last one already seen, in that order.
     """
 
     async def get(self, id: str) -> Thing | None: ...
@@ -117,6 +128,7 @@ class Shelf(Protocol[Thing]):
         after: str | None = None,
         limit: int | None = None,
         before: tuple[str, datetime] | None = None,
+        newest_first: bool = False,
         **equal: Any,
     ) -> list[Thing]: ...
 
@@ -222,8 +234,13 @@ class Diary(Protocol):
         account_id: str | None = None,
         subject: str | None = None,
         verb: str | None = None,
+        caller: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
         newest_first: bool = False,
-    ) -> list[JournalLine]: ...
+    ) -> list[JournalLine]:
+        """``since``: at that instant or later; ``until``: strictly earlier."""
+        ...
 
     async def purge(self, before: datetime, *, limit: int = 10_000) -> int:
         """Forgets lines that are strictly older, the oldest first; gives how many went. Never one
@@ -362,6 +379,10 @@ class Transaction(Protocol):
     outbox: Outbox
     reports: Shelf[SupportReport]
     operators: Shelf[Operator]
+    operator_sessions: Shelf[OperatorSession]
+    operator_invitations: Shelf[OperatorInvitation]
+    recovery_codes: Shelf[RecoveryCode]
+    sign_in_counts: Shelf[SignInCount]
     api_keys: Shelf[ApiKey]
     connection_keys: Shelf[ConnectionKey]
     plan_overrides: Shelf[PlanOverride]
@@ -378,8 +399,10 @@ class Transaction(Protocol):
     order_sweeps: Shelf[OrderSweep]
     amazon_reports: Shelf[AmazonReport]
     subscriptions: Shelf[Subscription]
+    saved_filters: Shelf[SavedFilter]
     events: Events
     scans: Scans
+    boards: Boards
     safe: Shelf[SealedSecret]
     journal: Diary
 
@@ -396,6 +419,10 @@ class QuickReads(Protocol):
     async def connection_key(self, digest: str) -> ConnectionKey | None: ...
 
     async def connection_key_of_id(self, id: str) -> ConnectionKey | None: ...
+
+    async def signed_in(self, secret_digest: str) -> tuple[OperatorSession, Operator] | None:
+        """The session with this secret, ended ones too, and whose it is."""
+        ...
 
 
 class Store(Protocol):
@@ -423,9 +450,12 @@ ONE_APPLICATION_PER_AMAZON_ID = "applications_application_id_key"
 ONE_APPLICATION_PER_NAME = "applications_name_key"
 ONE_INSTANCE_PER_NAME = "instances_name_key"
 ONE_OPERATOR_PER_EMAIL = "operators_email_key"
+ONE_OPERATOR_PER_SUBJECT = "operators_sso_subject_key"  # where sso_subject is not empty
+ONE_OPEN_INVITATION_PER_EMAIL = "operator_invitations_open_key"  # email, where it is open
 ONE_REMINDER_PER_WINDOW = "reminders_window_key"  # kind, subject, ends_at, days
 ONE_OPEN_NOTICE = "notices_open_key"  # kind, subject, where settled_at is null
 ONE_OPEN_ROTATION = "rotations_open_key"  # application_id, where ended_at is null
+ONE_FILTER_PER_NAME = "saved_filters_name_key"  # operator_id, name
 ONE_INTAKE_PER_KEY = "intakes_key_digest_key"  # account_id, key_digest (null: no key)
 
 UNIQUE_KEYS: Sequence[str] = (
@@ -436,8 +466,11 @@ UNIQUE_KEYS: Sequence[str] = (
     ONE_APPLICATION_PER_NAME,
     ONE_INSTANCE_PER_NAME,
     ONE_OPERATOR_PER_EMAIL,
+    ONE_OPERATOR_PER_SUBJECT,
+    ONE_OPEN_INVITATION_PER_EMAIL,
     ONE_REMINDER_PER_WINDOW,
     ONE_OPEN_NOTICE,
     ONE_OPEN_ROTATION,
+    ONE_FILTER_PER_NAME,
     ONE_INTAKE_PER_KEY,
 )

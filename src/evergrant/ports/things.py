@@ -349,6 +349,10 @@ class Operator:
     password_hash: str = field(repr=False)
     created_at: datetime
     disabled_at: datetime | None = None
+    second_factor_at: datetime | None = None  # since when a second factor is set
+    code_step: int = 0  # of the last code that was accepted; it and earlier ones are spent
+    sso_subject: str = ""  # "issuer subject", once somebody came in by the identity provider
+    signed_in_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,6 +49,8 @@ class Kind(StrEnum):
     AUTHORIZATION = "aut"
     GRANT = "grt"
     OPERATOR = "opr"
+    OPERATOR_SESSION = "ses"
+    OPERATOR_INVITATION = "oin"
     API_KEY = "key"
     CONNECTION_KEY = "con"
     OUTBOX = "out"
@@ -61,6 +63,7 @@ class Kind(StrEnum):
     INTAKE = "itk"
     FEED_RUN = "run"
     AMAZON_REPORT = "arp"
+    SAVED_FILTER = "flt"
 
 
 # Crockford's base 32: no i, l, o, u, so nobody misreads one on the phone.

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from evergrant.rules.faults import Fault
 
 __all__ = [
+    "CONTAINED",
     "EVERYWHERE_ONLY",
     "RIGHTS_OF_ROLE",
     "SYSTEM",
@@ -37,6 +38,9 @@ class Right(StrEnum):
     AMAZON_WRITE = "amazon_write"  # through the gateway: operations that change something
     PERSONAL_DATA = "personal_data"  # through the gateway: personal data of buyers
     DATA_PLANE = "data_plane"  # nginx asks us what to do with a request that somebody sent to it
+    ORDERS = "orders"  # see orders that were read from Amazon, without what is personal in them
+    SIGN_OFF = "sign_off"  # sign what a person has to look at before going live
+    AUDIT = "audit"  # see who may come in: operators, sessions, API keys; and settings in force
 
 
 class Role(StrEnum):
@@ -46,9 +50,21 @@ class Role(StrEnum):
     AUDITOR = "auditor"
 
 
-#: Whoever hands out keys needs all that a key may hold: an admin has DATA_PLANE to give it, no
-#: person has a use for it. Personal data of buyers is an admin's to allow, key by key: a team lead
-#: works with Amazon and sees none of it by way of the gate.
+#: Rights that were part of another one before they had a name of their own: who holds the other
+#: one holds them too, so that no API key lost anything.
+CONTAINED: Mapping[Right, Right] = MappingProxyType(
+    {
+        Right.ORDERS: Right.AMAZON_READ,
+        Right.SIGN_OFF: Right.MANAGE,
+        Right.AUDIT: Right.MANAGE,
+    }
+)
+
+#: The one place that says what people of the house may do. Whoever hands out keys needs all that a
+#: key may hold: an admin has DATA_PLANE and ACCESS_TOKENS to give them, no person has a use for
+#: them. Personal data of buyers is an admin's to allow, key by key. A team lead is answerable for
+#: what is changed at Amazon and for going live; support connects accounts and answers questions;
+#: an auditor sees everything that is written down, changes nothing and asks Amazon for nothing.
 RIGHTS_OF_ROLE: Mapping[Role, frozenset[Right]] = MappingProxyType(
     {
         Role.ADMIN: frozenset(Right),
@@ -56,13 +72,15 @@ RIGHTS_OF_ROLE: Mapping[Role, frozenset[Right]] = MappingProxyType(
             {
                 Right.READ,
                 Right.WRITE,
-                Right.ACCESS_TOKENS,
                 Right.AMAZON_READ,
                 Right.AMAZON_WRITE,
+                Right.ORDERS,
+                Right.SIGN_OFF,
+                Right.AUDIT,
             }
         ),
-        Role.SUPPORT: frozenset({Right.READ, Right.WRITE}),
-        Role.AUDITOR: frozenset({Right.READ}),
+        Role.SUPPORT: frozenset({Right.READ, Right.WRITE, Right.ORDERS}),
+        Role.AUDITOR: frozenset({Right.READ, Right.ORDERS, Right.AUDIT}),
     }
 )
 
@@ -88,7 +106,7 @@ class Caller:
     account_ids: frozenset[str] | None = None
 
     def may(self, right: Right) -> bool:
-        return right in self.rights
+        return right in self.rights or CONTAINED.get(right) in self.rights
 
     def reaches(self, client_instance_id: str | None) -> bool:
         """Whether a thing of this instance may be seen at all. Things of no instance
@@ -122,7 +140,7 @@ def partner() -> Caller:
 
 
 #: Concern everything, so only a caller that reaches everything may hold them.
-EVERYWHERE_ONLY = frozenset({Right.MANAGE, Right.DATA_PLANE})
+EVERYWHERE_ONLY = frozenset({Right.MANAGE, Right.DATA_PLANE, Right.SIGN_OFF, Right.AUDIT})
 
 
 def idle_rights(rights: frozenset[Right]) -> Mapping[Right, str]:

@@ -31,6 +31,7 @@ from evergrant.settings.names import (
     PREFIX,
     SETTINGS,
     LogFormat,
+    SecondFactor,
     ServerRole,
     Setting,
     WebhookTargets,
@@ -49,6 +50,7 @@ __all__ = [
     "Setting",
     "Settings",
     "ShownSetting",
+    "SigningIn",
     "Watching",
     "WebhookTargets",
 ]
@@ -116,6 +118,17 @@ class HouseValues:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SigningIn:
+    """How operators sign in."""
+
+    second_factor_required: bool = True
+    idle: timedelta = timedelta(hours=12)  # without a click
+    life: timedelta = timedelta(days=7)  # in any case
+    invitation_life: timedelta = timedelta(days=7)
+    single_sign_on_name: str = "single sign-on"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShownSetting:
     """One setting as it may be shown: a secret says only whether it is set."""
 
@@ -143,6 +156,13 @@ class Settings:
     operators_email: str | None  # None: Dev Support
     operators_language: str
     house_name: str
+    second_factor: SecondFactor
+    session_idle: timedelta
+    session_life: timedelta
+    oidc_issuer: str | None  # None: passwords alone
+    oidc_client_id: str | None
+    oidc_client_secret: Secret | None  # None: a public client
+    oidc_name: str
     house_logo: Logo | None
     house_colour: str | None  # "#rrggbb"
     marketplaces: Marketplaces = field(repr=False)  # standard, with the operator's overrides
@@ -233,6 +253,20 @@ class Settings:
             changes_kept=self.changes_kept,
             changes_folder=self.changes_folder,
         )
+
+    @property
+    def signing_in(self) -> SigningIn:
+        return SigningIn(
+            second_factor_required=self.second_factor is SecondFactor.REQUIRED,
+            idle=self.session_idle,
+            life=self.session_life,
+            single_sign_on_name=self.oidc_name,
+        )
+
+    @property
+    def sign_on_redirect_uri(self) -> str:
+        """To be registered at the identity provider of the house."""
+        return f"{self.public_url}/console/single-sign-on/back"
 
     @property
     def house_values(self) -> HouseValues:
@@ -402,6 +436,10 @@ class _Reading:
         if relay and values["clock_file"] is not None:
             message = "is for development and tests, and EVERGRANT_SMTP_URL names a real relay."
             self._wrong.append((f"{PREFIX}CLOCK_FILE", message, "Remove one of them."))
+        if bool(values["oidc_issuer"]) != bool(values["oidc_client_id"]):
+            lacking = "OIDC_CLIENT_ID" if values["oidc_issuer"] else "OIDC_ISSUER"
+            message = "is needed for single sign-on, of which the other half is set."
+            self._wrong.append((f"{PREFIX}{lacking}", message, None))
         if relay and not values["public_url"]:
             message = "is needed as soon as mail goes out (EVERGRANT_SMTP_URL is set)."
             self._wrong.append((f"{PREFIX}PUBLIC_URL", message, None))

@@ -24,6 +24,7 @@ __all__ = [
     "SETTINGS",
     "LogFormat",
     "LogLevel",
+    "SecondFactor",
     "ServerRole",
     "Setting",
     "WebhookTargets",
@@ -39,6 +40,13 @@ class ServerRole(StrEnum):
     WEB = "web"
     API = "api"
     GATEWAY = "gateway"
+
+
+class SecondFactor(StrEnum):
+    """Whether operators who sign in with a password need a second factor."""
+
+    REQUIRED = "required"
+    OPTIONAL = "optional"
 
 
 class LogFormat(StrEnum):
@@ -94,6 +102,7 @@ def _s(name: str, section: str, read: Callable[[str], Any], what: str, **more: A
 
 
 _PLACE, _DATA, _HOUSE, _AMAZON = "Server", "Data and secrets", "House and mail", "Amazon"
+_CONSOLE = "Console"
 _WATCH = "Watch"
 _FEEDS = "Feeds and orders"
 _LIMITS, _LOGS = "Limits", "Logs and development"
@@ -160,6 +169,30 @@ SETTINGS: tuple[Setting, ...] = (
     _s("INVITATION_DAYS", _HOUSE, readers.days(1, 90),
        "Days that the link of an invitation works.",
        into="invitation_life", default=str(LETTER_LIFE.days), example="7"),
+    _s("SECOND_FACTOR", _CONSOLE, readers.word(SecondFactor),
+       "Whether operators who sign in with a password need a second factor: `required` or "
+       "`optional`.",
+       default="required", example="optional"),
+    _s("SESSION_HOURS", _CONSOLE, readers.hours(1, 24 * 31),
+       "Hours without a click after which an operator is signed out.",
+       into="session_idle", default="12", example="2"),
+    _s("SESSION_DAYS", _CONSOLE, readers.days(1, 90),
+       "Days after which an operator has to sign in again in any case.",
+       into="session_life", default="7", example="1"),
+    _s("OIDC_ISSUER", _CONSOLE, readers.issuer,
+       "Identity provider of the house (OpenID Connect), as it calls itself: operators sign in "
+       "there. `/.well-known/openid-configuration` is read below it. Its redirect URI for "
+       "Evergrant is `/console/single-sign-on/back` below `EVERGRANT_PUBLIC_URL`.",
+       unset="operators sign in with a password", example="https://login.your-house.example"),
+    _s("OIDC_CLIENT_ID", _CONSOLE, readers.plain,
+       "Client id of Evergrant at the identity provider. Needed with `EVERGRANT_OIDC_ISSUER`.",
+       unset="no single sign-on", example="evergrant"),
+    _s("OIDC_CLIENT_SECRET", _CONSOLE, Secret,
+       "Client secret of Evergrant at the identity provider.",
+       secret=True, unset="a public client, which proves itself by PKCE alone", example="…"),
+    _s("OIDC_NAME", _CONSOLE, ids.check_name,
+       "What the button for it says: \"Sign in with …\".",
+       default="single sign-on", example="Northwind accounts"),
     _s("MARKETPLACES_FILE", _AMAZON, readers.folder,
        "JSON or TOML file that overrides hosts, endpoints and marketplaces.", names_a_file=True,
        unset="Amazon's 23 stores as published", example="/etc/evergrant/marketplaces.toml"),

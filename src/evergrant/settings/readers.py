@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from evergrant.rules import ids
 from evergrant.rules.faults import Fault
 from evergrant.rules.secrecy import Secret
-from evergrant.rules.urls import check_origin
+from evergrant.rules.urls import check_https_url, check_origin
 from evergrant.spelling import did_you_mean
 
 __all__ = [
@@ -31,8 +31,10 @@ __all__ = [
     "host_names",
     "hours",
     "integer",
+    "issuer",
     "minutes",
     "networks",
+    "plain",
     "public_url",
     "seconds",
     "sender",
@@ -126,6 +128,19 @@ def url(text: str) -> str:
     if parts.scheme not in {"https", "http"} or not parts.hostname or parts.username:
         raise Fault("bad_url", "it has to begin with https:// or http:// and name a host.")
     return text.rstrip("/")
+
+
+def issuer(text: str) -> str:
+    """An https URL, with a path or not; http for loopback addresses. As it is written: the
+    provider writes the same into what it signs."""
+    return check_https_url(text, "", allow_http_loopback=True)
+
+
+def plain(text: str) -> str:
+    """One word of somebody else's."""
+    if len(text) > 500 or not text.isprintable() or " " in text:
+        raise Fault("not_a_word", "this must be one word without blanks.")
+    return text
 
 
 def networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:

@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from evergrant.ports import signed_in as o
 from evergrant.ports import store as ports
 from evergrant.ports import things as t
 from evergrant.ports import traded as d
@@ -102,7 +103,36 @@ KINDS: dict[str, Kind] = {
         (Unique("reports_reference_key", ("reference",)),),
         {"account_id": "accounts", "handshake_id": "handshakes"},
     ),
-    "operators": Kind(t.Operator, (Unique(ports.ONE_OPERATOR_PER_EMAIL, ("email",)),)),
+    "operators": Kind(
+        t.Operator,
+        (
+            Unique(ports.ONE_OPERATOR_PER_EMAIL, ("email",)),
+            Unique(
+                ports.ONE_OPERATOR_PER_SUBJECT,
+                ("sso_subject",),
+                lambda row: row.sso_subject != "",
+            ),
+        ),
+    ),
+    "operator_sessions": Kind(
+        o.OperatorSession,
+        (Unique("operator_sessions_secret_digest_key", ("secret_digest",)),),
+        {"operator_id": "operators"},
+    ),
+    "operator_invitations": Kind(
+        o.OperatorInvitation,
+        (
+            Unique("operator_invitations_link_digest_key", ("link_digest",)),
+            Unique(
+                ports.ONE_OPEN_INVITATION_PER_EMAIL,
+                ("email",),
+                lambda row: row.accepted_at is None and row.withdrawn_at is None,
+            ),
+        ),
+        {"operator_id": "operators"},
+    ),
+    "recovery_codes": Kind(o.RecoveryCode, (), {"operator_id": "operators"}),
+    "sign_in_counts": Kind(o.SignInCount),
     "api_keys": Kind(
         t.ApiKey,
         (Unique("api_keys_digest_key", ("digest",)),),

@@ -17,12 +17,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from typing import Any
 
 from evergrant.errors import StoreUnavailable
+from evergrant.ports import signed_in as o
 from evergrant.ports import store as ports
 from evergrant.ports import things as t
 from evergrant.ports import traded as d
 from evergrant.ports import watched as w
-from evergrant.testing.kinds import KINDS
 from evergrant.ports.news import Gathered, Tidings
+from evergrant.testing.kinds import KINDS
 from evergrant.testing.shelves import (
     MemoryCallCounts,
     MemoryDiary,
@@ -69,6 +70,10 @@ class MemoryTransaction:
     outbox: ports.Outbox
     reports: ports.Shelf[t.SupportReport]
     operators: ports.Shelf[t.Operator]
+    operator_sessions: ports.Shelf[o.OperatorSession]
+    operator_invitations: ports.Shelf[o.OperatorInvitation]
+    recovery_codes: ports.Shelf[o.RecoveryCode]
+    sign_in_counts: ports.Shelf[o.SignInCount]
     api_keys: ports.Shelf[t.ApiKey]
     connection_keys: ports.Shelf[t.ConnectionKey]
     plan_overrides: ports.Shelf[t.PlanOverride]
@@ -97,6 +102,7 @@ class MemoryTransaction:
         self.told: list[w.EventRecord] = []
         self.forgotten: set[str] = set()
         self.torn_out: set[int] = set()
+        self.news = Gathered()
         self.over = False
         for name in KINDS:
             setattr(self, name, MemoryShelf(name, self))
@@ -104,7 +110,6 @@ class MemoryTransaction:
         self.notices = TellingNotices(self)
         self.outbox = TellingOutbox(self)
         self.call_counts = MemoryCallCounts(self)
-        self.news = Gathered()
         self.changes = TellingChanges(self)
         self._orders = MemoryOrders(self)
         self.orders = self._orders
@@ -210,6 +215,13 @@ class MemoryQuickReads:
         self._ask()
         return self._store.rows["connection_keys"].get(id)
 
+    async def signed_in(self, secret_digest: str) -> tuple[o.OperatorSession, t.Operator] | None:
+        self._ask()
+        for session in self._store.rows["operator_sessions"].values():
+            if session.secret_digest == secret_digest:
+                return session, self._store.rows["operators"][session.operator_id]
+        return None
+
     def _ask(self) -> None:
         self._store.check()
         self.asked += 1
@@ -232,6 +244,8 @@ class MemoryStore:
         self._positions = itertools.count(1)
         self._order_positions = itertools.count(1)
         self._turn = asyncio.Lock()
+        #: Whoever is told what a transaction changed, once it is committed.
+        self.criers: list[Callable[[Sequence[Tidings]], None]] = []
         self._inside: set[asyncio.Task[Any] | None] = set()
         self._locks: dict[str, asyncio.Lock] = {}
         self._waiting: dict[str, int] = defaultdict(int)
@@ -244,8 +258,6 @@ class MemoryStore:
         return next(self._line_ids)
 
     def next_position(self) -> int:
-        #: Whoever is told what a transaction changed, once it is committed.
-        self.criers: list[Callable[[Sequence[Tidings]], None]] = []
         return next(self._positions)
 
     def next_order_position(self) -> int:
@@ -268,6 +280,9 @@ class MemoryStore:
             finally:
                 tx.over = True
                 self._turn.release()
+            if tx.news:
+                for tell in self.criers:
+                    tell(tx.news.all())
 
     def exclusive(self, name: str) -> AbstractAsyncContextManager[None]:
         return self._exclusive(name)
@@ -280,9 +295,6 @@ class MemoryStore:
         lock = self._locks.setdefault(name, asyncio.Lock())
         self._waiting[name] += 1
         try:
-            if tx.news:
-                for tell in self.criers:
-                    tell(tx.news.all())
             await self._patiently(lock, f"the lock {name!r}")
             try:
                 yield

@@ -14,6 +14,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from evergrant.adapters.store.forms import Form
 from evergrant.adapters.store.shelves import FORMS
 from evergrant.adapters.store.trouble import plainly
+from evergrant.ports import signed_in as o
 from evergrant.ports import things as t
 
 __all__ = ["PostgresQuickReads"]
@@ -32,6 +33,18 @@ _READ_SEALED: LiteralString = (
 _READ_API_KEY: LiteralString = "SELECT * FROM api_keys WHERE id = %s"
 _READ_CONNECTION_KEY: LiteralString = "SELECT * FROM connection_keys WHERE digest = %s"
 _READ_CONNECTION_KEY_OF_ID: LiteralString = "SELECT * FROM connection_keys WHERE id = %s"
+
+_READ_SIGNED_IN: LiteralString = """
+    SELECT s.id, s.operator_id, s.secret_digest, s.method, s.proved_at, s.address, s.agent,
+           s.created_at, s.seen_at, s.ends_at, s.ended_at, s.ended_by,
+           o.id AS of_id, o.name AS of_name, o.email AS of_email, o.role AS of_role,
+           o.password_hash AS of_password_hash, o.created_at AS of_created_at,
+           o.disabled_at AS of_disabled_at, o.second_factor_at AS of_second_factor_at,
+           o.code_step AS of_code_step, o.sso_subject AS of_sso_subject,
+           o.signed_in_at AS of_signed_in_at
+      FROM operator_sessions s JOIN operators o ON o.id = s.operator_id
+     WHERE s.secret_digest = %s
+"""
 
 _Row = dict[str, Any]
 
@@ -63,6 +76,11 @@ class PostgresQuickReads:
             name="evergrant-quick",
         )
 
+    @property
+    def pool(self) -> AsyncConnectionPool[psycopg.AsyncConnection[_Row]]:
+        """For what else is one short statement outside any transaction."""
+        return self._pool
+
     async def open(self) -> None:
         await self._pool.open()
 
@@ -76,11 +94,6 @@ class PostgresQuickReads:
     async def sealed(self, name: str) -> t.SealedSecret | None:
         row = await self._read(_READ_SEALED, name)
         return None if row is None else FORMS["safe"].thing(row)
-    @property
-    def pool(self) -> AsyncConnectionPool[psycopg.AsyncConnection[_Row]]:
-        """For what else is one short statement outside any transaction."""
-        return self._pool
-
 
     async def api_key(self, id: str) -> t.ApiKey | None:
         row = await self._read(_READ_API_KEY, id)
@@ -93,6 +106,15 @@ class PostgresQuickReads:
     async def connection_key_of_id(self, id: str) -> t.ConnectionKey | None:
         row = await self._read(_READ_CONNECTION_KEY_OF_ID, id)
         return None if row is None else FORMS["connection_keys"].thing(row)
+
+    async def signed_in(self, secret_digest: str) -> tuple[o.OperatorSession, t.Operator] | None:
+        row = await self._read(_READ_SIGNED_IN, secret_digest)
+        if row is None:
+            return None
+        whose = {
+            name.removeprefix("of_"): value for name, value in row.items() if name[:3] == "of_"
+        }
+        return FORMS["operator_sessions"].thing(row), FORMS["operators"].thing(whose)
 
     async def ping(self) -> None:
         await self._read("SELECT 1 AS one WHERE %s <> ''", "ping")

@@ -36,6 +36,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from evergrant.adapters.store.forms import Form
 from evergrant.adapters.store.refusals import understood
 from evergrant.adapters.store.tables import JOURNAL, SHELVES
+from evergrant.ports import signed_in as o
 from evergrant.ports import store as ports
 from evergrant.ports import things as t
 from evergrant.ports import traded as d
@@ -71,6 +72,10 @@ THINGS: dict[str, type[Any]] = {
     "outbox": t.OutboxItem,
     "reports": t.SupportReport,
     "operators": t.Operator,
+    "operator_sessions": o.OperatorSession,
+    "operator_invitations": o.OperatorInvitation,
+    "recovery_codes": o.RecoveryCode,
+    "sign_in_counts": o.SignInCount,
     "api_keys": t.ApiKey,
     "connection_keys": t.ConnectionKey,
     "plan_overrides": t.PlanOverride,
@@ -145,12 +150,15 @@ class PostgresShelf(Generic[Thing]):
         after: str | None = None,
         limit: int | None = None,
         before: tuple[str, datetime] | None = None,
+        newest_first: bool = False,
         **equal: Any,
     ) -> list[Thing]:
         statement = select(self._table).where(*self._conditions(equal, before))
+        id = self._table.c.id
         if after is not None:
-            statement = statement.where(self._table.c.id > self._form.value("id", after))
-        statement = statement.order_by(self._table.c.id).limit(limit)
+            seen = self._form.value("id", after)
+            statement = statement.where(id < seen if newest_first else id > seen)
+        statement = statement.order_by(id.desc() if newest_first else id).limit(limit)
         rows = (await self._tx.connection.execute(statement)).mappings()
         return [self._form.thing(cast("Mapping[str, Any]", row)) for row in rows]
 
@@ -394,6 +402,9 @@ class PostgresDiary:
         account_id: str | None = None,
         subject: str | None = None,
         verb: str | None = None,
+        caller: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
         newest_first: bool = False,
     ) -> list[t.JournalLine]:
         await self.write()
@@ -403,9 +414,14 @@ class PostgresDiary:
             (columns.account_id, account_id),
             (columns.subject, subject),
             (columns.verb, verb),
+            (columns.caller, caller),
         ):
             if wanted is not None:
                 statement = statement.where(column == wanted)
+        if since is not None:
+            statement = statement.where(columns.at >= _LINE.value("at", since))
+        if until is not None:
+            statement = statement.where(columns.at < _LINE.value("at", until))
         if after:
             statement = statement.where(columns.id < after if newest_first else columns.id > after)
         statement = statement.order_by(columns.id.desc() if newest_first else columns.id)

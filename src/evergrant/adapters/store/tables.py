@@ -37,6 +37,7 @@ from evergrant.adapters.store.columns import (
     strings,
     yes_no,
 )
+from evergrant.adapters.store.people_tables import PEOPLE
 from evergrant.adapters.store.traded_tables import TRADED
 from evergrant.adapters.store.watched_tables import EVENTS, WATCHED
 from evergrant.ports import store as ports
@@ -306,17 +307,6 @@ SHELVES: dict[str, Table] = {
             Index("reports_handshake_id_idx", "handshake_id"),
         ),
         shelf(
-            "operators",
-            own_id(),
-            string("name"),
-            string("email"),
-            string("role"),
-            string("password_hash"),
-            instant("created_at"),
-            instant("disabled_at", null=True),
-            UniqueConstraint("email", name=ports.ONE_OPERATOR_PER_EMAIL),
-        ),
-        shelf(
             "api_keys",
             own_id(),
             string("name"),
@@ -377,6 +367,7 @@ SHELVES: dict[str, Table] = {
             Index("call_counts_account_id_idx", "account_id", "hour_at"),
             Index("call_counts_hour_at_idx", "hour_at"),
         ),
+        *PEOPLE,
         *WATCHED,
         *TRADED,
         shelf(

@@ -21,13 +21,14 @@ from evergrant.adapters.store.telling import (
     TellingOutbox,
     TellingRuns,
 )
+from evergrant.ports import signed_in as o
 from evergrant.ports import store as ports
 from evergrant.ports import things as t
 from evergrant.ports import traded as d
 from evergrant.ports import watched as w
 from evergrant.ports.news import Gathered
-__all__ = ["PostgresTransaction"]
 
+__all__ = ["PostgresTransaction"]
 
 
 class PostgresTransaction:
@@ -45,6 +46,10 @@ class PostgresTransaction:
     outbox: ports.Outbox
     reports: ports.Shelf[t.SupportReport]
     operators: ports.Shelf[t.Operator]
+    operator_sessions: ports.Shelf[o.OperatorSession]
+    operator_invitations: ports.Shelf[o.OperatorInvitation]
+    recovery_codes: ports.Shelf[o.RecoveryCode]
+    sign_in_counts: ports.Shelf[o.SignInCount]
     api_keys: ports.Shelf[t.ApiKey]
     connection_keys: ports.Shelf[t.ConnectionKey]
     plan_overrides: ports.Shelf[t.PlanOverride]
@@ -61,8 +66,10 @@ class PostgresTransaction:
     order_sweeps: ports.Shelf[d.OrderSweep]
     amazon_reports: ports.Shelf[d.AmazonReport]
     subscriptions: ports.Shelf[d.Subscription]
+    saved_filters: ports.Shelf[b.SavedFilter]
     events: ports.Events
     scans: ports.Scans
+    boards: b.Boards
     safe: ports.Shelf[t.SealedSecret]
     journal: ports.Diary
 
@@ -82,6 +89,7 @@ class PostgresTransaction:
         self._events = PostgresEvents(self)
         self.events = self._events
         self.scans = PostgresScans(self)
+        self.boards = PostgresBoards(self)
         self._journal = TellingDiary(self)
         self.journal = self._journal
 
