@@ -19,6 +19,7 @@ from evergrant.moving import Moving
 from evergrant.notices import Notices
 from evergrant.notifications import Notifications
 from evergrant.orders import Orders
+from evergrant.overview import Overview
 from evergrant.people import People
 from evergrant.ports import Clock
 from evergrant.ports.news import News
@@ -30,6 +31,7 @@ from evergrant.registry import Registry
 from evergrant.reviews import Reviews
 from evergrant.rotation import Rotations
 from evergrant.rules.marketplaces import Marketplaces
+from evergrant.sessions import Sessions
 from evergrant.tokens import Tokens
 from evergrant.vault import Vault
 from evergrant.watch import Watch
@@ -46,6 +48,7 @@ class Desk:
     marketplaces: Marketplaces
     vault: Vault
     people: People
+    sessions: Sessions
     registry: Registry
     accounts: Accounts
     consent: Consent
@@ -66,3 +69,4 @@ class Desk:
     notifications: Notifications
     watch: Watch
     post: Post
+    overview: Overview

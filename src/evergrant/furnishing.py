@@ -23,6 +23,7 @@ from evergrant.moving import Moving
 from evergrant.notices import Notices
 from evergrant.notifications import Notifications
 from evergrant.orders import Orders
+from evergrant.overview import Overview
 from evergrant.people import People
 from evergrant.ports import Bell, Clock, Keyring, Mail, Webhooks
 from evergrant.ports.amazon import LWA, SellingPartnerApi
@@ -31,6 +32,7 @@ from evergrant.ports.documents import Documents
 from evergrant.ports.news import News
 from evergrant.ports.pulse import Pulse
 from evergrant.ports.secrets_queue import SecretsQueue
+from evergrant.ports.single_sign_on import SingleSignOn
 from evergrant.ports.store import Store
 from evergrant.ports.upstream import Upstream
 from evergrant.post import Post
@@ -40,7 +42,8 @@ from evergrant.reviews import Reviews
 from evergrant.rotation import Rotations
 from evergrant.rules.marketplaces import Marketplaces
 from evergrant.rules.receivers import Receivers
-from evergrant.settings import Cooking, House, HouseValues, Watching
+from evergrant.sessions import Sessions
+from evergrant.settings import Cooking, House, HouseValues, SigningIn, Watching
 from evergrant.tokens import Tokens
 from evergrant.vault import Vault
 from evergrant.watch import Watch
@@ -66,6 +69,8 @@ class Sockets:
     documents: Documents
     news: News
     pulse: Pulse
+    #: None: operators sign in with passwords alone.
+    single_sign_on: SingleSignOn | None = None
 
 
 def furnished(
@@ -81,6 +86,7 @@ def furnished(
     watching: Watching | None = None,
     cooking: Cooking | None = None,
     house_values: HouseValues | None = None,
+    signing_in: SigningIn | None = None,
     receivers: Receivers | None = None,
     jobs_at_once: int = 10,
 ) -> Desk:
@@ -90,6 +96,17 @@ def furnished(
     watching, cooking = watching or Watching(), cooking or Cooking()
     store, clock, bell = sockets.store, sockets.clock, sockets.bell
     vault = Vault(sockets.keyring)
+    people = People(store, clock)
+    sessions = Sessions(
+        store=store,
+        clock=clock,
+        vault=vault,
+        people=people,
+        bell=bell,
+        house=house,
+        signing_in=signing_in,
+        single_sign_on=sockets.single_sign_on,
+    )
     registry = Registry(
         store,
         clock,
@@ -182,7 +199,8 @@ def furnished(
         store=store,
         marketplaces=marketplaces,
         vault=vault,
-        people=People(store, clock),
+        people=people,
+        sessions=sessions,
         registry=registry,
         accounts=accounts,
         consent=consent,
@@ -240,5 +258,13 @@ def furnished(
             bell=bell,
             house=house,
             lanes=Lanes(width_of(jobs_at_once)),
+        ),
+        overview=Overview(
+            store,
+            clock,
+            marketplaces=marketplaces,
+            watching=watching,
+            budgets=sockets.budgets,
+            pulse=sockets.pulse,
         ),
     )

@@ -175,6 +175,7 @@ async def open_wires(
             watching=settings.watching,
             cooking=settings.cooking,
             house_values=settings.house_values,
+            signing_in=settings.signing_in,
             jobs_at_once=settings.worker_concurrency,
             receivers=Receivers(settings.webhook_networks, anywhere=settings.webhooks_to_anywhere),
         )

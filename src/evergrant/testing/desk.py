@@ -13,7 +13,7 @@ from evergrant.desk import Desk
 from evergrant.furnishing import Sockets, furnished
 from evergrant.rules.invitations import LETTER_LIFE
 from evergrant.rules.marketplaces import STANDARD, Marketplaces
-from evergrant.settings import Cooking, House, Watching
+from evergrant.settings import Cooking, House, SigningIn, Watching
 from evergrant.testing.bell import MemoryBell
 from evergrant.testing.budgets import MemoryBudgets
 from evergrant.testing.clock import FakeClock
@@ -76,6 +76,7 @@ def desk(
     invitation_life: timedelta = LETTER_LIFE,
     watching: Watching | None = None,
     cooking: Cooking | None = None,
+    signing_in: SigningIn | None = None,
 ) -> Desk:
     """A desk for a test; keep ``fakes`` to move its clock and read its mail."""
     fakes = fakes or Fakes()
@@ -103,4 +104,5 @@ def desk(
         invitation_life=invitation_life,
         watching=watching,
         cooking=cooking,
+        signing_in=signing_in,
     )

@@ -119,7 +119,7 @@ class Console:
                 self._operators[role] = await self.operator(role)
             operator = self._operators[role]
         window = await self.stranger()
-        secret = Secret(secrets.token_urlsafe(32))
+        secret = Secret(f"egs_{secrets.token_urlsafe(32)}")
         now = self.fakes.clock.now()
         session = OperatorSession(
             id=new_id(ids.Kind.OPERATOR_SESSION, now),

@@ -1,0 +1,58 @@
+"""The frame around every page."""
+
+from __future__ import annotations
+
+from evergrant.rules.rights import Role
+from tests.doors.test_console.conftest import Console, text_of
+
+
+async def test_a_stranger_is_sent_to_sign_in_and_comes_back(console: Console) -> None:
+    window = await console.stranger()
+    answer = await window.get("/console/api-keys?after=key_1")
+    assert answer.status_code == 303
+    where = answer.headers["location"]
+    assert where == "/console/sign-in?next=%2Fconsole%2Fapi-keys%3Fafter%3Dkey_1"
+    page = await window.read(where)
+    assert "Sign in" in text_of(page)
+    assert 'value="/console/api-keys?after=key_1"' in page
+
+
+async def test_a_page_for_nobody_says_so(console: Console) -> None:
+    window = await console.as_(Role.SUPPORT)
+    answer = await window.get("/console/nothing-here")
+    assert answer.status_code == 404
+    assert "There is no such page here." in text_of(answer.text)
+
+
+async def test_a_role_without_the_right_is_told_which_it_needs(console: Console) -> None:
+    window = await console.as_(Role.SUPPORT)
+    answer = await window.get("/console/operators")
+    assert answer.status_code == 403
+    assert "audit" in text_of(answer.text)
+
+
+async def test_a_form_from_elsewhere_changes_nothing(console: Console) -> None:
+    window = await console.as_(Role.ADMIN)
+    form = {"name": "ERP", "rights": "read"}
+    for proof, headers in (
+        ("", {}),
+        ("made.up.proof", {}),
+        (None, {"sec-fetch-site": "cross-site"}),
+        (None, {"origin": "https://evil.example"}),
+    ):
+        answer = await window.post("/console/api-keys/new", form, proof=proof, headers=headers)
+        assert answer.status_code == 403, (proof, headers)
+        assert "Nothing was changed" in text_of(answer.text)
+    made = await window.post("/console/api-keys/new", form)
+    assert made.status_code == 200
+    assert "egk_" in made.text
+
+
+async def test_every_answer_is_guarded(console: Console) -> None:
+    window = await console.as_(Role.ADMIN)
+    for path in ("/console/sign-in", "/console/nothing", "/console/static/console.css"):
+        answer = await window.get(path)
+        assert answer.headers["x-frame-options"] == "DENY"
+        policy = answer.headers["content-security-policy"]
+        assert "unsafe" not in policy
+        assert "frame-ancestors 'none'" in policy
