@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from evergrant.ports import boards as b
 from evergrant.ports import signed_in as o
 from evergrant.ports import store as ports
 from evergrant.ports import things as t
@@ -176,6 +177,11 @@ KINDS: dict[str, Kind] = {
     "amazon_reports": Kind(d.AmazonReport, (), {"account_id": "accounts"}),
     "subscriptions": Kind(
         d.Subscription, (), {"account_id": "accounts", "application_id": "applications"}
+    ),
+    "saved_filters": Kind(
+        b.SavedFilter,
+        (Unique(ports.ONE_FILTER_PER_NAME, ("operator_id", "name")),),
+        {"operator_id": "operators"},
     ),
     "safe": Kind(t.SealedSecret),
 }

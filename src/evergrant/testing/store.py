@@ -17,12 +17,14 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from typing import Any
 
 from evergrant.errors import StoreUnavailable
+from evergrant.ports import boards as b
 from evergrant.ports import signed_in as o
 from evergrant.ports import store as ports
 from evergrant.ports import things as t
 from evergrant.ports import traded as d
 from evergrant.ports import watched as w
 from evergrant.ports.news import Gathered, Tidings
+from evergrant.testing.boards import MemoryBoards
 from evergrant.testing.kinds import KINDS
 from evergrant.testing.shelves import (
     MemoryCallCounts,
@@ -90,8 +92,10 @@ class MemoryTransaction:
     order_sweeps: ports.Shelf[d.OrderSweep]
     amazon_reports: ports.Shelf[d.AmazonReport]
     subscriptions: ports.Shelf[d.Subscription]
+    saved_filters: ports.Shelf[b.SavedFilter]
     events: ports.Events
     scans: ports.Scans
+    boards: b.Boards
     safe: ports.Shelf[t.SealedSecret]
     journal: ports.Diary
 
@@ -116,6 +120,7 @@ class MemoryTransaction:
         self._events = MemoryEvents(self)
         self.events = self._events
         self.scans = MemoryScans(self)
+        self.boards = MemoryBoards(self)
         self.journal = TellingDiary(self)
 
     def check(self) -> None:

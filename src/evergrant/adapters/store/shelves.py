@@ -36,6 +36,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from evergrant.adapters.store.forms import Form
 from evergrant.adapters.store.refusals import understood
 from evergrant.adapters.store.tables import JOURNAL, SHELVES
+from evergrant.ports import boards as b
 from evergrant.ports import signed_in as o
 from evergrant.ports import store as ports
 from evergrant.ports import things as t
@@ -92,6 +93,7 @@ THINGS: dict[str, type[Any]] = {
     "order_sweeps": d.OrderSweep,
     "amazon_reports": d.AmazonReport,
     "subscriptions": d.Subscription,
+    "saved_filters": b.SavedFilter,
     "safe": t.SealedSecret,
 }
 

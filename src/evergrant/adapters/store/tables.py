@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, DOUBLE_PRECISION
 
+from evergrant.adapters.store.board_tables import ACCOUNT_WORDS, BOARDS
 from evergrant.adapters.store.columns import (
     METADATA,
     big_number,
@@ -42,7 +43,7 @@ from evergrant.adapters.store.traded_tables import TRADED
 from evergrant.adapters.store.watched_tables import EVENTS, WATCHED
 from evergrant.ports import store as ports
 
-__all__ = ["BUDGETS", "EVENTS", "JOURNAL", "METADATA", "SHELVES"]
+__all__ = ["ACCOUNT_WORDS", "BUDGETS", "EVENTS", "JOURNAL", "METADATA", "SHELVES"]
 
 SHELVES: dict[str, Table] = {
     table.name: table
@@ -282,6 +283,7 @@ SHELVES: dict[str, Table] = {
                 postgresql_where=text("event_id IS NOT NULL"),
             ),
             Index("outbox_to_idx", "to", "id", postgresql_where=text("kind = 'webhook'")),
+            Index("outbox_mail_idx", "subject", "id", postgresql_where=text("kind = 'mail'")),
             Index(
                 "outbox_line_idx",
                 "to",
@@ -305,6 +307,7 @@ SHELVES: dict[str, Table] = {
             UniqueConstraint("reference", name="reports_reference_key"),
             Index("reports_account_id_idx", "account_id"),
             Index("reports_handshake_id_idx", "handshake_id"),
+            Index("reports_open_idx", "at", postgresql_where=text("resolved_at IS NULL")),
         ),
         shelf(
             "api_keys",
@@ -370,6 +373,7 @@ SHELVES: dict[str, Table] = {
         *PEOPLE,
         *WATCHED,
         *TRADED,
+        *BOARDS,
         shelf(
             "safe",
             own_id(),

@@ -158,6 +158,12 @@ TRADED: tuple[Table, ...] = (
         _set("feed_runs", "next_at"),
         Index("feed_runs_feed_id_idx", "feed_id"),
         _set("feed_runs", "ended_at"),
+        Index(
+            "feed_runs_refused_idx",
+            "ended_at",
+            "account_id",
+            postgresql_where=text("refused > 0"),
+        ),
     ),
     shelf(
         "work",
@@ -212,6 +218,7 @@ TRADED: tuple[Table, ...] = (
         number("version"),
         instant("changed_at"),
         _set("order_sweeps", "due_at"),
+        Index("order_sweeps_lacks_idx", "id", postgresql_where=text("lacks <> ''")),
     ),
     shelf(
         "amazon_reports",

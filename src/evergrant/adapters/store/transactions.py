@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from evergrant.adapters.store.boards import PostgresBoards
 from evergrant.adapters.store.events import PostgresEvents
 from evergrant.adapters.store.line import stand_in_line
 from evergrant.adapters.store.orders import PostgresOrders
@@ -21,6 +22,7 @@ from evergrant.adapters.store.telling import (
     TellingOutbox,
     TellingRuns,
 )
+from evergrant.ports import boards as b
 from evergrant.ports import signed_in as o
 from evergrant.ports import store as ports
 from evergrant.ports import things as t

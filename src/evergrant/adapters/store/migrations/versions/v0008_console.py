@@ -1,6 +1,9 @@
-"""The console: sessions of people, their second factors, invitations, failed attempts."""
+"""The console: sessions of people, their second factors, invitations, failed attempts; words by
+which accounts are found, filters that operators keep."""
 
 from __future__ import annotations
+
+import unicodedata
 
 from alembic import op
 
@@ -86,9 +89,124 @@ CREATE INDEX sign_in_counts_tried_at_idx ON sign_in_counts (tried_at);
 """
 
 
+# Words by which accounts are found, without accents, kept by triggers: no writer of accounts has to
+# know of them. `rules.words` does the same to what somebody types, and a test compares the two.
+# The letters of blocks that Unicode filled long ago; nothing is added to these.
+_BLOCKS = ((0x41, 0x5B), (0xC0, 0x250), (0x370, 0x530), (0x1E00, 0x1F00), (0xFF01, 0xFF5F))
+_MARKS = range(0x300, 0x370)
+_GAPS = (*range(0xA0, 0xC0), *range(0x2000, 0x2070), *range(0x3000, 0x3004), 0x30FB)
+_BARE = {"ø": "o", "đ": "d", "ł": "l", "ı": "i", "ħ": "h", "ŧ": "t"}
+
+
+def _fold(letter: str) -> str:
+    small = unicodedata.normalize("NFKD", letter.lower()).lower()
+    bare = "".join(part for part in small if ord(part) not in _MARKS)
+    bare = _BARE.get(bare, bare)
+    return bare if len(bare) == 1 else letter.lower() if len(letter.lower()) == 1 else letter
+
+
+def _folds() -> tuple[str, str]:
+    """Letters and what takes their places; those at the end of the first go."""
+    pairs = {chr(gap): " " for gap in _GAPS}
+    for first, behind in _BLOCKS:
+        for letter in map(chr, range(first, behind)):
+            if _fold(letter) != letter:
+                pairs[letter] = _fold(letter)
+    return "".join(pairs) + "".join(map(chr, _MARKS)), "".join(pairs.values())
+
+
+_FROM, _TO = (letters.replace("'", "''") for letters in _folds())
+
+WORDS = r"""
+CREATE TABLE account_words (
+    account_id text COLLATE "C" NOT NULL,
+    source text COLLATE "C" NOT NULL,
+    word text COLLATE "C" NOT NULL,
+    CONSTRAINT account_words_pkey PRIMARY KEY (account_id, source, word),
+    CONSTRAINT account_words_account_id_fkey
+        FOREIGN KEY (account_id) REFERENCES accounts (id) ON DELETE CASCADE
+);
+CREATE INDEX account_words_word_idx ON account_words (word, account_id);
+
+CREATE FUNCTION account_words_of(told text) RETURNS SETOF text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT DISTINCT left(word, 60)
+      FROM regexp_split_to_table(
+           CASE WHEN octet_length(told) = length(told)
+                THEN translate(told, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz')
+                ELSE replace(replace(replace(replace(
+                     translate(told, 'from_letters', 'to_letters'),
+                     'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe'), 'þ', 'th')
+           END, '[\u0001-/:-`{-\u007f]+') AS word
+     WHERE word <> ''
+$$;
+
+CREATE FUNCTION account_words_write() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_TABLE_NAME = 'accounts' THEN
+        DELETE FROM account_words WHERE account_id = NEW.id AND source = 'account';
+        INSERT INTO account_words
+        SELECT NEW.id, 'account', word
+          FROM account_words_of(concat_ws(' ', NEW.id, NEW.name, NEW.client_email,
+               NEW.merchant_token, array_to_string(NEW.vendor_codes, ' '))) AS word;
+    ELSE
+        DELETE FROM account_words WHERE account_id = NEW.account_id AND source = 'partner';
+        INSERT INTO account_words
+        SELECT NEW.account_id, 'partner', word
+          FROM account_words_of(NEW.selling_partner_id) AS word;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER account_words_of_new AFTER INSERT ON accounts
+    FOR EACH ROW EXECUTE FUNCTION account_words_write();
+CREATE TRIGGER account_words_of_changed
+    AFTER UPDATE OF name, client_email, merchant_token, vendor_codes ON accounts FOR EACH ROW
+    WHEN ((OLD.name, OLD.client_email, OLD.merchant_token, OLD.vendor_codes) IS DISTINCT FROM
+          (NEW.name, NEW.client_email, NEW.merchant_token, NEW.vendor_codes))
+    EXECUTE FUNCTION account_words_write();
+CREATE TRIGGER account_words_of_partner AFTER INSERT ON authorizations FOR EACH ROW
+    WHEN (NEW.selling_partner_id <> '') EXECUTE FUNCTION account_words_write();
+CREATE TRIGGER account_words_of_other_partner
+    AFTER UPDATE OF selling_partner_id, account_id ON authorizations FOR EACH ROW
+    WHEN ((OLD.selling_partner_id, OLD.account_id) IS DISTINCT FROM
+          (NEW.selling_partner_id, NEW.account_id))
+    EXECUTE FUNCTION account_words_write();
+
+INSERT INTO account_words
+SELECT id, 'account', word
+  FROM accounts, account_words_of(concat_ws(' ', id, name, client_email, merchant_token,
+       array_to_string(vendor_codes, ' '))) AS word;
+INSERT INTO account_words
+SELECT account_id, 'partner', word
+  FROM authorizations, account_words_of(selling_partner_id) AS word;
+"""
+WORDS = WORDS.replace("from_letters", _FROM).replace("to_letters", _TO)
+
+GALLERY = """
+CREATE TABLE saved_filters (
+    id text COLLATE "C" NOT NULL,
+    operator_id text COLLATE "C" NOT NULL,
+    name text NOT NULL,
+    query text NOT NULL,
+    created_at timestamptz NOT NULL,
+    changed_at timestamptz NOT NULL,
+    CONSTRAINT saved_filters_pkey PRIMARY KEY (id),
+    CONSTRAINT saved_filters_name_key UNIQUE (operator_id, name),
+    CONSTRAINT saved_filters_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES operators (id)
+);
+-- What became of a link's letter; which accounts somebody has to see to.
+CREATE INDEX outbox_mail_idx ON outbox (subject, id) WHERE kind = 'mail';
+CREATE INDEX reports_open_idx ON reports (at) WHERE resolved_at IS NULL;
+CREATE INDEX feed_runs_refused_idx ON feed_runs (ended_at, account_id) WHERE refused > 0;
+CREATE INDEX order_sweeps_lacks_idx ON order_sweeps (id) WHERE lacks <> '';
+"""
+
+
 def upgrade() -> None:
     # Straight to the driver: several statements at once, and "%" means nothing to it.
     driver = op.get_bind().connection.driver_connection
     assert driver is not None
-    for statements in (OPERATORS, SIGNING_IN):
+    for statements in (OPERATORS, SIGNING_IN, WORDS, GALLERY):
         driver.execute(statements)
