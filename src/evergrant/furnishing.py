@@ -253,6 +253,7 @@ def furnished(
             clock=clock,
             registry=registry,
             consent=consent,
+            sessions=sessions,
             mail=sockets.mail,
             webhooks=sockets.webhooks,
             bell=bell,

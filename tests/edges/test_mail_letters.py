@@ -169,6 +169,8 @@ async def test_every_letter_reads_the_same_in_both_parts(wire: Wire, language: s
         "support_report": ["EG-7F3K-92QD", "wrong_selling_partner"],
         "authorization_interrupted": ["Heron Books", "EG-7F3K-92QD", "07:30 UTC"],
         "letter_undeliverable": ["Heron Books", "550 no such user"],
+        "operator_invitation": ["Ada Field", "Bea Moor", "Northwind", "2026", "00:00 UTC"],
+        "operator_locked": ["Ada Field", "198.51.100.7", "07:30 UTC"],
     }
     assert set(common) == set(TOPICS)
     for topic in TOPICS:

@@ -88,6 +88,11 @@ FACTS: dict[str, Any] = {
     "since_at": datetime(2026, 11, 21, 7, 30, tzinfo=UTC),
     "secret_ends_at": None,
     "accounts": 214,
+    "operator_name": "Ada Field",
+    "invited_by": "Bea Moor",
+    "address": "198.51.100.7",
+    "locked_until": datetime(2026, 11, 21, 7, 30, tzinfo=UTC),
+    "knows_password": False,
     "told_at": datetime(2026, 11, 21, 7, 30, tzinfo=UTC),
     **digest(),
 }

@@ -156,6 +156,7 @@ class Ground:
             "clock": self.clock,
             "registry": Register(),
             "consent": None,
+            "sessions": None,
             "mail": MemoryMail(),
             "webhooks": self.receivers,
             "bell": self.bell,

@@ -121,6 +121,7 @@ class World:
             "clock": self.clock,
             "registry": self.register,
             "consent": self.reception,
+            "sessions": None,
             "mail": self.mail,
             "webhooks": self.webhooks,
             "bell": self.bell,

@@ -13,6 +13,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from evergrant.letters.looks import LetterLooks
 from evergrant.letters.plain import plain
 from evergrant.letters.tongues import tongue
 from evergrant.rules.secrecy import Secret
@@ -29,6 +30,8 @@ TOPICS: tuple[str, ...] = (
     "authorization_ending",
     "operators_digest",
     "secret_incident",
+    "operator_invitation",
+    "operator_locked",
 )
 SUBJECT_LIMIT = 150
 
@@ -43,10 +46,12 @@ class Rendered:
 
 
 def render(topic: str, language: str, facts: Mapping[str, Any]) -> Rendered:
-    """Raises ``LookupError`` for a topic that is none, ``jinja2.UndefinedError`` when a fact that
-    the letter tells is missing: both are our mistakes."""
+    """``facts["looks"]`` are the house's ``LetterLooks``, ours when there are none. Raises
+    ``LookupError`` for a topic that is none, ``jinja2.UndefinedError`` when a fact that the letter
+    tells is missing: both are our mistakes."""
     if topic not in TOPICS:
         raise LookupError(f"there is no letter {topic!r}")
+    facts = {"looks": LetterLooks(), **facts}
     press = _press(tongue(language).language)
     return Rendered(
         subject=plain(press.get_template(f"{topic}.subject.txt").render(facts), SUBJECT_LIMIT),

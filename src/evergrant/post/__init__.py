@@ -39,6 +39,7 @@ from evergrant.registry import Registry
 from evergrant.rules import cadence
 from evergrant.rules.rights import SYSTEM, Caller
 from evergrant.rules.secrecy import scrub
+from evergrant.sessions import INVITATION_LETTER, Sessions
 from evergrant.settings import House
 
 __all__ = ["CLAIM", "LONGEST_WAIT_S", "MOST_EVENTS", "TEST", "Attempt", "Post", "Trial", "payload"]
@@ -68,7 +69,7 @@ _ERROR_LIMIT = 500
 
 #: Somebody pressed a button for these, and waits: when one cannot be delivered, operators are
 #: mailed at once. Of the others they read on the notice board and in their daily letter.
-TOLD_AT_ONCE = frozenset({"invitation", "renewal"})
+TOLD_AT_ONCE = frozenset({"invitation", "renewal", INVITATION_LETTER})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +99,7 @@ class Post:
         clock: Clock,
         registry: Registry,
         consent: Consent,
+        sessions: Sessions,
         mail: Mail,
         webhooks: Webhooks,
         bell: Bell,
@@ -111,7 +113,7 @@ class Post:
         self._bell = bell
         self._house = house
         self._lanes = lanes or Lanes()
-        self._composing = Composing(store, registry, consent, house)
+        self._composing = Composing(store, registry, consent, sessions, house)
         self._inquiries = Inquiries(
             store=store, clock=clock, webhooks=webhooks, bell=bell, composing=self._composing
         )
@@ -216,15 +218,25 @@ class Post:
         *,
         by: Caller,
         state: OutboxState | None = None,
+        topic: str | None = None,
         since: datetime | None = None,
         after: str | None = None,
         limit: int = 100,
+        newest_first: bool = False,
     ) -> list[OutboxItem]:
-        """What was, is and will be sent to a client instance, in the order of creation: how often
-        it was tried, when it is tried next, what the receiver said last. ``since``: what was put
-        there from then on. Needs READ. Raises NotFound, InvalidInput."""
+        """What was, is and will be sent to a client instance, in the order of creation or the other
+        way round: how often it was tried, when it is tried next, what the receiver said last.
+        ``since``: what was put there from then on, oldest first only. Needs READ. Raises NotFound,
+        InvalidInput."""
         return await self._inquiries.deliveries(
-            instance_id, by=by, state=state, since=since, after=after, limit=limit
+            instance_id,
+            by=by,
+            state=state,
+            topic=topic,
+            since=since,
+            after=after,
+            limit=limit,
+            newest_first=newest_first,
         )
 
     async def test_delivery(self, instance_id: str, *, by: Caller) -> Trial:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from evergrant import letters
+from evergrant import letters, sessions
 from evergrant.consent import Consent
 from evergrant.errors import NotDelivered
 from evergrant.ports import Letter, WebhookPost
@@ -19,13 +19,14 @@ from evergrant.ports.store import Store
 from evergrant.ports.things import OutboxItem
 from evergrant.ports.watched import EventRecord
 from evergrant.registry import Registry
+from evergrant.sessions import Sessions
 from evergrant.settings import House
 
 __all__ = ["TO_OPERATORS", "UNDELIVERABLE", "Composing", "payload"]
 
 UNDELIVERABLE = "letter_undeliverable"
 #: Letters that operators read. Reports of failed authorizations go to developers, in English.
-TO_OPERATORS = frozenset({"operators_digest", "secret_incident", UNDELIVERABLE})
+TO_OPERATORS = frozenset({"operators_digest", "secret_incident", UNDELIVERABLE, *sessions.LETTERS})
 
 
 def payload(event: EventRecord) -> dict[str, Any]:
@@ -35,10 +36,18 @@ def payload(event: EventRecord) -> dict[str, Any]:
 
 
 class Composing:
-    def __init__(self, store: Store, registry: Registry, consent: Consent, house: House) -> None:
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        consent: Consent,
+        lodge: Sessions,
+        house: House,
+    ) -> None:
         self._store = store
         self._registry = registry
         self._consent = consent
+        self._lodge = lodge
         self._house = house
 
     async def letter(self, item: OutboxItem) -> Letter | None:
@@ -46,14 +55,20 @@ class Composing:
         if item.topic == UNDELIVERABLE:
             told: dict[str, Any] = {**item.facts, **await self._account_facts(item)}
         else:
-            known = await self._consent.letter_facts(item)
+            knowing = self._lodge if item.topic in sessions.LETTERS else self._consent
+            known = await knowing.letter_facts(item)
             if known is None:
                 return None
             told = dict(known.facts)
             if known.link is not None:
                 # A letter is a socket of its own: here the link stops being a secret.
                 told["link"] = known.link.reveal()
-        facts = {"house_name": self._house.name, "support_email": self._house.support_email, **told}
+        facts = {
+            "house_name": self._house.name,
+            "support_email": self._house.support_email,
+            "looks": letters.LetterLooks.of(self._house),
+            **told,
+        }
         # Decided at delivery: who changes the setting reads the next letter in it.
         language = self._house.operators_language if item.topic in TO_OPERATORS else item.language
         words = letters.render(item.topic, language, facts)

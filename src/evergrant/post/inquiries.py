@@ -186,23 +186,33 @@ class Inquiries:
         *,
         by: Caller,
         state: OutboxState | None,
+        topic: str | None,
         since: datetime | None,
         after: str | None,
         limit: int,
+        newest_first: bool,
     ) -> list[OutboxItem]:
         need(by, Right.READ)
         check_page(ids.Kind.OUTBOX, after, limit)
         flaws = Flaws()
         since = flaws.instant("since", since)
+        if since is not None and newest_first:
+            flaws.add("since", "is told oldest first.", code="out_of_range")
         flaws.refuse_if_any()
         if since is not None and after is None:
             # Ids sort by time: this one stands before all that were made from then on.
             after = ids.make(ids.Kind.OUTBOX, max(since, _FIRST), _ZERO)
-        wanted: dict[str, Any] = {} if state is None else {"state": state}
+        named = {"state": state, "topic": topic}
+        wanted: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
         async with self._store.transaction() as tx:
             await _reached_instance(tx, instance_id, by)
             return await tx.outbox.all(
-                after=after, limit=limit, kind=OutboxKind.WEBHOOK, to=instance_id, **wanted
+                after=after,
+                limit=limit,
+                newest_first=newest_first,
+                kind=OutboxKind.WEBHOOK,
+                to=instance_id,
+                **wanted,
             )
 
     async def try_out(self, instance_id: str, *, by: Caller) -> Trial:

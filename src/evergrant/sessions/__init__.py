@@ -28,7 +28,7 @@ from evergrant.sessions.arriving import Arriving
 from evergrant.sessions.factors import Factors
 from evergrant.sessions.ground import Ground
 from evergrant.sessions.joining import INVITATION_LETTER, JOIN_PATH, Joining
-from evergrant.sessions.lockout import LOCKED_LETTER, Lockout
+from evergrant.sessions.lockout import LOCKED_LETTER, Lockout, locked_letter
 from evergrant.sessions.sign_in import SignIn
 from evergrant.sessions.standing import KEPT_AFTER_END, Standing
 from evergrant.sessions.values import (
@@ -37,8 +37,8 @@ from evergrant.sessions.values import (
     Browser,
     Enrolled,
     Enrolment,
-    InvitationLetter,
     NewInvitation,
+    OperatorLetter,
     Present,
     SignedIn,
 )
@@ -49,15 +49,16 @@ __all__ = [
     "INVITATION_LETTER",
     "JOIN_PATH",
     "KEPT_AFTER_END",
+    "LETTERS",
     "LOCKED_LETTER",
     "Arrived",
     "Begun",
     "Browser",
     "Enrolled",
     "Enrolment",
-    "InvitationLetter",
     "NewInvitation",
     "OperatorInvitation",
+    "OperatorLetter",
     "OperatorSession",
     "Present",
     "Sessions",
@@ -65,6 +66,9 @@ __all__ = [
     "SignedIn",
     "Step",
 ]
+
+#: Letters to operators, for which this room knows what they say.
+LETTERS = frozenset({INVITATION_LETTER, LOCKED_LETTER})
 
 
 class Sessions:
@@ -264,6 +268,8 @@ class Sessions:
 
     # --- for the post room ---
 
-    async def invitation_letter(self, item: OutboxItem) -> InvitationLetter | None:
-        """What the letter with an invitation says; None when it opens nothing any more."""
-        return await self._joining.letter(item)
+    async def letter_facts(self, item: OutboxItem) -> OperatorLetter | None:
+        """What a letter of ``LETTERS`` says; None when it is pointless by now."""
+        return (
+            locked_letter(item) if item.topic == LOCKED_LETTER else await self._joining.letter(item)
+        )

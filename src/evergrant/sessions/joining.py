@@ -30,7 +30,7 @@ from evergrant.rules.rights import RIGHTS_OF_ROLE, Caller, Right, Role
 from evergrant.rules.secrecy import Secret, digest
 from evergrant.sessions.ground import Ground
 from evergrant.sessions.sign_in import tell_signed_in
-from evergrant.sessions.values import Browser, InvitationLetter, NewInvitation, SignedIn
+from evergrant.sessions.values import Browser, NewInvitation, OperatorLetter, SignedIn
 
 __all__ = ["INVITATION_LETTER", "JOIN_PATH", "Joining"]
 
@@ -160,14 +160,21 @@ class Joining:
             await self._tell(tx, "operator.invitation_link_shown", invitation, now, by)
         return NewInvitation(invitation=invitation, link=link)
 
-    async def letter(self, item: OutboxItem) -> InvitationLetter | None:
+    async def letter(self, item: OutboxItem) -> OperatorLetter | None:
         now = self._ground.clock.now()
         async with self._ground.store.transaction() as tx:
             invitation = await tx.operator_invitations.get(item.subject)
             link = None if invitation is None else await self._link_of(tx, invitation, now)
         if invitation is None or link is None:
             return None
-        return InvitationLetter(invitation=invitation, link=link)
+        return OperatorLetter(
+            facts={
+                "operator_name": invitation.name,
+                "invited_by": invitation.invited_by,
+                "expires_at": invitation.expires_at,
+            },
+            link=link,
+        )
 
     async def _link_of(
         self, tx: Transaction, invitation: OperatorInvitation, now: datetime

@@ -20,16 +20,16 @@ from evergrant import journal
 from evergrant.outbox import put_mail
 from evergrant.ports.signed_in import OperatorSession, SignInCount
 from evergrant.ports.store import AlreadyThere, Transaction
-from evergrant.ports.things import Operator
+from evergrant.ports.things import Operator, OutboxItem
 from evergrant.rules import lockout
 from evergrant.rules.lockout import Tally, Verdict, origin_of
 from evergrant.rules.rights import SYSTEM
 from evergrant.rules.second_factor import Step
 from evergrant.rules.secrecy import digest
 from evergrant.sessions.ground import Ground
-from evergrant.sessions.values import Browser
+from evergrant.sessions.values import Browser, OperatorLetter
 
-__all__ = ["LOCKED_LETTER", "Attempt", "Lockout", "factor_count"]
+__all__ = ["LOCKED_LETTER", "Attempt", "Lockout", "factor_count", "locked_letter"]
 
 LOCKED_LETTER = "operator_locked"
 _Judge = Callable[[Tally, datetime], Verdict]
@@ -240,13 +240,18 @@ class Lockout:
             to=concerns.email,
             language=self._ground.house.operators_language,
             facts={
-                "name": concerns.name,
+                "operator_name": concerns.name,
                 "address": address,
-                "locked_until": until.isoformat() if until else "",
-                "counted_by": kind,
+                "locked_until": (until or now).isoformat(),
+                "knows_password": kind == "factor",
             },
         )
         return [item.id]
+
+
+def locked_letter(item: OutboxItem) -> OperatorLetter:
+    until = datetime.fromisoformat(item.facts["locked_until"])
+    return OperatorLetter(facts={**item.facts, "locked_until": until})
 
 
 def _tally(row: SignInCount) -> Tally:

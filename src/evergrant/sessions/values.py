@@ -5,7 +5,9 @@ Answers for: these values. Does not answer for: things as they are kept (``ports
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from evergrant.ports.signed_in import OperatorInvitation, OperatorSession
 from evergrant.ports.things import Operator
@@ -20,8 +22,8 @@ __all__ = [
     "Browser",
     "Enrolled",
     "Enrolment",
-    "InvitationLetter",
     "NewInvitation",
+    "OperatorLetter",
     "Present",
     "SignedIn",
 ]
@@ -105,8 +107,8 @@ class NewInvitation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InvitationLetter:
-    """What the letter says, with the link that no row holds."""
+class OperatorLetter:
+    """What a letter to an operator says, with the link that no row holds."""
 
-    invitation: OperatorInvitation
-    link: Secret
+    facts: Mapping[str, Any]
+    link: Secret | None = None
