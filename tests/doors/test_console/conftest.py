@@ -135,7 +135,7 @@ class Console:
         )
         async with self.desk.store.transaction() as tx:
             await tx.operator_sessions.add(session)
-        window.client.cookies.set(COOKIES.session, secret.reveal())
+        window.client.cookies.set(COOKIES.session, secret.reveal(), domain="console.test", path="/")
         window.operator = operator
         return window
 
@@ -156,7 +156,7 @@ class Console:
 
 def text_of(page: str) -> str:
     """What people read of a page, roughly: without tags, blanks folded."""
-    body = re.sub(r"<(script|style)\b.*?</\1>", " ", page, flags=re.S)
+    body = re.sub(r"<(script|style)\b.*?</\1>", " ", page, flags=re.DOTALL)
     return " ".join(unescape(re.sub(r"<[^>]*>", " ", body)).split())
 
 

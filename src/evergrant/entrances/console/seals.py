@@ -22,7 +22,7 @@ __all__ = ["PROOF_LIFE_S", "Cookies", "Said", "check_proof", "proof_of"]
 
 #: A form that lay open for longer has to be loaded again.
 PROOF_LIFE_S = 12 * 3600
-_SECRET = re.compile(r"[A-Za-z0-9_\-]{22,128}")
+_SECRET = re.compile(r"[A-Za-z0-9_\-]{22,1024}")
 _MOST_WORDS = 1000
 
 
