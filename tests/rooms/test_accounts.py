@@ -180,7 +180,7 @@ async def test_all_flaws_of_an_account_at_once(book: Book) -> None:
             merchant_token="Atzr|abc",
             vendor_codes="HERO1",
             flags={"update_stok": True, "ship_orders": "yes"},
-            language="fr",
+            language="xx",
             notes="n" * 5001,
         )
     assert fields(caught) == {

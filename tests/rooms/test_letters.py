@@ -20,6 +20,15 @@ from tests.rooms.letters_ground import FACTS, LINK, digest
 EVIL = 'Evil <b>Shop</b>\r\nBcc: a@b.c\u202e & "Co" {{ 7*7 }} %(house)s'
 
 
+DAYS = {
+    "en": "December 5, 2026",
+    "de": "5. Dezember 2026",
+    "fr": "5 décembre 2026",
+    "it": "5 dicembre 2026",
+    "es": "5 de diciembre de 2026",
+}
+
+
 class Outline(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
@@ -107,6 +116,15 @@ def test_german_letters_are_german() -> None:
         ("de", 1, False, "endet morgen"),
         ("de", 0, False, "endet heute"),
         ("de", 0, True, "ist abgelaufen"),
+        ("fr", 30, False, "expire dans 30 jours"),
+        ("fr", 1, False, "expire demain"),
+        ("fr", 0, True, "a expiré"),
+        ("it", 30, False, "scade tra 30 giorni"),
+        ("it", 0, False, "scade oggi"),
+        ("it", 0, True, "è scaduta"),
+        ("es", 30, False, "caduca dentro de 30 días"),
+        ("es", 0, False, "caduca hoy"),
+        ("es", 0, True, "ha caducado"),
     ],
 )
 def test_the_letter_about_an_end_says_how_far_off_it_is(
@@ -114,15 +132,27 @@ def test_the_letter_about_an_end_says_how_far_off_it_is(
 ) -> None:
     facts = FACTS | {"days_left": days_left, "over": over}
     letter = render("authorization_ending", language, facts)
-    assert letter.subject.startswith("Heron Books: ")
+    assert letter.subject.startswith("Heron Books : " if language == "fr" else "Heron Books: ")
     assert letter.subject.endswith(words)
-    day = {"en": "December 5, 2026", "de": "5. Dezember 2026"}[language]
-    lines = {"en": "orders are not fetched", "de": "abgeholt"}[language]
+    day = DAYS[language]
+    lines = {
+        "en": "orders are not fetched",
+        "de": "abgeholt",
+        "fr": "ne seront plus récupérées" if not over else "ne sont plus récupérées",
+        "it": "non vengono",
+        "es": "no se recogen",
+    }[language]
     for part in (letter.text, letter.html):
         assert day in part
         assert lines in part
     assert letter.html.count('class="button"') == 1, "one button"
-    until = {"en": "until you renew", "de": "bis Sie die Zustimmung erneuern"}[language]
+    until = {
+        "en": "until you renew",
+        "de": "bis Sie die Zustimmung erneuern",
+        "fr": "tant que vous ne l’aurez pas renouvelée",
+        "it": "finché non la rinnova",
+        "es": "hasta que la renueve",
+    }[language]
     assert (until in letter.text) is not over
     assert until.split()[0] + " 1 day" not in letter.text
 
@@ -141,12 +171,23 @@ def test_what_stops_is_said_in_the_reader_s_own_trade() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_one_is_one_and_two_are_many(language: str) -> None:
-    one = {"en": "1 matter to see to", "de": "1 offener Punkt"}[language]
-    many = {"en": "2 matters to see to", "de": "2 offene Punkte"}[language]
+    one, many = {
+        "en": ("1 matter to see to", "2 matters to see to"),
+        "de": ("1 offener Punkt", "2 offene Punkte"),
+        "fr": ("1 point à traiter", "2 points à traiter"),
+        "it": ("1 questione da seguire", "2 questioni da seguire"),
+        "es": ("1 asunto que atender", "2 asuntos que atender"),
+    }[language]
     assert render("operators_digest", language, FACTS | {"matters": 1}).subject.endswith(one)
     assert render("operators_digest", language, FACTS | {"matters": 2}).subject.endswith(many)
     row = dict(FACTS["lapsed"].rows[0])
-    told = {"en": ("1 day ago", "3 days ago"), "de": ("vor 1 Tag", "vor 3 Tagen")}[language]
+    told = {
+        "en": ("1 day ago", "3 days ago"),
+        "de": ("vor 1 Tag", "vor 3 Tagen"),
+        "fr": ("il y a 1 jour", "il y a 3 jours"),
+        "it": ("1 giorno fa", "3 giorni fa"),
+        "es": ("hace 1 día", "hace 3 días"),
+    }[language]
     for days, words in zip((-1, -3), told, strict=True):
         facts = FACTS | {"lapsed": Table([row | {"days_left": days}])}
         letter = render("operators_digest", language, facts)
@@ -162,7 +203,13 @@ def test_a_digest_of_any_length_can_be_read(rows: int, left_out: int, language: 
     shown = rows - left_out
     for part in (letter.text, letter.html):
         assert len(re.findall(r"Heron Books \d", part)) == shown
-        more = {"en": f"... and {left_out} more", "de": f"... und {left_out} weiter"}[language]
+        more = {
+            "en": f"... and {left_out} more",
+            "de": f"... und {left_out} weiter",
+            "fr": f"... et {left_out} autre",
+            "it": f"... e {left_out} altr",
+            "es": f"... y {left_out} más",
+        }[language]
         assert (more in part) is (left_out > 0)
         assert part.count(LINK) == shown + 3, "for each that ends, ended, is refused, is undated"
     assert len(letter.html) < 150_000
@@ -181,7 +228,7 @@ def test_an_empty_table_is_not_there() -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_notice_has_words_of_its_own(language: str) -> None:
     letter = render("operators_digest", language, FACTS)
-    none = {"en": "What to do says", "de": "Was zu tun ist, sagt"}[language]
+    none = tongue(language).say("What to do says: evergrant notices list")
     for part in (letter.text, letter.html):
         assert none not in part
         assert not [kind for kind in BOARD if kind.value in part]

@@ -5,8 +5,19 @@ share, and for making hostile names harmless in them. Does not answer for: who g
 or for the headers and the wire. Knows no room: facts come in, text goes out.
 """
 
+from evergrant.letters.looks import LetterLooks
 from evergrant.letters.plain import plain
 from evergrant.letters.printing import TOPICS, Rendered, render
 from evergrant.letters.tongues import LANGUAGES, Tongue, marked, tongue
 
-__all__ = ["LANGUAGES", "TOPICS", "Rendered", "Tongue", "marked", "plain", "render", "tongue"]
+__all__ = [
+    "LANGUAGES",
+    "TOPICS",
+    "LetterLooks",
+    "Rendered",
+    "Tongue",
+    "marked",
+    "plain",
+    "render",
+    "tongue",
+]

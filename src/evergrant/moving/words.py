@@ -42,7 +42,13 @@ _RETAIL = frozenset({"retail", "retailer", "wholesale", "1p", "purchaseorders"})
 _DIRECT = frozenset(
     {"directfulfillment", "directfulfilment", "df", "dropship", "dropshipping", "direct"}
 )
-_TONGUES = {"german": "de", "deutsch": "de", "english": "en", "englisch": "en"}
+_TONGUES = {
+    **dict.fromkeys(("english", "englisch", "anglais", "inglese", "inglés"), "en"),
+    **dict.fromkeys(("german", "deutsch", "allemand", "tedesco", "alemán"), "de"),
+    **dict.fromkeys(("french", "französisch", "français", "francese", "francés"), "fr"),
+    **dict.fromkeys(("italian", "italienisch", "italien", "italiano"), "it"),
+    **dict.fromkeys(("spanish", "spanisch", "espagnol", "spagnolo", "español"), "es"),
+}
 
 
 def _bare(text: str) -> str:

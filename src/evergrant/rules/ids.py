@@ -72,7 +72,7 @@ _BODY = re.compile(rf"[{_ALPHABET}]{{26}}")
 
 #: Languages in which letters and pages exist: each has its catalogue beside ``evergrant.letters``,
 #: except the first, which is the language of the sources.
-LANGUAGES = ("en", "de")
+LANGUAGES = ("en", "de", "fr", "it", "es")
 
 
 def make(kind: Kind, now: datetime, entropy: bytes) -> str:

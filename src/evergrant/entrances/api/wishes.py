@@ -144,7 +144,7 @@ class AccountWish(Wish):
     )
     vendor_codes: list[Text] = Field(default_factory=list, max_length=500)
     flags: FlagsWish = Field(default_factory=FlagsWish)
-    language: Text = Field("en", description="Of letters and pages: `en` or `de`")
+    language: Text = Field("en", description="Of letters and pages: `en`, `de`, `fr`, `it` or `es`")
     notes: Notes = ""
 
     def new(self) -> NewAccount:

@@ -99,7 +99,9 @@ def add_account(
     flag: Annotated[
         list[str] | None, typer.Option(help="Such as ship_orders=off; all are on by default.")
     ] = None,
-    language: Annotated[str, typer.Option(help="Language of mails and pages: en or de.")] = "en",
+    language: Annotated[
+        str, typer.Option(help="Language of mails and pages: en, de, fr, it, es.")
+    ] = "en",
     notes: Annotated[str, typer.Option(help="For your own people.")] = "",
     json: Json = False,
 ) -> None:
@@ -167,7 +169,7 @@ def change_account(
     vendor_code: Annotated[
         list[str] | None, typer.Option(help="For vendors: all that shall apply.")
     ] = None,
-    language: Annotated[str | None, typer.Option(help="en or de.")] = None,
+    language: Annotated[str | None, typer.Option(help="en, de, fr, it or es.")] = None,
     notes: Annotated[str | None, typer.Option(help="For your own people.")] = None,
     json: Json = False,
 ) -> None:

@@ -23,7 +23,8 @@ from starlette.types import ASGIApp
 
 from evergrant.consent import Arrived, NeedsProof, Opened
 from evergrant.entrances.public import words as w
-from evergrant.entrances.public.paper import NAMES, Guarded, language_of, page, static
+from evergrant.entrances.public.dress import Dress, Kept
+from evergrant.entrances.public.paper import NAMES, Guarded, language_of, page
 from evergrant.entrances.visitor import Cookie, TooMuch, Visitor, read_form
 from evergrant.errors import ConsentRefused, EvergrantError
 from evergrant.rules import ids
@@ -41,6 +42,8 @@ _LONGEST_LINK = 200
 _LONGEST_CODE = 40
 _LONGEST_WORDS = 300
 _REASON = re.compile(r"[a-z_]{1,60}")
+#: Pages behind which nothing comes: in a window that a console opened they can close it.
+_LAST = frozenset({"done.html", "message.html"})
 
 
 def build(desk: Desk, settings: Settings) -> ASGIApp:
@@ -76,6 +79,7 @@ class _Pages:
     def __init__(self, desk: Desk, settings: Settings, cookie: Cookie) -> None:
         self._consent = desk.consent
         self._house = settings.house
+        self._dress = Dress(settings.house.looks)
         self._cookie = cookie
         self._to_amazon = _to_amazon(desk.marketplaces)
 
@@ -164,7 +168,8 @@ class _Pages:
         )
         if not arrived.connected:
             return self._show(request, "waiting.html", arrived.language, status=202)
-        return self._show(request, "done.html", arrived.language, **_thanks(arrived))
+        onward = None if visitor.popup else arrived.return_url
+        return self._show(request, "done.html", arrived.language, **_thanks(arrived, onward))
 
     async def refused(self, request: Request) -> Response:
         """Shows a reason. Whoever makes up such an address reads our words and nothing else."""
@@ -229,29 +234,42 @@ class _Pages:
         return PlainTextResponse("User-agent: *\nDisallow: /\n")
 
     async def favicon(self, request: Request) -> Response:
-        return _kept("icon.svg", request)
+        return _kept(self._dress.get("icon.svg"), request)
 
     async def static(self, request: Request) -> Response:
-        return _kept(request.path_params["name"], request)
+        return _kept(self._dress.get(request.path_params["name"]), request)
 
     # --- showing ------------------------------------------------------------------------------
 
     def _show(
-        self, request: Request, template: str, wish: str | None, status: int = 200, **facts: Any
+        self,
+        request: Request,
+        template: str,
+        wish: str | None,
+        status: int = 200,
+        *,
+        visitor: Visitor | None = None,
+        **facts: Any,
     ) -> Response:
         """One page. The language: as picked, else that of the account, else the browser's."""
+        visitor = visitor or self._cookie.read(request)
         picked = request.query_params.get("lang")
         language = language_of(
             picked,
-            self._cookie.read(request).language,
-            wish,
+            visitor.language,
+            # An operator reads here, not the selling partner.
+            None if visitor.popup else wish,
             accept=request.headers.get("accept-language", ""),
         )
+        closable = visitor.popup and template in _LAST
         kept = {"reference": None, "languages": _other_tongues(request)} | facts
         return page(
             template,
             language,
             status=status,
+            script=closable,
+            closable=closable,
+            dress=self._dress,
             house=self._house.name,
             support_email=self._house.support_email,
             **kept,
@@ -261,14 +279,18 @@ class _Pages:
         """A page with a form, for which the browser needs our cookie."""
         visitor = self._cookie.read(request)
         picked = request.query_params.get("lang")
-        if picked in NAMES:
-            visitor = dataclasses.replace(visitor, language=picked)
+        visitor = dataclasses.replace(
+            visitor,
+            language=picked if picked in NAMES else visitor.language,
+            popup=_opened_by_console(request, visitor),
+        )
         if visitor.browser is None:
-            visitor = self._cookie.fresh(visitor.language)
+            visitor = self._cookie.fresh(visitor.language, popup=visitor.popup)
         response = self._show(
             request,
             template,
             opened.language,
+            visitor=visitor,
             opened=opened,
             proof=visitor.form_proof(request.url.path),
             **facts,
@@ -358,8 +380,18 @@ def _reference(text: str) -> str | None:
         return None
 
 
-def _thanks(arrived: Arrived) -> dict[str, Any]:
-    onward = arrived.return_url or ""
+def _opened_by_console(request: Request, visitor: Visitor) -> bool:
+    """A window keeps its mark from page to page, until its browser comes in from elsewhere, as by
+    a click in a letter. It decides what the last page offers, and nothing else."""
+    told = request.query_params.get("from")
+    if told is not None:
+        return told == "console"
+    from_elsewhere = request.headers.get("sec-fetch-site") in ("none", "cross-site")
+    return visitor.popup and not from_elsewhere
+
+
+def _thanks(arrived: Arrived, return_url: str | None) -> dict[str, Any]:
+    onward = return_url or ""
     safe = onward.startswith(("https://", "http://"))
     return {
         "arrived": arrived,
@@ -377,10 +409,12 @@ def _other_tongues(request: Request) -> list[tuple[str, str, str]]:
     return [(code, name, f"?{urlencode([*rest, ('lang', code)])}") for code, name in NAMES.items()]
 
 
-def _kept(name: str, request: Request) -> Response:
-    found = static(name)
+def _kept(found: Kept | None, request: Request) -> Response:
     if found is None:
         raise HTTPException(404)
-    content, media_type = found
     life = "public, max-age=31536000, immutable" if "v" in request.query_params else "max-age=3600"
-    return Response(content, media_type=media_type, headers={"cache-control": life})
+    return Response(
+        found.content,
+        media_type=found.media_type,
+        headers={"cache-control": life, **found.headers},
+    )

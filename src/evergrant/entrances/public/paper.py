@@ -6,10 +6,8 @@ carries. Does not answer for: what a page says.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -19,24 +17,25 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from evergrant.letters import LANGUAGES, plain, tongue
 
-__all__ = ["Guarded", "language_of", "page", "policy", "static"]
+__all__ = ["NAMES", "Guarded", "language_of", "page", "policy"]
 
 #: Every language by the name that its speakers give it.
-NAMES = {"en": "English", "de": "Deutsch"}
+NAMES = {"en": "English", "de": "Deutsch", "fr": "Français", "it": "Italiano", "es": "Español"}
 #: Browsers complain about these on plain http.
 _HTTPS_ONLY = {
     "strict-transport-security": "max-age=31536000",
     "cross-origin-opener-policy": "same-origin",
 }
-_STATIC = {"public.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}
 
 
-def policy(form_action: Iterable[str] = ("'self'",)) -> str:
-    """The Content-Security-Policy: nothing runs, nothing comes from afar, nobody frames it."""
-    return (
+def policy(form_action: Iterable[str] = ("'self'",), *, script: bool = False) -> str:
+    """The Content-Security-Policy: nothing comes from afar, nobody frames it, and nothing runs,
+    except our own ``script`` on a page that can close its window."""
+    told = (
         "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
         f"form-action {' '.join(form_action)}; frame-ancestors 'none'"
     )
+    return f"{told}; script-src 'self'" if script else told
 
 
 def language_of(*wishes: str | None, accept: str = "") -> str:
@@ -70,6 +69,7 @@ def page(
     *,
     status: int = 200,
     form_action: Iterable[str] = ("'self'",),
+    script: bool = False,
     **facts: Any,
 ) -> HTMLResponse:
     """Renders ``template`` in ``language``."""
@@ -77,24 +77,11 @@ def page(
     return HTMLResponse(
         text,
         status,
-        headers={"content-language": language, "content-security-policy": policy(form_action)},
+        headers={
+            "content-language": language,
+            "content-security-policy": policy(form_action, script=script),
+        },
     )
-
-
-@cache
-def static(name: str) -> tuple[bytes, str] | None:
-    """Content and media type of a file that pages use."""
-    if name not in _STATIC:
-        return None
-    content = files("evergrant.entrances.public").joinpath(f"static/{name}").read_bytes()
-    return content, _STATIC[name]
-
-
-def _address(name: str) -> str:
-    """Changes with the content, so that browsers may keep it for good."""
-    kept = static(name)
-    content = b"" if kept is None else kept[0]
-    return f"/static/{name}?v={hashlib.sha256(content).hexdigest()[:12]}"
 
 
 @cache
@@ -111,11 +98,7 @@ def _press(language: str) -> Environment:
     press.install_gettext_translations(spoken.translations, newstyle=True)  # type: ignore[attr-defined]
     press.policies["ext.i18n.trimmed"] = True
     press.filters |= {"plain": plain, "day": spoken.day, "say": spoken.say}
-    press.globals |= {
-        "language": language,
-        "sheet": _address("public.css"),
-        "icon": _address("icon.svg"),
-    }
+    press.globals["language"] = language
     return press
 
 

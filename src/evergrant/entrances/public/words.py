@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from enum import Enum
 from types import MappingProxyType
 
 from evergrant.letters import marked
@@ -23,10 +24,20 @@ __all__ = [
     "UNKNOWN_PAGE",
     "WORDS",
     "WRONG_METHOD",
+    "Turn",
     "Words",
     "trouble_words",
     "words_for",
 ]
+
+
+class Turn(Enum):
+    """Who has to do something now, which is the first thing that a reader wants to know."""
+
+    YOURS = marked("It is your turn")
+    OURS = marked("It is our turn")
+    AMAZONS = marked("It is Amazon's turn")
+    NOBODYS = marked("Nothing has to be done")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +51,7 @@ class Words:
     do: str
     again: bool = False
     calm: bool = False
+    turn: Turn = Turn.YOURS
 
 
 _ASK = marked("Ask the people who sent you the link for a new one.")
@@ -59,6 +71,7 @@ SHUT = Words(
     marked("This is our fault, not yours. Nothing was lost."),
     marked("Please try again in a few minutes. If it stays like this, write to us."),
     again=True,
+    turn=Turn.OURS,
 )
 MISSING = Words(
     404,
@@ -87,6 +100,7 @@ DECLINED_HERE = Words(
     marked("The link does not work any more, and nothing was connected."),
     marked("If that was a mistake, tell us, and you get a new link."),
     calm=True,
+    turn=Turn.NOBODYS,
 )
 TOO_LARGE = Words(
     413,
@@ -113,6 +127,7 @@ _STORM = Words(
     marked("Amazon sent you back to us, but did not confirm it when we asked. Nothing is lost."),
     marked("Please wait a few minutes, then press the button once more."),
     again=True,
+    turn=Turn.AMAZONS,
 )
 _BROKEN_STATE = Words(
     400,
@@ -216,6 +231,7 @@ WORDS: Mapping[str, Words] = MappingProxyType(
             marked("If you change your mind, open the link in your letter once more."),
             again=True,
             calm=True,
+            turn=Turn.NOBODYS,
         ),
         "amazon_error": Words(
             400,
@@ -266,6 +282,7 @@ WORDS: Mapping[str, Words] = MappingProxyType(
             marked("This connection was closed"),
             marked("The people who sent you the link have closed the account meanwhile."),
             _TELL,
+            turn=Turn.NOBODYS,
         ),
         "account_moved": replace(GENERAL, status=409),
         "invitation_unknown": MISSING,
@@ -282,6 +299,7 @@ WORDS: Mapping[str, Words] = MappingProxyType(
             marked("The account was connected with this link. There is nothing more to do."),
             marked("If you did not do that yourself, please tell us at once."),
             calm=True,
+            turn=Turn.NOBODYS,
         ),
         "invitation_withdrawn": Words(
             410,
@@ -313,12 +331,14 @@ WORDS: Mapping[str, Words] = MappingProxyType(
             marked("This is our fault, not yours: Amazon refused us, not you."),
             marked("We know of it already. Please try again later, or write to us."),
             again=True,
+            turn=Turn.OURS,
         ),
         "application_incomplete": Words(
             503,
             marked("We are not quite ready yet"),
             marked("Our application is not fully set up. This is our fault, not yours."),
             marked("We know of it already. Please try again later, or write to us."),
+            turn=Turn.OURS,
         ),
         "amazon_unavailable": _STORM,
         "throttled": _STORM,
@@ -329,6 +349,7 @@ WORDS: Mapping[str, Words] = MappingProxyType(
             marked("We cannot look up your link right now. This is our fault, not yours."),
             marked("Please load this page again in a minute."),
             again=True,
+            turn=Turn.OURS,
         ),
         "lost": Words(
             409,
