@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import secrets
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from evergrant import journal
 from evergrant.errors import (
     Conflict,
     InvalidInput,
+    LastAdmin,
     NotAllowed,
     NotAuthenticated,
     NotFound,
@@ -162,7 +164,7 @@ async def test_a_disabled_operator_comes_in_no_more(
     people: People, store: MemoryStore, clock: FakeClock
 ) -> None:
     word = password()
-    operator = await ada(people, word)
+    operator = await ada(people, word, "support")
     disabled = await people.disable_operator("ada@house.example", by=ROOT)
     assert disabled.disabled_at == clock.now()
     assert await people.check_password(operator.email, word) is None
@@ -170,6 +172,37 @@ async def test_a_disabled_operator_comes_in_no_more(
     assert await people.disable_operator(operator.id, by=ROOT) == disabled
     assert len(await lines(store, "operator.disabled")) == 1
     assert await people.operators(by=ROOT) == [disabled]
+
+
+async def test_the_last_admin_stays(people: People, store: MemoryStore) -> None:
+    operator = await ada(people, password())
+    with pytest.raises(LastAdmin):
+        await people.disable_operator(operator.id, by=ROOT)
+    bob = await people.add_operator(
+        name="Bob", email="bob@house.example", role="admin", password=password(), by=ROOT
+    )
+    outcomes = await asyncio.gather(
+        people.disable_operator(operator.id, by=ROOT),
+        people.disable_operator(bob.id, by=ROOT),
+        return_exceptions=True,
+    )
+    assert sorted(type(one).__name__ for one in outcomes) == ["LastAdmin", "Operator"]
+
+
+async def test_who_audits_sees_people_and_keys_and_changes_none(people: People) -> None:
+    operator = await ada(people, password())
+    made = await people.add_api_key(name="ERP", rights=["read"], by=ROOT)
+    auditor = Caller(kind=CallerKind.OPERATOR, rights=RIGHTS_OF_ROLE[Role.AUDITOR])
+    assert await people.operators(by=auditor) == [operator]
+    assert await people.find_operator(operator.id, by=auditor) == operator
+    assert await people.api_keys(by=auditor) == [made.key]
+    assert await people.api_key(made.key.id, by=auditor) == made.key
+    for verb in (
+        people.disable_operator(operator.id, by=auditor),
+        people.revoke_api_key(made.key.id, by=auditor),
+    ):
+        with pytest.raises(NotAllowed):
+            await verb
 
 
 async def test_a_new_password_replaces_the_old(people: People, store: MemoryStore) -> None:
@@ -360,7 +393,8 @@ async def test_nobody_gives_rights_that_they_lack(people: People) -> None:
 
 
 async def test_managing_people_needs_the_right_and_the_whole_reach(people: People) -> None:
-    weak = Caller(kind=CallerKind.OPERATOR, rights=frozenset(Right) - {Right.MANAGE})
+    without = frozenset({Right.MANAGE, Right.AUDIT})
+    weak = Caller(kind=CallerKind.OPERATOR, rights=frozenset(Right) - without)
     eve: dict[str, Any] = {"name": "Eve", "email": "eve@x.example", "role": "admin"}
     for by in (weak, bound()):
         for verb in (

@@ -4,6 +4,7 @@ import pytest
 
 from evergrant.rules.faults import Fault
 from evergrant.rules.rights import (
+    CONTAINED,
     EVERYWHERE_ONLY,
     RIGHTS_OF_ROLE,
     SYSTEM,
@@ -24,7 +25,33 @@ def test_every_role_may_read_and_only_admins_manage() -> None:
     assert [role for role, rights in RIGHTS_OF_ROLE.items() if Right.MANAGE in rights] == [
         Role.ADMIN
     ]
-    assert RIGHTS_OF_ROLE[Role.AUDITOR] == {Right.READ}
+    auditor = Caller(kind=CallerKind.OPERATOR, rights=RIGHTS_OF_ROLE[Role.AUDITOR])
+    changing = (Right.WRITE, Right.MANAGE, Right.AMAZON_WRITE, Right.SIGN_OFF)
+    asking_amazon = (Right.AMAZON_READ, Right.ACCESS_TOKENS)
+    assert not [right for right in (*changing, *asking_amazon) if auditor.may(right)]
+
+
+def test_the_table_of_roles() -> None:
+    """Written out once more: whoever changes a role says so twice."""
+    own = {
+        role: {right for right in Right if Caller(kind=CallerKind.OPERATOR, rights=held).may(right)}
+        for role, held in RIGHTS_OF_ROLE.items()
+    }
+    everybody = {Right.READ, Right.ORDERS}
+    lead = {Right.WRITE, Right.AMAZON_READ, Right.AMAZON_WRITE, Right.SIGN_OFF, Right.AUDIT}
+    assert own == {
+        Role.ADMIN: set(Right),
+        Role.TEAM_LEAD: everybody | lead,
+        Role.SUPPORT: everybody | {Right.WRITE},
+        Role.AUDITOR: everybody | {Right.AUDIT},
+    }
+
+
+@pytest.mark.parametrize(("part", "whole"), CONTAINED.items())
+def test_who_held_the_whole_right_holds_its_parts(part: Right, whole: Right) -> None:
+    assert Caller(kind=CallerKind.API_KEY, rights=frozenset({whole})).may(part)
+    assert not Caller(kind=CallerKind.API_KEY, rights=frozenset({part})).may(whole)
+    assert not Caller(kind=CallerKind.API_KEY, rights=frozenset(Right) - {part, whole}).may(part)
 
 
 def test_a_bound_caller_reaches_its_own_instance_alone() -> None:
@@ -62,13 +89,15 @@ def test_whom_the_rights_of_the_gateway_are_given_to() -> None:
     assert having[Right.AMAZON_READ] == {Role.ADMIN, Role.TEAM_LEAD} == having[Right.AMAZON_WRITE]
     assert having[Right.PERSONAL_DATA] == {Role.ADMIN}
     assert having[Right.DATA_PLANE] == {Role.ADMIN}, "to give it to nginx"
-    assert {Right.MANAGE, Right.DATA_PLANE} == EVERYWHERE_ONLY
+    assert having[Right.ACCESS_TOKENS] == {Role.ADMIN}, "to give it to keys"
+    everywhere = {Right.MANAGE, Right.DATA_PLANE, Right.SIGN_OFF, Right.AUDIT}
+    assert everywhere == EVERYWHERE_ONLY
 
 
 def test_personal_data_alone_opens_nothing() -> None:
     alone = frozenset({Right.PERSONAL_DATA, Right.ACCESS_TOKENS})
     assert list(idle_rights(alone)) == [Right.PERSONAL_DATA]
-    for right in (Right.AMAZON_READ, Right.AMAZON_WRITE):
+    for right in (Right.AMAZON_READ, Right.AMAZON_WRITE, Right.ORDERS):
         assert not idle_rights(alone | {right})
     assert not idle_rights(frozenset(Right) - {Right.PERSONAL_DATA})
 

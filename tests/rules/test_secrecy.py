@@ -75,7 +75,17 @@ def test_a_digest_is_the_same_for_text_and_secret() -> None:
 BODIES = st.text(
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_", min_size=24, max_size=60
 )
-SHAPES = ["Atza|{}", "Atzr|{}", "Atz.sprdt|{}", "amzn1.oa2-cs.v1.{}", "egk_{}", "egc_{}", "egp_{}"]
+SHAPES = [
+    "Atza|{}",
+    "Atzr|{}",
+    "Atz.sprdt|{}",
+    "amzn1.oa2-cs.v1.{}",
+    "egk_{}",
+    "egc_{}",
+    "egp_{}",
+    "egs_{}",
+    "egi_{}",
+]
 CONTEXTS = [
     "the value {} was sent",
     "token={}&x=1",

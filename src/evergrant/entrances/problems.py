@@ -45,6 +45,8 @@ MEDIA_TYPE: Final = "application/problem+json"
 STATUS: Final[Mapping[type[EvergrantError], int]] = {
     errors.InvalidInput: 422,
     errors.NotAuthenticated: 401,
+    errors.SignInRefused: 401,
+    errors.SecondFactorRefused: 401,
     errors.NotAllowed: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,
@@ -60,6 +62,7 @@ STATUS: Final[Mapping[type[EvergrantError], int]] = {
     errors.AmazonError: 503,
     errors.CallDenied: 502,
     errors.StoreUnavailable: 503,
+    errors.ProviderUnavailable: 502,
     errors.NotDelivered: 502,
     errors.EvergrantError: 500,
 }

@@ -138,7 +138,7 @@ class Orders:
     ) -> list[OrderTold]:
         """Orders within reach, in the order of their positions, from behind position ``after``; an
         order that changes gets a new position. When there is none, up to ``wait_s`` seconds are
-        waited for the first (``LONGEST_WAIT_S``). Needs AMAZON_READ; with ``personal``
+        waited for the first (``LONGEST_WAIT_S``). Needs ORDERS; with ``personal``
         PERSONAL_DATA besides, and bodies are whole. Journal: ``orders.personal_read``, in counts.
 
         Raises NotAllowed, NotFound (account or client instance out of reach), InvalidInput."""

@@ -211,7 +211,7 @@ class Reading:
 
 
 def _need(by: Caller, personal: bool) -> None:
-    need(by, Right.AMAZON_READ)
+    need(by, Right.ORDERS)
     if personal:
         need(by, Right.PERSONAL_DATA)
 

@@ -193,10 +193,10 @@ class Operators:
             role=operator.role,
         )
 
-    async def hash_password(self, password: Secret, *about: str, field: str = "password") -> str:
+    async def hash_password(self, password: Secret, *about: str) -> str:
         """Raises InvalidInput when it is one that nobody may have."""
         flaws = Flaws()
-        flaws.check(field, lambda it: check_password(it, about), password.reveal())
+        flaws.check("password", lambda it: check_password(it, about), password.reveal())
         flaws.refuse_if_any()
         return await self._hashed(password)
 

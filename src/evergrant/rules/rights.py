@@ -146,9 +146,10 @@ EVERYWHERE_ONLY = frozenset({Right.MANAGE, Right.DATA_PLANE, Right.SIGN_OFF, Rig
 def idle_rights(rights: frozenset[Right]) -> Mapping[Right, str]:
     """Those that open nothing without another one, each with what is lacking."""
     lacking = Right.PERSONAL_DATA in rights and rights.isdisjoint(
-        {Right.AMAZON_READ, Right.AMAZON_WRITE}
+        {Right.AMAZON_READ, Right.AMAZON_WRITE, Right.ORDERS}
     )
-    return {Right.PERSONAL_DATA: "It needs 'amazon_read' or 'amazon_write' too."} if lacking else {}
+    hint = "It needs 'amazon_read', 'amazon_write' or 'orders' too."
+    return {Right.PERSONAL_DATA: hint} if lacking else {}
 
 
 def check_rights(names: Iterable[str]) -> frozenset[Right]:

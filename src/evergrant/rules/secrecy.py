@@ -109,7 +109,8 @@ _BY_SHAPE = re.compile(
     r"""(?x)
       (?: Atz[ar] | Atz\.sprdt ) (?: \| | %7[Cc] | \\u007[Cc] ) [A-Za-z0-9\-._~+/=%|]+
     | amzn1\.oa2-cs\.[A-Za-z0-9.\-_]+
-    | \b (?: egk | egc | egp ) _ [A-Za-z0-9_\-]{8,}
+    | \b (?: egk | egc | egp | egs | egi ) _ [A-Za-z0-9_\-]{8,}
+    | otpauth://[^\s"'<>]+
     | \b whsec_ [A-Za-z0-9+/=_\-]+
     | \b (?: AKIA | ASIA ) [A-Z0-9]{12,}
     | (?<=/connect/) (?!done/|static/) [A-Za-z0-9_\-]{16,}
@@ -148,7 +149,7 @@ _URL_PASSWORD = re.compile(r"(?i)(?<![a-z0-9+.\-])([a-z][a-z0-9+.\-]*://[^\s/:@]
 # Words such as ids, and numbers: most of what is logged with every call. None of the patterns finds
 # anything in them, as these shapes have one of the marks below, and all the rest needs other signs.
 _HARMLESS = re.compile(
-    r"(?! .* (?: eg[kcp]_ | whsec_ | A[KS]IA | oa2-cs ) ) [A-Za-z0-9_.\-]*", re.VERBOSE
+    r"(?! .* (?: eg[kcpsi]_ | whsec_ | A[KS]IA | oa2-cs ) ) [A-Za-z0-9_.\-]*", re.VERBOSE
 )
 
 

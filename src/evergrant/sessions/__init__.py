@@ -129,7 +129,7 @@ class Sessions:
         self, secret: Secret, old: Secret, new: Secret, browser: Browser
     ) -> SignedIn:
         """One's own. All sessions end, this one goes on with another secret. Raises InvalidInput
-        (fields ``old``, ``new``). Journal: ``operator.password_set``."""
+        (fields ``old``, ``password``). Journal: ``operator.password_set``."""
         return await self._sign_in.change_password(secret, old, new, browser)
 
     # --- the second factor ---

@@ -254,6 +254,8 @@ class Joining:
     async def first_start_code(self) -> Secret | None:
         now = self._ground.clock.now()
         store = self._ground.store
+        if await self._has_operators():
+            return None
         async with store.exclusive(_ONE_FIRST), store.transaction() as tx:
             if await tx.operators.count():
                 return None
@@ -288,6 +290,10 @@ class Joining:
                 signed_in = await self._ground.open_session(tx, operator, browser, now)
                 await tell_signed_in(tx, signed_in, now)
         return signed_in
+
+    async def _has_operators(self) -> bool:
+        async with self._ground.store.transaction() as tx:
+            return bool(await tx.operators.count())
 
     async def _check_first(self, code: Secret) -> None:
         typed = Secret(_typed_code(code.reveal()))

@@ -165,7 +165,7 @@ class SignIn:
                     ring = await self._note_refused(tx, attempt, now)
                 await ground.bell.ring(ring)
             raise InvalidInput(flaws=[Flaw("is not your password.", field="old", code="wrong")])
-        hashed = await ground.people.hash_password(new, operator.name, operator.email, field="new")
+        hashed = await ground.people.hash_password(new, operator.name, operator.email)
         async with ground.store.transaction() as tx:
             here = await ground.here(tx, secret, now, Step.NOTHING)
             as_looked_at = {"password_hash": operator.password_hash}
