@@ -10,7 +10,7 @@ from evergrant.rules.rights import SYSTEM, Role
 from evergrant.rules.secrecy import Secret
 from tests.doors.test_console.conftest import COOKIES, Console, Window, text_of
 
-PASSWORD = "four quiet words here"  # noqa: S105
+PASSWORD = "four quiet words here"
 
 
 async def _person(console: Console) -> str:

@@ -25,7 +25,7 @@ __all__ = ["MOST_ROWS", "as_csv", "as_json_lines", "harmless"]
 MOST_ROWS = 100_000
 #: A spreadsheet takes text that begins so for a formula, blanks in front of it or not, also in its
 #: wide forms. Source: OWASP, "CSV Injection".
-_FORMULA = re.compile(r"[\s\0]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n\0]")
+_FORMULA = re.compile(r"'*[\s\0]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n\0]")
 _UNNAMEABLE = re.compile(r"[^a-z0-9._-]+")
 #: Rows are sent in pieces of about this size.
 _PIECE = 32 * 1024

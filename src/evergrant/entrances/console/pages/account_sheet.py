@@ -19,9 +19,9 @@ from evergrant.rules.applications import ApplicationKind
 from evergrant.rules.attention import Action
 from evergrant.rules.flags import Flag
 from evergrant.rules.lifecycle import State
-from evergrant.rules.rights import CallerKind, Right
+from evergrant.rules.rights import Right
 
-__all__ = ["DOORS", "FLAG_WORDS", "WHY_UNAVAILABLE", "home_of", "names_of", "sheet"]
+__all__ = ["DOORS", "FLAG_WORDS", "WHY_UNAVAILABLE", "home_of", "sheet"]
 
 #: What a switch is called in a narrow column, and in full.
 FLAG_WORDS: dict[Flag, tuple[str, str]] = {
@@ -67,6 +67,7 @@ async def sheet(asked: Asked, template: str, status: int = 200, **facts: Any) ->
         private=private,
         instance=await desk.registry.instance(account.client_instance_id, by=by),
         home=home_of(id),
+        tabs=_tabs(home_of(id), asked.request.url.path),
         may_write=asked.may(Right.WRITE),
         next_step=_next_step(view, row.badges, private=private),
         address_of=address_of,
@@ -89,28 +90,19 @@ def _next_step(view: AccountView, badges: Iterable[Any], *, private: bool) -> Ac
     return Action.ADOPT if private else Action.SEND_LINK
 
 
-async def names_of(asked: Asked, callers: Iterable[str]) -> dict[str, str]:
-    """``operator:opr_…`` and its like, as people call them. Who is not known stays as it is."""
-    wanted = set(callers)
-    names = {"system": "Evergrant", "partner": "the selling partner"}
-    operators = {one.partition(":")[2] for one in wanted if one.startswith(CallerKind.OPERATOR)}
-    keys = {one.partition(":")[2] for one in wanted if one.startswith(CallerKind.API_KEY)}
-    async with asked.desk.store.transaction() as tx:
-        if operators:
-            names |= {
-                f"{CallerKind.OPERATOR}:{one.id}": one.name
-                for one in await tx.operators.all(id=sorted(operators))
-            }
-        if keys:
-            names |= {
-                f"{CallerKind.API_KEY}:{one.id}": f"API key {one.name}"
-                for one in await tx.api_keys.all(id=sorted(keys))
-            }
-    shell = f"{CallerKind.COMMAND_LINE}:"
-    return {
-        one: names.get(one) or (f"{one[len(shell) :]} (shell)" if one.startswith(shell) else one)
-        for one in wanted
-    }
+def _tabs(home: str, here: str) -> list[tuple[str, str, None, bool]]:
+    return [
+        (words, f"{home}{path}", None, here == f"{home}{path}")
+        for words, path in (
+            ("Overview", ""),
+            ("Consent", "/consent"),
+            ("Feeds and orders", "/feeds"),
+            ("Calls and limits", "/calls"),
+            ("Events", "/events"),
+            ("Connection keys", "/keys"),
+            ("Journal", "/journal"),
+        )
+    ]
 
 
 DOORS: tuple[Door, ...] = ()
