@@ -100,14 +100,14 @@ class Console:
     async def operator(self, role: Role = Role.ADMIN, **fields: Any) -> Operator:
         """Put into the book without a password: hashing one is slow on purpose."""
         now = self.fakes.clock.now()
-        id = new_id(ids.Kind.OPERATOR, now)
+        operator_id = new_id(ids.Kind.OPERATOR, now)
         values: dict[str, Any] = {
-            "name": f"{role.value.replace('_', ' ').title()} {id[-4:]}",
-            "email": f"{id}@northwind.example",
+            "name": f"{role.value.replace('_', ' ').title()} {operator_id[-4:]}",
+            "email": f"{operator_id[-6:]}@northwind.example",
             "password_hash": "",
             **fields,
         }
-        made = Operator(id=id, role=role, created_at=now, **values)
+        made = Operator(id=operator_id, role=role, created_at=now, **values)
         async with self.desk.store.transaction() as tx:
             await tx.operators.add(made)
         return made
