@@ -15,6 +15,7 @@ from evergrant.errors import NotFound
 from evergrant.intake import check_page, need
 from evergrant.limits.setting import reached_account
 from evergrant.ports import Clock
+from evergrant.ports.boards import Reach
 from evergrant.ports.store import Store, Transaction
 from evergrant.ports.things import Account, ApiKey, Operator
 from evergrant.ports.traded import AccountWork, Change, ChangeCount, FeedRun, Intake
@@ -103,6 +104,19 @@ class Ledger:
             )
             for account, row in zip(accounts, rows, strict=True)
         ]
+
+    async def totals(self, *, by: Caller) -> dict[ChangeKind, dict[ChangeState, int]]:
+        """How many changes of all accounts within reach are open, and were settled in the last day,
+        by kind and state; all six kinds."""
+        need(by, Right.READ)
+        reach = Reach(client_instance_id=by.client_instance_id, account_ids=by.account_ids)
+        since = self._clock.now() - COUNTED
+        async with self._store.transaction() as tx:
+            found = await tx.boards.trade(reach, settled_since=since)
+        counts: dict[ChangeKind, dict[ChangeState, int]] = {kind: {} for kind in ChangeKind}
+        for one in found:
+            counts[one.kind][one.state] = one.count
+        return counts
 
     async def changes(
         self,
@@ -203,12 +217,12 @@ class Ledger:
         found: dict[str, str] = {}
         async with self._store.transaction() as tx:
             for one in dict.fromkeys(callers):
-                kind, _, id = one.partition(":")
+                kind, _, named = one.partition(":")
                 row: Operator | ApiKey | None = None
                 if kind == CallerKind.OPERATOR:
-                    row = await tx.operators.get(id)
+                    row = await tx.operators.get(named)
                 elif kind == CallerKind.API_KEY:
-                    row = await tx.api_keys.get(id)
+                    row = await tx.api_keys.get(named)
                 if row is not None:
                     found[one] = row.name
         return found
