@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from evergrant.overview.listing import Listing
 from evergrant.overview.ahead import Ahead
 from evergrant.overview.health import HealthLook
+from evergrant.overview.listing import Listing
 from evergrant.overview.queries import PAGE_SIZE, AccountQuery
 from evergrant.overview.saved import SavedFilters
 from evergrant.overview.values import (

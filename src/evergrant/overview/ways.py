@@ -69,17 +69,17 @@ async def _names(tx: Transaction, callers: set[str]) -> dict[str, str]:
     }
     keys = {one.id: one.name for one in await tx.api_keys.all(id=_ids(of.values(), "api_key"))}
     names = {}
-    for caller, (kind, _, id) in of.items():
+    for caller, (kind, _, name) in of.items():
         if kind == "operator":
-            names[caller] = operators.get(id, "a former operator")
+            names[caller] = operators.get(name, "a former operator")
         elif kind == "api_key":
-            names[caller] = f"API key {keys[id]}" if id in keys else "a former API key"
+            names[caller] = f"API key {keys[name]}" if name in keys else "a former API key"
         elif kind == "command_line":
-            names[caller] = f"{id} (command line)"
+            names[caller] = f"{name} (command line)"
         else:
             names[caller] = _KNOWN.get(kind, caller)
     return names
 
 
 def _ids(callers: Iterable[tuple[str, str, str]], kind: str) -> list[str]:
-    return sorted({id for of, _, id in callers if of == kind})
+    return sorted({name for of, _, name in callers if of == kind})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -20,6 +20,11 @@ from evergrant.rules.lifecycle import State
 from evergrant.rules.marketplaces import PartnerKind, Region, VendorKind
 
 __all__ = [
+    "FIRST_LINES",
+    "LONGEST_KEY",
+    "MOST_COUNTED",
+    "MOST_LINES",
+    "SLOW_WEBHOOK",
     "AccountCounts",
     "AccountSort",
     "AccountsWanted",
@@ -35,6 +40,16 @@ __all__ = [
     "TradeCount",
     "WeekOfTerms",
 ]
+
+#: Changes of one account are counted no further.
+MOST_COUNTED = 10_000
+#: Lines of one account's way, and how many of them are its first.
+MOST_LINES = 200
+FIRST_LINES = 20
+#: An event that waits for so long was not taken at once.
+SLOW_WEBHOOK = timedelta(minutes=1)
+#: Names are sorted by so many letters.
+LONGEST_KEY = 200
 
 
 class AccountSort(StrEnum):
@@ -92,8 +107,8 @@ class BoardRow:
     changed_at: datetime  # of the account or of its authorization, the later
     checked_at: datetime | None  # Amazon last answered a call with its grant
     last_call_at: datetime | None
-    waiting: int  # changes that wait for a run
-    in_flight: int
+    waiting: int  # changes that wait for a run, up to MOST_COUNTED
+    in_flight: int  # likewise
     reminder_days: tuple[int, ...] | None  # of its application
     signs: AccountSigns
 
@@ -227,7 +242,7 @@ class Boards(Protocol):
         now: datetime,
         sort: AccountSort = AccountSort.NAME,
         descending: bool = False,
-        limit: int,
+        limit: int | None = None,
         offset: int = 0,
     ) -> list[str]:
         """Of those that fit, in that order; equal ones in the order of their names. What has no
