@@ -152,6 +152,28 @@ class Orders:
             personal=personal,
         )
 
+    async def latest(
+        self,
+        *,
+        by: Caller,
+        before: int | None = None,
+        limit: int = 100,
+        account_id: str | None = None,
+        status: str | None = None,
+        order_id: str | None = None,
+    ) -> list[OrderTold]:
+        """Orders within reach that came or changed last, the newest first, from before position
+        ``before``; never with what is personal. ``status``: Amazon's word; ``order_id``: Amazon's.
+        Needs ORDERS. Raises NotAllowed, NotFound (account out of reach), InvalidInput."""
+        return await self._reading.latest(
+            by=by,
+            before=before,
+            limit=limit,
+            account_id=account_id,
+            status=status,
+            order_id=order_id,
+        )
+
     async def order(
         self, account_id: str, order_id: str, *, by: Caller, personal: bool = False
     ) -> OrderTold:

@@ -93,6 +93,41 @@ class Reading:
             found = await self._wait(wanted, by, account_id, after, limit, wait_s)
         return await self._told(found, by, personal)
 
+    async def latest(
+        self,
+        *,
+        by: Caller,
+        before: int | None,
+        limit: int,
+        account_id: str | None,
+        status: str | None,
+        order_id: str | None,
+    ) -> list[OrderTold]:
+        _need(by, personal=False)
+        flaws = Flaws()
+        if not 1 <= limit <= MOST_ORDERS:
+            flaws.add("limit", f"must be from 1 to {MOST_ORDERS}.", code="out_of_range")
+        flaws.refuse_if_any()
+        found: list[Order] = []
+        async with self._store.transaction() as tx:
+            if account_id is not None:
+                await reached_account(tx, account_id, by)
+            while len(found) < limit:
+                rows = await tx.orders.latest(
+                    before=before,
+                    limit=max(limit, _STRIDE),
+                    client_instance_id=by.client_instance_id,
+                    account_ids=by.account_ids if account_id is None else [account_id],
+                    status=status,
+                    order_id=order_id,
+                )
+                within = await _within(tx, by, {row.account_id for row in rows})
+                found += [row for row in rows if row.account_id in within]
+                if len(rows) < max(limit, _STRIDE):
+                    break
+                before = rows[-1].position
+        return await self._told(found[:limit], by, personal=False)
+
     async def order(
         self, account_id: str, order_id: str, *, by: Caller, personal: bool
     ) -> OrderTold:

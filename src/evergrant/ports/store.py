@@ -263,6 +263,20 @@ class Orders(Shelf[Order], Protocol):
         """In the order of positions, of committed ones only."""
         ...
 
+    async def latest(
+        self,
+        *,
+        before: int | None = None,
+        limit: int = 100,
+        client_instance_id: str | None = None,
+        account_ids: Collection[str] | None = None,
+        status: str | None = None,
+        order_id: str | None = None,
+    ) -> list[Order]:
+        """Those that came or changed last, the newest first, from before position ``before``; of
+        committed ones that were read. ``order_id``: Amazon's."""
+        ...
+
     async def purge(self, before: datetime, *, limit: int) -> list[str]:
         """Forgets orders that did not change since; gives their ids."""
         ...
@@ -301,9 +315,10 @@ class Events(Protocol):
         client_instance_id: str | None = None,
         account_ids: Collection[str] | None = None,
         topic: str | None = None,
+        newest_first: bool = False,
     ) -> list[EventRecord]:
-        """In the order of positions, of committed events only. ``account_ids``: of these accounts
-        and no others."""
+        """In the order of positions, of committed events only; ``newest_first``: in the other one,
+        and ``after`` 0 begins at the newest. ``account_ids``: of these accounts and no others."""
         ...
 
     async def purge(self, before: datetime, limit: int) -> int:

@@ -55,16 +55,18 @@ class MemoryShelf(Generic[Thing]):
         after: str | None = None,
         limit: int | None = None,
         before: tuple[str, datetime] | None = None,
+        newest_first: bool = False,
         **equal: Any,
     ) -> list[Thing]:
         self._tx.check()
         matches = self._settling.matcher(equal, before)
-        after = None if after is None else self._settling.text(after)
-        rows = self._tx.rows(self._name)
-        found = sorted(
-            (row for row in rows if (after is None or row.id > after) and matches(row)),
-            key=lambda row: cast("str", row.id),
-        )
+        seen = None if after is None else self._settling.text(after)
+        found = [
+            row
+            for row in self._tx.rows(self._name)
+            if (seen is None or (row.id < seen if newest_first else row.id > seen)) and matches(row)
+        ]
+        found.sort(key=lambda row: cast("str", row.id), reverse=newest_first)
         return found if limit is None else found[:limit]
 
     async def count(self, *, before: tuple[str, datetime] | None = None, **equal: Any) -> int:
@@ -230,6 +232,29 @@ class MemoryOrders(MemoryShelf[d.Order]):
         ]
         return sorted(found, key=lambda row: row.position)[:limit]
 
+    async def latest(
+        self,
+        *,
+        before: int | None = None,
+        limit: int = 100,
+        client_instance_id: str | None = None,
+        account_ids: Collection[str] | None = None,
+        status: str | None = None,
+        order_id: str | None = None,
+    ) -> list[d.Order]:
+        found = [
+            row
+            for row in await self.all()
+            if row.position > 0
+            and row.digest
+            and (before is None or row.position < before)
+            and client_instance_id in (None, row.client_instance_id)
+            and (account_ids is None or row.account_id in account_ids)
+            and status in (None, row.status)
+            and order_id in (None, row.order_id)
+        ]
+        return sorted(found, key=lambda row: -row.position)[:limit]
+
     async def purge(self, before: datetime, *, limit: int) -> list[str]:
         old = await self.all(before=("changed_at", before))
         old.sort(key=lambda row: (row.changed_at, row.id))
@@ -266,6 +291,9 @@ class MemoryDiary:
         account_id: str | None = None,
         subject: str | None = None,
         verb: str | None = None,
+        caller: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
         newest_first: bool = False,
     ) -> list[t.JournalLine]:
         self._tx.check()
@@ -276,6 +304,9 @@ class MemoryDiary:
             and account_id in (None, line.account_id)
             and subject in (None, line.subject)
             and verb in (None, line.verb)
+            and caller in (None, line.caller)
+            and (since is None or line.at >= since)
+            and (until is None or line.at < until)
             and (not after or (line.id < after if newest_first else line.id > after))
         ]
         found.sort(key=lambda line: line.id, reverse=newest_first)

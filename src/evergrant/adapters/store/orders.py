@@ -7,11 +7,11 @@ rooms), or for the lock that makes the order (``line``).
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import any_, delete, func, select, text
+from sqlalchemy import ColumnElement, any_, delete, func, select, text
 
 from evergrant.adapters.store.shelves import PostgresShelf
 from evergrant.ports.traded import Order
@@ -67,15 +67,51 @@ class PostgresOrders(PostgresShelf[Order]):
         client_instance_id: str | None = None,
         account_ids: Collection[str] | None = None,
     ) -> list[Order]:
+        position = self._table.c.position
+        conditions = [position > max(after, 0), *self._within(client_instance_id, account_ids)]
+        return await self._read(conditions, position, limit)
+
+    async def latest(
+        self,
+        *,
+        before: int | None = None,
+        limit: int = 100,
+        client_instance_id: str | None = None,
+        account_ids: Collection[str] | None = None,
+        status: str | None = None,
+        order_id: str | None = None,
+    ) -> list[Order]:
         columns = self._table.c
-        statement = select(self._table).where(columns.position > max(after, 0))
+        conditions = [
+            columns.position > 0,
+            columns.digest != "",
+            *self._within(client_instance_id, account_ids),
+        ]
+        if before is not None:
+            conditions.append(columns.position < before)
+        if status is not None:
+            conditions.append(columns.status == self._form.value("status", status))
+        if order_id is not None:
+            conditions.append(columns.order_id == self._form.value("order_id", order_id))
+        return await self._read(conditions, columns.position.desc(), limit)
+
+    def _within(
+        self, client_instance_id: str | None, account_ids: Collection[str] | None
+    ) -> list[ColumnElement[bool]]:
+        found: list[ColumnElement[bool]] = []
+        columns = self._table.c
         if client_instance_id is not None:
             wanted = self._form.value("client_instance_id", client_instance_id)
-            statement = statement.where(columns.client_instance_id == wanted)
+            found.append(columns.client_instance_id == wanted)
         if account_ids is not None:
             wanted_ids = [self._form.value("account_id", one) for one in account_ids]
-            statement = statement.where(columns.account_id.in_(wanted_ids))
-        statement = statement.order_by(columns.position).limit(limit)
+            found.append(columns.account_id.in_(wanted_ids))
+        return found
+
+    async def _read(
+        self, conditions: Sequence[ColumnElement[bool]], order: ColumnElement[Any], limit: int
+    ) -> list[Order]:
+        statement = select(self._table).where(*conditions).order_by(order).limit(limit)
         rows = (await self._tx.connection.execute(statement)).mappings()
         return [self._form.thing(cast("Mapping[str, Any]", row)) for row in rows]
 

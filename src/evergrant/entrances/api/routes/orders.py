@@ -43,7 +43,8 @@ async def list_orders(
         ),
     ] = 0,
 ) -> Page[OrderView]:
-    """Read orders in the order in which they came or changed. Needs the right `amazon_read`.
+    """Read orders in the order in which they came or changed. Needs the right `orders`, which
+    `amazon_read` holds.
 
     Keep the `position` of the last order and send it as `after`: nothing is left out. An order that
     changes comes again, with a new position and as it is now. Orders are kept for 30 days after
@@ -71,7 +72,7 @@ async def get_order(
     order_id: OrderId,
     include: Include = None,
 ) -> OrderView:
-    """Show one order. Needs the right `amazon_read`."""
+    """Show one order. Needs the right `orders`, which `amazon_read` holds."""
     return OrderView.of(
         await desk.orders.order(account_id, order_id, by=caller, personal=include == "personal")
     )
