@@ -186,8 +186,10 @@ class Post:
         client_instance_id: str | None = None,
         topic: str | None = None,
         wait_s: float = 0.0,
+        newest_first: bool = False,
     ) -> list[EventRecord]:
-        """Events within reach, in the order of their positions, from behind position ``after``.
+        """Events within reach, in the order of their positions, from behind position ``after``;
+        ``newest_first``: in the other order, and without ``after`` from the newest on.
         When there is none, up to ``wait_s`` seconds are waited for the first (``LONGEST_WAIT_S``).
         A caller that is bound to a client instance sees what that one was told; one that is bound
         to accounts, what was told of these. Needs READ. Raises NotFound for an account or client
@@ -200,6 +202,7 @@ class Post:
             client_instance_id=client_instance_id,
             topic=topic,
             wait_s=wait_s,
+            newest_first=newest_first,
         )
 
     async def event(self, id: str, *, by: Caller) -> EventRecord:

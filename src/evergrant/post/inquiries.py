@@ -78,6 +78,7 @@ class Inquiries:
         client_instance_id: str | None,
         topic: str | None,
         wait_s: float,
+        newest_first: bool,
     ) -> list[EventRecord]:
         need(by, Right.READ)
         flaws = Flaws()
@@ -99,6 +100,7 @@ class Inquiries:
             "client_instance_id": client_instance_id or by.client_instance_id,
             "account_ids": by.account_ids if account_id is None else [account_id],
             "topic": topic,
+            "newest_first": newest_first,
         }
         found = await self._read(wanted, by, account_id)
         full = self._waiting.total() >= MOST_WAITING or self._waiting[by.id] >= MOST_OF_ONE

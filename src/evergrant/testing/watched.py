@@ -65,16 +65,19 @@ class MemoryEvents:
         client_instance_id: str | None = None,
         account_ids: Collection[str] | None = None,
         topic: str | None = None,
+        newest_first: bool = False,
     ) -> list[EventRecord]:
         self._tx.check()
         found = [
             event
             for event in self._there()
-            if event.position > after
+            if (not after or event.position < after if newest_first else event.position > after)
             and client_instance_id in (None, event.client_instance_id)
             and (account_ids is None or event.account_id in account_ids)
             and topic in (None, event.topic)
         ]
+        if newest_first:
+            found.reverse()
         return found[:limit]
 
     async def purge(self, before: datetime, limit: int) -> int:

@@ -84,15 +84,18 @@ class PostgresEvents:
         client_instance_id: str | None = None,
         account_ids: Collection[str] | None = None,
         topic: str | None = None,
+        newest_first: bool = False,
     ) -> list[EventRecord]:
-        conditions = [EVENTS.c.position > after]
+        conditions = [EVENTS.c.position < after if newest_first else EVENTS.c.position > after]
+        if newest_first and not after:
+            conditions.clear()
         for name, wanted in (("client_instance_id", client_instance_id), ("topic", topic)):
             if wanted is not None:
                 conditions.append(EVENTS.c[name] == _EVENT.value(name, wanted))
         if account_ids is not None:
             wanted_ids = [_EVENT.value("account_id", one) for one in account_ids]
             conditions.append(EVENTS.c.account_id.in_(wanted_ids))
-        return await self._read(*conditions, limit=limit)
+        return await self._read(*conditions, limit=limit, newest_first=newest_first)
 
     async def purge(self, before: datetime, limit: int) -> int:
         waiting = exists().where(
@@ -120,7 +123,10 @@ class PostgresEvents:
             known = select(_ACCOUNTS.c.id).where(_ACCOUNTS.c.id.in_(named)).order_by(_ACCOUNTS.c.id)
             await self._tx.connection.execute(known.with_for_update(read=True, key_share=True))
 
-    async def _read(self, *conditions: ColumnElement[bool], limit: int) -> list[EventRecord]:
-        statement = select(EVENTS).where(*conditions).order_by(EVENTS.c.position).limit(limit)
+    async def _read(
+        self, *conditions: ColumnElement[bool], limit: int, newest_first: bool = False
+    ) -> list[EventRecord]:
+        order = EVENTS.c.position.desc() if newest_first else EVENTS.c.position
+        statement = select(EVENTS).where(*conditions).order_by(order).limit(limit)
         rows = (await self._tx.connection.execute(statement)).mappings()
         return [_EVENT.thing(cast("Mapping[str, Any]", row)) for row in rows]
