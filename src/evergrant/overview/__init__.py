@@ -10,6 +10,7 @@ Every verb needs READ, raises NotAllowed without it, and shows nothing beyond th
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
 from evergrant.overview.ahead import Ahead
@@ -88,6 +89,16 @@ class Overview:
     async def account(self, id: str, *, by: Caller) -> AccountRow:
         """One line of it. Raises NotFound."""
         return await self._listing.row(id, by=by)
+
+    async def rows(self, ids: Sequence[str], *, by: Caller) -> list[AccountRow]:
+        """These lines of it, 500 at most, in this order; those out of reach are left out. Raises
+        InvalidInput."""
+        return await self._listing.rows(ids, by=by)
+
+    def every(self, query: AccountQuery, *, by: Caller) -> AsyncIterator[AccountRow]:
+        """Every account that fits, whatever the page, as it stands when it is read. For files: it
+        reads some hundred at a time, each in a transaction of its own."""
+        return self._listing.every(query, by=by)
 
     async def needing(self, *, by: Caller, limit: int = 50) -> Needing:
         """What needs somebody, the worst first: accounts, and things of no account for callers

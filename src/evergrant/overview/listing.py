@@ -6,7 +6,7 @@ into words. Does not answer for: how the store finds them (its boards).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
 
 from evergrant.errors import NotFound
@@ -48,6 +48,8 @@ from evergrant.settings import Watching
 __all__ = ["Listing", "reach_of"]
 
 MOST_LINES = 500
+#: Rows that are read at once where all of them are wanted.
+_STRIDE = 500
 
 
 def reach_of(by: Caller) -> Reach:
@@ -101,6 +103,29 @@ class Listing:
         now = self._clock.now()
         async with self._store.transaction() as tx:
             return self.drawn(await self.board_row(tx, id, by, now), now)
+
+    async def rows(self, ids: Sequence[str], *, by: Caller) -> list[AccountRow]:
+        need(by, Right.READ)
+        if ids:
+            _check_size(len(ids), "ids", MOST_LINES)
+        now = self._clock.now()
+        async with self._store.transaction() as tx:
+            found = await tx.boards.account_rows(ids, reach_of(by), now=now)
+        return [self.drawn(row, now) for row in found]
+
+    async def every(self, query: AccountQuery, *, by: Caller) -> AsyncIterator[AccountRow]:
+        need(by, Right.READ)
+        now = self._clock.now()
+        reach = reach_of(by)
+        async with self._store.transaction() as tx:
+            ids = await tx.boards.account_ids(
+                query.wanted(now), reach, now=now, sort=query.sort, descending=query.descending
+            )
+        for start in range(0, len(ids), _STRIDE):
+            async with self._store.transaction() as tx:
+                found = await tx.boards.account_rows(ids[start : start + _STRIDE], reach, now=now)
+            for row in found:
+                yield self.drawn(row, now)
 
     async def board_row(self, tx: Transaction, id: str, by: Caller, now: datetime) -> BoardRow:
         """Raises NotFound."""

@@ -222,16 +222,15 @@ def _past(trail: Trail) -> list[Step]:
         words = (
             f"Looked at: {trail.signs.finding}" if trail.signs.finding else "Looked at: all well"
         )
-        found.append(
-            Step(stage=Stage.LOOKED_AT, mark=Mark.DONE, words=words, at=max(granted[0], looked)
-                 if trail.first_feed_at is None else max(granted[0], min(looked, trail.first_feed_at)))
-        )  # fmt: skip
+        # Of the newest look only the instant is kept; the first one came before the first feed.
+        at = max(granted[0], min(looked, trail.first_feed_at or looked))
+        found.append(Step(stage=Stage.LOOKED_AT, mark=Mark.DONE, words=words, at=at))
     if trail.first_feed_at is not None:
         found.append(
             Step(
                 stage=Stage.FIRST_FEED,
                 mark=Mark.DONE,
-                words="First changes sent to Amazon",
+                words="Changes sent to Amazon",
                 at=trail.first_feed_at,
             )
         )
@@ -294,7 +293,7 @@ AHEAD: Mapping[Stage, str] = MappingProxyType(
         Stage.BACK: "Back from Amazon",
         Stage.DONE: "Authorized",
         Stage.LOOKED_AT: "Looked at",
-        Stage.FIRST_FEED: "First changes sent to Amazon",
+        Stage.FIRST_FEED: "Changes sent to Amazon",
     }
 )
 _ONWARD = tuple(AHEAD)

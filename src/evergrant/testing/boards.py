@@ -105,7 +105,7 @@ class MemoryBoards:
         self, ids: Sequence[str], reach: b.Reach, *, now: datetime
     ) -> list[b.BoardRow]:
         known = {row.id: row for row in await self._rows(reach, now, ids)}
-        return [known[id] for id in ids if id in known]
+        return [known[one] for one in ids if one in known]
 
     async def _rows(
         self, reach: b.Reach, now: datetime, ids: Sequence[str] | None = None
@@ -132,7 +132,7 @@ class MemoryBoards:
             b.WeekOfTerms(
                 begins_at=begins_at,
                 count=len(ends),
-                first=tuple((id, name, at) for at, id, name in sorted(ends)[:names]),
+                first=tuple((own, name, at) for at, own, name in sorted(ends)[:names]),
             )
             for begins_at, ends in sorted(by_week.items())
         ]
