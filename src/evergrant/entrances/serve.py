@@ -155,6 +155,7 @@ def compose_decide(doors: Doors, meters: ops.Meters) -> ASGIApp:
 
 NOBODY = "none"
 BELOW: Final = "/gateway"
+_EVENT_STREAM = b"text/event-stream"
 _LIFE_PATHS = frozenset({"/healthz", "/readyz"})
 _OPS_PATHS = _LIFE_PATHS | {"/metrics"}
 Choose = Callable[[str, str], tuple[str, ASGIApp | None]]
@@ -259,11 +260,14 @@ class _Counted:
             door = self._pages
         began = time.perf_counter()
         status = 0
+        endless = False
 
         async def note(message: Message) -> None:
-            nonlocal status
+            nonlocal status, endless
             if message["type"] == "http.response.start":
                 status = message["status"]
+                # How long somebody reads along says nothing about how quickly we answer.
+                endless = _EVENT_STREAM in dict(message["headers"]).get(b"content-type", b"")
             await send(message)
 
         try:
@@ -282,7 +286,8 @@ class _Counted:
             status = 500
         finally:
             took_s = time.perf_counter() - began
-            self._meters.answered(name, status, took_s)
+            if not endless:
+                self._meters.answered(name, status, took_s)
             if _quick_log.isEnabledFor(logging.DEBUG):
                 # Neither path nor query: they may hold what a log may not.
                 log.debug(

@@ -31,7 +31,11 @@ if TYPE_CHECKING:
     from evergrant.sessions import Present
     from evergrant.settings import Settings
 
-__all__ = ["Asked", "Upload", "flaws_of", "is_ours"]
+__all__ = ["LIVE", "Asked", "Upload", "flaws_of", "is_ours"]
+
+
+#: The header by which a script says that it reads the page again by itself.
+LIVE = "x-evergrant-live"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +82,11 @@ class Asked:
         assert self.present is not None, "this door admits people who are not signed in"
         return self.present.session
 
+    @property
+    def is_live(self) -> bool:
+        """A script reads the page again; nobody clicked."""
+        return LIVE in self.request.headers
+
     def may(self, right: Right) -> bool:
         return self.present is not None and self.present.caller.may(right)
 
@@ -120,7 +129,8 @@ class Asked:
         form_action: Iterable[str] = ("'self'",),
         **facts: Any,
     ) -> Response:
-        said = self.cookies.read_said(self.request, self.secret)
+        # A page that reads itself again must not swallow what another window has to tell.
+        said = None if self.is_live else self.cookies.read_said(self.request, self.secret)
         context: dict[str, Any] = {"flaws": {}, "given": {}, **facts}
         text = (
             paper.press()
