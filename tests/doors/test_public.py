@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 import re
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -12,12 +13,14 @@ from urllib.parse import urlencode
 
 import httpx2
 import pytest
+from starlette.requests import Request
+from starlette.responses import Response
 
 from evergrant.consent import Arrived, Departure, NeedsProof, Onward, Opened, TroubleTold
 from evergrant.entrances.public import build
 from evergrant.entrances.public import words as w
 from evergrant.entrances.public.paper import language_of
-from evergrant.entrances.visitor import FORM_LIMIT
+from evergrant.entrances.visitor import FORM_LIMIT, Cookie, Visitor
 from evergrant.errors import ConsentRefused, StoreUnavailable
 from evergrant.letters import LANGUAGES
 from evergrant.rules import ids
@@ -25,7 +28,7 @@ from evergrant.rules.amazon_errors import PAGE_ERRORS
 from evergrant.rules.invitations import Refusal
 from evergrant.rules.marketplaces import STANDARD, PartnerKind
 from evergrant.rules.secrecy import Secret
-from evergrant.settings import House
+from evergrant.settings import House, Logo, Looks
 
 REFERENCE = ids.reference(b"12345")
 HANDSHAKE = "hsk_01abcdefghjkmnpqrstvwxyz01"
@@ -115,12 +118,18 @@ def reception() -> Reception:
     return Reception()
 
 
-def door(reception: Reception, public_url: str = "http://127.0.0.1:8080") -> httpx2.AsyncClient:
+def door(
+    reception: Reception,
+    public_url: str = "http://127.0.0.1:8080",
+    looks: Looks | None = None,
+    name: str = "Northwind <Software> & Co",
+) -> httpx2.AsyncClient:
     house = House(
-        name="Northwind <Software> & Co",
+        name=name,
         public_url=public_url,
         support_email="help@northwind.example",
         mail_from="connect@northwind.example",
+        looks=looks or Looks(),
     )
     desk = SimpleNamespace(consent=reception, marketplaces=STANDARD)
     settings = SimpleNamespace(public_url=public_url, house=house)
@@ -135,9 +144,9 @@ def browser(reception: Reception) -> httpx2.AsyncClient:
     return door(reception)
 
 
-def hidden_in(html: str) -> dict[str, str]:
+def hidden_in(text: str) -> dict[str, str]:
     """What the form of a page already holds."""
-    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', html))
+    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', text))
 
 
 async def press(browser: httpx2.AsyncClient, path: str, **fields: str) -> httpx2.Response:
@@ -679,3 +688,184 @@ def test_every_refusal_has_words_of_its_own() -> None:
     for words in w.WORDS.values():
         assert 400 <= words.status < 600
     assert set(w.TROUBLES) - {""} <= set(PAGE_ERRORS)
+
+
+# --- how far one is, and whose turn it is ---------------------------------------------------------
+
+
+async def test_the_way_has_three_steps(browser: httpx2.AsyncClient, reception: Reception) -> None:
+    assert "Step 1 of 3" in (await browser.get(LINK)).text
+    done = f"/connect/done/{HANDSHAKE}"
+    assert "Step 3 of 3" in (await browser.get(done)).text
+    reception.ended = dataclasses.replace(ARRIVED, connected=False)
+    assert "Step 3 of 3" in (await browser.get(done)).text
+
+
+async def test_the_two_steps_at_amazon_are_drawn(browser: httpx2.AsyncClient) -> None:
+    page = await browser.get(LINK)
+    assert page.text.count("<svg") == 3
+    assert page.text.count('aria-hidden="true" focusable="false"') == 3
+    assert "Tick the box and confirm." in page.text
+
+
+async def test_a_renewal_says_that_nothing_else_changes(
+    browser: httpx2.AsyncClient, reception: Reception
+) -> None:
+    first = await browser.get(LINK)
+    assert "Nothing else changes" not in first.text
+    assert "stock and prices" in first.text
+    reception.opened = dataclasses.replace(OPENED, renewal=True)
+    again = await browser.get(LINK)
+    assert "Nothing else changes" in again.text
+    assert "same Amazon account as before" in again.text
+    reception.ended = dataclasses.replace(ARRIVED, renewal=True)
+    done = await browser.get(f"/connect/done/{HANDSHAKE}")
+    assert "your connection is renewed" in done.text
+
+
+@pytest.mark.parametrize(
+    ("reason", "turn"),
+    [
+        ("wrong_selling_partner", w.Turn.YOURS),
+        ("application_refused", w.Turn.OURS),
+        ("application_incomplete", w.Turn.OURS),
+        ("store_unavailable", w.Turn.OURS),
+        ("amazon_unavailable", w.Turn.AMAZONS),
+        ("invitation_spent", w.Turn.NOBODYS),
+        ("something_new", w.Turn.YOURS),
+    ],
+)
+async def test_an_error_says_whose_turn_it_is(
+    browser: httpx2.AsyncClient, reason: str, turn: w.Turn
+) -> None:
+    page = await browser.get(f"/connect/refused/{reason}/{REFERENCE}")
+    assert re.findall(r'<p class="turn \w+">([^<]+)</p>', html.unescape(page.text)) == [turn.value]
+
+
+async def test_the_number_for_the_phone_is_a_part_of_its_own(browser: httpx2.AsyncClient) -> None:
+    page = await browser.get(f"/connect/refused/lost/{REFERENCE}")
+    (named,) = re.findall(r'<section class="reference" aria-labelledby="(\w+)">', page.text)
+    assert f'<h2 id="{named}">On the phone with support?' in page.text
+    assert f"<strong>{REFERENCE}</strong>" in page.text
+
+
+# --- a window that a console opened ---------------------------------------------------------------
+
+DONE = f"/connect/done/{HANDSHAKE}"
+
+
+async def test_a_window_of_the_console_ends_where_it_can_be_closed(
+    browser: httpx2.AsyncClient, reception: Reception
+) -> None:
+    reception.ended = dataclasses.replace(ARRIVED, return_url="https://erp.example/back")
+    page = await browser.get(f"{LINK}?from=console")
+    answer = await browser.post(LINK, data=hidden_in(page.text))
+    assert answer.headers["set-cookie"].partition(";")[0].endswith(".popup")
+    done = await browser.get(DONE)
+    assert "You may close this window." in done.text
+    assert "data-close" in done.text
+    assert "erp.example" not in done.text, "no way on"
+    assert done.headers["content-security-policy"].endswith("; script-src 'self'")
+    (script,) = re.findall(r'<script src="(/static/close\.js\?v=\w+)" defer></script>', done.text)
+    answer = await browser.get(script)
+    assert answer.headers["content-type"].startswith("text/javascript")
+    assert "window.close()" in answer.text
+
+
+async def test_a_way_back_in_such_a_window_stays_in_it(browser: httpx2.AsyncClient) -> None:
+    await browser.get(f"{LINK}?from=console")
+    again = f"/connect/refused/lost/{REFERENCE}?attempt={HANDSHAKE}"
+    assert "data-close" not in (await browser.get(again)).text, "there is a way on: once more"
+    spent = await browser.get(f"/connect/refused/invitation_spent/{REFERENCE}")
+    assert "data-close" in spent.text
+    await browser.get(LINK, headers={"sec-fetch-site": "same-origin"})
+    assert "data-close" in (await browser.get(DONE)).text
+
+
+@pytest.mark.parametrize(
+    ("path", "came_from"),
+    [(LINK, "none"), (LINK, "cross-site"), (f"{LINK}?from=letter", "same-origin")],
+)
+async def test_a_letter_that_is_opened_later_is_no_such_window(
+    browser: httpx2.AsyncClient, path: str, came_from: str
+) -> None:
+    await browser.get(f"{LINK}?from=console")
+    await browser.get(path, headers={"sec-fetch-site": came_from})
+    done = await browser.get(DONE)
+    assert "data-close" not in done.text
+    assert "script-src" not in done.headers["content-security-policy"]
+
+
+async def test_in_such_a_window_an_operator_reads(
+    browser: httpx2.AsyncClient, reception: Reception
+) -> None:
+    reception.opened = dataclasses.replace(OPENED, language="it")
+    reception.ended = dataclasses.replace(ARRIVED, language="it")
+    english = {"accept-language": "en-GB"}
+    assert '<html lang="it">' in (await browser.get(LINK, headers=english)).text
+    for path in (f"{LINK}?from=console", DONE):
+        assert '<html lang="en">' in (await browser.get(path, headers=english)).text
+
+
+async def test_the_cookie_of_a_window_keeps_its_mark(reception: Reception) -> None:
+    """The console sends a browser off by itself, with the cookie of this door."""
+    cookie = Cookie(https=False)
+    response = Response()
+    cookie.write(response, Visitor(browser=Secret("b" * 43), language="fr", popup=True), 600)
+    value = response.headers["set-cookie"].partition(";")[0].partition("=")[2]
+    request = Request({"type": "http", "headers": [(b"cookie", f"evergrant={value}".encode())]})
+    read = cookie.read(request)
+    assert (read.browser_text, read.language, read.popup) == ("b" * 43, "fr", True)
+    done = await door(reception).get(DONE, headers={"cookie": f"evergrant={value}"})
+    assert "data-close" in done.text
+    assert reception.asked[-1] == ("outcome", HANDSHAKE, "b" * 43)
+
+
+# --- the house's own looks ------------------------------------------------------------------------
+
+PICTURE = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><path d="M0 0h9v9z"/></svg>'
+LOOKS = Looks(colour="#e4572e", logo=Logo(content=PICTURE, media_type="image/svg+xml"))
+
+
+async def test_a_house_without_looks_shows_its_name(browser: httpx2.AsyncClient) -> None:
+    page = await browser.get("/")
+    assert 'class="house"' in page.text
+    assert "<img" not in page.text
+    assert "house.css" not in page.text
+    for name in ("logo", "house.css"):
+        assert (await browser.get(f"/static/{name}")).status_code == 404
+
+
+async def test_the_logo_is_shown_and_nothing_in_it_runs(reception: Reception) -> None:
+    browser = door(reception, looks=LOOKS)
+    page = await browser.get(LINK)
+    (address, words) = re.findall(r'<img class="logo" src="([^"]+)" alt="([^"]+)">', page.text)[0]
+    assert words == "Northwind &lt;Software&gt; &amp; Co"
+    assert '<path d="M0 0h9v9z"' not in page.text, "never a part of the page"
+    picture = await browser.get(address)
+    assert picture.content == PICTURE
+    assert picture.headers["content-type"] == "image/svg+xml"
+    assert "immutable" in picture.headers["cache-control"]
+    policy = picture.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'")
+    assert policy.endswith("sandbox")
+    assert picture.headers["x-content-type-options"] == "nosniff"
+    # Mail programs in a browser show it on a page of theirs.
+    assert picture.headers["cross-origin-resource-policy"] == "cross-origin"
+
+
+async def test_the_colour_is_a_sheet_of_its_own(reception: Reception) -> None:
+    browser = door(reception, looks=LOOKS)
+    page = await browser.get("/")
+    ours, theirs = re.findall(r'<link rel="stylesheet" href="([^"]+)">', page.text)
+    assert ours.startswith("/static/public.css?v=")
+    assert theirs.startswith("/static/house.css?v=")
+    assert "e4572e" not in page.text
+    sheet = await browser.get(theirs)
+    assert sheet.headers["content-type"].startswith("text/css")
+    palette = LOOKS.palette
+    light, dark = sheet.text.split("@media (prefers-color-scheme: dark)")
+    assert f"--deep: {palette.light.ink};" in light
+    assert f"--on-deep: {palette.dark.on};" in dark
+    other = door(reception, looks=Looks(colour="#123456"))
+    assert theirs not in (await other.get("/")).text, "another colour, another address"
