@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import ConfigDict, Field
 from starlette.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
 
-from evergrant import logs
-from evergrant.amazon_reports import OpenReport
 from evergrant.entrances.api.asking import AccountId, AsCaller, AtDesk, Paging, answers
 from evergrant.entrances.api.strictness import StrictRoute
 from evergrant.entrances.api.views import Page, page
@@ -24,17 +19,16 @@ from evergrant.entrances.api.views.amazon_reports import (
     SubscriptionView,
 )
 from evergrant.entrances.api.wishes import Instant, Text, Wish
-from evergrant.errors import EvergrantError, NotFound
+from evergrant.entrances.report_documents import streamed
+from evergrant.errors import NotFound
 from evergrant.intake import need
 from evergrant.ports.traded import AmazonReport
-from evergrant.rules.amazon_reports import KNOWN, file_name
+from evergrant.rules.amazon_reports import KNOWN
 from evergrant.rules.rights import Caller, Right
 
 __all__ = ["router"]
 
 router = APIRouter(tags=["reports of Amazon"], route_class=StrictRoute)
-
-_log = logs.logger(__name__)
 
 ReportId = Annotated[str, Path(pattern="^arp_[0-9a-z]{26}$", description="`arp_…`")]
 _OF_ACCOUNT = "/accounts/{account_id}/amazon-reports"
@@ -218,11 +212,7 @@ async def get_document(
     here. Spends a permit of Amazon's `getReportDocument`, of which one comes back each minute.
     """
     await _of_account(desk, caller, account_id, report_id)
-    async with AsyncExitStack() as stack:
-        coming = await stack.enter_async_context(desk.amazon_reports.open(report_id, by=caller))
-        # What goes wrong before the first byte is told as a problem.
-        first = await anext(coming.pieces, b"")
-        return _Streamed(coming, _whole(first, coming.pieces), stack.pop_all())
+    return await streamed(desk.amazon_reports.open(report_id, by=caller))
 
 
 @router.get(
@@ -248,35 +238,3 @@ async def _of_account(
     if report.account_id != account_id:
         raise NotFound("There is no such report.")
     return report
-
-
-class _Streamed(StreamingResponse):
-    """Closes what it streams from, however it ends. Where that breaks off, no end is sent: the
-    server cuts the connection, and nobody takes a half for the whole."""
-
-    def __init__(
-        self, coming: OpenReport, pieces: AsyncIterator[bytes], stack: AsyncExitStack
-    ) -> None:
-        self._stack = stack
-        self._report_id = coming.report.id
-        name = file_name(coming.report.report_type, coming.report.id, coming.content_type)
-        # Not ``media_type``: Starlette would add a charset that nobody knows.
-        headers = {
-            "content-type": coming.content_type,
-            "content-disposition": f'attachment; filename="{name}"',
-        }
-        super().__init__(pieces, headers=headers)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with self._stack:
-            try:
-                await super().__call__(scope, receive, send)
-            except EvergrantError as broken:
-                _log.info("a document broke off", report_id=self._report_id, error=broken.code)
-
-
-async def _whole(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    if first:
-        yield first
-    async for piece in rest:
-        yield piece
