@@ -15,6 +15,8 @@ import pytest
 
 from evergrant.adapters.store import open_store
 from evergrant.errors import Misconfigured, StoreUnavailable
+from evergrant.ports import boards as b
+from evergrant.ports import signed_in as o
 from evergrant.ports import store as ports
 from evergrant.ports import things as t
 from evergrant.ports import traded as d
@@ -145,6 +147,38 @@ OPERATOR = t.Operator(
     role=Role.ADMIN,
     password_hash="hash",
     created_at=NOW,
+)
+OPERATOR_SESSION = o.OperatorSession(
+    id="ses_1",
+    operator_id="opr_1",
+    secret_digest="s" * 64,
+    method=o.SignInMethod.PASSWORD,
+    proved_at=NOW,
+    address="198.51.100.7",
+    agent="Browser",
+    created_at=NOW,
+    seen_at=NOW,
+    ends_at=NOW + timedelta(days=7),
+)
+OPERATOR_INVITATION = o.OperatorInvitation(
+    id="oin_1",
+    name="Bea",
+    email="bea@house.example",
+    role=Role.SUPPORT,
+    link_digest="l" * 64,
+    invited_by="Ada",
+    created_at=NOW,
+    expires_at=NOW + timedelta(days=7),
+)
+RECOVERY_CODE = o.RecoveryCode(id="r" * 64, operator_id="opr_1", created_at=NOW)
+SIGN_IN_COUNT = o.SignInCount(id="factor:opr_1", failures=3, tried_at=NOW)
+SAVED_FILTER = b.SavedFilter(
+    id="opr_1/ending",
+    operator_id="opr_1",
+    name="ending",
+    query="ends=30",
+    created_at=NOW,
+    changed_at=NOW,
 )
 API_KEY = t.ApiKey(
     id="key_1",
@@ -300,6 +334,11 @@ EVERYTHING: dict[str, Any] = {
     "outbox": OUTBOX,
     "reports": REPORT,
     "operators": OPERATOR,
+    "operator_sessions": OPERATOR_SESSION,
+    "operator_invitations": OPERATOR_INVITATION,
+    "recovery_codes": RECOVERY_CODE,
+    "sign_in_counts": SIGN_IN_COUNT,
+    "saved_filters": SAVED_FILTER,
     "api_keys": API_KEY,
     "connection_keys": CONNECTION_KEY,
     "plan_overrides": PLAN_OVERRIDE,
@@ -695,6 +734,24 @@ async def _same_partner(tx: Transaction) -> None:
     await tx.authorizations.change("aut_2", state=State.LAPSED)
 
 
+async def _same_subject(tx: Transaction) -> None:
+    await tx.operators.change("opr_1", sso_subject="issuer ada")
+    other = dataclasses.replace(OPERATOR, id="opr_2", email="bob@house.example")
+    await tx.operators.add(other)
+    await tx.operators.change("opr_2", sso_subject="issuer ada")
+
+
+async def _two_open_invitations(tx: Transaction) -> None:
+    await tx.operator_invitations.change("oin_1", withdrawn_at=NOW)
+    other = dataclasses.replace(OPERATOR_INVITATION, id="oin_2", link_digest="m" * 64)
+    await tx.operator_invitations.add(other)
+    await tx.operator_invitations.change("oin_1", withdrawn_at=None)
+
+
+async def _same_filter_name(tx: Transaction) -> None:
+    await tx.saved_filters.add(dataclasses.replace(SAVED_FILTER, id="opr_1/other"))
+
+
 async def _same_window(tx: Transaction) -> None:
     await tx.reminders.add(dataclasses.replace(REMINDER, id="rem_2"))
 
@@ -726,6 +783,9 @@ async def _same_key_of_a_caller(tx: Transaction) -> None:
         (ports.ONE_APPLICATION_PER_NAME, _same_application_name),
         (ports.ONE_INSTANCE_PER_NAME, _same_instance_name),
         (ports.ONE_OPERATOR_PER_EMAIL, _same_email),
+        (ports.ONE_OPERATOR_PER_SUBJECT, _same_subject),
+        (ports.ONE_OPEN_INVITATION_PER_EMAIL, _two_open_invitations),
+        (ports.ONE_FILTER_PER_NAME, _same_filter_name),
         (ports.ONE_HOLDER_PER_SELLING_PARTNER, _same_partner),
         (ports.ONE_REMINDER_PER_WINDOW, _same_window),
         (ports.ONE_OPEN_NOTICE, _two_open_notices),
@@ -1033,7 +1093,7 @@ async def test_a_lock_is_free_again_after_an_error(stores: tuple[Store, Store]) 
     with pytest.raises(ZeroDivisionError):
         async with stores[0].exclusive("a"):
             raise ZeroDivisionError
-    async with asyncio.timeout(5), stores[1].exclusive("a"):
+    async with asyncio.timeout(60), stores[1].exclusive("a"):
         pass
 
 
@@ -1043,7 +1103,7 @@ async def test_who_gives_up_waiting_leaves_no_trace(stores: tuple[Store, Store])
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.05), stores[1].exclusive("a"):
                     pytest.fail("two holders")
-    async with asyncio.timeout(5), stores[1].exclusive("a"):
+    async with asyncio.timeout(60), stores[1].exclusive("a"):
         pass
 
 
@@ -1076,7 +1136,7 @@ async def test_a_lock_goes_with_its_connection(database_url: str) -> None:
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE application_name = 'evergrant locks' AND datname = current_database()"
             )
-        async with asyncio.timeout(5), other.exclusive("a"):
+        async with asyncio.timeout(60), other.exclusive("a"):
             pass
     # Leaving a lock whose connection died is no error, and the next one is a living one.
     async with one.exclusive("a"):
@@ -1109,7 +1169,7 @@ async def test_a_lock_goes_with_its_process(database_url: str) -> None:
         await asyncio.wait_for(asyncio.shield(waiting), 0.2)
     holder.kill()
     await holder.communicate()
-    await asyncio.wait_for(waiting, 10)
+    await asyncio.wait_for(waiting, 60)
     await store.close()
 
 
@@ -1138,6 +1198,7 @@ async def test_quick_reads(store: Store) -> None:
     assert await quick.sealed(SEALED.id) == SEALED
     assert await quick.api_key("key_1") == API_KEY
     assert await quick.connection_key("c" * 64) == CONNECTION_KEY
+    assert await quick.signed_in("s" * 64) == (OPERATOR_SESSION, OPERATOR)
     assert await quick.standing("acc_1") == t.Standing(
         account_id="acc_1",
         client_instance_id="ins_1",
@@ -1161,8 +1222,9 @@ async def test_quick_reads_of_what_is_not_there(store: Store, wanted: str) -> No
         await quick.sealed(wanted),
         await quick.api_key(wanted),
         await quick.connection_key(wanted),
+        await quick.signed_in(wanted),
     ]
-    assert found == [None] * 4
+    assert found == [None] * len(found)
 
 
 async def test_quick_reads_see_only_what_is_committed(stores: tuple[Store, Store]) -> None:

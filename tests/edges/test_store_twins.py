@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from evergrant.adapters.store import open_store
+from evergrant.ports import signed_in as o
 from evergrant.ports import things as t
 from evergrant.ports import watched as w
 from evergrant.ports.store import AlreadyThere, Store, Transaction
@@ -90,6 +91,7 @@ operator_fields: dict[str, st.SearchStrategy[Any]] = {
     "role": st.sampled_from(Role),
     "disabled_at": instants,
     "name": st.text(max_size=4),
+    "sso_subject": st.sampled_from(["", "i s1", "i s2"]),
 }
 hours = st.integers(-1, 1).map(lambda hour: NOW + timedelta(hours=hour))
 counted = st.integers(0, 3)
@@ -115,6 +117,12 @@ notice_fields: dict[str, st.SearchStrategy[Any]] = {
     "settled_at": instants,
     "times": st.integers(1, 3),
 }
+invitation_fields: dict[str, st.SearchStrategy[Any]] = {
+    "email": st.sampled_from(["a@house.example", "b@house.example"]),
+    "link_digest": st.sampled_from("lmn"),
+    "accepted_at": instants,
+    "withdrawn_at": instants,
+}
 SHELVES: dict[str, tuple[st.SearchStrategy[str], dict[str, st.SearchStrategy[Any]], Any]] = {
     "authorizations": (
         st.sampled_from(["aut_1", "aut_2", "aut_3"]),
@@ -138,6 +146,20 @@ SHELVES: dict[str, tuple[st.SearchStrategy[str], dict[str, st.SearchStrategy[Any
             role=Role.ADMIN,
             password_hash="",
             created_at=NOW,
+        ),
+    ),
+    "operator_invitations": (
+        st.sampled_from(["oin_1", "oin_2", "oin_3"]),
+        invitation_fields,
+        o.OperatorInvitation(
+            id="oin_1",
+            name="Bea",
+            email="a@house.example",
+            role=Role.SUPPORT,
+            link_digest="l",
+            invited_by="Ada",
+            created_at=NOW,
+            expires_at=NOW,
         ),
     ),
     "call_counts": (

@@ -116,10 +116,11 @@ class Sessions:
         gets another secret. Raises SecondFactorRefused; ten wrong codes lock it for a while."""
         return await self._factors.prove(secret, code, browser)
 
-    async def recognise(self, secret: Secret) -> Present | None:
+    async def recognise(self, secret: Secret, *, quietly: bool = False) -> Present | None:
         """Whose session this is; None: unknown, ended, idle for too long, or of somebody who was
-        disabled. One indexed read, and one write a minute at most. Raises StoreUnavailable."""
-        return await self._sign_in.recognise(secret)
+        disabled. One indexed read, and one write a minute at most. ``quietly``: nobody clicked, a
+        page asked by itself, so that it does not count as use. Raises StoreUnavailable."""
+        return await self._sign_in.recognise(secret, quietly=quietly)
 
     async def sign_out(self, secret: Secret) -> None:
         """Doing it twice does no harm. Journal: ``operator.signed_out``."""

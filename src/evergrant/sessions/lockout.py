@@ -20,7 +20,7 @@ from evergrant import journal
 from evergrant.outbox import put_mail
 from evergrant.ports.signed_in import OperatorSession, SignInCount
 from evergrant.ports.store import AlreadyThere, Transaction
-from evergrant.ports.things import Operator, OutboxItem
+from evergrant.ports.things import Operator, OutboxItem, OutboxKind
 from evergrant.rules import lockout
 from evergrant.rules.lockout import Tally, Verdict, origin_of
 from evergrant.rules.rights import SYSTEM
@@ -229,7 +229,9 @@ class Lockout:
         )
         if concerns is None or concerns.disabled_at is not None:
             return []
-        written = await tx.outbox.all(subject=concerns.id, topic=LOCKED_LETTER)
+        written = await tx.outbox.all(
+            kind=OutboxKind.MAIL, subject=concerns.id, topic=LOCKED_LETTER
+        )
         if any(item.created_at > now - LETTER_PAUSE for item in written):
             return []
         item = await put_mail(

@@ -95,7 +95,7 @@ class SignIn:
 
     # --- recognising ---
 
-    async def recognise(self, secret: Secret) -> Present | None:
+    async def recognise(self, secret: Secret, *, quietly: bool) -> Present | None:
         if not is_session_secret(secret.reveal()):
             return None
         now = self._ground.clock.now()
@@ -109,7 +109,8 @@ class SignIn:
         caller = caller_of(operator)
         if step is not Step.NOTHING:
             caller = replace(caller, rights=frozenset())
-        await self._note_seen(session, now)
+        if not quietly:
+            await self._note_seen(session, now)
         return Present(operator=operator, caller=caller, session=session, step=step)
 
     async def _note_seen(self, session: OperatorSession, now: datetime) -> None:

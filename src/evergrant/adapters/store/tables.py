@@ -284,6 +284,7 @@ SHELVES: dict[str, Table] = {
             ),
             Index("outbox_to_idx", "to", "id", postgresql_where=text("kind = 'webhook'")),
             Index("outbox_mail_idx", "subject", "id", postgresql_where=text("kind = 'mail'")),
+            Index("outbox_mail_ended_idx", "ended_at", postgresql_where=text("kind = 'mail'")),
             Index(
                 "outbox_line_idx",
                 "to",
@@ -401,6 +402,8 @@ JOURNAL = Table(
     Index("journal_account_id_idx", "account_id", "id"),
     Index("journal_subject_idx", "subject", "id"),
     Index("journal_verb_idx", "verb", "id"),
+    Index("journal_caller_idx", "caller", "id"),
+    Index("journal_at_idx", "at", "id"),
 )
 
 #: Buckets that all processes share. Only ``budgets_answer`` of the migrations writes them.

@@ -201,6 +201,7 @@ TRADED: tuple[Table, ...] = (
         Index("orders_client_instance_id_idx", "client_instance_id", "position"),
         Index("orders_account_id_idx", "account_id", "position"),
         Index("orders_changed_at_idx", "changed_at"),
+        Index("orders_order_id_idx", "order_id"),
         _set("orders", "fetch_due_at"),
     ),
     shelf(

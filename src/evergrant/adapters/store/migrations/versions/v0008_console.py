@@ -128,23 +128,32 @@ CREATE TABLE account_words (
 );
 CREATE INDEX account_words_word_idx ON account_words (word, account_id);
 
+CREATE FUNCTION account_words_fold(told text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT CASE WHEN octet_length(told) = length(told)
+        THEN translate(told, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz')
+        ELSE replace(replace(replace(replace(translate(told, 'from_letters', 'to_letters'),
+             'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe'), 'þ', 'th')
+        END
+$$;
+
 CREATE FUNCTION account_words_of(told text) RETURNS SETOF text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+BEGIN
+    RETURN QUERY
     SELECT DISTINCT left(word, 60)
-      FROM regexp_split_to_table(
-           CASE WHEN octet_length(told) = length(told)
-                THEN translate(told, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz')
-                ELSE replace(replace(replace(replace(
-                     translate(told, 'from_letters', 'to_letters'),
-                     'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe'), 'þ', 'th')
-           END, '[\u0001-/:-`{-\u007f]+') AS word
-     WHERE word <> ''
+      FROM regexp_split_to_table(account_words_fold(told), '[\u0001-/:-`{-\u007f]+') AS word
+     WHERE word <> '';
+END
 $$;
 
 CREATE FUNCTION account_words_write() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_TABLE_NAME = 'accounts' THEN
-        DELETE FROM account_words WHERE account_id = NEW.id AND source = 'account';
+        DELETE FROM account_words WHERE account_id = NEW.id AND source IN ('account', 'name');
+        -- The whole name, by which lists are sorted.
+        INSERT INTO account_words
+        VALUES (NEW.id, 'name', left(account_words_fold(NEW.name), 200));
         INSERT INTO account_words
         SELECT NEW.id, 'account', word
           FROM account_words_of(concat_ws(' ', NEW.id, NEW.name, NEW.client_email,
@@ -179,6 +188,8 @@ SELECT id, 'account', word
   FROM accounts, account_words_of(concat_ws(' ', id, name, client_email, merchant_token,
        array_to_string(vendor_codes, ' '))) AS word;
 INSERT INTO account_words
+SELECT id, 'name', left(account_words_fold(name), 200) FROM accounts;
+INSERT INTO account_words
 SELECT account_id, 'partner', word
   FROM authorizations, account_words_of(selling_partner_id) AS word;
 """
@@ -198,9 +209,18 @@ CREATE TABLE saved_filters (
 );
 -- What became of a link's letter; which accounts somebody has to see to.
 CREATE INDEX outbox_mail_idx ON outbox (subject, id) WHERE kind = 'mail';
+CREATE INDEX outbox_mail_ended_idx ON outbox (ended_at) WHERE kind = 'mail';
 CREATE INDEX reports_open_idx ON reports (at) WHERE resolved_at IS NULL;
 CREATE INDEX feed_runs_refused_idx ON feed_runs (ended_at, account_id) WHERE refused > 0;
 CREATE INDEX order_sweeps_lacks_idx ON order_sweeps (id) WHERE lacks <> '';
+"""
+
+BOOKS = """
+-- The journal of one person, and of some days.
+CREATE INDEX journal_caller_idx ON journal (caller, id);
+CREATE INDEX journal_at_idx ON journal (at, id);
+-- An order by the number that Amazon gave it.
+CREATE INDEX orders_order_id_idx ON orders (order_id);
 """
 
 
@@ -208,5 +228,5 @@ def upgrade() -> None:
     # Straight to the driver: several statements at once, and "%" means nothing to it.
     driver = op.get_bind().connection.driver_connection
     assert driver is not None
-    for statements in (OPERATORS, SIGNING_IN, WORDS, GALLERY):
+    for statements in (OPERATORS, SIGNING_IN, WORDS, GALLERY, BOOKS):
         driver.execute(statements)
