@@ -6,19 +6,16 @@ own. Does not answer for: what is on each page.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from starlette.responses import Response
 
-from evergrant.accounts import AccountView
 from evergrant.entrances.console.actions import POPUPS, address_of
 from evergrant.entrances.console.asking import Asked
 from evergrant.entrances.console.doors import Door
 from evergrant.rules.applications import ApplicationKind
-from evergrant.rules.attention import Action
+from evergrant.rules.attention import worst
 from evergrant.rules.flags import Flag
-from evergrant.rules.lifecycle import State
 from evergrant.rules.rights import Right
 
 __all__ = ["DOORS", "FLAG_WORDS", "WHY_UNAVAILABLE", "home_of", "sheet"]
@@ -50,10 +47,10 @@ def home_of(account_id: str) -> str:
 async def sheet(asked: Asked, template: str, status: int = 200, **facts: Any) -> Response:
     """A page about the account that the address names. Raises NotFound."""
     desk, by = asked.desk, asked.caller
-    id = asked.path["account_id"]
-    view = facts.pop("view", None) or await desk.accounts.get(id, by=by)
+    account_id = asked.path["account_id"]
+    view = facts.pop("view", None) or await desk.accounts.get(account_id, by=by)
     account = view.account
-    row = await desk.overview.account(id, by=by)
+    row = await desk.overview.account(account_id, by=by)
     application = await desk.registry.application(account.application_id, by=by)
     private = application.kind is ApplicationKind.PRIVATE
     return asked.page(
@@ -66,28 +63,16 @@ async def sheet(asked: Asked, template: str, status: int = 200, **facts: Any) ->
         application=application,
         private=private,
         instance=await desk.registry.instance(account.client_instance_id, by=by),
-        home=home_of(id),
-        tabs=_tabs(home_of(id), asked.request.url.path),
+        home=home_of(account_id),
+        tabs=_tabs(home_of(account_id), asked.request.url.path),
         may_write=asked.may(Right.WRITE),
-        next_step=_next_step(view, row.badges, private=private),
+        next_step=worst(row.badges),
         address_of=address_of,
         popups=POPUPS,
         flag_words=FLAG_WORDS,
         why_unavailable=WHY_UNAVAILABLE,
         **facts,
     )
-
-
-def _next_step(view: AccountView, badges: Iterable[Any], *, private: bool) -> Action | None:
-    """The one thing to do about the authorization; None: nothing has to be done."""
-    for badge in badges:
-        if badge.counts:
-            found: Action = badge.action
-            return found
-    state = view.authorization.state
-    if state in (State.ACTIVE, State.CLOSED):
-        return None
-    return Action.ADOPT if private else Action.SEND_LINK
 
 
 def _tabs(home: str, here: str) -> list[tuple[str, str, None, bool]]:
