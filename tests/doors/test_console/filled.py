@@ -16,12 +16,13 @@ from evergrant import notices
 from evergrant.accounts import NewAccount
 from evergrant.naming import new_id
 from evergrant.outbox import put_event
+from evergrant.ports.amazon import ReportedParticipation
 from evergrant.ports.things import Account
 from evergrant.ports.traded import FeedRun, Order, OrderKind, RunStep
 from evergrant.registry import NewInstance
 from evergrant.rules import ids
 from evergrant.rules.feedplans import Path
-from evergrant.rules.marketplaces import PartnerKind, VendorKind
+from evergrant.rules.marketplaces import STANDARD, PartnerKind, VendorKind
 from evergrant.rules.notices import NoticeKind
 from evergrant.rules.rights import SYSTEM, Role
 from tests.doors.test_console.conftest import Console
@@ -100,6 +101,7 @@ async def _account(console: Console, number: int, name: str, instance_id: str) -
             client_instance_id=instance_id,
             region="eu",
             home_marketplace=("DE", "FR", "IT", "ES")[number % 4],
+            merchant_token="" if vendor or number % 6 == 5 else f"A{number:02}NORTHWIND",
             vendor_codes=(f"V{number:04}",) if vendor else (),
             language=("en", "de")[number % 2],
         ),
@@ -109,10 +111,21 @@ async def _account(console: Console, number: int, name: str, instance_id: str) -
         return account.id  # nobody has consented yet
     fakes = console.fakes
     about = f"shop {account.id}"
+    home = STANDARD.by_country(account.home_marketplace)
+    if vendor:
+        fakes.selling_partner_api.vendor(about)
+    else:
+        sold_in = ReportedParticipation(
+            marketplace_id=home.marketplace_id,
+            country_code=home.country_code,
+            name=home.name,
+            participating=True,
+        )
+        fakes.selling_partner_api.participate(about, [sold_in])
     await console.desk.consent.adopt(
         account.id,
         fakes.lwa.grant(console.house.lwa_client_id, about),
-        selling_partner_id=f"A{secrets.token_hex(6).upper()}",
+        selling_partner_id=account.merchant_token or f"A{secrets.token_hex(6).upper()}",
         granted_at=fakes.clock.now() - timedelta(days=150),
         by=SYSTEM,
     )
