@@ -6,6 +6,7 @@ import re
 import unicodedata
 from datetime import UTC, datetime
 from html.parser import HTMLParser
+from typing import Any
 
 import jinja2
 import pytest
@@ -13,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from evergrant.consent.digest import Table
-from evergrant.letters import LANGUAGES, TOPICS, marked, plain, render, tongue
+from evergrant.letters import LANGUAGES, TOPICS, LetterLooks, marked, plain, render, tongue
+from evergrant.rules.colours import OURS
+from evergrant.settings import House, Logo, Looks
 from evergrant.watch.daily_letter import BOARD
 from tests.rooms.letters_ground import FACTS, LINK, digest
 
@@ -301,3 +304,60 @@ def test_no_name_is_a_link(name: str, is_shown_as: str) -> None:
 @given(some.text(alphabet="abc äöß-&.", min_size=1, max_size=30).filter(str.strip))
 def test_plain_leaves_ordinary_names_alone(text: str) -> None:
     assert plain(text) == " ".join(text.split())
+
+
+# --- the house's own looks ------------------------------------------------------------------------
+
+PNG = Logo(content=b"\x89PNG\r\n\x1a\n", media_type="image/png")
+
+
+def house(public_url: str = "https://connect.northwind.example", **looks: Any) -> House:
+    return House(
+        name="Northwind",
+        public_url=public_url,
+        support_email="help@northwind.example",
+        mail_from="connect@northwind.example",
+        looks=Looks(**looks),
+    )
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_a_letter_wears_the_colour_of_the_house(topic: str) -> None:
+    looks = LetterLooks.of(house(colour="#e4572e"))
+    letter = render(topic, "en", FACTS | {"looks": looks})
+    plainly = render(topic, "en", FACTS)
+    assert letter.text == plainly.text
+    shades = looks.palette
+    assert shades.dark.ink in letter.html
+    for ours in (OURS.light.ink, OURS.dark.ink):
+        assert ours not in letter.html
+    if 'class="button"' in letter.html:
+        assert f"background:{shades.light.ink};color:{shades.light.on};" in letter.html
+
+
+def test_the_logo_is_one_picture_with_the_name_of_the_house() -> None:
+    wearing = house(logo=PNG)
+    letter = render("invitation", "en", FACTS | {"looks": LetterLooks.of(wearing)})
+    outline = Outline()
+    outline.feed(letter.html)
+    ((_, attrs),) = [(tag, attrs) for tag, attrs in outline.tags if tag == "img"]
+    assert attrs["alt"] == "Northwind"
+    assert attrs["src"] == f"https://connect.northwind.example{wearing.looks.logo_path}"
+    assert str(attrs["src"]).endswith(PNG.version)
+
+
+@pytest.mark.parametrize(
+    "wearing",
+    [
+        house(),
+        house("http://127.0.0.1:8080", logo=PNG),
+        house(logo=Logo(content=b"<svg/>", media_type="image/svg+xml")),
+    ],
+    ids=["no logo", "no https", "mail programs show no SVG"],
+)
+def test_a_letter_fetches_nothing_else(wearing: House) -> None:
+    looks = LetterLooks.of(wearing)
+    assert looks.logo_url == ""
+    letter = render("invitation", "en", FACTS | {"looks": looks})
+    assert "<img" not in letter.html
+    assert "<bdi>Northwind</bdi>" in letter.html
