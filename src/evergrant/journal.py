@@ -60,10 +60,14 @@ async def read(
     account_id: str | None = None,
     subject: str | None = None,
     verb: str | None = None,
+    caller: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
     newest_first: bool = True,
 ) -> list[JournalLine]:
     """Lines in the order of their ids, newest first unless asked otherwise; ``after`` is the id
-    of the last line already seen, in that order.
+    of the last line already seen, in that order. ``caller``: as lines name it. ``since``: at that
+    instant or later; ``until``: before it.
 
     A caller that reaches one client instance only, or certain accounts, sees the lines of accounts
     within its reach, and has to name one: ``account_id``, or an account's id as ``subject``.
@@ -86,6 +90,9 @@ async def read(
             account_id=account_id,
             subject=subject,
             verb=verb,
+            caller=caller,
+            since=since,
+            until=until,
             newest_first=newest_first,
         )
 

@@ -54,10 +54,10 @@ class Reviews:
         a secret; the journal keeps them, the book their digest. ``name``: of the person, where
         the caller is none (the command line has to say it). A former signature is replaced.
 
-        Needs MANAGE. Raises NotFound (no such item, or no such thing), Conflict (the machine
+        Needs SIGN_OFF. Raises NotFound (no such item, or no such thing), Conflict (the machine
         decides on it), InvalidInput. Journal: ``review.signed``.
         """
-        need_everywhere(by, Right.MANAGE)
+        need_everywhere(by, Right.SIGN_OFF)
         found = _item(item)
         if found.by_machine:
             raise Conflict(
@@ -97,9 +97,9 @@ class Reviews:
         return review
 
     async def withdraw(self, item: str, *, by: Caller, subject: str = "", note: str = "") -> Review:
-        """Takes a signature back; gives what it was. Needs MANAGE. Raises NotFound when there is
+        """Takes a signature back; gives what it was. Needs SIGN_OFF. Raises NotFound when there is
         none. Journal: ``review.withdrawn``."""
-        need_everywhere(by, Right.MANAGE)
+        need_everywhere(by, Right.SIGN_OFF)
         _item(item)
         now = self._clock.now()
         async with self._store.transaction() as tx:

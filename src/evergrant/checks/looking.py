@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from evergrant.ports import Keyring
     from evergrant.settings import Settings
 
-__all__ = ["Survey", "look", "look_at", "survey"]
+__all__ = ["Survey", "look", "look_at", "survey", "worst_first"]
 
 #: Clocks of server and database may differ by so much.
 CLOCK_SLACK = timedelta(seconds=5)
@@ -71,7 +71,7 @@ async def survey(environ: Mapping[str, str] | None = None, *, live: bool = False
     found += [finding async for finding in _mail(settings)]
     items: list[Reviewed] = []
     found += [finding async for finding in _house(settings, items, live=live)]
-    return Survey(findings=_worst_first(found), items=items)
+    return Survey(findings=worst_first(found), items=items)
 
 
 async def look_at(desk: Desk, settings: Settings, *, live: bool = False) -> Survey:
@@ -82,10 +82,10 @@ async def look_at(desk: Desk, settings: Settings, *, live: bool = False) -> Surv
         found += [finding async for finding in _mail(settings)]
     items: list[Reviewed] = []
     found += [finding async for finding in _inside(desk, settings, items, live=live)]
-    return Survey(findings=_worst_first(found), items=items)
+    return Survey(findings=worst_first(found), items=items)
 
 
-def _worst_first(found: list[Finding]) -> list[Finding]:
+def worst_first(found: list[Finding]) -> list[Finding]:
     order = list(Severity)
     return sorted(found, key=lambda finding: (order.index(finding.severity), finding.code))
 

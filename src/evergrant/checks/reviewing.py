@@ -8,7 +8,7 @@ signatures (the sign-off book).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -66,19 +66,31 @@ class _Judged:
     says: str = ""
 
 
-async def items_of(desk: Desk, settings: Settings) -> list[Reviewed]:
-    """The whole list as it stands, in its order, applications and instances by their age. Raises
+async def items_of(
+    desk: Desk,
+    settings: Settings,
+    *,
+    apart: Mapping[str, Sequence[str]] | None = None,
+    instances: Collection[str] | None = None,
+) -> list[Reviewed]:
+    """The whole list as it stands, in its order, applications and instances by their age.
+    ``apart``: as `contents.astray` gives it; None: all accounts are looked through. ``instances``:
+    whether they answer is looked up of these alone, the others pass; None: of all of them. Raises
     StoreUnavailable."""
-    return await _listed(desk, settings, await astray(desk))
+    found = await astray(desk) if apart is None else apart
+    return await _listed(desk, settings, found, instances)
 
 
 async def _listed(
-    desk: Desk, settings: Settings, apart: Mapping[str, Sequence[str]]
+    desk: Desk,
+    settings: Settings,
+    apart: Mapping[str, Sequence[str]],
+    instances: Collection[str] | None = None,
 ) -> list[Reviewed]:
     now = desk.clock.now()
     signed = await desk.reviews.signed(by=SYSTEM)
     judged = [_Judged(thing=thing) for thing in await _looking(desk, settings).all()]
-    judged += await _by_machine(desk, apart)
+    judged += await _by_machine(desk, apart, instances)
     order = list(ITEMS)
     judged.sort(key=lambda one: (order.index(one.thing.item.name), one.thing.subject))
     return [_reviewed(one, signed, now) for one in judged]
@@ -92,7 +104,7 @@ async def item_of(desk: Desk, settings: Settings, item: str, subject: str = "") 
     """One of them. Raises NotFound, StoreUnavailable."""
     # Looking through all accounts takes long, and a single item alone needs it.
     apart = await astray(desk) if item == _CREDENTIALS else {}
-    return _the_one(await _listed(desk, settings, apart), item, subject)
+    return _the_one(await _listed(desk, settings, apart, {subject}), item, subject)
 
 
 async def sign_off(
@@ -110,7 +122,7 @@ async def sign_off(
     nothing is signed. Raises as ``desk.reviews.sign``, and Conflict for the digest."""
     from evergrant.intake import need_everywhere
 
-    need_everywhere(by, Right.MANAGE)
+    need_everywhere(by, Right.SIGN_OFF)
     found = await item_of(desk, settings, item, subject)
     if digest is not None and digest != found.digest:
         raise Conflict(
@@ -188,7 +200,9 @@ def _reviewed(one: _Judged, signed: Mapping[str, Review], now: datetime) -> Revi
 # --- what the machine decides ---------------------------------------------------------------------
 
 
-async def _by_machine(desk: Desk, apart: Mapping[str, Sequence[str]]) -> list[_Judged]:
+async def _by_machine(
+    desk: Desk, apart: Mapping[str, Sequence[str]], asked: Collection[str] | None
+) -> list[_Judged]:
     async with desk.store.transaction() as tx:
         applications = await tx.applications.all()
         credentials = {row.id: row for row in await tx.credentials.all()}
@@ -199,7 +213,10 @@ async def _by_machine(desk: Desk, apart: Mapping[str, Sequence[str]]) -> list[_J
         own = credentials.get(application.id)
         says = _incomplete(own, apart.get(application.id, ()), shared)
         found.append(_of_credentials(application, own, says))
-    return found + [await _of_instance(desk, instance) for instance in instances]
+    for instance in instances:
+        wanted = asked is None or instance.id in asked
+        found.append(await _of_instance(desk, instance) if wanted else _not_asked(instance))
+    return found
 
 
 def _of_credentials(
@@ -244,6 +261,18 @@ def _incomplete(
         more = f" and {len(apart) - 3} more" if len(apart) > 3 else ""
         return f"Authorizations of another application or region: {', '.join(apart[:3])}{more}."
     return ""
+
+
+def _not_asked(instance: ClientInstance) -> _Judged:
+    looked_at = {"last_seen_at": instance.last_seen_at}
+    return _Judged(
+        thing=Thing(
+            item=ITEMS["instance-answers"],
+            looked_at=looked_at,
+            subject=instance.id,
+            name=instance.name,
+        )
+    )
 
 
 async def _of_instance(desk: Desk, instance: ClientInstance) -> _Judged:

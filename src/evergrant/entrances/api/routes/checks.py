@@ -45,7 +45,7 @@ async def get_checks(
 async def sign_off(
     desk: AtDesk, settings: WithSettings, caller: AsCaller, item: Item, wish: SignOffWish
 ) -> ReviewView:
-    """Sign that somebody looked at an item and found it right. Needs the right `manage`.
+    """Sign that somebody looked at an item and found it right. Needs the right `sign_off`.
 
     What is there now is signed; when it changes, the signature does not stand any more. With
     `digest`, nothing is signed when something changed since you looked. Repeating it signs anew.
@@ -69,6 +69,6 @@ async def sign_off(
 async def withdraw(
     desk: AtDesk, settings: WithSettings, caller: AsCaller, item: Item, wish: WithdrawalWish
 ) -> ReviewView:
-    """Take a signature back. Needs the right `manage`. Repeating it is a 404."""
+    """Take a signature back. Needs the right `sign_off`. Repeating it is a 404."""
     await desk.reviews.withdraw(item, by=caller, subject=wish.subject, note=wish.note)
     return ReviewView.of(await checks.item_of(desk, settings, item, wish.subject))

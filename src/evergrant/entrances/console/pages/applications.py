@@ -231,7 +231,7 @@ async def _form(
     facts: dict[str, Any] = {
         "application": application,
         "kinds": _KINDS,
-        "status": _STATUS,
+        "statuses": _STATUS,
         "beta": _BETA,
         "chosen": _chosen(asked, application, typed=refused is not None),
         "partner_kinds": tuple((kind.value, f"{kind.value}s") for kind in PartnerKind),
