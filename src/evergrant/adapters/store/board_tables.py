@@ -1,4 +1,4 @@
-"""The tables of the gallery: filters that operators keep, and the words by which accounts are found.
+"""The tables of the gallery: filters that operators keep, words by which accounts are found.
 
 Answers for: names, columns, keys and indexes, the same as in the migrations (a test compares
 them). Does not answer for: all other tables (``tables``). What the words are is decided by a
@@ -35,7 +35,8 @@ BOARDS: tuple[Table, ...] = (
     ),
 )
 
-#: ``source``: "account" or "partner", whose trigger wrote it.
+#: ``source``: "account" or "partner", whose trigger wrote it; "name": the whole name, by which
+#: lists are sorted.
 ACCOUNT_WORDS = Table(
     "account_words",
     METADATA,
