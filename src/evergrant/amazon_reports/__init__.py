@@ -227,14 +227,23 @@ class AmazonReports:
             return await _reached(tx, id, by)
 
     async def list(
-        self, account_id: str, *, by: Caller, after: str | None = None, limit: int = 100
+        self,
+        account_id: str,
+        *,
+        by: Caller,
+        after: str | None = None,
+        limit: int = 100,
+        newest_first: bool = False,
     ) -> list[AmazonReport]:
-        """Those that were asked for here, in the order in which they were."""
+        """Those that were asked for here, in the order in which they were, or the other way round;
+        ``after``: behind this one, in that order."""
         need(by, Right.AMAZON_READ)
         check_page(ids.Kind.AMAZON_REPORT, after, limit)
         async with self._store.transaction() as tx:
             await reached_account(tx, account_id, by)
-            return await tx.amazon_reports.all(account_id=account_id, after=after, limit=limit)
+            return await tx.amazon_reports.all(
+                account_id=account_id, after=after, limit=limit, newest_first=newest_first
+            )
 
     async def list_at_amazon(
         self,

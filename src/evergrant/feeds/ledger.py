@@ -184,6 +184,14 @@ class Ledger:
                 )
             return await tx.feed_runs.all(account_id=account_id, after=after, limit=limit)
 
+    async def latest_runs(self, account_id: str, *, by: Caller, limit: int = 100) -> list[FeedRun]:
+        """Of one account, those that were planned last, the newest first."""
+        need(by, Right.READ)
+        check_page(ids.Kind.FEED_RUN, None, limit)
+        async with self._store.transaction() as tx:
+            await reached_account(tx, account_id, by)
+            return await tx.feed_runs.all(account_id=account_id, limit=limit, newest_first=True)
+
     async def run(
         self, id: str, *, by: Caller, after_message: int = 0, limit: int = 100
     ) -> RunRead:

@@ -39,8 +39,7 @@ ACCOUNTS = 50
 _SCANNED = 500
 #: Changes and runs on one page.
 CHANGES = 100
-RUNS = 50
-_MOST_RUNS = 500
+RUNS = 30
 #: Where more wait, the plan is worked out only when somebody asks for it.
 PLANNED_AT_ONCE = 20_000
 #: Refused changes of the last days go into the file.
@@ -199,16 +198,10 @@ async def _planned(asked: Asked, line: Line) -> Explained | None:
 
 async def _runs(asked: Asked, feeds: AccountFeeds) -> list[FeedRun]:
     """Open ones first, then the latest that are over."""
-    for days in (3.0, 1.0, 0.2, 0.03):
-        lately = await asked.desk.feeds.ledger.runs(
-            feeds.account.id,
-            by=asked.caller,
-            since=asked.now - timedelta(days=days),
-            limit=_MOST_RUNS,
-        )
-        if len(lately) < _MOST_RUNS:
-            break
-    over = [run for run in reversed(lately) if run.ended_at is not None]
+    latest = await asked.desk.feeds.ledger.latest_runs(
+        feeds.account.id, by=asked.caller, limit=RUNS
+    )
+    over = [run for run in latest if run.ended_at is not None]
     return [*reversed(feeds.open_runs), *over][:RUNS]
 
 
