@@ -15,26 +15,17 @@ from starlette.responses import Response
 
 from evergrant.entrances.console.asking import Asked
 from evergrant.entrances.console.doors import Door
+from evergrant.entrances.console.drawing import calls_by_hour, gauge, hours_of
 from evergrant.entrances.console.pages.account_sheet import sheet
 from evergrant.limits import BucketLevel
 from evergrant.ports.things import CallCount
 from evergrant.rules.rights import Right
 
-__all__ = ["DOORS", "Hour", "OfOperation", "by_hour", "by_operation"]
+__all__ = ["DOORS", "OfOperation", "by_operation"]
 
 _OF = "/console/accounts/{account_id}"
-_DAYS = (1, 7, 30)
+_DAYS = (1, 3, 7)
 _MOST_OPERATIONS = 100
-
-
-@dataclass(slots=True)
-class Hour:
-    """All operations together."""
-
-    at: datetime
-    calls: int = 0
-    errors: int = 0  # throttles included
-    refused: int = 0  # by ourselves, so that Amazon need not
 
 
 @dataclass(slots=True)
@@ -51,22 +42,6 @@ class OfOperation:
     @property
     def failed(self) -> int:
         return self.throttled + self.errors.total()
-
-
-def by_hour(counts: Iterable[CallCount], since: datetime, now: datetime) -> list[Hour]:
-    """Every hour from ``since`` on, the empty ones too."""
-    first = since.replace(minute=0, second=0, microsecond=0)
-    hours = {}
-    while first <= now:
-        hours[first] = Hour(first)
-        first += timedelta(hours=1)
-    for one in counts:
-        hour = hours.get(one.hour_at)
-        if hour is not None:
-            hour.calls += one.calls
-            hour.errors += one.throttled + sum(one.errors.values())
-            hour.refused += one.refused
-    return list(hours.values())
 
 
 def by_operation(counts: Iterable[CallCount]) -> list[OfOperation]:
@@ -98,9 +73,12 @@ async def show(asked: Asked) -> Response:
         spans=[
             ("A day" if n == 1 else f"{n} days", f"{here}?days={n}", None, n == days) for n in _DAYS
         ],
-        hours=by_hour(counts, since, asked.now),
+        picture=calls_by_hour(hours_of(counts, asked.now, days * 24)),
         operations=by_operation(counts)[:_MOST_OPERATIONS],
-        levels=_drawn_on_first(levels)[:_MOST_OPERATIONS],
+        levels=[
+            (one, gauge(one.left, one.plan.burst, waiting=one.waiting, what=one.operation))
+            for one in _drawn_on_first(levels)[:_MOST_OPERATIONS]
+        ],
     )
 
 

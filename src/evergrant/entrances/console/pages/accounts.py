@@ -38,12 +38,12 @@ REGION_WORDS = {
 #: Where there are more, one of them is chosen on its own page.
 _MOST_CHOICES = 200
 #: One row looks like the others; more of its needs are shown on its own page.
-BADGES_SHOWN = 3
+BADGES_SHOWN = 2
 _TABS = (State.ACTIVE, State.AWAITING, State.LAPSED, State.REVOKED, State.CLOSED)
 _COLUMNS = (
-    (AccountSort.NAME, "Account"),
-    (AccountSort.NEEDS, "Status"),
-    (AccountSort.ENDS, "Ends"),
+    (AccountSort.NAME, "Account", "name"),
+    (AccountSort.NEEDS, "Status", "how"),
+    (AccountSort.ENDS, "Ends", "date"),
 )
 
 
@@ -70,13 +70,16 @@ async def show(asked: Asked) -> Response:
         regions=_choices(REGION_WORDS),
         ends=[("", "Any end"), *((str(n), f"Ends within {n} days") for n in (9, 30, 60, 90))],
         off=_choices({flag: f"{words[1]} is off" for flag, words in FLAG_WORDS.items()}),
-        applications=[("", "All applications"), *((one.id, one.name) for one in applications)],
+        applications=[("", "Any application"), *((one.id, one.name) for one in applications)],
         instances=await _instances(asked, query, [(one.id, one.name) for one in instances]),
         saved=saved,
         may_write=asked.may(Right.WRITE),
         flags=list(FLAG_WORDS.items()),
         why_unavailable=WHY_UNAVAILABLE,
         badges_shown=BADGES_SHOWN,
+        state_words=STATE_WORDS,
+        several_applications=len(applications) > 1,
+        several_instances=len(instances) > 1,
         address_of=address_of,
         popups=POPUPS,
     )
@@ -107,12 +110,12 @@ def _tabs(page: AccountPage, query: AccountQuery) -> list[tuple[str, str, int, b
 def _columns(query: AccountQuery) -> list[dict[str, str]]:
     """With the address that sorts by it; the one in force turns about."""
     found = []
-    for sort, words in _COLUMNS:
+    for sort, words, class_ in _COLUMNS:
         on = query.sort is sort
         descending = on and not query.descending
         order = ("descending" if query.descending else "ascending") if on else ""
         address = _address(query.but(sort=sort, descending=descending))
-        found.append({"words": words, "address": address, "order": order})
+        found.append({"words": words, "class": class_, "address": address, "order": order})
     return found
 
 
@@ -124,9 +127,9 @@ def _hidden(query: AccountQuery) -> dict[str, str]:
 
 def _choices(words: Mapping[Any, str]) -> list[tuple[str, str]]:
     first = {
-        PartnerKind.SELLER: "Sellers and vendors",
-        Region.NA: "All regions",
-        Flag.UPDATE_STOCK: "Any switches",
+        PartnerKind.SELLER: "Any kind",
+        Region.NA: "Any region",
+        Flag.UPDATE_STOCK: "Any switch",
     }
     return [("", first[next(iter(words))]), *((one.value, text) for one, text in words.items())]
 
@@ -141,7 +144,7 @@ async def _instances(
         known = [one for one in known if one[0] == chosen]
     if chosen and chosen not in dict(known):
         known = [*known, (chosen, await _name_of(asked, chosen))]
-    return [("", "All client instances"), *known]
+    return [("", "Any instance"), *known]
 
 
 async def _name_of(asked: Asked, instance_id: str) -> str:

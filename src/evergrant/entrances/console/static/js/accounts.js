@@ -24,6 +24,13 @@ document.addEventListener("change", (event) => {
   if (all) for (const box of boxesOf(all.dataset.tickAll)) box.checked = event.target.checked;
   if (all || event.target.matches("input[type=checkbox][name=id][form]")) show();
 });
+// `<a data-close>`: the way back from a window of its own is to close it.
+document.addEventListener("click", (event) => {
+  if (!event.target.closest?.("a[data-close]") || window.opener === null) return;
+  event.preventDefault();
+  window.close();
+});
+
 document.addEventListener("evergrant:swapped", show);
 window.addEventListener("pageshow", show);
 show();
