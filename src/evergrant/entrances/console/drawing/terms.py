@@ -27,6 +27,8 @@ BARS = 92.0
 SECRETS = 34.0
 AXIS = 24.0
 DOT = 5.0
+#: One end among few is no tower.
+FEW = 4
 #: More client secrets of one week become a number.
 MOST_DOTS = 3
 
@@ -93,7 +95,7 @@ def _week(week: TermWeek, place: int, terms: Terms, base: float) -> Markup:
         tag("rect", x=x, y=TOP - 6, width=COLUMN, height=BARS + SECRETS + 6, class_="column"),
     ]
     if week.count:
-        height = max(BARS * week.count / terms.most, 3)
+        height = max(BARS * week.count / max(terms.most, FEW), 3)
         kind = _kind(week.first[0].ends_at if week.first else week.begins_at, terms, URGENT, DUE)
         parts += [
             tag(
