@@ -69,6 +69,46 @@ def test_a_shop_owner_connects_on_a_phone(
     assert view["authorization"]["state"] == "active"
 
 
+def test_an_operator_renews_in_a_window_and_closes_it(
+    town: Town, phone: Page, picture: Path
+) -> None:
+    """The console opens a window; at its end there is nothing but a button that closes it."""
+    town.lever("POST", "/login-leg", {"mode": "never"})
+    partner = town.partner()
+    link = town.invite(town.account(partner, language="it"))
+    phone.goto(town.evergrant.url)
+    with phone.expect_popup() as opened:
+        phone.evaluate(
+            "address => { window.open(address, 'renew', 'popup,width=520') }",
+            f"{link}?from=console",
+        )
+    popup = opened.value
+    popup.get_by_role("button", name="Amazon").click()
+    to_amazon_and_back(popup, partner)
+    popup.wait_for_url(f"{town.evergrant.url}/connect/done/**")
+    expect(popup.locator("html")).to_have_attribute("lang", "en")
+    expect(popup.get_by_text("You may close this window.")).to_be_visible()
+    expect(popup.get_by_role("link", name="Continue")).to_have_count(0)
+    button = popup.get_by_role("button", name="Close this window")
+    expect(button).to_be_visible()
+    shot(popup, picture, 1)
+    with popup.expect_event("close"):
+        button.click()
+
+
+def test_a_window_that_no_script_opened_says_so(town: Town, phone: Page, picture: Path) -> None:
+    town.lever("POST", "/login-leg", {"mode": "never"})
+    partner = town.partner()
+    phone.goto(town.evergrant.url)
+    phone.goto(f"{town.invite(town.account(partner))}?from=console")
+    phone.get_by_role("button", name="Amazon").click()
+    to_amazon_and_back(phone, partner)
+    phone.get_by_role("button", name="Close this window").click()
+    expect(phone.get_by_text("Please close it yourself.")).to_be_visible()
+    assert fits(phone)
+    shot(phone, picture, 1)
+
+
 def test_the_wrong_shop_is_told_in_plain_words(town: Town, phone: Page, picture: Path) -> None:
     town.lever("POST", "/login-leg", {"mode": "never"})
     expected, actual = town.partner(), town.partner()

@@ -61,16 +61,24 @@ class Town:
         self._client = door(self.reception, HOST, looks, name)
         self._hands = ThreadPoolExecutor(1)
 
+    def ask(self, asked: httpx2.Request) -> httpx2.Response:
+        self._client.cookies.clear()
+        return self._hands.submit(asyncio.run, self._client.send(asked)).result()
+
+    def page(self, path: str, language: str) -> str:
+        """Without a browser, which is much faster."""
+        headers = {"accept-language": language}
+        return self.ask(self._client.build_request("GET", HOST + path, headers=headers)).text
+
     def answer(self, route: Route) -> None:
         request = route.request
-        self._client.cookies.clear()
         asked = self._client.build_request(
             request.method,
             request.url,
             headers=request.all_headers(),
             content=request.post_data_buffer or b"",
         )
-        told: httpx2.Response = self._hands.submit(asyncio.run, self._client.send(asked)).result()
+        told = self.ask(asked)
         route.fulfill(status=told.status_code, headers=dict(told.headers), body=told.content)
 
 
@@ -87,6 +95,12 @@ def window(chromium: Browser, town: Town, width: int, language: str, **more: Any
     yield page
     context.close()
     assert not [words for words in complaints if "status of" not in words], complaints
+
+
+#: Shows another page under the same sheets.
+REPLACE = """(text) => {
+  document.body.innerHTML = new DOMParser().parseFromString(text, 'text/html').body.innerHTML;
+}"""
 
 
 def fits(page: Page) -> list[str]:
@@ -120,9 +134,11 @@ def furnished(language: str) -> Town:
 def test_no_word_sticks_out_of_a_narrow_phone(chromium: Browser, language: str) -> None:
     town = furnished(language)
     with window(chromium, town, 360, language) as page:
+        page.goto(HOST + LINK)
         for name, path in PAGES.items():
-            page.goto(HOST + path)
-            expect(page.locator("html")).to_have_attribute("lang", language)
+            text = town.page(path, language)
+            assert f'<html lang="{language}">' in text, name
+            page.evaluate(REPLACE, text)
             assert not fits(page), name
         town.reception.opened = dataclasses.replace(
             town.reception.opened, partner_kind=PartnerKind.VENDOR, renewal=True
@@ -200,8 +216,9 @@ def test_the_keyboard_alone(chromium: Browser) -> None:
         expect(page.get_by_role("heading", level=1)).to_have_text("Connectez votre compte Amazon")
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize(
+    ("width", "language"), [*((360, language) for language in LANGUAGES), (1280, "de")]
+)
 def test_pictures_to_look_at(chromium: Browser, picture: Path, width: int, language: str) -> None:
     scheme: Any = "dark" if language in ("de", "it") else "light"
     town = Town(LOOKS["theirs"] if language in ("fr", "it") else None)
