@@ -7,7 +7,6 @@ files, or for what a line may hold (``rules.wishes``).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -149,10 +148,6 @@ _OF_DIRECT: Mapping[ChangeKind, Sheet] = MappingProxyType(
 
 # --- back into rows -----------------------------------------------------------------------------
 
-#: Text that ``sheets.harmless`` leaves as it is and the reader would take for guarded.
-_LOOKS_GUARDED = re.compile(r"'+[\s\0]*[=+\-@\uff1d\uff0b\uff0d\uff20]")
-
-
 def rows_of(change: Change, marketplaces: Marketplaces) -> list[dict[str, str]] | None:
     """The rows that mean this change, each of its items one, with what was said of it in the column
     that nobody reads. None: a table does not hold it (a PDF, cartons, parties)."""
@@ -180,9 +175,5 @@ def rows_of(change: Change, marketplaces: Marketplaces) -> list[dict[str, str]] 
             if name not in COLUMNS or not isinstance(value, (str, int)):
                 return None
             row[name] = str(value)
-        rows.append({name: _unmistakable(value) for name, value in row.items()})
+        rows.append(row)
     return rows
-
-
-def _unmistakable(text: str) -> str:
-    return f"'{text}" if _LOOKS_GUARDED.match(text) else text
