@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from evergrant.rules import ids
+from evergrant.rules.reviews import ITEMS
 from evergrant.rules.rights import CallerKind
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ WORDS: Mapping[str, str] = MappingProxyType(
         "authorization.dated": "noted when the account was authorized",
         "authorization.failed": "could not finish an authorization",
         "authorization.grant_restored": "put the former grant into force again",
-        "authorization.granted": "authorized the account",
+        "authorization.granted": "connected the account",
         "authorization.lapsed": "saw the authorization lapse",
         "authorization.look_given_up": "gave up a first look at the account",
         "authorization.refresh_token_replaced": "took a newer refresh token from Amazon",
@@ -231,9 +232,7 @@ def _shelves(tx: Transaction) -> dict[ids.Kind, Any]:
 
 
 def _told(line: JournalLine, names: Mapping[str, str]) -> ToldLine:
-    item, _, subject = line.subject.rpartition("/")
-    thing = line.account_id or subject
-    about = names.get(thing, thing)
+    thing = line.account_id or line.subject.rpartition("/")[2]
     return ToldLine(
         id=line.id,
         at=line.at,
@@ -241,12 +240,22 @@ def _told(line: JournalLine, names: Mapping[str, str]) -> ToldLine:
         caller=line.caller,
         what=words_of(line.verb),
         verb=line.verb,
-        about=f"{item} of {about}" if item else about,
+        about=_about(line, names.get(thing, thing)),
         address=address_of_thing(thing),
         subject=line.subject,
         account_id=line.account_id,
         facts=tuple(_facts(line.facts, hide={line.account_id})),
     )
+
+
+def _about(line: JournalLine, name: str) -> str:
+    """A signature is about an item of the list, of a thing or of the house as a whole."""
+    item, _, subject = line.subject.rpartition("/")
+    if line.verb.startswith("review."):
+        known = ITEMS.get(item or subject)
+        title = f"“{known.title}”" if known else item or subject
+        return f"{title} of {name}" if item else title
+    return "" if subject == line.verb.partition(".")[0] else name
 
 
 def _who(caller: str, names: Mapping[str, str]) -> str:

@@ -50,6 +50,12 @@ _STATES = {
     ReviewState.PASSED: ("good", "found to be so"),
 }
 _SIGNED_ONCE = (ReviewState.SIGNED, ReviewState.STALE, ReviewState.EXPIRED)
+_WAYS = (
+    ("/console/settings", "Show the setting"),
+    ("/console/applications", "To the application"),
+    ("/console/instances", "To the client instance"),
+    ("/console/accounts", "To the account"),
+)
 _CODE = re.compile(r"`([^`]*)`")
 
 
@@ -60,6 +66,7 @@ class ShownFinding:
     hint: tuple[tuple[bool, str], ...]  # pieces; True: something to type
     who: str
     address: str  # of the thing that it is about; empty: it has no page
+    way: str  # words for the way there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,13 +145,16 @@ def _groups(look: Look) -> list[tuple[str, str, list[ShownFinding]]]:
 def _finding(one: Finding) -> ShownFinding:
     known = FINDINGS.get(one.code)
     pieces = enumerate(_CODE.split(one.hint))
-    subject = one.subject.rpartition("/")[2]
+    # A notice is named "subject/cause", a signature "item/subject".
+    things = [diary.address_of_thing(part) for part in reversed(one.subject.split("/"))]
+    address = _setting(one.subject) or next(filter(None, things), "")
     return ShownFinding(
         finding=one,
         title=known.title if known else one.code,
         hint=tuple((place % 2 == 1, piece) for place, piece in pieces if piece),
         who=_BLAME[one.blame],
-        address=_setting(one.subject) or diary.address_of_thing(subject),
+        address=address,
+        way=next((words for way, words in _WAYS if address.startswith(way)), "Look at it"),
     )
 
 
