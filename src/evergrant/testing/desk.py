@@ -61,7 +61,9 @@ class Fakes:
 
     def __post_init__(self) -> None:
         self.budgets = MemoryBudgets(self.clock)
-        self.news = MemoryNews(self.store)
+        # Some tests put a real store here; nobody hears its news then.
+        telling = self.store if isinstance(self.store, MemoryStore) else MemoryStore()
+        self.news = MemoryNews(telling)
         self.pulse = MemoryPulse(self.clock)
         self.secrets_queue = MemorySecretsQueue(self.clock)
         self.lwa = FakeLWA(self.clock)

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 
 from evergrant.entrances import problems
 from evergrant.entrances.console import forms, guard, paper
-from evergrant.entrances.console.asking import Asked
+from evergrant.entrances.console.asking import LIVE, Asked
 from evergrant.entrances.console.doors import Door, all_doors
 from evergrant.entrances.console.seals import Cookies
 from evergrant.errors import EvergrantError
@@ -89,7 +89,11 @@ class _Frame:
 
     async def _asked(self, request: Request) -> Asked:
         secret = self._cookies.read_session(request)
-        present = None if secret is None else await self._desk.sessions.recognise(secret)
+        present = None
+        if secret is not None:
+            # An open page that reads itself again keeps nobody signed in.
+            quietly = LIVE in request.headers
+            present = await self._desk.sessions.recognise(secret, quietly=quietly)
         return Asked(
             desk=self._desk,
             settings=self._settings,
