@@ -56,31 +56,26 @@ class House:
 
 @pytest.fixture(scope="module")
 def house(chromium: Browser) -> Iterator[House]:
-    loop = asyncio.new_event_loop()
-    made: list[House] = []
-    stop = asyncio.Event()
+    made: list[tuple[House, asyncio.Event]] = []
     ready = threading.Event()
 
     async def run() -> None:
         listening = listen("127.0.0.1", 0)
         url = url_of(listening)
         console = await open_console(EVERGRANT_PUBLIC_URL=url)
-        made.append(House(console, url, loop))
+        stop = asyncio.Event()
+        made.append((House(console, url, asyncio.get_running_loop()), stop))
         ready.set()
         await serve(console.app, listening, stop, before_stop=console.desk.news.close)
 
-    thread = threading.Thread(target=lambda: loop.run_until_complete(run()))
+    thread = threading.Thread(target=lambda: asyncio.run(run()))
     thread.start()
     assert ready.wait(WITHIN_S)
-    yield made[0]
-    loop.call_soon_threadsafe(stop.set)
+    house, stop = made[0]
+    yield house
+    house.loop.call_soon_threadsafe(stop.set)
     thread.join(WITHIN_S)
     assert not thread.is_alive(), "open pages hold up the end of the server"
-    # One that the library of the streams leaves behind.
-    for task in asyncio.all_tasks(loop):
-        task.cancel()
-    loop.run_until_complete(asyncio.sleep(0))
-    loop.close()
 
 
 @pytest.fixture
