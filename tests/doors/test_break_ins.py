@@ -148,7 +148,7 @@ class House:
         return await self.desk.consent.accept(self.callback(state, shop), browser)
 
     async def until_asked(self, verb: str, calls: int = 1) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while self.fakes.lwa.count(verb) < calls:  # noqa: ASYNC110 - the fake has no event
                 await asyncio.sleep(0.0005)
 

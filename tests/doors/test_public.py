@@ -740,6 +740,7 @@ async def test_an_error_says_whose_turn_it_is(
 ) -> None:
     page = await browser.get(f"/connect/refused/{reason}/{REFERENCE}")
     assert re.findall(r'<p class="turn \w+">([^<]+)</p>', html.unescape(page.text)) == [turn.value]
+    assert ("What to do now" in page.text) is (turn is not w.Turn.NOBODYS)
 
 
 async def test_the_number_for_the_phone_is_a_part_of_its_own(browser: httpx2.AsyncClient) -> None:

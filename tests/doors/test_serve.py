@@ -65,7 +65,7 @@ async def served(app: ASGIApp) -> AsyncIterator[str]:
         yield url
     finally:
         stop.set()
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             await running
 
 
@@ -341,11 +341,11 @@ async def test_what_is_under_way_is_finished_before_the_end() -> None:
     running = asyncio.create_task(serve.serve(slow, listening, stop))
     async with httpx2.AsyncClient(trust_env=False) as http:
         asking = asyncio.create_task(http.get(url))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await begun.wait()
         stop.set()
         go_on.set()
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             assert (await asking).text == "finished"
             await running
     with socket.socket() as probe:
@@ -367,10 +367,10 @@ async def test_a_request_that_never_ends_does_not_hold_up_the_end(
     running = asyncio.create_task(serve.serve(stuck, listening, stop))
     async with httpx2.AsyncClient(trust_env=False) as http:
         asking = asyncio.create_task(http.get(serve.url_of(listening)))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await begun.wait()
         stop.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await running
         asking.cancel()
         await asyncio.gather(asking, return_exceptions=True)

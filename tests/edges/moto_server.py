@@ -28,7 +28,7 @@ from evergrant.rules.secrecy import Secret
 
 REGION = "eu-west-1"
 ACCOUNT = "123456789012"  # moto's own
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 #: moto admits everybody to so many actions, and asks for rights after them.
 NEVER = 2**31
 

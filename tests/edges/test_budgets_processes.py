@@ -160,7 +160,7 @@ async def test_who_is_killed_loses_what_was_in_hand(database_url: str) -> None:
         budgets = await open_budgets(database_url)
         share = Share(bucket="app/acc/eu/op", plan=Plan(*plan))
         rest = 0
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             # Till the bucket is empty; whoever died in line is forgotten before long.
             while (await budgets.look(""))[0].left >= 1:
                 answer = await budgets.take(Wish(shares=[share], ticket="rest", most=99))

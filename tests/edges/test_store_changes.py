@@ -439,7 +439,7 @@ async def test_what_somebody_is_about_to_withdraw_is_left_to_him(
     await add(one, change(1, "a"), change(2, "a"), change(3, "a"))
     async with one.transaction() as tx:
         await tx.changes.decide(["chg_000001"], PENDING, outcome(1, ChangeState.WITHDRAWN), NOW)
-        assert await asyncio.wait_for(supersede(other, change(3, "a")), 10) == 1
+        assert await asyncio.wait_for(supersede(other, change(3, "a")), 60) == 1
     assert await states(one) == {1: "withdrawn", 2: "superseded", 3: "pending"}
 
 
@@ -673,7 +673,7 @@ async def until_one_waits(database_url: str) -> None:
         "SELECT count(*) FROM pg_stat_activity"
         " WHERE datname = current_database() AND wait_event_type = 'Lock'"
     )
-    deadline = asyncio.get_running_loop().time() + 20
+    deadline = asyncio.get_running_loop().time() + 60
     with psycopg.connect(database_url, autocommit=True) as watcher:
         while watcher.execute(waiting).fetchone() == (0,):
             assert asyncio.get_running_loop().time() < deadline, "nobody waits"
@@ -719,7 +719,7 @@ async def test_what_a_person_is_about_to_withdraw_is_not_claimed_and_nobody_wait
         gone = outcome(0, ChangeState.WITHDRAWN)
         await tx.changes.decide(["chg_000001", "chg_000002"], PENDING, gone, NOW)
         # Nor does the earlier one give way to it.
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             assert await claim(other, 1, 2, superseded={3: 2}) == []
         # Whoever withdraws rings the account's bell afterwards.
         await tx.work.change("acc_1", due_at=NOW)

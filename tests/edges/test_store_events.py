@@ -25,7 +25,7 @@ from evergrant.rules.marketplaces import PartnerKind, Region
 from evergrant.testing.store import MemoryStore
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
-WITHIN_S = 10.0
+WITHIN_S = 60.0
 ACCOUNTS = ("acc_1", "acc_2")
 
 

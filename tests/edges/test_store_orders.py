@@ -20,7 +20,7 @@ from evergrant.testing.store import MemoryStore
 from tests.edges.changes_ground import NOW, furnish
 
 DAY = timedelta(days=1)
-WITHIN_S = 20.0
+WITHIN_S = 60.0
 
 
 def order(name: str, account_id: str = "acc_1", **values: Any) -> Order:

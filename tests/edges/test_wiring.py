@@ -60,7 +60,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 async def until_done(server: Server, *done: str) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while server.done != list(done):  # noqa: ASYNC110 - a thread brings it about
             await asyncio.sleep(0.005)
 

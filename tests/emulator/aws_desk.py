@@ -18,7 +18,7 @@ import httpx2
 
 from amazon_emulator import Emulator
 
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 
 
 def until(look: Callable[[], Any], what: str = "it") -> Any:

@@ -252,7 +252,7 @@ class Ground:
             return await tx.outbox.all()
 
 
-async def until(what: str, look: Any, within_s: float = 5.0) -> None:
+async def until(what: str, look: Any, within_s: float = 60.0) -> None:
     """Lets others run until ``look()`` is true."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + within_s

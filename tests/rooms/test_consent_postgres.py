@@ -70,7 +70,7 @@ async def at_once(
             asyncio.create_task(room.accept(query, trip.browser))
             for room, query, trip in zip(rooms, queries, trips, strict=True)
         ]
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await _asked(here, len(tasks))
     return await asyncio.gather(*tasks, return_exceptions=True)
 
@@ -154,7 +154,7 @@ async def test_a_dead_process_is_found_once(here: Reception) -> None:
     query = await here.callback(trip, account, SHOP)
     with here.lwa.hold():
         request = asyncio.create_task(here.consent.accept(query, trip.browser))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await _asked(here, 1)
         (finishing,) = here.consent._arrivals._finishing
         finishing.cancel()

@@ -119,7 +119,7 @@ async def test_no_link_goes_to_an_address_that_is_being_corrected(
             "select 1 from pg_locks where not granted"
             " and pg_backend_pid() = any(pg_blocking_pids(pid))"
         )
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             connection = cast("PostgresTransaction", tx).connection
             while (await connection.execute(waiting)).scalar() is None:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)

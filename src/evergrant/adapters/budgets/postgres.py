@@ -79,8 +79,13 @@ class PostgresBudgets:
     ``now_s`` replaces the database's clock, for tests.
     """
 
-    #: Seconds that an ask waits for a living connection, or for somebody else's lock.
+    #: Seconds that an ask waits for a living connection.
     PATIENCE_S = 5.0
+    #: Seconds that a statement waits for somebody else's lock.
+    LOCK_PATIENCE_S = 5.0
+    #: Seconds after which a server that took the question is taken to be gone. More than a wait for
+    #: a lock lasts, so that whoever met one hears of the lock.
+    SILENCE_S = 7.5
     #: How many asks go together. A statement locks their buckets until its end.
     TOGETHER = 64
 
@@ -91,7 +96,7 @@ class PostgresBudgets:
         connections: int = 2,
         now_s: Callable[[], float] | None = None,
     ) -> None:
-        self._conninfo = _conninfo(url, self.PATIENCE_S)
+        self._conninfo = _conninfo(url, self.PATIENCE_S, self.LOCK_PATIENCE_S)
         self._now_s = now_s
         self._asked: deque[Ask] = deque()
         self._free_lanes = connections
@@ -236,7 +241,7 @@ class PostgresBudgets:
         self._saying.add(under_way)
         under_way.add_done_callback(self._said)
         try:
-            await asyncio.wait({under_way}, timeout=1.5 * self.PATIENCE_S)
+            await asyncio.wait({under_way}, timeout=self.SILENCE_S)
             if under_way.done():
                 return under_way.result()
             raise StoreUnavailable("The database does not answer any longer.")
@@ -298,14 +303,14 @@ def _to_make(together: Sequence[Ask]) -> tuple[list[Any], ...]:
     )
 
 
-def _conninfo(url: str, patience_s: float) -> str:
+def _conninfo(url: str, patience_s: float, lock_patience_s: float) -> str:
     conninfo = with_options(
         to_psycopg(url),
         timezone="UTC",
         # A crash of the server may lose the last half second of permits; waiting for the disk
         # would cost every permit milliseconds.
         synchronous_commit="off",
-        lock_timeout=f"{round(patience_s)}s",
+        lock_timeout=f"{round(lock_patience_s * 1000)}ms",
     )
     # A server that is gone without a word must not hold up a permit for a quarter of an hour.
     own = conninfo_to_dict(conninfo)
