@@ -46,7 +46,7 @@ class Trial:
         return f"{self.trade.name}, {self.killed_at or self.weather or self.doom or 'undisturbed'}"
 
 
-async def eventually(what: str, look: Callable[[], bool], within_s: float = 30.0) -> None:
+async def eventually(what: str, look: Callable[[], bool], within_s: float = 90.0) -> None:
     """Looks again and again, while others have their turn."""
     try:
         async with asyncio.timeout(within_s):

@@ -74,7 +74,7 @@ class Plane:
     def error_log(self) -> str:
         return self.running.log.read_text(errors="replace") if self.running else ""
 
-    def say(self, request: bytes, *, within_s: float = 10.0) -> bytes:
+    def say(self, request: bytes, *, within_s: float = 60.0) -> bytes:
         """Sends these bytes over a connection of their own; gives all that came back until the
         other end hung up."""
         parts = urlsplit(self.url)

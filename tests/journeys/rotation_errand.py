@@ -28,7 +28,7 @@ from evergrant.ports.store import Transaction
 from evergrant.rotation import arrivals
 from evergrant.settings import Settings
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 ROTATE = "/applications/2023-11-30/clientSecret"
 
 

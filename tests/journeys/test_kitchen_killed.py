@@ -239,15 +239,15 @@ async def test_workers_do_it_within_seconds_and_one_that_is_killed_is_missed_by_
         await eventually("it to be at work", partial(town.is_at_work, running))
     async with town.front_desk() as desk:
         first = await town.trial(TRADES["patch"], desk=desk)
-        await eventually("Amazon to have it", lambda: not town.judged(first), within_s=40)
+        await eventually("Amazon to have it", lambda: not town.judged(first), within_s=90)
         doomed.kill()
         second = await town.trial(TRADES["shipment"], desk=desk)
-        await eventually("Amazon to have it", lambda: not town.judged(second), within_s=60)
+        await eventually("Amazon to have it", lambda: not town.judged(second), within_s=90)
         third = await town.trial(TRADES["refund"], desk=desk)
         await eventually(
             "the feed to be there",
             lambda: bool(town.amazon.feeds(selling_partner_id=third.shop.id)),
-            within_s=60,
+            within_s=90,
         )
     await asyncio.to_thread(heir.stop)
     assert heir.process.returncode == 0

@@ -267,13 +267,19 @@ def test_a_revoked_key_stops_within_a_second(ground: Ground, http: httpx2.Client
     assert http.get(PARTICIPATIONS, headers=who).status_code == 200
     identity = made.get("id") or made["api_key"]["id"]
     ground.town.house.ask("DELETE", f"/v1/api-keys/{identity}")
-    revoked_s = time.monotonic()
-    wait_for(
-        "the key to stop",
-        lambda: http.get(PARTICIPATIONS, headers=who).status_code == 401,
-        within_s=5,
-    )
-    assert time.monotonic() - revoked_s < 1.5  # a second, and a slow machine
+    revoked_s = opened_s = time.monotonic()
+
+    def stopped() -> bool:
+        nonlocal opened_s
+        began_s = time.monotonic()
+        if http.get(PARTICIPATIONS, headers=who).status_code == 401:
+            return True
+        opened_s = began_s
+        return False
+
+    wait_for("the key to stop", stopped, within_s=60)
+    # When the last call began that it opened: a slow machine makes calls later, never earlier.
+    assert opened_s - revoked_s < 1.5
 
 
 # --- what reaches Amazon ------------------------------------------------------------------------
@@ -534,7 +540,7 @@ def test_a_body_is_passed_on_while_it_comes(ground: Ground, plane: Plane) -> Non
         wait_for(
             "the first part at Amazon",
             lambda: any(seen.body_bytes >= 100_000 for seen in ground.arrived(since)),
-            within_s=10,
+            within_s=60,
         )
         assert not ground.arrived(since)[-1].whole
         line.sendall(b"\n" * 100_000)

@@ -79,7 +79,7 @@ class Relay:
     @contextmanager
     def open(self) -> Iterator[Relay]:
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(60)
         try:
             yield self
         finally:
@@ -176,7 +176,7 @@ def test_a_queued_task_delivers_at_once(backyard: Backyard) -> None:
     backyard.account("At once", "at-once@shop.example")
     worker = backyard.worker("first")
     backyard.invite("At once")
-    wait_for("the letter", lambda: backyard.relay.to("at-once@shop.example"), within_s=20)
+    wait_for("the letter", lambda: backyard.relay.to("at-once@shop.example"), within_s=90)
     wait_for("the note of it", lambda: backyard.outbox("at-once@shop.example")[0] == "sent")
     worker.stop()
     assert worker.process.returncode == 0
@@ -187,7 +187,7 @@ def test_what_was_committed_without_a_worker_waits_for_one(backyard: Backyard) -
     backyard.invite("Waiting")
     assert backyard.outbox("waiting@shop.example") == ("waiting", 0)
     worker = backyard.worker("late")
-    wait_for("the letter", lambda: backyard.relay.to("waiting@shop.example"), within_s=30)
+    wait_for("the letter", lambda: backyard.relay.to("waiting@shop.example"), within_s=90)
     worker.stop()
 
 
@@ -201,7 +201,7 @@ def test_a_stop_lets_the_job_under_way_come_to_its_end(backyard: Backyard) -> No
     worker.process.terminate()
     wait_for("the worker to hear it", lambda: "stopping" in worker.log.read_text())
     backyard.relay.release()
-    assert worker.process.wait(30) == 0
+    assert worker.process.wait(90) == 0
     assert backyard.outbox("stopped@shop.example") == ("sent", 1)
     assert len(backyard.relay.to("stopped@shop.example")) == 1
 
