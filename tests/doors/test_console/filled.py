@@ -134,14 +134,16 @@ async def _account(console: Console, number: int, name: str, instance_id: str) -
 
 async def _trade(console: Console, filled: Filled) -> None:
     desk, now = console.desk, console.fakes.clock.now()
+    view = await desk.accounts.get(filled.account_id, by=SYSTEM)
+    home = view.account.home_marketplace
     lines = [
-        {"kind": "stock", "sku": f"SKU-{number}", "quantity": number, "marketplace": "DE"}
+        {"kind": "stock", "sku": f"SKU-{number}", "quantity": number, "marketplace": home}
         for number in range(8)
     ]
     taken = await desk.feeds.intake.put(filled.account_id, lines, by=SYSTEM)
+    assert taken.taken == len(lines), taken.answers
     filled.intake_id = taken.intake_id
     filled.change_id = taken.answers[0].change_id
-    view = await desk.accounts.get(filled.account_id, by=SYSTEM)
     filled.run_id = await _run(console, view.account, RunStep.PROCESSING)
     filled.uncertain_id = await _run(console, view.account, RunStep.UNCERTAIN)
     async with desk.store.transaction() as tx:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from typing import Any
 
 from starlette.responses import Response
 
@@ -92,7 +93,7 @@ async def new_key_form(asked: Asked) -> Response:
 
 
 async def _form(asked: Asked, refused: InvalidInput | None = None) -> Response:
-    facts = {
+    facts: dict[str, Any] = {
         "rights": RIGHTS,
         "everywhere_only": EVERYWHERE_ONLY,
         "chosen": asked.form_list("rights") if refused else ["read"],

@@ -7,6 +7,7 @@ for: invitations and the first start (`joining`), or for a person's own page (`m
 from __future__ import annotations
 
 from io import BytesIO
+from typing import Any
 
 import segno
 from markupsafe import Markup
@@ -50,7 +51,7 @@ async def sign_in_form(asked: Asked) -> Response:
 
 
 def _sign_in_page(asked: Asked, wish: str, error: CallerError | None = None) -> Response:
-    facts = {"next": wish, "single_sign_on": asked.desk.sessions.single_sign_on_name}
+    facts: dict[str, Any] = {"next": wish, "single_sign_on": asked.desk.sessions.single_sign_on_name}
     if error is None:
         return asked.page("sign_in.html", **facts)
     return asked.flawed("sign_in.html", error, 401, **facts)
@@ -103,7 +104,7 @@ async def enrol_form(asked: Asked) -> Response:
 
 async def _enrol_page(asked: Asked, wish: str, error: CallerError | None = None) -> Response:
     enrolment = await asked.desk.sessions.begin_enrolment(asked.secret)
-    facts = {
+    facts: dict[str, Any] = {
         "action": "/console/enrol",
         "next": wish,
         "key": enrolment.key.reveal(),
