@@ -70,6 +70,28 @@ def test_a_former_system_may_call_it_as_it_likes(language: str) -> None:
         assert words.language(name) in LANGUAGES
 
 
+@pytest.mark.parametrize(
+    ("written", "language"),
+    [
+        ("de-AT", "de"),
+        ("fr_FR.UTF-8", "fr"),
+        ("deDE", "de"),
+        ("ITA", "it"),
+        (" es ", "es"),
+        ("Estonian", None),
+        ("est", None),
+        ("Dansk", None),
+        ("Denglisch", None),
+        ("", None),
+        ("-", None),
+    ],
+)
+def test_a_language_that_only_begins_like_ours_is_another(
+    written: str, language: str | None
+) -> None:
+    assert words.language(written) == language
+
+
 def test_french_keeps_its_signs_on_the_line() -> None:
     """No line of a French page or letter begins with a colon or a question mark."""
     for said in ("Questions?", "Questions? Write to %(email)s.", "Amazon says:"):

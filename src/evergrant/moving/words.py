@@ -43,11 +43,11 @@ _DIRECT = frozenset(
     {"directfulfillment", "directfulfilment", "df", "dropship", "dropshipping", "direct"}
 )
 _TONGUES = {
-    **dict.fromkeys(("english", "englisch", "anglais", "inglese", "inglés"), "en"),
-    **dict.fromkeys(("german", "deutsch", "allemand", "tedesco", "alemán"), "de"),
-    **dict.fromkeys(("french", "französisch", "français", "francese", "francés"), "fr"),
-    **dict.fromkeys(("italian", "italienisch", "italien", "italiano"), "it"),
-    **dict.fromkeys(("spanish", "spanisch", "espagnol", "spagnolo", "español"), "es"),
+    **dict.fromkeys(("eng", "english", "englisch", "anglais", "inglese", "inglés"), "en"),
+    **dict.fromkeys(("deu", "ger", "german", "deutsch", "allemand", "tedesco", "alemán"), "de"),
+    **dict.fromkeys(("fra", "fre", "french", "französisch", "français", "francese"), "fr"),
+    **dict.fromkeys(("ita", "italian", "italienisch", "italien", "italiano"), "it"),
+    **dict.fromkeys(("spa", "spanish", "spanisch", "espagnol", "spagnolo", "español"), "es"),
 }
 
 
@@ -159,7 +159,9 @@ def vendor_kind(text: str) -> str:
 
 
 def language(text: str) -> str | None:
-    """None where there are no letters in it."""
+    """None where there are no letters in it. A code may have a region behind it: ``de-AT``,
+    ``fr_FR.UTF-8``, ``deDE``."""
     bare = _bare(text)
-    found = _TONGUES.get(bare, bare[:2])
+    code = re.split(r"[\W_]", text.strip().casefold())[0]
+    found = _TONGUES.get(bare, code[:2] if len(code) in (2, 4) else code)
     return found if found in LANGUAGES else None
