@@ -162,6 +162,7 @@ class Settings:
     oidc_issuer: str | None  # None: passwords alone
     oidc_client_id: str | None
     oidc_client_secret: Secret | None  # None: a public client
+    oidc_trusts_email: bool
     oidc_name: str
     house_logo: Logo | None
     house_colour: str | None  # "#rrggbb"

@@ -190,6 +190,11 @@ SETTINGS: tuple[Setting, ...] = (
     _s("OIDC_CLIENT_SECRET", _CONSOLE, Secret,
        "Client secret of Evergrant at the identity provider.",
        secret=True, unset="a public client, which proves itself by PKCE alone", example="…"),
+    _s("OIDC_TRUSTS_EMAIL", _CONSOLE, readers.yes_no,
+       "Whether mail addresses that the identity provider tells are believed although it does not "
+       "say that it verified them: `yes` only where it is your own directory and nobody can choose "
+       "an address. An operator's first single sign-on goes by the address.",
+       default="no", example="yes"),
     _s("OIDC_NAME", _CONSOLE, ids.check_name,
        "What the button for it says: \"Sign in with …\".",
        default="single sign-on", example="Northwind accounts"),
