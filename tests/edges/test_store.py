@@ -578,6 +578,15 @@ async def test_rows_come_in_the_order_of_their_ids(store: Store) -> None:
             "acc_a",
             "acc_b",
         ]
+        newest = [row.id for row in await tx.accounts.all(newest_first=True)]
+        assert newest == expected[::-1]
+        assert [
+            row.id for row in await tx.accounts.all(newest_first=True, after="acc_b", limit=2)
+        ] == ["acc_a", "acc_B"]
+        assert [
+            row.id for row in await tx.accounts.all(newest_first=True, name="Shop 2", limit=5)
+        ] == ["acc_a"]
+        assert await tx.accounts.all(newest_first=True, after="acc_-") == []
         assert await tx.accounts.all(limit=0) == []
         assert await tx.accounts.all(after="\0") == []
 
@@ -982,6 +991,32 @@ async def test_the_journal_reads_forward_and_backward(store: Store) -> None:
         assert lines[0] == dataclasses.replace(
             _line("verb.0", account_id="acc_1", facts={"n": 0}), id=numbers[0]
         )
+
+
+async def test_the_journal_by_person_and_time(store: Store) -> None:
+    async with store.transaction() as tx:
+        for number in range(4):
+            await tx.journal.append(
+                t.JournalLine(
+                    at=NOW + timedelta(hours=number),
+                    caller=f"operator:opr_{number % 2}",
+                    verb="account.changed",
+                    subject="acc_1",
+                    facts={"n": number},
+                )
+            )
+
+        async def read(**wishes: Any) -> list[int]:
+            return [line.facts["n"] for line in await tx.journal.read(**wishes)]
+
+        assert await read(caller="operator:opr_1") == [1, 3]
+        assert await read(caller="operator:opr") == []
+        assert await read(since=NOW + timedelta(hours=1)) == [1, 2, 3]
+        assert await read(until=NOW + timedelta(hours=1)) == [0]
+        assert await read(
+            since=NOW + timedelta(hours=1), until=NOW + timedelta(hours=3), newest_first=True
+        ) == [2, 1]
+        assert await read(caller="operator:opr_0", since=NOW + timedelta(microseconds=1)) == [2]
 
 
 @pytest.mark.parametrize(
