@@ -11,8 +11,9 @@ from typing import Any
 import httpx2
 
 from evergrant.naming import new_id
+from evergrant.orders.asking import WAYS
 from evergrant.ports.traded import Change, FeedRun, Order, OrderKind, Outcome, Pick
-from evergrant.rules import ids
+from evergrant.rules import ids, order_privacy
 from evergrant.rules.changes import ChangeState
 from evergrant.rules.feedruns import Path, RunStep
 from evergrant.rules.marketplaces import Region
@@ -84,17 +85,17 @@ async def change(console: Console, change_id: str) -> Change:
 async def order(
     console: Console, account_id: str, order_id: str, *, body: Any = None, **values: Any
 ) -> Order:
-    """An order as a sweep would have kept it; ``buyer``: what is personal in it."""
+    """An order as a sweep would have kept it: what is personal in ``body`` lies sealed."""
     now: datetime = console.fakes.clock.move(seconds=1)
     view = await console.desk.accounts.get(account_id, by=SYSTEM)
-    buyer = values.pop("buyer", None)
+    kind = values.pop("kind", OrderKind.SELLER)
+    plain, personal = order_privacy.split(body or {"orderId": order_id}, WAYS[kind].allowed)
     given: dict[str, Any] = {
-        "kind": OrderKind.SELLER,
         "marketplace_id": GERMANY,
         "status": "UNSHIPPED",
         "ordered_at": now,
         "amazon_changed_at": now,
-        "personal": buyer is not None,
+        "personal": bool(personal),
         **values,
     }
     made = Order(
@@ -102,7 +103,8 @@ async def order(
         account_id=account_id,
         client_instance_id=view.account.client_instance_id,
         order_id=order_id,
-        body=body or {"orderId": order_id},
+        kind=kind,
+        body=plain,
         digest="read",
         created_at=now,
         changed_at=now,
@@ -110,9 +112,9 @@ async def order(
     )
     async with console.desk.store.transaction() as tx:
         await tx.orders.put(made)
-        if buyer is not None:
+        if personal:
             await console.desk.vault.put(
-                tx, order_personal(made.id), Secret(json.dumps(buyer)), now=now
+                tx, order_personal(made.id), Secret(json.dumps(personal)), now=now
             )
     return made
 
