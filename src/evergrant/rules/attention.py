@@ -425,6 +425,8 @@ def _found(signs: AccountSigns, now: datetime) -> Iterator[Badge]:
     if signs.uncertain:
         yield _uncertain(signs)
     if signs.state is State.CLOSED:
+        # Nothing else of it is anybody's work.
+        yield from (one for one in _of_notices(signs) if one.need is Need.UNCERTAIN)
         return
     yield from _of_state[signs.state](signs, now)
     yield from _of_notices(signs)

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from evergrant.adapters.store.columns import METADATA, instant, named, own_id, ref, shelf, string
@@ -50,4 +51,10 @@ ACCOUNT_WORDS = Table(
     named("word"),
     PrimaryKeyConstraint("account_id", "source", "word", name="account_words_pkey"),
     Index("account_words_word_idx", "word", "account_id"),
+    Index(
+        "account_words_name_idx",
+        "word",
+        "account_id",
+        postgresql_where=text("source = 'name'"),
+    ),
 )

@@ -16,7 +16,7 @@ from typing import Any, cast
 from sqlalchemy import text
 
 from evergrant.adapters.store.boards_house import HouseBoards, reach_sql
-from evergrant.adapters.store.boards_needs import needs_sql
+from evergrant.adapters.store.boards_needs import OF_CLOSED, needs_sql
 from evergrant.adapters.store.boards_rows import ROWS, row_of
 from evergrant.adapters.store.forms import Form
 from evergrant.adapters.store.shelves import FORMS
@@ -30,6 +30,7 @@ from evergrant.rules.attention import (
     SILENT_AFTER,
     URGENT,
     Need,
+    place,
 )
 from evergrant.rules.lifecycle import State
 
@@ -75,28 +76,30 @@ class PostgresBoards(HouseBoards):
         self, wanted: b.AccountsWanted, reach: b.Reach, *, now: datetime
     ) -> b.AccountCounts:
         conditions, values = _conditions(wanted, reach)
+        narrowed = conditions != "true"
+        accounts = "JOIN accounts a ON a.id = z.account_id" if narrowed else ""
         statement = f"""
             WITH needs AS MATERIALIZED ({needs_sql()}),
             found AS MATERIALIZED (
-                SELECT a.id, z.state FROM accounts a JOIN authorizations z ON z.account_id = a.id
-                 WHERE {conditions}),
+                SELECT z.account_id, z.state FROM authorizations z {accounts} WHERE {conditions}),
             of_found AS MATERIALIZED (
-                SELECT needs.account_id, needs.place FROM needs JOIN found
-                    ON found.id = needs.account_id)
+                SELECT DISTINCT needs.account_id, needs.place
+                  FROM needs JOIN found ON found.account_id = needs.account_id
+                 WHERE found.state <> 'closed' OR needs.place = {OF_CLOSED})
             SELECT state, NULL::integer, count(*) FROM found GROUP BY state
             UNION ALL
-            SELECT NULL, place, count(DISTINCT account_id) FROM of_found GROUP BY place
+            SELECT NULL, place, count(*) FROM of_found GROUP BY place
             UNION ALL
             SELECT NULL, NULL, count(DISTINCT account_id) FROM of_found
         """
         by_state: dict[State, int] = {}
         by_need: dict[Need, int] = {}
         needing = 0
-        for state, place, count in await self._rows(statement, {**values, **_instants(now)}):
+        for state, at, count in await self._rows(statement, {**values, **_instants(now)}):
             if state is not None:
                 by_state[State(state)] = count
-            elif place is not None:
-                by_need[_NEEDS[place]] = count
+            elif at is not None:
+                by_need[_NEEDS[at]] = count
             else:
                 needing = count
         return b.AccountCounts(by_state=by_state, by_need=by_need, needing=needing)
@@ -123,14 +126,13 @@ class PostgresBoards(HouseBoards):
         by_need = sort is b.AccountSort.NEEDS
         begin, tables, conditions, values = _chosen(wanted, reach, now, worst=by_need)
         direction = "DESC" if descending else "ASC"
-        name = "coalesce(k.word, '')"
         if sort is b.AccountSort.NAME:
-            order = f"{name} {direction}, a.id {direction}"
+            order = f"k.word {direction}, k.account_id {direction}"
         else:
-            order = f"{_ORDERS[sort]} {direction} NULLS LAST, {name}, a.id"
+            order = f"{_ORDERS[sort]} {direction} NULLS LAST, k.word, k.account_id"
         statement = f"""
             {begin} SELECT a.id FROM {tables}
-              LEFT JOIN account_words k ON k.account_id = a.id AND k.source = 'name'
+              JOIN account_words k ON k.account_id = a.id AND k.source = 'name'
              WHERE {conditions} ORDER BY {order} LIMIT :most OFFSET :skipped
         """
         rows = await self._rows(statement, {**values, "most": limit, "skipped": offset})
@@ -197,14 +199,17 @@ def _chosen(
         values["states"] = sorted(state.value for state in wanted.states)
     if wanted.needing or worst:
         begins.append(
-            "worst AS MATERIALIZED (SELECT account_id, min(place) AS place "
-            f"FROM ({needs_sql()}) AS needs GROUP BY account_id)"
+            "worst AS MATERIALIZED (SELECT n.account_id, min(n.place) AS place "
+            f"FROM ({needs_sql()}) AS n JOIN authorizations z ON z.account_id = n.account_id "
+            f"WHERE z.state <> 'closed' OR n.place = {OF_CLOSED} GROUP BY n.account_id)"
         )
         join = "JOIN" if wanted.needing else "LEFT JOIN"
         tables += f" {join} worst w ON w.account_id = a.id"
     if wanted.need is not None:
         begins.append(f"those AS MATERIALIZED ({needs_sql(wanted.need)})")
         conditions += " AND a.id IN (SELECT account_id FROM those)"
+        if place(wanted.need) != OF_CLOSED:
+            conditions += " AND z.state <> 'closed'"
     if begins:
         values |= _instants(now)
     begin = f"WITH {', '.join(begins)}" if begins else ""

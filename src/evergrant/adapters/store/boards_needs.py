@@ -17,144 +17,139 @@ from evergrant.rules.attention import NEEDS, OF_NOTICE, Need, Of, place
 from evergrant.rules.notices import NoticeKind
 from evergrant.rules.order_sweeps import Lack
 
-__all__ = ["needs_sql"]
+__all__ = ["OF_CLOSED", "needs_sql"]
 
-_OPEN = "z.state <> 'closed'"
-
-
-def _of_state(condition: str) -> str:
-    return f"SELECT z.account_id FROM authorizations z WHERE {condition}"
-
-
-def _of_notices(*kinds: NoticeKind) -> str:
-    words = ", ".join(f"'{kind.value}'" for kind in kinds)
-    return f"""
-        SELECT n.account_id FROM notices n JOIN authorizations z ON z.account_id = n.account_id
-         WHERE n.settled_at IS NULL AND n.kind IN ({words}) AND {_OPEN}
-    """
-
-
-def _of_sweeps(*, stops: bool) -> str:
-    words = ", ".join(f"'{lack.value}'" for lack in Lack if lack.stops is stops)
-    return f"""
-        SELECT z.account_id FROM order_sweeps s JOIN authorizations z ON z.account_id = s.id
-         WHERE s.lacks <> '' AND s.lacks IN ({words}) AND z.state = 'active'
-    """
-
-
-#: The newest link of accounts that were never authorized, or reopened.
-_LINKS = """
-    SELECT z.account_id FROM authorizations z
-      JOIN accounts a ON a.id = z.account_id
-      JOIN applications p ON p.id = a.application_id AND p.kind <> 'private'
-      CROSS JOIN LATERAL (
+#: Of accounts that wait for consent: by their newest link, as far as there is a page to consent on.
+_AWAITING = f"""
+    SELECT z.account_id, CASE
+           WHEN p.kind = 'private' OR link.state IS NULL THEN {place(Need.NOT_INVITED)}
+           WHEN link.state <> 'open' OR link.expires_at <= :now THEN {place(Need.LINK_OVER)}
+           WHEN link.created_at <= :silent THEN {place(Need.LINK_SILENT)} END AS place
+      FROM authorizations z JOIN applications p ON p.id = z.application_id
+      LEFT JOIN LATERAL (
            SELECT state, created_at, expires_at FROM invitations i
-            WHERE i.account_id = z.account_id ORDER BY i.id DESC LIMIT 1) AS link
-     WHERE z.state = 'awaiting' AND {}
+            WHERE i.account_id = z.account_id ORDER BY i.id DESC LIMIT 1) AS link ON true
+     WHERE z.state = 'awaiting'
 """
-_WORKS = "link.state = 'open' AND link.expires_at > :now"
-
-_OF_APPLICATION = """
-    SELECT a.id FROM credentials c JOIN accounts a ON a.application_id = c.id
-      JOIN authorizations z ON z.account_id = a.id
-     WHERE z.state <> 'closed' AND {}
+_ON_THE_BOARD = " ".join(
+    f"WHEN '{kind.value}' THEN {place(need)}" for kind, need in OF_NOTICE.items()
+)
+_NOTICES = f"""
+    SELECT account_id, CASE kind {_ON_THE_BOARD} END AS place FROM notices
+     WHERE settled_at IS NULL AND account_id IS NOT NULL
+"""
+_LACKS = ", ".join(f"'{lack.value}'" for lack in Lack if lack.stops)
+_SWEEPS = f"""
+    SELECT z.account_id, CASE WHEN s.lacks IN ({_LACKS}) THEN {place(Need.NO_SELLER_ID)}
+                              ELSE {place(Need.ORDERS_LACK)} END AS place
+      FROM order_sweeps s JOIN authorizations z ON z.account_id = s.id
+     WHERE s.lacks <> '' AND z.state = 'active'
 """
 
-_SQL: Mapping[Need, tuple[str, ...]] = MappingProxyType(
+
+def _plainly(need: Need, statement: str) -> str:
+    return f"SELECT account_id, {place(need)} AS place FROM ({statement}) AS of (account_id)"
+
+
+def _of_state(need: Need, condition: str) -> str:
+    return _plainly(need, f"SELECT z.account_id FROM authorizations z WHERE {condition}")
+
+
+def _of_application(need: Need, condition: str) -> str:
+    return _plainly(
+        need,
+        "SELECT z.account_id FROM credentials c JOIN authorizations z ON z.application_id = c.id "
+        f"WHERE {condition}",
+    )
+
+
+#: Those that make an account one that needs somebody.
+_OWN: Mapping[str, frozenset[Need]] = MappingProxyType(
     {
-        Need.REVOKED: (_of_state("z.state = 'revoked'"),),
-        Need.LAPSED: (_of_state("z.state = 'lapsed'"),),
-        # Whatever the state: somebody has to decide.
-        Need.UNCERTAIN: ("SELECT DISTINCT account_id FROM changes WHERE state = 'uncertain'",),
-        Need.TERM_URGENT: (_of_state("z.state = 'active' AND z.term_ends_at <= :urgent"),),
-        Need.TERM_DUE: (
-            _of_state("z.state = 'active' AND z.term_ends_at > :urgent AND z.term_ends_at <= :due"),
+        _of_state(Need.REVOKED, "z.state = 'revoked'"): frozenset({Need.REVOKED}),
+        _of_state(Need.LAPSED, "z.state = 'lapsed'"): frozenset({Need.LAPSED}),
+        _plainly(
+            Need.UNCERTAIN, "SELECT DISTINCT account_id FROM changes WHERE state = 'uncertain'"
+        ): frozenset({Need.UNCERTAIN}),
+        _NOTICES: frozenset(OF_NOTICE.values()),
+        _of_state(Need.TERM_URGENT, "z.state = 'active' AND z.term_ends_at <= :urgent"): frozenset(
+            {Need.TERM_URGENT}
         ),
-        Need.UNDATED: (
-            """
-            SELECT z.account_id FROM authorizations z JOIN accounts a ON a.id = z.account_id
-              JOIN applications p ON p.id = a.application_id
-             WHERE z.state = 'active' AND z.term_ends_at IS NULL
-               AND (z.granted_at IS NULL OR p.kind <> 'private')
-            """,
+        _of_state(
+            Need.TERM_DUE,
+            "z.state = 'active' AND z.term_ends_at > :urgent AND z.term_ends_at <= :due",
+        ): frozenset({Need.TERM_DUE}),
+        _plainly(
+            Need.UNDATED,
+            "SELECT z.account_id FROM authorizations z JOIN applications p "
+            "ON p.id = z.application_id WHERE z.state = 'active' AND z.term_ends_at IS NULL "
+            "AND (z.granted_at IS NULL OR p.kind <> 'private')",
+        ): frozenset({Need.UNDATED}),
+        _of_state(Need.FINDING, "z.state = 'active' AND z.finding <> ''"): frozenset(
+            {Need.FINDING}
         ),
-        Need.FINDING: (_of_state("z.state = 'active' AND z.finding <> ''"),),
-        Need.CONSENT_FAILED: (
-            """
-            SELECT r.account_id FROM reports r JOIN authorizations z ON z.account_id = r.account_id
-             WHERE r.resolved_at IS NULL AND r.at > :reports_since
-               AND z.state NOT IN ('active', 'closed')
-            """,
+        _plainly(
+            Need.CONSENT_FAILED,
+            "SELECT r.account_id FROM reports r JOIN authorizations z "
+            "ON z.account_id = r.account_id WHERE r.resolved_at IS NULL "
+            "AND r.at > :reports_since AND z.state <> 'active'",
+        ): frozenset({Need.CONSENT_FAILED}),
+        _SWEEPS: frozenset({Need.NO_SELLER_ID, Need.ORDERS_LACK}),
+        _plainly(
+            Need.REFUSED_LINES,
+            "SELECT account_id FROM feed_runs WHERE refused > 0 AND ended_at > :refused_since",
+        ): frozenset({Need.REFUSED_LINES}),
+        _AWAITING: frozenset({Need.LINK_OVER, Need.LINK_SILENT, Need.NOT_INVITED}),
+    }
+)
+#: Those that are only shown beside it.
+_SHOWN: Mapping[Need, str] = MappingProxyType(
+    {
+        Need.PAUSED: _plainly(Need.PAUSED, "SELECT id FROM work WHERE paused_at IS NOT NULL"),
+        Need.NO_MERCHANT_TOKEN: _plainly(
+            Need.NO_MERCHANT_TOKEN,
+            "SELECT id FROM accounts WHERE partner_kind = 'seller' AND merchant_token = '' "
+            "OR partner_kind = 'vendor' AND vendor_codes = '{}'",
         ),
-        Need.NO_SELLER_ID: (_of_sweeps(stops=True),),
-        Need.ORDERS_LACK: (_of_sweeps(stops=False),),
-        Need.REFUSED_LINES: (
-            f"""
-            SELECT r.account_id FROM feed_runs r JOIN authorizations z
-                ON z.account_id = r.account_id
-             WHERE r.refused > 0 AND r.ended_at > :refused_since AND {_OPEN}
-            """,
+        Need.APPLICATION_REFUSED: _of_application(Need.APPLICATION_REFUSED, "c.trouble <> ''"),
+        Need.SECRET_DEAD: _of_application(
+            Need.SECRET_DEAD, "c.secret_set AND c.secret_expires_at <= :now"
         ),
-        Need.LINK_OVER: (_LINKS.format(f"NOT ({_WORKS})"),),
-        Need.LINK_SILENT: (_LINKS.format(f"{_WORKS} AND link.created_at <= :silent"),),
-        Need.NOT_INVITED: (
-            """
-            SELECT z.account_id FROM authorizations z JOIN accounts a ON a.id = z.account_id
-              JOIN applications p ON p.id = a.application_id
-             WHERE z.state = 'awaiting' AND (p.kind = 'private' OR NOT EXISTS (
-                   SELECT FROM invitations i WHERE i.account_id = z.account_id))
-            """,
+        Need.SECRET_ENDING: _of_application(
+            Need.SECRET_ENDING,
+            "c.secret_set AND c.secret_expires_at > :now AND c.secret_expires_at <= :secrets",
         ),
-        Need.PAUSED: (
-            f"""
-            SELECT w.id FROM work w JOIN authorizations z ON z.account_id = w.id
-             WHERE w.paused_at IS NOT NULL AND {_OPEN}
-            """,
-        ),
-        Need.NO_MERCHANT_TOKEN: (
-            f"""
-            SELECT a.id FROM accounts a JOIN authorizations z ON z.account_id = a.id
-             WHERE {_OPEN} AND (a.partner_kind = 'seller' AND a.merchant_token = ''
-                OR a.partner_kind = 'vendor' AND a.vendor_codes = '{{}}')
-            """,
-        ),
-        Need.APPLICATION_REFUSED: (_OF_APPLICATION.format("c.trouble <> ''"),),
-        Need.SECRET_DEAD: (_OF_APPLICATION.format("c.secret_set AND c.secret_expires_at <= :now"),),
-        Need.SECRET_ENDING: (
-            _OF_APPLICATION.format(
-                "c.secret_set AND c.secret_expires_at > :now AND c.secret_expires_at <= :secrets"
-            ),
-        ),
-        Need.INSTANCE_SILENT: (
-            f"""
-            SELECT a.id FROM notices n JOIN accounts a ON a.client_instance_id = n.subject
-              JOIN authorizations z ON z.account_id = a.id
-             WHERE n.settled_at IS NULL AND n.kind = '{NoticeKind.EVENTS_UNDELIVERED.value}'
-               AND {_OPEN}
-            """,
+        Need.INSTANCE_SILENT: _plainly(
+            Need.INSTANCE_SILENT,
+            "SELECT a.id FROM notices n JOIN accounts a ON a.client_instance_id = n.subject "
+            f"WHERE n.settled_at IS NULL AND n.kind = '{NoticeKind.EVENTS_UNDELIVERED.value}'",
         ),
     }
 )
+#: Of a closed account nothing else is worth a look.
+OF_CLOSED = place(Need.UNCERTAIN)
 
 
 @cache
 def needs_sql(only: Need | None = None) -> str:
-    """Rows (account_id, place); without ``only`` of every need that makes an account one that
-    needs somebody. An account may come twice. Bound are ``now``, ``due``, ``urgent``, ``silent``,
-    ``secrets``, ``refused_since``, ``reports_since``, as far as they stand in it."""
-    wanted = [only] if only is not None else [need for need in Need if _counts(need)]
-    parts = [
-        f"SELECT account_id, {place(need)} AS place FROM ({one}) AS of_{need.value} (account_id)"
-        for need in wanted
-        for one in (*_SQL.get(need, ()), *_on_the_board(need))
-    ]
-    return " UNION ALL ".join(parts) or "SELECT NULL::text AS account_id, 0 AS place WHERE false"
+    """Rows (account_id, place), with an account more than once and of closed ones too: of those
+    `OF_CLOSED` alone counts. Without ``only`` every need that makes an account one that needs
+    somebody. Bound are ``now``, ``due``, ``urgent``, ``silent``, ``secrets``, ``refused_since``
+    and ``reports_since``, as far as they stand in it."""
+    if only in _SHOWN:
+        return _SHOWN[only]
+    parts = [part for part, needs in _OWN.items() if only is None or only in needs]
+    if not parts:
+        return "SELECT NULL::text AS account_id, 0 AS place WHERE false"
+    which = "IS NOT NULL" if only is None else f"= {place(only)}"
+    return f"SELECT account_id, place FROM ({' UNION ALL '.join(parts)}) AS n WHERE place {which}"
 
 
-def _on_the_board(need: Need) -> tuple[str, ...]:
-    kinds = [kind for kind, of in OF_NOTICE.items() if of is need]
-    return (_of_notices(*kinds),) if kinds else ()
+def _assert_complete() -> None:
+    told = set(_SHOWN) | {need for needs in _OWN.values() for need in needs}
+    of_accounts = {need for need, facts in NEEDS.items() if facts.of is Of.ACCOUNT}
+    if not of_accounts <= told:
+        raise AssertionError(f"no statement finds {sorted(of_accounts - told)}")
 
 
-def _counts(need: Need) -> bool:
-    return NEEDS[need].counts and NEEDS[need].of is Of.ACCOUNT
+_assert_complete()

@@ -22,7 +22,8 @@ from evergrant.rules.notices import NoticeKind
 
 __all__ = ["ROWS", "row_of"]
 
-#: A page of it is some hundred looks into indexes; nothing is read from end to end.
+#: A page of it is some hundred looks into indexes; nothing is read from end to end. Columns that
+#: hold ids and were not made for them are compared by their own collation, which their index has.
 ROWS = f"""
 SELECT a.id, a.name, a.client_email, a.partner_kind, a.vendor_kind, a.region, a.home_marketplace,
        a.application_id, a.client_instance_id, a.merchant_token, a.vendor_codes, a.flags,
@@ -56,7 +57,8 @@ SELECT a.id, a.name, a.client_email, a.partner_kind, a.vendor_kind, a.region, a.
         WHERE account_id = a.id ORDER BY id DESC LIMIT 1) AS link ON true
   LEFT JOIN LATERAL (
        SELECT state, last_error, ended_at FROM outbox
-        WHERE subject = link.id AND kind = 'mail' ORDER BY id DESC LIMIT 1) AS letter ON true
+        WHERE subject = link.id COLLATE "default" AND kind = 'mail'
+        ORDER BY id DESC LIMIT 1) AS letter ON true
   LEFT JOIN LATERAL (
        SELECT jsonb_agg(jsonb_build_array(id, kind, subject, message, first_at, last_at)
                         ORDER BY id) AS notices
@@ -82,8 +84,9 @@ SELECT a.id, a.name, a.client_email, a.partner_kind, a.vendor_kind, a.region, a.
         ORDER BY id DESC LIMIT 1) AS report ON true
   LEFT JOIN LATERAL (
        SELECT max(last_at) AS last_at FROM call_counts
-        WHERE account_id = a.id AND hour_at = (
-              SELECT max(hour_at) FROM call_counts WHERE account_id = a.id)) AS calls ON true
+        WHERE account_id = a.id COLLATE "default" AND hour_at = (
+              SELECT max(hour_at) FROM call_counts WHERE account_id = a.id COLLATE "default"))
+       AS calls ON true
   LEFT JOIN LATERAL (
        SELECT min(first_at) AS since FROM notices
         WHERE kind = '{NoticeKind.EVENTS_UNDELIVERED.value}' AND subject = a.client_instance_id

@@ -173,6 +173,11 @@ SHELVES: dict[str, Table] = {
                 postgresql_where=text("probe_due_at IS NULL"),
             ),
             Index(
+                "authorizations_finding_idx",
+                "account_id",
+                postgresql_where=text("finding <> ''"),
+            ),
+            Index(
                 "authorizations_endless_idx",
                 "granted_at",
                 postgresql_where=text("state = 'active' AND term_ends_at IS NULL"),

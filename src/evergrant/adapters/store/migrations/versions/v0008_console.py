@@ -127,6 +127,7 @@ CREATE TABLE account_words (
         FOREIGN KEY (account_id) REFERENCES accounts (id) ON DELETE CASCADE
 );
 CREATE INDEX account_words_word_idx ON account_words (word, account_id);
+CREATE INDEX account_words_name_idx ON account_words (word, account_id) WHERE source = 'name';
 
 CREATE FUNCTION account_words_fold(told text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
@@ -212,6 +213,7 @@ CREATE INDEX outbox_mail_idx ON outbox (subject, id) WHERE kind = 'mail';
 CREATE INDEX outbox_mail_ended_idx ON outbox (ended_at) WHERE kind = 'mail';
 CREATE INDEX reports_open_idx ON reports (at) WHERE resolved_at IS NULL;
 CREATE INDEX feed_runs_refused_idx ON feed_runs (ended_at, account_id) WHERE refused > 0;
+CREATE INDEX authorizations_finding_idx ON authorizations (account_id) WHERE finding <> '';
 CREATE INDEX order_sweeps_lacks_idx ON order_sweeps (id) WHERE lacks <> '';
 """
 
