@@ -113,8 +113,7 @@ class Lodge:
         return await self.sessions.prove(signed_in.secret, self.code(person), browser)
 
     async def lines(self, verb: str) -> list[JournalLine]:
-        found = await journal.read(self.rows, ROOT, verb=verb, newest_first=False)
-        return found
+        return await journal.read(self.rows, ROOT, verb=verb, newest_first=False)
 
     async def letters(self, topic: str) -> list[OutboxItem]:
         async with self.rows.transaction() as tx:

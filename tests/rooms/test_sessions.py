@@ -316,8 +316,8 @@ async def test_another_second_factor_takes_the_one_in_force(lodge: Lodge) -> Non
     assert await step_of(lodge, other.secret) is None, "others have to show the new one"
     lodge.clock.move(seconds=60)
     half = await lodge.sign_in(ada)
+    stale = Person(ada.operator, ada.password, former)
     with pytest.raises(SecondFactorRefused):
-        stale = Person(ada.operator, ada.password, former)
         await lodge.sessions.prove(half.secret, lodge.code(stale), HERE)
     await lodge.sessions.prove(half.secret, lodge.code(ada), HERE)
 

@@ -343,7 +343,7 @@ async def test_races_on_postgres(on_postgres: Lodge) -> None:
     assert [one.role for one in people] == [Role.ADMIN, Role.SUPPORT]
     ada, bea = people[0], people[1]
     await lodge.sessions.change_role(bea.id, "admin", by=ROOT)
-    outcomes = await asyncio.gather(
+    changes: list[object] = await asyncio.gather(
         *(
             verb
             for operator in (ada, bea)
@@ -354,7 +354,7 @@ async def test_races_on_postgres(on_postgres: Lodge) -> None:
         ),
         return_exceptions=True,
     )
-    assert any(isinstance(one, LastAdmin) for one in outcomes)
+    assert any(isinstance(one, LastAdmin) for one in changes)
     left = [
         one
         for one in await lodge.people.operators(by=ROOT)

@@ -90,8 +90,8 @@ async def test_one_address_may_fail_ten_times_too(lodge: Lodge) -> None:
 async def test_ipv6_counts_by_the_household(lodge: Lodge) -> None:
     ada = await lodge.person()
     for number in range(10):
+        browser = Browser(f"2001:db8:1:2:{number:x}::1")
         with pytest.raises(SignInRefused):
-            browser = Browser(f"2001:db8:1:2:{number:x}::1")
             await lodge.sessions.sign_in(f"guess{number}@house.example", password(), browser)
     assert not await is_let_in(lodge, ada, Browser("2001:db8:1:2::99"))
     assert await is_let_in(lodge, ada, Browser("2001:db8:1:3::99"))
