@@ -10,7 +10,7 @@ UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generat
               --no-emit-index-url --no-emit-find-links --no-header -c requirements/bounds.in
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo demo-serve test test-fast year day kills chromium nginx node-sdk lint types imports bench docs locks clean
+.PHONY: help setup setup-dev demo demo-serve test test-fast year day kills chromium nginx node-sdk compiled lint types imports bench docs locks clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -51,8 +51,14 @@ PROCESSES ?= 3
 # Some hundred processes start in the tests: they need not compile everything anew, whatever the surroundings say.
 # One process more than the two cores for which this is meant: while a journey waits for the next minute to come round, or for
 # a process that starts, its core is another's.
-test: setup-dev chromium nginx node-sdk lint types imports  ## everything that must hold
+test: setup-dev chromium nginx node-sdk  ## everything that must hold
+	@$(MAKE) --no-print-directory -j2 lint compiled types imports
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(PROCESSES) --dist loadgroup
+
+# In a fresh clone every process would compile all tests, at the same time as the others; here one does, beside mypy.
+compiled: setup-dev
+	@test -d tests/rules/__pycache__ || PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --collect-only -qq >/dev/null || \
+	  $(BIN)/python -m pytest --collect-only -qq
 
 test-fast: setup-dev  ## the shelves without processes and browser
 	@$(BIN)/python -m pytest -q tests/rules tests/rooms tests/edges tests/doors tests/client

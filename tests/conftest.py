@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import functools
+import gc
 import itertools
 import os
 import ssl
@@ -16,7 +17,9 @@ from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import fastapi.routing
 import httpcore2
+import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
@@ -71,6 +74,54 @@ def _context(*, _trust_env: bool = True) -> ssl.SSLContext:
 
 
 httpcore2.default_ssl_context = _context
+
+
+_made_route = fastapi.routing._EffectiveRouteContext.from_api_route
+_known_routes: dict[tuple[int, int, str], Any] = {}
+
+
+def _route(*, original_route: Any, include_context: Any) -> Any:
+    """Every house has a door of its own, and the framework reads some ninety signatures again for
+    each, which costs more than what most tests do there. They are the same for all: what is told
+    apart is found by the request, and no test overrides a dependency."""
+    place = (id(original_route), id(include_context.included_router), include_context.prefix)
+    known = _known_routes.get(place)
+    # Neither id is anybody else's later, as the context holds the route, which outlives the router.
+    if known is None or known[0] is not include_context.included_router:
+        made = _made_route(original_route=original_route, include_context=include_context)
+        known = _known_routes[place] = (include_context.included_router, made)
+    return known[1]
+
+
+fastapi.routing._EffectiveRouteContext.from_api_route = _route  # type: ignore[method-assign, assignment]
+
+# The same cases on every run and every machine, however slow it is: what is found is a mistake of
+# the change at hand. `--hypothesis-profile search` looks for others, at random and for longer.
+hypothesis.settings.register_profile(
+    "house",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    max_examples=50,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.register_profile(
+    "search",
+    deadline=None,
+    max_examples=1000,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("house")
+
+# Ten thousand tests and all of the code are there to stay: collecting them as garbage, again and
+# again, took a tenth of the time.
+gc.disable()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    gc.freeze()
+    gc.enable()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
