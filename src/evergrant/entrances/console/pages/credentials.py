@@ -147,7 +147,9 @@ async def rotate(asked: Asked) -> Response:
     except (ApplicationError, AmazonError, Conflict) as error:
         # Its hint names a command; here the page itself shows how far it is.
         return asked.back(page, error.message, "bad")
-    return asked.back(page, f"Amazon was asked. {state.next}")
+    if state.trouble:
+        return asked.back(page, f"{state.trouble} {state.next}", "bad")
+    return asked.back(page, f"The rotation began. {state.next}")
 
 
 async def paste_form(asked: Asked) -> Response:
