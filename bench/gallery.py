@@ -140,7 +140,8 @@ INSERT INTO account_words
 SELECT id, 'account', word FROM accounts, account_words_of(concat_ws(' ', id, name, client_email,
        merchant_token, array_to_string(vendor_codes, ' '))) AS word;
 INSERT INTO account_words
-SELECT account_id, 'partner', word FROM authorizations, account_words_of(selling_partner_id) AS word;
+SELECT account_id, 'partner', word
+  FROM authorizations, account_words_of(selling_partner_id) AS word;
 SET session_replication_role = origin;
 ANALYZE;
 """

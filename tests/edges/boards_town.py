@@ -25,8 +25,8 @@ DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 NAMES = (
     "Heron Books", "heron bikes", "Öko Haus", "Zebra GmbH & Co", "Ärzte-Bedarf Nord", "Æther",
-    "Straße 7", "Łódź Toys", "東京ストア", "Ｗｉｄｅ Shop", "Ángel", "=cmd", "O'Brien", "Привет Мир",
-    "Ελλάδα", "a", "Đức Coffee", "50% Off_Shop",
+    "Straße 7", "Łódź Toys", "東京ストア", "Ｗｉｄｅ Shop", "Ángel", "=cmd", "O'Brien",
+    "Привет Мир", "Ελλάδα", "a", "Đức Coffee", "50% Off_Shop",
 )  # fmt: skip
 
 
@@ -108,7 +108,7 @@ def base() -> Town:
 
 def crowded(seed: int, accounts: int) -> Town:
     """So many accounts, each with what fate gives it."""
-    town, fate = base(), random.Random(seed)  # noqa: S311
+    town, fate = base(), random.Random(seed)
     for number in range(accounts):
         _account(town, fate, number)
     silent = make(ids.Kind.INSTANCE, 1)
@@ -191,11 +191,11 @@ def _account(town: Town, fate: random.Random, number: int) -> None:
 def _reception(town: Town, fate: random.Random, number: int, own: str, application_id: str) -> None:
     for letter in range(fate.choice((0, 0, 1, 2))):
         made_at = NOW - fate.randrange(1, 20) * DAY
-        id = make(ids.Kind.INVITATION, number * 10 + letter, made_at)
+        link_id = make(ids.Kind.INVITATION, number * 10 + letter, made_at)
         town.add(
             "invitations",
             t.Invitation(
-                id=id,
+                id=link_id,
                 account_id=own,
                 link_digest=f"{number}-{letter}",
                 email="anna@shop.example",
@@ -208,13 +208,13 @@ def _reception(town: Town, fate: random.Random, number: int, own: str, applicati
             ),
         )  # fmt: skip
         if fate.random() < 0.7:
-            _mail(town, fate, number * 10 + letter, own, id, made_at)
+            _mail(town, fate, number * 10 + letter, own, link_id, made_at)
         if fate.random() < 0.3:
             town.add(
                 "handshakes",
                 t.Handshake(
                     id=make(ids.Kind.HANDSHAKE, number * 10 + letter, made_at),
-                    invitation_id=id,
+                    invitation_id=link_id,
                     account_id=own,
                     application_id=application_id,
                     step=t.HandshakeStep.BEGUN,

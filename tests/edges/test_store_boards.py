@@ -7,6 +7,7 @@ of trouble is put into both stores, and everything that is asked of one is asked
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import random
 from collections.abc import AsyncIterator, Iterator
@@ -14,6 +15,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from evergrant.adapters.store import open_store
 from evergrant.ports import boards as b
@@ -283,16 +285,16 @@ async def test_words_follow_what_is_changed(store: Store) -> None:
 
 async def test_words_are_gone_when_the_transaction_is_rolled_back(store: Store) -> None:
     own = await only_account(store)
-    with pytest.raises(RuntimeError, match="no"):
+    with contextlib.suppress(RuntimeError):
         async with store.transaction() as tx:
             await tx.accounts.change(own, name="Wölfchen")
-            raise RuntimeError("no")
+            raise RuntimeError
     assert await found(store, "wolf") == []
 
 
 async def test_words_of_the_rules_are_those_of_the_database(database_url: str) -> None:
     """Every letter of the first planes, and mixtures of all."""
-    fate = random.Random(1)  # noqa: S311
+    fate = random.Random(1)
     letters = [chr(code) for code in (*range(1, 0xD800), *range(0xE000, 0x11000))]
     texts = ["x".join(letters[start : start + 50]) for start in range(0, len(letters), 50)]
     texts += [" ".join(fate.sample(letters, 20)) for _ in range(200)] + list(NAMES) + ["x" * 200]
@@ -300,8 +302,6 @@ async def test_words_of_the_rules_are_those_of_the_database(database_url: str) -
     try:
         async with store.transaction() as tx:
             connection = tx.connection  # type: ignore[attr-defined]
-            from sqlalchemy import text
-
             for told in texts:
                 rows = await connection.execute(
                     text("SELECT account_words_of(:told)"), {"told": told}
@@ -335,7 +335,7 @@ async def test_the_way_has_its_first_lines_and_the_newest(store: Store) -> None:
                     subject="x",
                     account_id=own,
                     facts={"n": 300 + number},
-                )  # fmt: skip
+                )
             )
     async with store.transaction() as tx:
         steps = await tx.boards.steps(own, {"letter.sent", "invitation.made"})

@@ -78,8 +78,9 @@ class PostgresBoards(HouseBoards):
         conditions, values = _conditions(wanted, reach)
         narrowed = conditions != "true"
         accounts = "JOIN accounts a ON a.id = z.account_id" if narrowed else ""
+        hits = "".join(f"{hit}, " for hit in _hits(wanted))
         statement = f"""
-            WITH needs AS MATERIALIZED ({needs_sql()}),
+            WITH {hits}needs AS MATERIALIZED ({needs_sql()}),
             found AS MATERIALIZED (
                 SELECT z.account_id, z.state FROM authorizations z {accounts} WHERE {conditions}),
             of_found AS MATERIALIZED (
@@ -193,7 +194,7 @@ def _chosen(
     tables, its conditions, and the values of all."""
     conditions, values = _conditions(wanted, reach)
     tables = "accounts a JOIN authorizations z ON z.account_id = a.id"
-    begins = []
+    begins = _hits(wanted)
     if wanted.states:
         conditions += " AND z.state = ANY(:states)"
         values["states"] = sorted(state.value for state in wanted.states)
@@ -210,10 +211,21 @@ def _chosen(
         conditions += " AND a.id IN (SELECT account_id FROM those)"
         if place(wanted.need) != OF_CLOSED:
             conditions += " AND z.state <> 'closed'"
-    if begins:
+    if wanted.needing or wanted.need is not None or worst:
         values |= _instants(now)
     begin = f"WITH {', '.join(begins)}" if begins else ""
     return begin, tables, conditions, values
+
+
+def _hits(wanted: b.AccountsWanted) -> list[str]:
+    """Who has a word that begins so, for each word. Each is found first and by itself: PostgreSQL
+    knows little of how many they are, and would rather try account after account."""
+    return [
+        f"""hits_{number} AS MATERIALIZED (
+            SELECT DISTINCT account_id FROM account_words
+             WHERE source <> 'name' AND word >= :word_{number} AND word < :behind_{number})"""
+        for number in range(len(wanted.words))
+    ]
 
 
 def _conditions(wanted: b.AccountsWanted, reach: b.Reach) -> tuple[str, dict[str, Any]]:
@@ -227,10 +239,7 @@ def _conditions(wanted: b.AccountsWanted, reach: b.Reach) -> tuple[str, dict[str
             values[name] = value
 
     for number, word in enumerate(wanted.words):
-        found.append(
-            "a.id IN (SELECT account_id FROM account_words WHERE source <> 'name'"
-            f" AND word >= :word_{number} AND word < :behind_{number})"
-        )
+        found.append(f"a.id IN (SELECT account_id FROM hits_{number})")
         values[f"word_{number}"] = word
         values[f"behind_{number}"] = word + _LAST_LETTER
     holds("a.partner_kind = :partner_kind", "partner_kind", _value(wanted.partner_kind))
