@@ -15,6 +15,7 @@ from bench import boxed, gateway, limiter
 from bench.kitchen import kitchen
 from bench.measures import Result, herd, hot_token, many_accounts, revoked
 from bench.minute import watch_minute
+from bench.news import news
 from bench.plan import plan
 from bench.scan import scan
 from bench.town import Town, machine
@@ -41,6 +42,7 @@ ALONE: dict[str, Callable[[Stage, argparse.Namespace], Result]] = {
     "scan": lambda stage, asked: scan(stage, many=asked.authorizations, rounds=asked.rounds),
     "watch-minute": lambda stage, asked: watch_minute(stage, many=asked.authorizations),
     "kitchen": lambda stage, asked: kitchen(stage),
+    "news": lambda stage, asked: news(stage),
     "plan": lambda stage, asked: plan(stage, changes=asked.changes),
 }
 
