@@ -145,6 +145,7 @@ WORDS: Mapping[str, str] = MappingProxyType(
         "run.cancelled": "cancelled a feed run",
         "run.decided": "decided what became of a feed run",
         "run.submitted": "handed a feed to Amazon",
+        "sign_in.locked": "locked signing in from an address for a while",
         "webhook.failed": "gave up an event that nobody took",
     }
 )
