@@ -421,6 +421,7 @@ def test_operators(house: Cli, tmp_path: Path) -> None:
     assert file.read_text() not in added.out
     listed = house("operator", "list", "--json").json["items"]
     assert [row["email"] for row in listed] == ["ada@house.example"]
+    assert listed[0]["second_factor_at"] is None
     disabled = house("operator", "disable", "ada@house.example", "--json").json
     assert disabled["disabled_at"] is not None
 

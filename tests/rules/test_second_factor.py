@@ -31,10 +31,9 @@ def test_what_is_wanted() -> None:
         (True, True, False): Step.NOTHING,
         (True, True, True): Step.NOTHING,
     }
-    for facts in itertools.product((False, True), repeat=3):
-        proved, has_factor, required = facts
+    for proved, has_factor, required in itertools.product((False, True), repeat=3):
         rest = {"proved": proved, "has_factor": has_factor, "required": required}
-        assert step_wanted(trusted=False, **rest) is table[facts]
+        assert step_wanted(trusted=False, **rest) is table[proved, has_factor, required]
         assert step_wanted(trusted=True, **rest) is Step.NOTHING
 
 

@@ -350,7 +350,8 @@ class Operator:
     created_at: datetime
     disabled_at: datetime | None = None
     second_factor_at: datetime | None = None  # since when a second factor is set
-    code_step: int = 0  # of the last code that was accepted; it and earlier ones are spent
+    #: Of the last code that was accepted; it and earlier ones are spent.
+    code_step: int = field(default=0, repr=False)
     sso_subject: str = ""  # "issuer subject", once somebody came in by the identity provider
     signed_in_at: datetime | None = None
 

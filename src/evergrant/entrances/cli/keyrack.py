@@ -1,27 +1,26 @@
-"""``evergrant operator``, ``apikey`` and ``connectionkey``: who may come in."""
+"""``evergrant apikey``: programs of the house; and everybody else who may come in."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from evergrant.entrances.cli import connections
-from evergrant.entrances.cli.given import asks_a_person, instant, secret_of, span
+from evergrant.entrances.cli.given import instant, span
+from evergrant.entrances.cli.operators import operators
 from evergrant.entrances.cli.running import app_with, at_desk
 from evergrant.entrances.cli.show import Json, plain, remark, say, show_json, table, thing
 
 if TYPE_CHECKING:
     from evergrant.desk import Desk
     from evergrant.people import NewApiKey
-    from evergrant.ports.things import ApiKey, Operator
+    from evergrant.ports.things import ApiKey
     from evergrant.rules.rights import Caller
 
-__all__ = ["add", "api_keys", "operators"]
+__all__ = ["add", "api_keys"]
 
-operators = app_with("People of the house who work with Evergrant.")
 api_keys = app_with("API keys for programs of the house.")
 
 Limit = Annotated[int, typer.Option(min=1, max=500, help="So many at most.")]
@@ -34,80 +33,15 @@ def add(app: typer.Typer) -> None:
     connections.add(app)
 
 
-@operators.command("add")
-def add_operator(
-    name: Annotated[str, typer.Argument(help="The person's name.")],
-    email: Annotated[str, typer.Option(help="Mail address, to sign in with.")],
-    role: Annotated[str, typer.Option(help="admin, team_lead, support or auditor.")] = "admin",
-    password_file: Annotated[
-        Path | None,
-        typer.Option(help="File with the password, - for standard input. Without it: a prompt."),
-    ] = None,
-    json: Json = False,
-) -> None:
-    """Add an operator; the password is asked for.
-
-    Example: evergrant operator add "Ada Field" --email ada@house.example --role team_lead
-    """
-    if asks_a_person(password_file):
-        _check_role(role)
-    password = secret_of("password", file=password_file, twice=True)
-
-    async def work(desk: Desk, by: Caller) -> Operator:
-        return await desk.people.add_operator(
-            name=name, email=email, role=role, password=password, by=by
-        )
-
-    thing(at_desk(work), as_json=json)
-
-
-def _check_role(role: str) -> None:
-    from evergrant.intake import Flaws
-    from evergrant.rules.rights import Role
-
-    flaws = Flaws()
-    flaws.word("role", role, Role)
-    flaws.refuse_if_any()
-
-
-@operators.command("list")
-def list_operators(limit: Limit = 100, after: After = None, json: Json = False) -> None:
-    """List operators, disabled ones too."""
-
-    async def look(desk: Desk, by: Caller) -> list[Operator]:
-        return await desk.people.operators(by=by, after=after, limit=limit)
-
-    rows = at_desk(look)
-    table(
-        rows,
-        ("id", "name", "email", "role", ("created_at", "added"), ("disabled_at", "disabled")),
-        as_json=json,
-        next=rows[-1].id if len(rows) == limit else None,
-        empty="No operator yet. Next: evergrant operator add --help",
-    )
-
-
-@operators.command("disable")
-def disable_operator(
-    operator: Annotated[str, typer.Argument(help="Id or mail address.")], json: Json = False
-) -> None:
-    """Disable an operator: no longer let in, kept in the journal."""
-
-    async def work(desk: Desk, by: Caller) -> Operator:
-        found = await desk.people.find_operator(operator, by=by)
-        return await desk.people.disable_operator(found.id, by=by)
-
-    thing(at_desk(work), as_json=json)
-
-
 @api_keys.command("add")
 def add_api_key(
     name: Annotated[str, typer.Argument(help="What the key is for.")],
     right: Annotated[
         list[str],
         typer.Option(
-            help="read, write, access_tokens or manage; at the gateway amazon_read, amazon_write "
-            "and personal_data; data_plane for nginx. Give it once per right."
+            help="read, write, orders, access_tokens, audit, sign_off or manage; at the gateway "
+            "amazon_read, amazon_write and personal_data; data_plane for nginx. Give it once per "
+            "right."
         ),
     ],
     instance: Annotated[
