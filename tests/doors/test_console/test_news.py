@@ -205,6 +205,31 @@ async def test_it_ends_when_the_session_was_idle_for_too_long_although_nothing_h
         await stream.end()
 
 
+async def test_listening_keeps_no_session_alive(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "SESSION_EVERY_S", 0.02)
+    window = await console.as_()
+    async with listening(console, window) as stream:
+        await stream.next()
+        for _ in range(4):
+            console.fakes.clock.move(hours=3, minutes=10)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await stream.over.wait()
+        await stream.end()
+
+
+async def test_it_ends_when_no_news_would_come(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "SESSION_EVERY_S", 0.02)
+    async with listening(console, await console.as_()) as stream:
+        await stream.next()
+        console.fakes.news.away = True
+        await stream.end()
+
+
 async def test_a_database_that_is_away_ends_no_stream(
     console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:

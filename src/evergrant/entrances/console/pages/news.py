@@ -176,7 +176,7 @@ class _Messages:
                     self._session_due = self._loop.time()
                 if self._concern.hears(one) and is_within_reach(one, self._asked.caller):
                     topics.add(one.topic)
-            if self._loop.time() >= self._session_due and not await self._session_lives():
+            if self._loop.time() >= self._session_due and not await self._goes_on():
                 return
             if topics and self._loop.time() >= next_at:
                 yield ServerSentEvent(json.dumps(sorted(topics)), event="news")
@@ -186,10 +186,13 @@ class _Messages:
     def _may_end_session(self, one: Tidings) -> bool:
         return one.topic == Topic.JOURNAL and one.subject.startswith(_OF_SESSIONS)
 
-    async def _session_lives(self) -> bool:
+    async def _goes_on(self) -> bool:
+        """A page whose news would not come is to say so: it does when its stream ends."""
         self._session_due = self._loop.time() + SESSION_EVERY_S
+        if not self._asked.desk.news.heard:
+            return False
         try:
-            present = await self._asked.desk.sessions.recognise(self._asked.secret)
+            present = await self._asked.desk.sessions.recognise(self._asked.secret, quietly=True)
         except StoreUnavailable:
             return True  # it is looked at again; meanwhile there is no news either
         return present is not None and present.step is Step.NOTHING

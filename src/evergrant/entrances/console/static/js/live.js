@@ -11,6 +11,8 @@ const mark = document.getElementById("live-mark");
 //: Milliseconds.
 const AWAY_SHOWN_AFTER = 5_000;
 const HIDDEN_FOR = 2_000;
+//: "3 minutes ago" grows old without any news.
+const LOOK_ANYWAY = 5 * 60_000;
 const PAUSE = { first: 3_000, longest: 60_000 };
 //: Between two looks at least so long, and so many times as long as the last one took.
 const REST = { least: 1_000, times: 8 };
@@ -95,6 +97,7 @@ async function look() {
     looking = false;
     restUntil = performance.now() + Math.max(REST.least, REST.times * (performance.now() - began));
   }
+  later("anyway", LOOK_ANYWAY, look);
   // News that came meanwhile, or a region in which somebody wrote.
   if (stale) later("look", Math.max(restUntil - performance.now(), REST.least), look);
 }
@@ -120,5 +123,6 @@ if (concern && "EventSource" in window) {
   // A page that comes back with the back button may be hours old.
   window.addEventListener("pageshow", (event) => event.persisted && onVisibility());
   window.addEventListener("pagehide", stop);
+  later("anyway", LOOK_ANYWAY, look);
   listen();
 }
