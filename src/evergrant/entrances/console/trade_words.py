@@ -31,6 +31,8 @@ __all__ = [
     "STATES",
     "STEPS",
     "amounts",
+    "counted",
+    "one",
     "order_badge",
     "said",
 ]
@@ -45,6 +47,17 @@ KINDS: Mapping[ChangeKind, str] = MappingProxyType(
         ChangeKind.INVOICE: "Invoices",
         ChangeKind.CANCELLATION: "Cancellations",
         ChangeKind.REFUND: "Refunds",
+    }
+)
+#: One of them, and several in a sentence.
+_COUNTED: Mapping[ChangeKind, tuple[str, str]] = MappingProxyType(
+    {
+        ChangeKind.STOCK: ("Stock", "stock"),
+        ChangeKind.PRICE: ("Price", "price"),
+        ChangeKind.SHIPMENT: ("Shipment", "shipment"),
+        ChangeKind.INVOICE: ("Invoice", "invoice"),
+        ChangeKind.CANCELLATION: ("Cancellation", "cancellation"),
+        ChangeKind.REFUND: ("Refund", "refund"),
     }
 )
 #: What costs somebody money when it is wrong.
@@ -149,6 +162,17 @@ ORDER_STATUSES: Mapping[str, Words] = MappingProxyType(
         "ACCEPTED": ("", "accepted"),
     }
 )
+
+
+def one(kind: ChangeKind) -> str:
+    """Of one change: "Refund"."""
+    return _COUNTED[kind][0]
+
+
+def counted(kind: ChangeKind, count: int) -> str:
+    """ "1 refund", "1,200 stock"."""
+    word = _COUNTED[kind][1]
+    return f"{count:,} {word}{'' if count == 1 or kind is ChangeKind.STOCK else 's'}"
 
 
 def order_badge(status: str) -> Words:

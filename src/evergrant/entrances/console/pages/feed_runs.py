@@ -53,7 +53,7 @@ async def run(asked: Asked) -> Response:
         steps=_steps(found.run),
         changes=found.changes,
         further=found.next_message,
-        ended=found.run.accepted + found.run.refused + found.run.returned + found.run.uncertain,
+        ended=found.run.accepted + found.run.refused + found.run.returned,
         late=is_late(found.run, asked.now) and found.run.ended_at is None,
         may_send=asked.may(Right.AMAZON_WRITE),
         can_stop=_can_stop(found.run),

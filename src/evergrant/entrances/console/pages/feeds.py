@@ -83,6 +83,14 @@ class Line:
             or any(one.why in _FOR_PEOPLE for one in self.waits)
         )
 
+    @property
+    def can_be_hurried(self) -> bool:
+        """Something waits that does not wait for a person."""
+        waiting = self.of(ChangeState.PENDING) - sum(
+            one.count for one in self.waits if one.why in _FOR_PEOPLE
+        )
+        return waiting > 0 and not self.paused
+
     def belongs_to(self, tab: str) -> bool:
         if tab == "all":
             return True
