@@ -13,9 +13,9 @@ from starlette.responses import Response
 
 from evergrant.entrances.console.asking import Asked, flaws_of
 from evergrant.entrances.console.doors import Door
-from evergrant.entrances.console.pages.account_sheet import home_of, sheet
+from evergrant.entrances.console.pages.account_sheet import harmless, home_of, sheet
 from evergrant.entrances.console.paper import day
-from evergrant.errors import CallerError, EvergrantError, Flaw, InvalidInput, NotFound
+from evergrant.errors import CallerError, Conflict, Flaw, InvalidInput, NotFound
 from evergrant.rules.faults import Fault
 from evergrant.rules.marketplaces import PartnerKind
 from evergrant.rules.reminders import is_undated
@@ -124,7 +124,7 @@ async def reopen(asked: Asked) -> Response:
     account_id = asked.path["account_id"]
     try:
         view = await asked.desk.accounts.reopen(account_id, by=asked.caller)
-    except EvergrantError as error:
+    except (Conflict, InvalidInput) as error:
         return asked.back(home_of(account_id), f"{error} {error.hint or ''}".strip(), "bad")
     return asked.back(home_of(account_id), f"{view.account.name} is open again.")
 
@@ -139,7 +139,7 @@ async def write_notes(asked: Asked) -> Response:
         await asked.desk.accounts.change(account_id, {"notes": notes}, by=asked.caller)
     except InvalidInput as error:
         return await sheet(
-            asked, "accounts/notes.html", 422, flaws=flaws_of(error), given=asked.form
+            asked, "accounts/notes.html", 422, flaws=flaws_of(error), given=harmless(asked.form)
         )
     return asked.back(home_of(account_id), "The notes are saved.")
 

@@ -6,6 +6,7 @@ own. Does not answer for: what is on each page.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.responses import Response
@@ -17,8 +18,9 @@ from evergrant.rules.applications import ApplicationKind
 from evergrant.rules.attention import worst
 from evergrant.rules.flags import Flag
 from evergrant.rules.rights import Right
+from evergrant.rules.secrecy import scrub
 
-__all__ = ["DOORS", "FLAG_WORDS", "WHY_UNAVAILABLE", "home_of", "sheet"]
+__all__ = ["DOORS", "FLAG_WORDS", "WHY_UNAVAILABLE", "harmless", "home_of", "sheet"]
 
 #: What a switch is called in a narrow column, and in full.
 FLAG_WORDS: dict[Flag, tuple[str, str]] = {
@@ -42,6 +44,11 @@ WHY_UNAVAILABLE: dict[Flag, str] = {
 
 def home_of(account_id: str) -> str:
     return f"/console/accounts/{account_id}"
+
+
+def harmless(form: Mapping[str, str]) -> dict[str, str]:
+    """What was typed, to be shown once more: a secret in the wrong field does not come back."""
+    return {name: scrub(value) for name, value in form.items()}
 
 
 async def sheet(asked: Asked, template: str, status: int = 200, **facts: Any) -> Response:

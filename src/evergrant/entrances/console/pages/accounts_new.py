@@ -16,7 +16,7 @@ from evergrant.account_fields import NewAccount
 from evergrant.accounts import AccountView
 from evergrant.entrances.console.asking import Asked, flaws_of
 from evergrant.entrances.console.doors import Door
-from evergrant.entrances.console.pages.account_sheet import FLAG_WORDS, home_of, sheet
+from evergrant.entrances.console.pages.account_sheet import FLAG_WORDS, harmless, home_of, sheet
 from evergrant.entrances.console.pages.accounts import REGION_WORDS
 from evergrant.errors import CallerError, Conflict, EvergrantError, InvalidInput
 from evergrant.ports.things import Account
@@ -67,7 +67,13 @@ async def add(asked: Asked) -> Response:
             NewAccount(**values, flags=_switches(asked, values)), by=asked.caller
         )
     except (InvalidInput, Conflict) as error:
-        return asked.flawed("accounts/new.html", _told(error), **await _choices(asked))
+        return asked.page(
+            "accounts/new.html",
+            422,
+            flaws=flaws_of(_told(error)),
+            given=harmless(asked.form),
+            **await _choices(asked),
+        )
     home = home_of(account.id)
     if asked.form.get("do") != "send":
         return asked.back(home, f"{account.name} is added. The link was not sent yet.")
@@ -92,7 +98,7 @@ async def change(asked: Asked) -> Response:
     try:
         account = await asked.desk.accounts.change(account_id, _values(asked), by=asked.caller)
     except (InvalidInput, Conflict) as error:
-        return await _edit_page(asked, view, 422, flaws_of(_told(error)), asked.form)
+        return await _edit_page(asked, view, 422, flaws_of(_told(error)), harmless(asked.form))
     said = f"{account.name} is saved."
     if account.client_email != view.account.client_email and view.account.oauth_began:
         said += " The link that went to the former address does not work any more; send it again."
