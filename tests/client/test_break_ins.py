@@ -50,7 +50,7 @@ def host(answer: dict[str, str]) -> Iterator[tuple[int, list[dict[str, str]]]]:
     finally:
         server.shutdown()
         server.server_close()
-        serving.join(10)
+        serving.join(60)
 
 
 def follow(library: str, auth: Any, url: str) -> int:
@@ -59,7 +59,7 @@ def follow(library: str, auth: Any, url: str) -> int:
     if library == "requests":
         with requests.Session() as session:
             session.trust_env = False
-            return session.get(url, auth=known, timeout=10).status_code
+            return session.get(url, auth=known, timeout=60).status_code
     kind: Any = httpx2 if library.startswith("httpx2") else httpx
     how = {"auth": known, "follow_redirects": True, "trust_env": False}
     if "async" not in library:

@@ -130,7 +130,7 @@ def door() -> Iterator[tuple[str, Door]]:
     finally:
         server.shutdown()
         server.server_close()
-        serving.join(10)
+        serving.join(60)
 
 
 EVERGRANT = "https://evergrant.example"

@@ -48,7 +48,7 @@ class Started:
 
     def end(self, which: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(which)
-        return self.process.wait(30)
+        return self.process.wait(60)
 
 
 @dataclass

@@ -429,7 +429,7 @@ def served() -> Iterator[Served]:
         yield served
     finally:
         served.server.should_exit = True
-        served.thread.join(20)
+        served.thread.join(60)
         served.loop.close()
 
 

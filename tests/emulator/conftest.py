@@ -159,7 +159,7 @@ def amazon(running: Emulator) -> Iterator[Emulator]:
 
 @pytest.fixture(scope="session")
 def http() -> Iterator[httpx2.Client]:
-    with httpx2.Client(trust_env=False, timeout=20) as client:
+    with httpx2.Client(trust_env=False, timeout=60) as client:
         yield client
 
 

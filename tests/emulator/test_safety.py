@@ -215,7 +215,7 @@ def watch(event, given):
 def ask(url, method="GET", body=None, **headers):
     request = urllib.request.Request(url, body, headers, method=method)
     try:
-        with OPENER.open(request, timeout=20) as answer:
+        with OPENER.open(request, timeout=60) as answer:
             return answer.read()
     except urllib.error.HTTPError as error:
         with error:

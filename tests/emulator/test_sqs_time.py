@@ -204,7 +204,7 @@ def test_who_left_takes_no_message(amazon: Emulator, desk: Program, url: str) ->
     signed = desk.sign("sqs", f"{desk.address}/", headers, body)
     lines = "".join(f"{name}: {value}\r\n" for name, value in signed.items())
     host, port = signed["host"].split(":")
-    with socket.create_connection((host, int(port)), timeout=5) as line:
+    with socket.create_connection((host, int(port)), timeout=60) as line:
         head = f"POST / HTTP/1.1\r\n{lines}content-length: {len(body)}\r\n\r\n"
         line.sendall(head.encode() + body)
         until(lambda: amazon.levers.count(kind="sqs.ReceiveMessage"), "the start of the poll")

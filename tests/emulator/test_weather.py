@@ -37,7 +37,7 @@ def in_the_background(house: House, refresh_token: str) -> Iterator[list[Excepti
     before = house.amazon.levers.count(kind="lwa")
     thread = threading.Thread(target=ask)
     thread.start()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while house.amazon.levers.count(kind="lwa") == before and time.monotonic() < deadline:
         time.sleep(0.01)
     yield ended
@@ -120,14 +120,19 @@ def test_a_hanging_request_blocks_nobody_and_ends_when_cleared(house: House, mod
 def test_a_client_that_gives_up_on_a_hanging_request(house: House) -> None:
     refresh_token = house.grant(house.seller())
     house.amazon.levers.fail_lwa("hang", times=1)
-    with httpx2.Client(trust_env=False, timeout=0.2) as http, pytest.raises(httpx2.ReadTimeout):
+    impatient = httpx2.Timeout(60, read=0.2)
+    with (
+        httpx2.Client(trust_env=False, timeout=impatient) as http,
+        pytest.raises(httpx2.ReadTimeout),
+    ):
         House(house.amazon, http, house.application).refresh(refresh_token)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        if house.amazon.levers.history(kind="lwa")[0]["status"] == 0:
+        asked = house.amazon.levers.history(kind="lwa")
+        if [one["status"] for one in asked] == [0]:
             break
         time.sleep(0.01)
-    assert house.amazon.levers.history(kind="lwa")[0]["status"] == 0, "it noticed"
+    assert [one["status"] for one in asked] == [0], "it noticed"
 
 
 def test_slow_answers_are_right_answers(house: House) -> None:

@@ -142,4 +142,4 @@ class Nodes:
                 continue
         if self.nursery.stdin is not None:
             self.nursery.stdin.close()
-        self.nursery.wait(20)
+        self.nursery.wait(60)

@@ -69,7 +69,7 @@ def all_at_once(errands: Sequence[Callable[[], httpx2.Response]]) -> list[httpx2
     start = threading.Barrier(len(errands))
 
     def run(errand: Callable[[], httpx2.Response]) -> httpx2.Response:
-        start.wait(10)
+        start.wait(60)
         return errand()
 
     with ThreadPoolExecutor(len(errands)) as pool:
@@ -427,7 +427,7 @@ def test_links_come_from_the_public_url_alone(town: Town) -> None:
 def ask_raw(town: Town, data: bytes) -> bytes:
     """All that is answered to these bytes until the server closes the connection."""
     parts = urlsplit(town.evergrant.url)
-    with socket.create_connection((parts.hostname, parts.port), timeout=10) as line:
+    with socket.create_connection((parts.hostname, parts.port), timeout=60) as line:
         line.sendall(data)
         got = b""
         while chunk := line.recv(65536):
@@ -543,7 +543,7 @@ def test_no_secret_in_the_process_list_and_no_open_file(town: Town, second: str)
         town.evergrant.cli("db", "dump", str(dump), "--plain")
     finally:
         stop.set()
-        watching.join(30)
+        watching.join(60)
     words = "\n".join(seen)
     assert "evergrant" in words
     for secret in (*marked, ring):

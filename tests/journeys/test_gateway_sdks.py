@@ -102,7 +102,7 @@ def given(town: Town, wire: Wire) -> Iterator[Program]:
     amazon = SimpleNamespace(
         addresses=dict(town.emulator.addresses), levers=Levers(town.emulator.addresses["levers"])
     )
-    with httpx2.Client(trust_env=False, timeout=20) as documents, sdk_desk.quiet():
+    with httpx2.Client(trust_env=False, timeout=60) as documents, sdk_desk.quiet():
         house: Any = SimpleNamespace(amazon=amazon, http=documents)
         made = Program(
             gateway=wire.url,

@@ -40,7 +40,7 @@ def killed_between_commit_and_first_look(town: Town) -> str:
     wait_for("the first look", lambda: town.lever("GET", "/history", kind="spapi")["count"] == 1)
     town.evergrant.running.kill()
     town.lever("POST", "/spapi/clear")
-    operator.join(30)
+    operator.join(60)
     assert not operator.is_alive()
     town.evergrant.restart()
     view = town.house.ask("GET", f"/v1/accounts/{account['id']}")
@@ -74,7 +74,7 @@ def test_killed_at_the_worst_moments(own_town: Town) -> None:
     wait_for("the exchange", lambda: town.lwa_calls(partner=partner_id) == 1)
     town.evergrant.running.kill()
     town.lever("POST", "/lwa/clear")
-    shop_owner.join(30)
+    shop_owner.join(60)
     assert not shop_owner.is_alive()
 
     town.evergrant.restart()

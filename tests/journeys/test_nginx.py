@@ -173,7 +173,7 @@ def test_a_refused_upload_is_not_read(ground: Ground) -> None:
     lines = [f"{name}: {value}" for name, value in poor.items()]
     head = [f"POST {FEEDS} HTTP/1.1", "host: x", *lines, "content-length: 2000000000", "", ""]
     parts = urlsplit(ground.plane.url)
-    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=10) as line:
+    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=60) as line:
         line.sendall("\r\n".join(head).encode() + b"\n" * 1000)
         assert line.recv(100).startswith(b"HTTP/1.1 403")
     assert len(ground.stub.seen) == since
@@ -459,7 +459,7 @@ def test_nginx_need_not_be_root(ground: Ground, tmp_path: Path) -> None:
             wait_for("nginx of another user", answers, within_s=60)
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(60)
     finally:
         subprocess.run(["rm", "-rf", str(folder)], check=True)
 

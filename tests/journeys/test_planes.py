@@ -535,7 +535,7 @@ def test_a_body_is_passed_on_while_it_comes(ground: Ground, plane: Plane) -> Non
     since = len(ground.stub.seen)
     lines = [*_who(ground), "content-length: 300000"]
     parts = urlsplit(plane.url)
-    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=10) as line:
+    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=60) as line:
         line.sendall(_request("POST", "/feeds/2021-06-30/feeds", *lines, body=b"\n" * 200_000))
         wait_for(
             "the first part at Amazon",
@@ -550,7 +550,7 @@ def test_a_body_is_passed_on_while_it_comes(ground: Ground, plane: Plane) -> Non
 def test_expect_continue(ground: Ground, plane: Plane) -> None:
     lines = [*_who(ground), "content-length: 2", "expect: 100-continue"]
     parts = urlsplit(plane.url)
-    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=10) as line:
+    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=60) as line:
         line.sendall(_request("POST", "/feeds/2021-06-30/feeds", *lines))
         came = line.recv(1000)
         assert came.startswith(b"HTTP/1.1 100")

@@ -220,7 +220,7 @@ class Carrier:
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
-        self._thread.join(10)
+        self._thread.join(60)
 
     def _run(self) -> None:
         arn = self._town.amazon.levers.pull("GET", "/queues")["items"][0]["arn"]

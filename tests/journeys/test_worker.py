@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ import psycopg
 import pytest
 from aiosmtpd.smtp import SMTP
 
-from demo.stage import Evergrant, Running, Stage, wait_for
+from demo.stage import BIN, Evergrant, Running, Stage, wait_for
 from evergrant.adapters.embedded_postgres import EmbeddedPostgres
 from tests.journeys.nearby import Nearby
 
@@ -97,19 +98,20 @@ class Backyard:
     clock_file: Path
     url: str
 
-    def worker(self, name: str) -> Running:
-        started = self.stage.start(name, [*self._program(), "worker"], self.house.env)
+    def worker(self, name: str, *, quick: bool = False) -> Running:
+        """`quick`: its minutes last some seconds."""
+        program = (
+            [sys.executable, "-m", "tests.journeys.quick_worker"]
+            if quick
+            else [str(BIN / "evergrant"), "worker"]
+        )
+        started = self.stage.start(name, program, self.house.env)
         wait_for(f"{name} to be at work", lambda: self._at_work(started))
         return started
 
     def _at_work(self, started: Running) -> bool:
         started.check()
         return "worker" in started.log.read_text()
-
-    def _program(self) -> list[str]:
-        from demo.stage import BIN
-
-        return [str(BIN / "evergrant")]
 
     def account(self, name: str, email: str) -> None:
         self.house.cli(
@@ -221,7 +223,7 @@ def test_a_second_worker_takes_over_from_one_that_was_killed(backyard: Backyard)
 
     # The attempt of the dead worker stays its own for some minutes of our clock.
     backyard.move_clock(15 * 60)
-    heir = backyard.worker("heir")
+    heir = backyard.worker("heir", quick=True)
     wait_for("the letter", lambda: backyard.relay.to("killed@shop.example"), within_s=90)
     wait_for("the note of it", lambda: backyard.outbox("killed@shop.example") == ("sent", 2))
     wait_for(
@@ -237,7 +239,7 @@ def test_a_second_worker_takes_over_from_one_that_was_killed(backyard: Backyard)
 
 def test_the_minutely_look_finds_what_has_to_be_tried_again(backyard: Backyard) -> None:
     backyard.account("Again", "again@shop.example")
-    worker = backyard.worker("patient")
+    worker = backyard.worker("patient", quick=True)
     backyard.relay.try_again = 1
     backyard.invite("Again")
     wait_for("the refusal", lambda: backyard.outbox("again@shop.example") == ("waiting", 1))

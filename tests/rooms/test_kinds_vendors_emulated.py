@@ -111,7 +111,7 @@ class Mill:
 def mill(emulator: Emulator) -> Iterator[Mill]:
     emulator.levers.reset()
     application = emulator.levers.application("Northwind Connect")
-    with httpx2.Client(trust_env=False, timeout=20) as http:
+    with httpx2.Client(trust_env=False, timeout=60) as http:
         desk = Desk.of(House(emulator, http, application))
         desk.lever("PUT", "/limits", {"enforced": False})
         yield Mill(desk)

@@ -87,6 +87,18 @@ async def test_one_address_may_fail_ten_times_too(lodge: Lodge) -> None:
     assert await is_let_in(lodge, ada, THERE)
 
 
+async def test_behind_a_proxy_that_nobody_named_nobody_waits_for_others(lodge: Lodge) -> None:
+    ada = await lodge.person()
+    for number in range(30):
+        with pytest.raises(SignInRefused):
+            await lodge.sessions.sign_in(f"guess{number}@house.example", password(), Browser())
+    assert await is_let_in(lodge, ada, Browser())
+    for _ in range(10):
+        with pytest.raises(SignInRefused):
+            await lodge.sessions.sign_in(ada.operator.email, password(), Browser())
+    assert not await is_let_in(lodge, ada, Browser())
+
+
 async def test_ipv6_counts_by_the_household(lodge: Lodge) -> None:
     ada = await lodge.person()
     for number in range(10):

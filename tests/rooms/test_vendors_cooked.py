@@ -180,7 +180,7 @@ class Kitchen:
 async def vendor(emulator: Emulator) -> AsyncIterator[Desk]:
     emulator.levers.reset()
     application = emulator.levers.application("Northwind Connect")
-    with httpx2.Client(trust_env=False, timeout=20) as http:
+    with httpx2.Client(trust_env=False, timeout=60) as http:
         desk = Desk.of(House(emulator, http, application))
         desk.lever("PUT", "/limits", {"enforced": False})
         yield desk
