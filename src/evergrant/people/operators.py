@@ -28,6 +28,9 @@ from evergrant.rules.secrecy import Secret
 
 __all__ = ["Operators", "caller_of", "end_sessions", "keep_an_admin"]
 
+#: Each look at a hash takes 64 MiB and some time of a core; a crowd of guessers waits in line.
+AT_ONCE = 4
+
 
 def caller_of(operator: Operator) -> Caller:
     """The operator as a caller, with the rights of the role."""
@@ -77,6 +80,7 @@ class Operators:
         self._store = store
         self._clock = clock
         self._passwords = PasswordHash.recommended()
+        self._room = asyncio.Semaphore(AT_ONCE)
         self._stand_in: str | None = None
 
     async def add_operator(
@@ -213,11 +217,13 @@ class Operators:
 
     async def _hashed(self, password: Secret) -> str:
         """In a thread: argon2 is slow on purpose, and the loop has others to serve."""
-        return await asyncio.to_thread(self._passwords.hash, password.reveal())
+        async with self._room:
+            return await asyncio.to_thread(self._passwords.hash, password.reveal())
 
     async def _verified(self, password: Secret, known: str) -> tuple[bool, str | None]:
         plain = password.reveal()[: LONGEST_PASSWORD + 1]
-        return await asyncio.to_thread(self._passwords.verify_and_update, plain, known)
+        async with self._room:
+            return await asyncio.to_thread(self._passwords.verify_and_update, plain, known)
 
     async def _stand_in_hash(self) -> str:
         """A hash that no password fits, so that an unknown address costs as much as a known."""

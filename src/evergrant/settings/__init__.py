@@ -159,6 +159,7 @@ class Settings:
     second_factor: SecondFactor
     session_idle: timedelta
     session_life: timedelta
+    proxies: tuple[IPv4Network | IPv6Network, ...]
     oidc_issuer: str | None  # None: passwords alone
     oidc_client_id: str | None
     oidc_client_secret: Secret | None  # None: a public client
@@ -208,7 +209,7 @@ class Settings:
         values = reading.values()
         reading.refuse_if_wrong()
         settled = {name: values[name] or stand_in for name, stand_in in _STAND_INS.items()}
-        for several in ("gateway_hosts", "webhook_networks"):
+        for several in ("gateway_hosts", "webhook_networks", "proxies"):
             values[several] = values[several] or ()
         settled["public_url"] = values["public_url"] or _url_of(values["host"], values["port"])
         return cls(

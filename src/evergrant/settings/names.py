@@ -179,6 +179,10 @@ SETTINGS: tuple[Setting, ...] = (
     _s("SESSION_DAYS", _CONSOLE, readers.days(1, 90),
        "Days after which an operator has to sign in again in any case.",
        into="session_life", default="7", example="1"),
+    _s("PROXIES", _CONSOLE, readers.networks,
+       "Networks, with commas between, of the proxies before Evergrant: their `X-Forwarded-For` "
+       "says from where an operator comes. Failed attempts to sign in are counted by that.",
+       unset="none is believed", example="10.0.0.0/8,127.0.0.1/32"),
     _s("OIDC_ISSUER", _CONSOLE, readers.issuer,
        "Identity provider of the house (OpenID Connect), as it calls itself: operators sign in "
        "there. `/.well-known/openid-configuration` is read below it. Its redirect URI for "

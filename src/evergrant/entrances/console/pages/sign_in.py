@@ -17,6 +17,7 @@ from evergrant.entrances.console.asking import Asked, is_ours
 from evergrant.entrances.console.doors import Admits, Door
 from evergrant.entrances.console.guard import WAY_OF_STEP
 from evergrant.errors import CallerError
+from evergrant.rules.proxies import browser_address
 from evergrant.rules.secrecy import Secret
 from evergrant.sessions import Browser, SignedIn, Step
 
@@ -24,10 +25,13 @@ __all__ = ["DOORS", "browser_of", "picture", "welcome"]
 
 
 def browser_of(asked: Asked) -> Browser:
-    client = asked.request.client
-    return Browser(
-        address=client.host if client else "", agent=asked.request.headers.get("user-agent", "")
+    client, headers = asked.request.client, asked.request.headers
+    address = browser_address(
+        client.host if client else "",
+        headers.getlist("x-forwarded-for"),
+        asked.settings.proxies,
     )
+    return Browser(address=address, agent=headers.get("user-agent", ""))
 
 
 def _next(wish: str) -> str:
