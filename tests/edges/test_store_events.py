@@ -247,6 +247,16 @@ async def test_reading_on(store: Store) -> None:
     assert await read(store, after=second.position) == ["c", "d"]
 
 
+async def test_reading_back_from_the_newest(store: Store) -> None:
+    await append(store, *(event(name) for name in "abcd"), event("e", account_id="acc_2"))
+    async with store.transaction() as tx:
+        third = (await tx.events.read())[2]
+    assert await read(store, newest_first=True) == ["e", "d", "c", "b", "a"]
+    assert await read(store, newest_first=True, account_ids=["acc_1"], limit=2) == ["d", "c"]
+    assert await read(store, newest_first=True, after=third.position) == ["b", "a"]
+    assert await read(store, newest_first=True, topic="secret.rotated") == []
+
+
 async def test_reading_what_concerns_one(store: Store) -> None:
     await append(
         store,
