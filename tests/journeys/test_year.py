@@ -268,7 +268,7 @@ class Nodes:
                 os.kill(node.pid, signal.SIGTERM)
             except ProcessLookupError:
                 continue
-        self.nursery.wait(20)
+        self.nursery.wait(60)
 
 
 def nursery(environ: dict[str, str], log: TextIO) -> subprocess.Popen[str]:
