@@ -32,7 +32,7 @@ from evergrant.rotation import Pasted
 from evergrant.rules.rights import Right
 from evergrant.rules.secrecy import Secret
 
-__all__ = ["DOORS"]
+__all__ = ["DOORS", "try_credentials"]
 
 #: Nothing typed leaves them as they are.
 _WRITE_ONLY = ("lwa_client_secret", "access_key", "secret_key")
@@ -52,7 +52,7 @@ async def save(asked: Asked) -> Response:
         return await _page(asked, "applications/credentials.html", refused)
     words, kind = "Saved.", "good"
     if given.lwa_client_secret is not None or given.access_key or given.queue_url:
-        words, kind = await _verified(asked, application_id)
+        words, kind = await try_credentials(asked, application_id)
         words = f"Saved. {words}"
     return asked.back(f"/console/applications/{application_id}", words, kind)
 
@@ -91,11 +91,11 @@ async def verify(asked: Asked) -> Response:
     application = await asked.desk.registry.application(
         asked.path["application_id"], by=asked.caller
     )
-    words, kind = await _verified(asked, application.id)
+    words, kind = await try_credentials(asked, application.id)
     return asked.back(f"/console/applications/{application.id}", words, kind)
 
 
-async def _verified(asked: Asked, application_id: str) -> tuple[str, str]:
+async def try_credentials(asked: Asked, application_id: str) -> tuple[str, str]:
     """What Login with Amazon and the queue say, and whether that is good."""
     secret, fine = await _secret_tried(asked, application_id)
     queue, readable = await _queue_tried(asked, application_id)
