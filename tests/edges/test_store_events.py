@@ -144,7 +144,7 @@ async def read(store: Store, **asked: Any) -> list[str]:
     async with store.transaction() as tx:
         found = await tx.events.read(**asked)
     positions = [one.position for one in found]
-    assert positions == sorted(set(positions))
+    assert positions == sorted(set(positions), reverse=asked.get("newest_first", False))
     return [one.id.removeprefix("evt_") for one in found]
 
 
