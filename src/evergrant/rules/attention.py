@@ -525,7 +525,7 @@ def _lapsed(signs: AccountSigns, now: datetime) -> Iterator[Badge]:
     yield _badge(
         Need.LAPSED,
         f"The authorization lapsed{when}; nothing goes on until it is renewed. "
-        f"{_renewal(signs, now).capitalize()}",
+        f"{_sentence(_renewal(signs, now))}",
         words=f"Lapsed{when}",
         action=Action.ADOPT if signs.private else Action.RENEW,
         since=ends_at,
@@ -537,7 +537,7 @@ def _revoked(signs: AccountSigns, now: datetime) -> Iterator[Badge]:
     said = f" It said: {_sentence(signs.refused_reason)}" if signs.refused_reason else ""
     yield _badge(
         Need.REVOKED,
-        f"Amazon refused the authorization{when}.{said} {_renewal(signs, now).capitalize()}",
+        f"Amazon refused the authorization{when}.{said} {_sentence(_renewal(signs, now))}",
         words=f"Revoked{when}",
         action=Action.ADOPT if signs.private else Action.RENEW,
         since=signs.refused_at,
