@@ -144,6 +144,9 @@ async def test_reading(store: Store) -> None:
     assert await ids(states={IN_FLIGHT, REFUSED}) == [4, 5]
     assert await ids(states=[]) == []
     assert await ids(account_id="acc_1", states=[PENDING], after="chg_000001") == [2]
+    assert await ids(newest_first=True) == [5, 4, 3, 2, 1]
+    assert await ids(newest_first=True, after="chg_000003", limit=1) == [2]
+    assert await ids(newest_first=True, subject="SKU-1", after="chg_000002") == [1]
 
 
 async def test_what_is_known_of_a_thing(store: Store) -> None:

@@ -125,6 +125,38 @@ async def test_reading_what_concerns_one(store: Store) -> None:
     assert await read(store, account_ids={"acc_2"}, client_instance_id="ins_2") == ["c"]
 
 
+async def test_the_latest_are_found_the_newest_first(store: Store) -> None:
+    read_ones = {"digest": "read"}
+    await put(
+        store,
+        order("a", status="SHIPPED", **read_ones),
+        order("b", "acc_2", **read_ones),
+        order("c", "acc_2", client_instance_id="ins_2", status="SHIPPED", **read_ones),
+        order("named-only"),
+    )
+
+    async def latest(**asked: Any) -> list[str]:
+        async with store.transaction() as tx:
+            return [one.order_id for one in await tx.orders.latest(**asked)]
+
+    assert await latest() == ["c", "b", "a"]
+    assert await latest(limit=2) == ["c", "b"]
+    assert await latest(status="SHIPPED") == ["c", "a"]
+    assert await latest(order_id="b") == ["b"]
+    assert await latest(order_id="named-only") == []
+    assert await latest(account_ids=["acc_2"]) == ["c", "b"]
+    assert await latest(account_ids=[]) == []
+    assert await latest(client_instance_id="ins_1", status="SHIPPED") == ["a"]
+    async with store.transaction() as tx:
+        second = (await tx.orders.latest(limit=2))[-1].position
+    assert await latest(before=second) == ["a"]
+    await put(store, order("a", status="SHIPPED", **read_ones))
+    assert await latest() == ["a", "c", "b"]
+    async with store.transaction() as tx:
+        await tx.orders.put(order("d", **read_ones))
+        assert "d" not in [one.order_id for one in await tx.orders.latest()]
+
+
 async def test_an_order_is_added_once_and_of_an_account_that_is_there(store: Store) -> None:
     await put(store, order("a"))
     async with store.transaction() as tx:

@@ -294,6 +294,23 @@ def test_what_is_no_document_of_changes(content: bytes) -> None:
         read_json(content)
 
 
+def test_what_was_kept_from_being_a_formula_is_plain_again() -> None:
+    content = (
+        "kind,sku,quantity,remark\n"
+        "stock,'=A1,1,8541: no such thing\n"
+        "stock,'-1,2,\n"
+        "stock,''@x,3,=1+1\n"
+        "stock,'plain,4,\n"
+        "stock,a'=b,5,\n"
+        "stock,'\uff1dwide,6,\n"
+    )
+    read = read_csv(content.encode())
+    assert [line["sku"] for line in read.lines if not isinstance(line, Refused)] == [
+        *("=A1", "-1", "'@x", "'plain", "a'=b", "\uff1dwide")
+    ]
+    assert not [line for line in read.lines if isinstance(line, Refused) or "remark" in line]
+
+
 @given(st.binary(max_size=200))
 def test_whatever_comes_is_read_or_refused(content: bytes) -> None:
     for text in (content, b"kind,sku,quantity\n" + content, b"\xff\xfe" + content):

@@ -12,13 +12,13 @@ import pytest
 from evergrant.errors import InvalidInput, NotAllowed, NotFound
 from evergrant.feeds.ledger import Ledger
 from evergrant.naming import new_id
-from evergrant.ports.things import Account
+from evergrant.ports.things import Account, Operator
 from evergrant.ports.traded import FeedRun, Outcome, Pick
 from evergrant.rules import ids
 from evergrant.rules.changes import ChangeKind, ChangeState
 from evergrant.rules.feedruns import Path, RunStep
 from evergrant.rules.marketplaces import VendorKind
-from evergrant.rules.rights import Caller, Right
+from evergrant.rules.rights import Caller, Right, Role
 from tests.rooms.hatch_ground import ERP, Hatch, price, refund, stock
 
 READER = replace(ERP, rights=frozenset({Right.READ}))
@@ -158,6 +158,58 @@ async def test_runs_since_and_open_ones(house: House, account: Account) -> None:
     assert await found(limit=1) == runs[:1]
 
 
+async def test_totals_of_all_accounts(house: House, account: Account) -> None:
+    other = await house.add()
+    first, second, third, _ = await house.put(account, stock("A"), stock("B"), stock("C"), refund())
+    await house.put(other, stock("A"), price("A"))
+    await house.end(await house.begin(account, first), ChangeState.REFUSED)
+    house.clock.move(days=2)
+    await house.end(await house.begin(account, second), ChangeState.ACCEPTED)
+    await house.begin(account, third)
+    totals = await house.ledger.totals(by=READER)
+    assert set(totals) == set(ChangeKind)
+    assert totals[ChangeKind.STOCK] == {
+        ChangeState.PENDING: 1,
+        ChangeState.IN_FLIGHT: 1,
+        ChangeState.ACCEPTED: 1,
+    }
+    assert totals[ChangeKind.REFUND] == {ChangeState.PENDING: 1}
+    assert totals[ChangeKind.SHIPMENT] == {}
+    bound = replace(READER, account_ids=frozenset({other.id}))
+    totals = await house.ledger.totals(by=bound)
+    assert totals[ChangeKind.STOCK] == {ChangeState.PENDING: 1}
+    assert totals[ChangeKind.REFUND] == {}
+    with pytest.raises(NotAllowed):
+        await house.ledger.totals(by=BLIND)
+
+
+async def test_the_latest_runs_and_changes(house: House, account: Account) -> None:
+    changes = await house.put(account, stock("A"), stock("B"), stock("C"))
+    runs = [await house.begin(account, one) for one in changes]
+    latest = await house.ledger.latest_runs(account.id, by=READER, limit=2)
+    assert [one.id for one in latest] == [runs[2], runs[1]]
+    found = await house.ledger.changes(account.id, by=READER, newest_first=True, after=changes[2])
+    assert [one.id for one in found] == [changes[1], changes[0]]
+
+
+async def test_who_somebody_is(house: House) -> None:
+    now = house.clock.now()
+    operator = Operator(
+        id=new_id(ids.Kind.OPERATOR, now),
+        name="Ada",
+        email="ada@northwind.example",
+        role=Role.SUPPORT,
+        password_hash="",
+        created_at=now,
+    )
+    async with house.store.transaction() as tx:
+        await tx.operators.add(operator)
+    callers = [f"operator:{operator.id}", "operator:opr_gone", "command_line:root", "system", ""]
+    assert await house.ledger.names(callers, by=READER) == {callers[0]: "Ada"}
+    with pytest.raises(NotAllowed):
+        await house.ledger.names(callers, by=BLIND)
+
+
 async def test_out_of_reach_and_without_the_right(house: House, account: Account) -> None:
     (change,) = await house.put(account, stock())
     run_id = await house.begin(account, change)
@@ -169,6 +221,7 @@ async def test_out_of_reach_and_without_the_right(house: House, account: Account
         lambda by: ledger.changes(account.id, by=by),
         lambda by: ledger.change(change, by=by),
         lambda by: ledger.runs(account.id, by=by),
+        lambda by: ledger.latest_runs(account.id, by=by),
         lambda by: ledger.run(run_id, by=by),
         lambda by: ledger.intake(intake.id, by=by),
     ]

@@ -190,6 +190,31 @@ async def test_wishes_that_make_no_sense_are_refused(book: Book, wrong: dict[str
         await book.orders.orders(by=READER, **wrong)  # type: ignore[arg-type]
 
 
+async def test_the_latest_orders_within_reach(book: Book) -> None:
+    account_id = await book.seller()
+    other_id = await book.seller()
+    first = book.amazon.put()
+    await book.pass_by()
+    second = book.amazon.put()
+    await book.pass_by()
+    narrow = Caller(kind=CallerKind.OPERATOR, id="opr_x", rights=frozenset({Right.ORDERS}))
+    found = await book.orders.latest(by=narrow)
+    assert [one.order.order_id for one in found][0] == second
+    assert not [one for one in found if one.opened or "buyer" in one.body]
+    (only,) = await book.orders.latest(by=narrow, order_id=first, account_id=account_id)
+    assert only.order.order_id == first
+    bound = replace(narrow, account_ids=frozenset({other_id}))
+    assert {one.order.account_id for one in await book.orders.latest(by=bound)} <= {other_id}
+    with pytest.raises(NotFound):
+        await book.orders.latest(by=bound, account_id=account_id)
+    with pytest.raises(InvalidInput):
+        await book.orders.latest(by=narrow, limit=0)
+    with pytest.raises(NotAllowed):
+        await book.orders.latest(by=replace(narrow, rights=frozenset({Right.READ})))
+    with pytest.raises(NotAllowed):
+        await book.orders.order(account_id, first, by=narrow, personal=True)
+
+
 async def test_an_account_that_moved_on_is_out_of_reach_with_its_orders(book: Book) -> None:
     account_id = await book.seller()
     order_id = book.amazon.put()
