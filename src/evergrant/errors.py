@@ -190,13 +190,7 @@ class SignInRefused(CallerError):
     """The same words whatever is wrong: unknown, wrong, disabled and locked look alike."""
 
     code = "sign_in_refused"
-    default_message = "Mail address and password do not fit together, or signing in is locked."
-
-    def __init__(self) -> None:
-        super().__init__(
-            hint="After ten failed attempts signing in is locked for a while, from a minute to an "
-            "hour. An admin can unlock it or set a new password."
-        )
+    default_message = "Mail address and password do not fit, or signing in is locked for a while."
 
 
 class SecondFactorRefused(CallerError):
@@ -205,16 +199,13 @@ class SecondFactorRefused(CallerError):
 
 
 class InvitationRefused(CallerError):
-    """``reason``: ``unknown``, ``expired``, ``accepted`` or ``withdrawn``."""
-
     code = "invitation_refused"
     default_message = "This invitation cannot be used."
 
     def __init__(self, reason: str, message: str) -> None:
-        self.reason = reason
-        super().__init__(
-            message, hint="Ask an admin for a new invitation.", facts={"reason": reason}
-        )
+        self.reason = reason  # "unknown", "expired", "accepted" or "withdrawn"
+        hint = "Ask an admin for a new invitation."
+        super().__init__(message, hint=hint, facts={"reason": reason})
 
 
 class FirstStartRefused(CallerError):
@@ -223,13 +214,11 @@ class FirstStartRefused(CallerError):
 
 
 class SingleSignOnRefused(CallerError):
-    """``reason`` names what was wrong, for the journal and for whoever sets it up."""
-
     code = "single_sign_on_refused"
     default_message = "The identity provider's answer lets nobody in."
 
     def __init__(self, reason: str, message: str | None = None, *, hint: str | None = None) -> None:
-        self.reason = reason
+        self.reason = reason  # for the journal, and for whoever sets it up
         super().__init__(message, hint=hint, facts={"reason": reason})
 
 
@@ -250,10 +239,7 @@ class Conflict(CallerError):
 
 class LastAdmin(Conflict):
     code = "last_admin"
-    default_message = "This is the last admin; without one nobody could manage the house."
-
-    def __init__(self) -> None:
-        super().__init__(hint="Make somebody else an admin first.")
+    default_message = "This is the last admin. Make somebody else an admin first."
 
 
 class TooLarge(CallerError):
@@ -495,8 +481,6 @@ class StoreUnavailable(OurError):
 
 
 class ProviderUnavailable(OurError):
-    """The identity provider of the house, which is neither Amazon's nor the caller's."""
-
     code = "provider_unavailable"
     permanent = False
     default_message = "The identity provider does not answer."

@@ -76,13 +76,20 @@ def test_the_environment_of_the_process_is_read_once(monkeypatch: pytest.MonkeyP
         settings.port = 9003  # type: ignore[misc]
 
 
+#: What is of no use alone.
+BESIDE = {
+    "oidc_issuer": {"EVERGRANT_OIDC_CLIENT_ID": "evergrant"},
+    "oidc_client_id": {"EVERGRANT_OIDC_ISSUER": "https://login.house.example"},
+}
+
+
 @pytest.mark.parametrize("one", SETTINGS, ids=lambda one: one.name)
 def test_every_example_is_taken_as_value_and_from_a_file(one: Setting, tmp_path: Path) -> None:
     example = one.example
     if one.names_a_file:
         (tmp_path / "given").write_text(LOGO if one.into == "house_logo" else "{}")
         example = str(tmp_path / "given")
-    environ = {**RELAY, one.name: example}
+    environ = {**RELAY, **BESIDE.get(one.into, {}), one.name: example}
     if one.into == "clock_file":
         environ = {one.name: example}
     given = Settings.from_environment(environ)
@@ -111,6 +118,18 @@ def test_an_unknown_name_is_an_error_with_a_guess(name: str, meant: str) -> None
         Settings.from_environment({name: "1"})
     assert caught.value.setting == name
     assert meant in (caught.value.hint or "")
+
+
+def test_single_sign_on_needs_both_halves() -> None:
+    with pytest.raises(Misconfigured) as caught:
+        Settings.from_environment({"EVERGRANT_OIDC_ISSUER": "https://login.house.example/a"})
+    assert caught.value.setting == "EVERGRANT_OIDC_CLIENT_ID"
+    with pytest.raises(Misconfigured) as caught:
+        Settings.from_environment({"EVERGRANT_OIDC_CLIENT_ID": "evergrant"})
+    assert caught.value.setting == "EVERGRANT_OIDC_ISSUER"
+    assert "https" in refused(OIDC_ISSUER="http://login.house.example", OIDC_CLIENT_ID="x")
+    assert read().signing_in.second_factor_required
+    assert not read(SECOND_FACTOR="optional").signing_in.second_factor_required
 
 
 def test_names_of_others_are_left_alone() -> None:
