@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evergrant.ports.news import LOOK_AGAIN, Hearing, Listeners, Tidings
+from evergrant.ports.store import Store
 from evergrant.testing.store import MemoryStore
 
 __all__ = ["MemoryNews"]
@@ -18,11 +19,14 @@ class MemoryNews:
     """``ports.News``. ``told`` is every piece of news since it was made, in order;
     ``away = True`` is a connection that is gone, and its end says LOOK_AGAIN."""
 
-    def __init__(self, store: MemoryStore, *, room: int = 200) -> None:
+    def __init__(self, store: Store, *, room: int = 200) -> None:
+        """A real store in the place of the one in memory tells nobody here: its news goes by the
+        database."""
         self.told: list[Tidings] = []
         self._listeners = Listeners(room)
         self._away = False
-        store.criers.append(self._tell)
+        if isinstance(store, MemoryStore):
+            store.criers.append(self._tell)
 
     def listen(self) -> Hearing:
         return self._listeners.add()

@@ -19,6 +19,7 @@ from evergrant.entrances.console import drawing
 from evergrant.entrances.console.actions import POPUPS, address_of
 from evergrant.entrances.console.doors import Door, all_doors
 from evergrant.entrances.console.drawing.terms import words_of_week
+from evergrant.entrances.console.pages import set_up
 from evergrant.entrances.console.paper import ago
 from evergrant.entrances.console.trade_words import KINDS
 from evergrant.overview import (
@@ -114,8 +115,8 @@ async def show(asked: Asked) -> Response:
         limits=[(limit, _gauge(limit)) for limit in health.limits],
         health=health,
         kinds=[_kind(kind) for kind in health.kinds],
-        is_new=not health.applications,
-        may_begin=asked.may(Right.MANAGE),
+        set_up=await set_up.card(asked),
+        set_up_titles=set_up.TITLES,
         weights=WEIGHT_WORDS,
     )
 
@@ -225,12 +226,12 @@ def _figures(health: Health) -> dict[str, str]:
     )
     found = {
         "lwa": f"Last accepted {ago(accepted, health.at)}." if accepted else "",
-        "mail": f"{mail.sent:,} sent, {mail.failed:,} failed in 24 hours; {mail.waiting:,} wait.",
+        "mail": f"{mail.sent:,} sent and {mail.failed:,} failed in 24 hours.",
         "webhooks": "; ".join(
             f"{one.name}: {one.waiting:,} wait" + (f", {one.failed:,} given up" * bool(one.failed))
             for one in health.instances[:MOST_INSTANCES]
         ),
-        "limits": f"{health.throttled:,} answers with 429 in 24 hours.",
+        "limits": f"{_count(len(health.limits), 'operation')} met a limit in 24 hours.",
         "queue": "",
         "workers": "",
         "feeds": f"{_count(health.runs_today, 'run')} today, {health.runs_open:,} of them open.",
