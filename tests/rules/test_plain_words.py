@@ -54,8 +54,8 @@ CASES: list[tuple[dict[str, Any], Weight, str]] = [
         {**AWAITING, "private": True},
         Weight.WARM,
         (
-            "Not connected yet: its application is private and has no consent page. Authorize it in "
-            "Amazon's own console and paste the refresh token here."
+            "Not connected yet: its application is private and has no consent page. Authorize "
+            "it in Amazon's own console and paste the refresh token here."
         ),
     ),
     (
@@ -73,8 +73,8 @@ CASES: list[tuple[dict[str, Any], Weight, str]] = [
         {**AWAITING, "link": link(letter=a.LetterFate.WAITING, mailed_at=None)},
         Weight.QUIET,
         (
-            "Not connected yet: the mail with the link is about to leave. It leaves with the next "
-            "round of the post."
+            "Not connected yet: the mail with the link is about to leave. It leaves with the "
+            "next round of the post."
         ),
     ),
     (
@@ -86,16 +86,16 @@ CASES: list[tuple[dict[str, Any], Weight, str]] = [
         },
         Weight.WARM,
         (
-            "Not connected yet: the mail with the link did not arrive (550 no such user). Correct the "
-            "client e-mail, then send it again."
+            "Not connected yet: the mail with the link did not arrive (550 no such user). "
+            "Correct the client e-mail, then send it again."
         ),
     ),
     (
         {**AWAITING, "link": link(letter=a.LetterFate.NONE, mailed_at=None)},
         Weight.QUIET,
         (
-            "Not connected yet: a link was made on 14 March 2027 and not mailed. Hand it to the "
-            "selling partner, or send it by mail."
+            "Not connected yet: a link was made on 14 March 2027 and not mailed. Hand it to the"
+            " selling partner, or send it by mail."
         ),
     ),
     (
@@ -118,80 +118,81 @@ CASES: list[tuple[dict[str, Any], Weight, str]] = [
         {**ACTIVE, "term_ends_at": NOW + 5 * DAY, "link": LINK},
         Weight.BAD,
         (
-            "Authorized until 20 March 2027, which is in 5 days. The link was mailed on 14 March 2027 "
-            "and has not been opened: the selling partner has to consent at Amazon."
+            "Authorized until 20 March 2027, which is in 5 days. The link was mailed on 14 "
+            "March 2027 and has not been opened: the selling partner has to consent at Amazon."
         ),
     ),
     (
         {**ACTIVE, "term_ends_at": NOW + 5 * DAY},
         Weight.BAD,
         (
-            "Authorized until 20 March 2027, which is in 5 days. No renewal link is on its way: send "
-            "it, or call."
+            "Authorized until 20 March 2027, which is in 5 days. No renewal link is on its way:"
+            " send it, or call."
         ),
     ),
     (
         {**ACTIVE, "term_ends_at": NOW - timedelta(minutes=1)},
         Weight.BAD,
         (
-            "Its term ended on 15 March 2027. It lapses with the next round of the watch. No renewal "
-            "link is on its way: send it, or call."
+            "Its term ended on 15 March 2027. It lapses with the next round of the watch. No "
+            "renewal link is on its way: send it, or call."
         ),
     ),
     (
         {**ACTIVE, "term_ends_at": None, "private": True},
         Weight.GOOD,
         (
-            "Authorized since 12 May 2026; Amazon states no end. Operators are reminded of its age on "
-            "12 April 2027."
+            "Authorized since 12 May 2026; Amazon states no end. Operators are reminded of its "
+            "age on 12 April 2027."
         ),
     ),
     (
         {**ACTIVE, "term_ends_at": None, "granted_at": None},
         Weight.WARM,
         (
-            "Nobody knows when it ends, so nobody can be reminded in time. Note the day of consent, "
-            "or have it renewed: then it is known."
+            "Nobody knows when it ends, so nobody can be reminded in time. Note the day of "
+            "consent, or have it renewed: then it is known."
         ),
     ),
     (
         {**ACTIVE, "look_due_at": NOW},
         Weight.GOOD,
         (
-            "Authorized until 12 May 2027; the first renewal mail goes out on 12 April. The first look "
-            "at what it can do is on its way."
+            "Authorized until 12 May 2027; the first renewal mail goes out on 12 April. The "
+            "first look at what it can do is on its way."
         ),
     ),
     (
         {**ACTIVE, "finding": "no marketplace takes part"},
         Weight.WARM,
         (
-            "Authorized until 12 May 2027; the first renewal mail goes out on 12 April. No marketplace "
-            "takes part."
+            "Authorized until 12 May 2027; the first renewal mail goes out on 12 April. No "
+            "marketplace takes part."
         ),
     ),
     (
         {**ACTIVE, "first_refused_at": NOW},
         Weight.WARM,
         (
-            "Authorized until 12 May 2027; the first renewal mail goes out on 12 April. Amazon refused "
-            "it once; a second look decides."
+            "Authorized until 12 May 2027; the first renewal mail goes out on 12 April. Amazon "
+            "refused it once; a second look decides."
         ),
     ),
     (
         {**ACTIVE, "probe_doubt": "invalid_grant"},
         Weight.WARM,
         (
-            "Authorized until 12 May 2027; the first renewal mail goes out on 12 April. Amazon refused "
-            "it once (invalid_grant); a second look decides."
+            "Authorized until 12 May 2027; the first renewal mail goes out on 12 April. Amazon "
+            "refused it once (invalid_grant); a second look decides."
         ),
     ),
     (
         {**ACTIVE, "application_trouble": "invalid_client"},
         Weight.BAD,
         (
-            "Authorized until 12 May 2027; the first renewal mail goes out on 12 April. Amazon refuses "
-            "its application, so nothing goes on; the account is not at fault. See the application."
+            "Authorized until 12 May 2027; the first renewal mail goes out on 12 April. Amazon "
+            "refuses its application, so nothing goes on; the account is not at fault. See the "
+            "application."
         ),
     ),
     # It does not.
@@ -199,56 +200,57 @@ CASES: list[tuple[dict[str, Any], Weight, str]] = [
         LAPSED,
         Weight.BAD,
         (
-            "Lapsed on 12 March 2027, 3 days ago: what waits for Amazon waits until it is renewed. No "
-            "renewal link is on its way: send it, or call."
+            "Lapsed on 12 March 2027, 3 days ago: what waits for Amazon waits until it is "
+            "renewed. No renewal link is on its way: send it, or call."
         ),
     ),
     (
         {**LAPSED, "term_ends_at": None},
         Weight.BAD,
         (
-            "Lapsed: what waits for Amazon waits until it is renewed. No renewal link is on its way: "
-            "send it, or call."
+            "Lapsed: what waits for Amazon waits until it is renewed. No renewal link is on its"
+            " way: send it, or call."
         ),
     ),
     (
         {**LAPSED, "link": link(letter=a.LetterFate.FAILED, mailed_at=None)},
         Weight.BAD,
         (
-            f"Lapsed on 12 March 2027, 3 days ago: what waits for Amazon waits until it is renewed. "
-            f"{LOST}"
+            "Lapsed on 12 March 2027, 3 days ago: what waits for Amazon waits until it is "
+            f"renewed. {LOST}"
         ),
     ),
     (
         {**LAPSED, "private": True},
         Weight.BAD,
         (
-            "Lapsed on 12 March 2027, 3 days ago: what waits for Amazon waits until it is renewed. "
-            "Authorize it again in Amazon's own console and paste the refresh token here."
+            "Lapsed on 12 March 2027, 3 days ago: what waits for Amazon waits until it is "
+            "renewed. Authorize it again in Amazon's own console and paste the refresh token "
+            "here."
         ),
     ),
     (
         {**REVOKED, "refused_reason": "the user took it back."},
         Weight.BAD,
         (
-            "Amazon refused the authorization on 13 March 2027: the user took it back. No renewal link "
-            "is on its way: send it, or call."
+            "Amazon refused the authorization on 13 March 2027: the user took it back. No "
+            "renewal link is on its way: send it, or call."
         ),
     ),
     (
         {"state": State.REVOKED, "link": link(opened_at=NOW - 2 * DAY)},
         Weight.BAD,
         (
-            "Amazon refused the authorization. The link was opened 2 days ago: the selling partner has "
-            "to consent at Amazon."
+            "Amazon refused the authorization. The link was opened 2 days ago: the selling "
+            "partner has to consent at Amazon."
         ),
     ),
     (
         {"state": State.CLOSED},
         Weight.QUIET,
         (
-            "Closed: no access tokens are handed out and nothing is sent to Amazon. Reopen it to go "
-            "on."
+            "Closed: no access tokens are handed out and nothing is sent to Amazon. Reopen it "
+            "to go on."
         ),
     ),
 ]
