@@ -199,7 +199,7 @@ async def test_the_latest_orders_within_reach(book: Book) -> None:
     await book.pass_by()
     narrow = Caller(kind=CallerKind.OPERATOR, id="opr_x", rights=frozenset({Right.ORDERS}))
     found = await book.orders.latest(by=narrow)
-    assert [one.order.order_id for one in found][0] == second
+    assert found[0].order.order_id == second
     assert not [one for one in found if one.opened or "buyer" in one.body]
     (only,) = await book.orders.latest(by=narrow, order_id=first, account_id=account_id)
     assert only.order.order_id == first

@@ -179,7 +179,7 @@ async def test_what_the_next_turn_would_do(console: Console, account: str) -> No
     await put(console, account, stock(), price())
     page = text_of(await (await console.as_()).read(f"/console/feeds/accounts/{account}"))
     assert "Stock and prices, single calls DE 1 stock" in page
-    assert "1 prices The account's switch for it is off." in page
+    assert "1 price The account's switch for it is off." in page
     assert "What is left of Amazon's limits" in page
 
 

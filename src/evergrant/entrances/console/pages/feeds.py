@@ -380,7 +380,9 @@ async def _of_account(asked: Asked, change_id: str) -> Change:
 
 
 def _common(asked: Asked) -> dict[str, Any]:
+    url = asked.request.url
     return {
+        "address": f"{url.path}?{url.query}" if url.query else url.path,
         "words": trade_words,
         "markets": asked.desk.marketplaces,
         "may_write": asked.may(Right.WRITE),
