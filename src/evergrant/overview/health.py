@@ -6,20 +6,20 @@ for: numbers over time (metrics do), or for a machine's health check (the operat
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from evergrant.errors import StoreUnavailable
 from evergrant.intake import need_everywhere
-from evergrant.overview.listing import reach_of
 from evergrant.overview.values import Health, KindToday, LimitPulse
 from evergrant.overview.verdicts import verdicts
 from evergrant.ports import Clock
-from evergrant.ports.boards import Busy, TradeCount
+from evergrant.ports.boards import Busy, Reach, TradeCount
 from evergrant.ports.budgets import Budgets, Level
 from evergrant.ports.pulse import Pulse, PulseSeen
-from evergrant.ports.store import Store
+from evergrant.ports.store import Store, Transaction
 from evergrant.rules.changes import ChangeKind, ChangeState
 from evergrant.rules.plans import read_bucket
 from evergrant.rules.rights import Caller, Right
@@ -29,6 +29,21 @@ __all__ = ["HealthLook"]
 DAY = timedelta(days=1)
 #: So many accounts and operations that met a limit are shown, and their buckets looked at.
 MOST_LIMITS = 20
+#: In a house with very many calls and changes some figures take a while, and an open page asks for
+#: them with every piece of news: what took longer than so many seconds is kept for so long.
+DEAR_AFTER_S = 0.1
+FIGURES_KEPT = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Figures:
+    """Those that are counted over very many rows."""
+
+    at: datetime
+    busy: Sequence[Busy]
+    trade: Sequence[TradeCount]
+    runs: int
+    open_runs: int
 
 
 class HealthLook:
@@ -39,32 +54,47 @@ class HealthLook:
         self._clock = clock
         self._budgets = budgets
         self._pulse = pulse
+        self.dear_after_s = DEAR_AFTER_S
+        self._kept: _Figures | None = None
 
     async def look(self, *, by: Caller) -> Health:
         need_everywhere(by, Right.READ)
         now = self._clock.now()
-        reach = reach_of(by)
-        midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         async with self._store.transaction() as tx:
             applications = await tx.boards.applications(now)
             mail = await tx.boards.mail(now)
             instances = await tx.boards.webhooks(now)
-            busy = await tx.boards.busy(reach, since=now - DAY, limit=MOST_LIMITS)
-            trade = await tx.boards.trade(reach, settled_since=midnight)
-            runs, open_runs = await tx.boards.runs(reach, since=midnight)
+            figures = await self._figures(tx, now)
         health = Health(
             at=now,
             applications=tuple(applications),
             mail=mail,
             instances=tuple(instances),
-            limits=await self._limits(busy),
-            throttled=sum(one.throttled for one in busy),
-            kinds=_kinds(trade),
-            runs_today=runs,
-            runs_open=open_runs,
+            limits=await self._limits(figures.busy),
+            throttled=sum(one.throttled for one in figures.busy),
+            kinds=_kinds(figures.trade),
+            runs_today=figures.runs,
+            runs_open=figures.open_runs,
             pulse=await self._queue(),
         )
         return replace(health, verdicts=verdicts(health))
+
+    async def _figures(self, tx: Transaction, now: datetime) -> _Figures:
+        if self._kept is not None and now < self._kept.at + FIGURES_KEPT:
+            return self._kept
+        began = time.monotonic()
+        reach = Reach()
+        midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        runs, open_runs = await tx.boards.runs(reach, since=midnight)
+        figures = _Figures(
+            at=now,
+            busy=await tx.boards.busy(reach, since=now - DAY, limit=MOST_LIMITS),
+            trade=await tx.boards.trade(reach, settled_since=midnight),
+            runs=runs,
+            open_runs=open_runs,
+        )
+        self._kept = figures if time.monotonic() - began > self.dear_after_s else None
+        return figures
 
     async def _queue(self) -> PulseSeen | None:
         if self._pulse is None:
