@@ -155,6 +155,7 @@ OPERATOR_SESSION = o.OperatorSession(
     method=o.SignInMethod.PASSWORD,
     proved_at=NOW,
     address="198.51.100.7",
+    origin="198.51.100.7",
     agent="Browser",
     created_at=NOW,
     seen_at=NOW,

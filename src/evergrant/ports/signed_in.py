@@ -38,6 +38,7 @@ class OperatorSession:
     method: SignInMethod
     proved_at: datetime | None = None  # the second factor was shown
     address: str  # as the browser came in, for people to recognise it
+    origin: str  # what counts as one address with it (`rules.lockout.origin_of`)
     agent: str
     created_at: datetime
     seen_at: datetime  # to the minute

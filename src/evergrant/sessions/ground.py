@@ -19,6 +19,7 @@ from evergrant.ports.signed_in import OperatorSession, SignInMethod
 from evergrant.ports.store import Store, Transaction
 from evergrant.ports.things import Operator
 from evergrant.rules import ids
+from evergrant.rules.lockout import origin_of
 from evergrant.rules.second_factor import Step, step_wanted
 from evergrant.rules.secrecy import Secret, digest
 from evergrant.sessions.values import Browser, SignedIn
@@ -116,6 +117,7 @@ class Ground:
             method=method,
             proved_at=now if proved else None,
             address=browser.address,
+            origin=origin_of(browser.address),
             agent=browser.agent,
             created_at=now,
             seen_at=now,

@@ -37,6 +37,7 @@ _Judge = Callable[[Tally, datetime], Verdict]
 LETTER_PAUSE = timedelta(hours=24)
 #: From where somebody signed in during these days is no strange place.
 KNOWN_FOR = timedelta(days=30)
+_LOOKED_AT = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,25 +77,25 @@ class Lockout:
         operator = await tx.operators.one(email=email)
         origin = origin_of(browser.address)
         # Asked for an unknown address as well, which costs the same.
-        sessions = await tx.operator_sessions.all(operator_id=operator.id if operator else "")
-        is_known = operator is not None and self._signed_in_from(operator, origin, sessions, now)
+        sessions = await tx.operator_sessions.all(
+            operator_id=operator.id if operator else "",
+            origin=origin,
+            limit=_LOOKED_AT,
+            newest_first=True,
+        )
+        is_known = operator is not None and origin != "" and self._came_in(operator, sessions, now)
         whose = _known_count(operator.id, origin) if operator and is_known else _email_count(email)
         # Behind a proxy that nobody named all browsers look like one: nobody is to wait for what
         # another one did.
         counts = (_address_count(origin), whose) if origin else (whose,)
         return await self.charge(tx, counts, now, operator=operator, address=browser.address)
 
-    def _signed_in_from(
-        self,
-        operator: Operator,
-        origin: str,
-        sessions: Sequence[OperatorSession],
-        now: datetime,
+    def _came_in(
+        self, operator: Operator, sessions: Sequence[OperatorSession], now: datetime
     ) -> bool:
-        return origin != "" and any(
-            origin_of(one.address) == origin
-            and one.created_at > now - KNOWN_FOR
-            and self._ground.step_of(one, operator) is Step.NOTHING
+        """Whether all steps were taken in one of these, not long ago."""
+        return any(
+            one.created_at > now - KNOWN_FOR and self._ground.step_of(one, operator) is Step.NOTHING
             for one in sessions
         )
 
@@ -144,7 +145,7 @@ class Lockout:
     async def unlock(self, tx: Transaction, operator: Operator) -> bool:
         """True when anything was locked or counted."""
         sessions = await tx.operator_sessions.all(operator_id=operator.id)
-        origins = {origin_of(one.address) for one in sessions}
+        origins = {one.origin for one in sessions}
         own = [_email_count(operator.email), factor_count(operator.id)]
         return bool(
             await tx.sign_in_counts.drop_all(

@@ -43,6 +43,7 @@ PEOPLE: tuple[Table, ...] = (
         string("method"),
         instant("proved_at", null=True),
         string("address"),
+        string("origin"),
         string("agent"),
         instant("created_at"),
         instant("seen_at"),

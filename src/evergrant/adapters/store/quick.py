@@ -35,8 +35,8 @@ _READ_CONNECTION_KEY: LiteralString = "SELECT * FROM connection_keys WHERE diges
 _READ_CONNECTION_KEY_OF_ID: LiteralString = "SELECT * FROM connection_keys WHERE id = %s"
 
 _READ_SIGNED_IN: LiteralString = """
-    SELECT s.id, s.operator_id, s.secret_digest, s.method, s.proved_at, s.address, s.agent,
-           s.created_at, s.seen_at, s.ends_at, s.ended_at, s.ended_by,
+    SELECT s.id, s.operator_id, s.secret_digest, s.method, s.proved_at, s.address, s.origin,
+           s.agent, s.created_at, s.seen_at, s.ends_at, s.ended_at, s.ended_by,
            o.id AS of_id, o.name AS of_name, o.email AS of_email, o.role AS of_role,
            o.password_hash AS of_password_hash, o.created_at AS of_created_at,
            o.disabled_at AS of_disabled_at, o.second_factor_at AS of_second_factor_at,

@@ -32,6 +32,7 @@ CREATE TABLE operator_sessions (
     method text NOT NULL,
     proved_at timestamptz,
     address text NOT NULL,
+    origin text NOT NULL,
     agent text NOT NULL,
     created_at timestamptz NOT NULL,
     seen_at timestamptz NOT NULL,
