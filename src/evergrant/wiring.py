@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from procrastinate import App
 
     from evergrant.adapters.embedded_postgres import EmbeddedPostgres
+    from evergrant.adapters.single_sign_on import HttpSingleSignOn
 
 _log = logger(__name__)
 
@@ -146,6 +147,9 @@ async def open_wires(
         news, pulse = PostgresNews(url), PostgresPulse(url)
         stack.push_async_callback(pulse.close)
         stack.push_async_callback(news.close)
+        sign_on = _single_sign_on(settings, ticking, agent)
+        if sign_on is not None:
+            stack.push_async_callback(sign_on.close)
         if bell is None:
             bell = await stack.enter_async_context(_bell(url))
         desk = furnished(
@@ -164,6 +168,7 @@ async def open_wires(
                 documents=documents,
                 news=news,
                 pulse=pulse,
+                single_sign_on=sign_on,
             ),
             marketplaces=settings.marketplaces,
             house=settings.house,
@@ -272,6 +277,23 @@ def mail_pipe(settings: Settings, relay_url: str | None = None) -> Mail:
     if url is None:
         return _NoRelay()
     return SmtpMail(Relay.from_url(url), settings.mail_from, timeout_s=settings.mail_timeout_s)
+
+
+def _single_sign_on(settings: Settings, clock: Clock, agent: str) -> HttpSingleSignOn | None:
+    if not settings.oidc_issuer or not settings.oidc_client_id:
+        return None
+    # Its libraries take a while; whoever signs in with passwords should not pay for them.
+    from evergrant.adapters.single_sign_on import HttpSingleSignOn
+
+    return HttpSingleSignOn(
+        issuer=settings.oidc_issuer,
+        client_id=settings.oidc_client_id,
+        client_secret=settings.oidc_client_secret,
+        redirect_uri=settings.sign_on_redirect_uri,
+        clock=clock,
+        user_agent=agent,
+        trusts_email=settings.oidc_trusts_email,
+    )
 
 
 @asynccontextmanager

@@ -128,6 +128,7 @@ class Console:
             method=SignInMethod.SINGLE_SIGN_ON,
             proved_at=now,
             address="127.0.0.1",
+            origin="127.0.0.1",
             agent="a window",
             created_at=now,
             seen_at=now,

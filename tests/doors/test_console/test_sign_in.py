@@ -39,7 +39,7 @@ async def test_password_then_a_second_factor_is_set_up_then_the_page(console: Co
     await window.read("/console/sign-in?next=/console/me")
     wrong = await window.post("/console/sign-in", {"email": email, "password": "no such words"})
     assert wrong.status_code == 401
-    assert "do not fit together" in text_of(wrong.text)
+    assert "do not fit" in text_of(wrong.text)
     form = {"email": email, "password": PASSWORD, "next": "/console/me"}
     answer = await window.post("/console/sign-in", form)
     assert answer.headers["location"].startswith("/console/enrol")
@@ -98,3 +98,22 @@ async def test_where_one_is_sent_after_it_is_always_a_page_of_ours(console: Cons
         form = {"email": email, "password": PASSWORD, "next": wish}
         answer = await window.post("/console/sign-in", form)
         assert "evil" not in answer.headers["location"]
+
+
+async def test_whoever_has_a_second_factor_shows_it_before_another_takes_its_place(
+    console: Console,
+) -> None:
+    email = await _person(console)
+    window = await console.stranger()
+    await window.read("/console/sign-in")
+    await window.post("/console/sign-in", {"email": email, "password": PASSWORD})
+    clock, _ = await _enrol(console, window)
+    page = await window.read("/console/me/second-factor")
+    assert "totp-key" not in page
+    refused = await window.post("/console/me/second-factor/present", {"current": "000000"})
+    assert refused.status_code == 422
+    assert "totp-key" not in refused.text
+    console.fakes.clock.move(minutes=2)
+    code = clock.at(console.fakes.clock.now())
+    shown = await window.post("/console/me/second-factor/present", {"current": code})
+    assert "totp-key" in shown.text

@@ -225,6 +225,12 @@ def _define_rounds(app: App, desk: Desk, bell: Bell, told: _Told, watched: Watch
             log.debug("watch", swept=str(swept))
             _count(watched, "", swept)
 
+    @app.periodic(cron="29 * * * *", periodic_id="sessions.tidy")
+    @app.task(name="sessions.tidy", queue="sweep", queueing_lock="sessions.tidy")
+    async def sessions_tidy(timestamp: int) -> None:
+        if rows := await told("sessions.tidy", desk.sessions.tidy()):
+            log.debug("sessions of long ago are forgotten", rows=rows)
+
     @app.periodic(cron="* * * * *", periodic_id="watch.probe")
     @app.task(name="watch.probe", queue="sweep", queueing_lock="watch.probe", lock="watch.probe")
     async def watch_probe(timestamp: int) -> None:

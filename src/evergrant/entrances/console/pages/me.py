@@ -11,7 +11,7 @@ from starlette.responses import Response
 from evergrant.entrances.console.asking import Asked
 from evergrant.entrances.console.doors import Door
 from evergrant.entrances.console.pages.sign_in import browser_of, picture
-from evergrant.errors import CallerError, InvalidInput
+from evergrant.errors import CallerError, InvalidInput, SecondFactorRefused
 from evergrant.rules.secrecy import Secret
 
 __all__ = ["DOORS"]
@@ -56,11 +56,24 @@ async def change_password(asked: Asked) -> Response:
 
 
 async def enrol_form(asked: Asked) -> Response:
+    """Whoever has a second factor shows it before it is replaced."""
+    if asked.operator.second_factor_at is not None:
+        return asked.page("me/present_code.html")
     return await _enrol(asked)
 
 
-async def _enrol(asked: Asked, refused: CallerError | None = None) -> Response:
-    enrolment = await asked.desk.sessions.begin_enrolment(asked.secret)
+async def show_present_code(asked: Asked) -> Response:
+    code = asked.form.get("current", "").strip()
+    try:
+        return await _enrol(asked, current=code)
+    except SecondFactorRefused as refused:
+        return asked.page("me/present_code.html", 422, flaws={"current": str(refused)})
+
+
+async def _enrol(
+    asked: Asked, refused: CallerError | None = None, *, current: str = ""
+) -> Response:
+    enrolment = await asked.desk.sessions.begin_enrolment(asked.secret, current)
     return asked.page(
         "enrol.html",
         200 if refused is None else 422,
@@ -117,6 +130,7 @@ DOORS = (
     Door("POST", "/console/me/password", change_password),
     Door("GET", "/console/me/second-factor", enrol_form),
     Door("POST", "/console/me/second-factor", enrol),
+    Door("POST", "/console/me/second-factor/present", show_present_code),
     Door("POST", "/console/me/recovery-codes", new_recovery_codes),
     Door("POST", "/console/me/sessions/{session_id}/end", end_session),
     Door("POST", "/console/me/sessions/end-others", end_other_sessions),

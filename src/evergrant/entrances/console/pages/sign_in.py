@@ -16,7 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from evergrant.entrances.console.asking import Asked, is_ours
 from evergrant.entrances.console.doors import Admits, Door
 from evergrant.entrances.console.guard import WAY_OF_STEP
-from evergrant.errors import CallerError
+from evergrant.errors import CallerError, EvergrantError
 from evergrant.rules.proxies import browser_address
 from evergrant.rules.secrecy import Secret
 from evergrant.sessions import Browser, SignedIn, Step
@@ -54,8 +54,9 @@ async def sign_in_form(asked: Asked) -> Response:
     return _sign_in_page(asked, wish)
 
 
-def _sign_in_page(asked: Asked, wish: str, error: CallerError | None = None) -> Response:
-    facts: dict[str, Any] = {"next": wish, "single_sign_on": asked.desk.sessions.single_sign_on_name}
+def _sign_in_page(asked: Asked, wish: str, error: EvergrantError | None = None) -> Response:
+    name = asked.desk.sessions.single_sign_on_name
+    facts: dict[str, Any] = {"next": wish, "single_sign_on": name}
     if error is None:
         return asked.page("sign_in.html", **facts)
     return asked.flawed("sign_in.html", error, 401, **facts)
@@ -153,10 +154,15 @@ async def sign_out(asked: Asked) -> Response:
 
 async def begin_single_sign_on(asked: Asked) -> Response:
     wish = _next(asked.form.get("next", ""))
-    begun = await asked.desk.sessions.begin_single_sign_on(wish)
-    response = RedirectResponse(begun.location, 303)
-    asked.cookies.write_visit(response, begun.state)
-    return response
+    try:
+        begun = await asked.desk.sessions.begin_single_sign_on(wish)
+    except EvergrantError as refused:
+        return _sign_in_page(asked, wish, refused)
+    # By a page, not by a redirect: where the answer to a form may lead has to be said on the page
+    # that holds the form, and the provider says only now where its own page is.
+    page = asked.page("onward.html", location=begun.location)
+    asked.cookies.write_visit(page, begun.state)
+    return page
 
 
 async def finish_single_sign_on(asked: Asked) -> Response:
@@ -165,7 +171,7 @@ async def finish_single_sign_on(asked: Asked) -> Response:
         arrived = await asked.desk.sessions.finish_single_sign_on(
             asked.request.url.query, asked.visit, browser_of(asked)
         )
-    except CallerError as refused:
+    except EvergrantError as refused:
         return _sign_in_page(asked, "/console", refused)
     return welcome(asked, arrived.signed_in, arrived.return_to)
 
