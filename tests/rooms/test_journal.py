@@ -236,3 +236,19 @@ async def test_a_bound_caller_cannot_reach_lines_through_the_subject() -> None:
 async def test_bad_wishes(wishes: dict[str, int]) -> None:
     with pytest.raises(InvalidInput):
         await told(READER, **wishes)
+
+
+async def test_by_person_and_time() -> None:
+    store = MemoryStore()
+    ada = Caller(kind=CallerKind.OPERATOR, id="opr_1", name="Ada")
+    async with store.transaction() as tx:
+        for number, by in enumerate((SYSTEM, ada, SYSTEM, ada)):
+            at = NOW + timedelta(hours=number)
+            await journal.write(tx, now=at, by=by, verb="a.b", subject="s", n=number)
+
+    async def read(**wishes: Any) -> list[int]:
+        return [line.facts["n"] for line in await journal.read(store, READER, **wishes)]
+
+    assert await read(caller="operator:opr_1") == [3, 1]
+    assert await read(since=NOW + timedelta(hours=1), until=NOW + timedelta(hours=3)) == [2, 1]
+    assert await read(caller="system", since=NOW + timedelta(hours=1)) == [2]

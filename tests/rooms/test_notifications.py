@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from evergrant.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
+from evergrant.errors import Conflict, InvalidInput, NotAllowed, NotFound, StoreUnavailable
 from evergrant.notifications import Heard
 from evergrant.registry import Credentials
 from evergrant.rules.notifications import MOST_RECEIPTS, NotificationType
@@ -357,3 +357,44 @@ async def test_nobody_sees_the_subscriptions_of_others(slot: Slot, shop: str) ->
     )
     with pytest.raises(NotFound):
         await slot.desk.notifications.subscriptions(shop, by=stranger)
+
+
+# --- how far an application is subscribed --------------------------------------------------------
+
+
+async def test_how_far_the_accounts_of_an_application_are_subscribed(slot: Slot) -> None:
+    connected = await slot.account("A1")
+    other = await slot.account("A2")
+    await slot.slot_round()
+    rows = await slot.desk.notifications.of_application(slot.application_id, by=ROOT)
+    assert [row.notification_type for row in rows] == list(NotificationType)
+    assert {(row.wanted, row.fine, row.troubled) for row in rows} == {(2, 2, ())}
+    async with slot.desk.store.transaction() as tx:
+        await tx.subscriptions.change(f"{other}/{ORDER.value}", trouble="refused", tries=4)
+    by_type = {
+        row.notification_type: row
+        for row in await slot.desk.notifications.of_application(slot.application_id, by=ROOT)
+    }
+    assert (by_type[ORDER].wanted, by_type[ORDER].fine) == (2, 1)
+    assert [one.account_id for one in by_type[ORDER].troubled] == [other]
+    assert by_type[FEED].fine == 2
+    assert connected
+
+
+async def test_without_a_queue_nothing_is_subscribed() -> None:
+    slot = await Slot().furnish()
+    assert await slot.desk.notifications.of_application(slot.application_id, by=ROOT) == []
+
+
+async def test_who_may_see_how_far_it_is(slot: Slot) -> None:
+    with pytest.raises(NotFound):
+        await slot.desk.notifications.of_application("app_none", by=ROOT)
+    for rights, bound in ((set(), None), ({Right.READ}, "ins_1")):
+        by = Caller(
+            kind=CallerKind.API_KEY,
+            id="key_1",
+            rights=frozenset(rights),
+            client_instance_id=bound,
+        )
+        with pytest.raises(NotAllowed):
+            await slot.desk.notifications.of_application(slot.application_id, by=by)

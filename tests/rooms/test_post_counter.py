@@ -289,6 +289,19 @@ async def test_deliveries_tell_what_became_of_each(ground: Ground) -> None:
     (later,) = await ground.tell(ground.accounts[0])
     since = await post.deliveries(ground.instances[0], by=SYSTEM, since=ground.clock.now())
     assert [one.id for one in since] == [later]
+    newest = await post.deliveries(ground.instances[0], by=SYSTEM, newest_first=True)
+    assert [one.id for one in newest] == sorted([sent, refused, later], reverse=True)
+    behind = await post.deliveries(
+        ground.instances[0], by=SYSTEM, newest_first=True, after=later, limit=1
+    )
+    assert [one.id for one in behind] == [max(sent, refused)]
+    topic = newest[0].topic
+    assert len(await post.deliveries(ground.instances[0], by=SYSTEM, topic=topic)) == 3
+    assert await post.deliveries(ground.instances[0], by=SYSTEM, topic="order.received") == []
+    with pytest.raises(InvalidInput):
+        await post.deliveries(
+            ground.instances[0], by=SYSTEM, newest_first=True, since=ground.clock.now()
+        )
     with pytest.raises(NotFound):
         await post.deliveries("ins_none", by=SYSTEM)
     with pytest.raises(InvalidInput):
