@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from datetime import timedelta
+from html import unescape
 
 import pytest
 
@@ -24,6 +25,7 @@ from tests.doors.test_console.account_ground import (
     vendor,
 )
 from tests.doors.test_console.conftest import Console, Window, text_of
+from tests.doors.test_console.filled import fill
 
 #: Pages that everybody reads, and pages that only those see who act.
 READ = ("", "/consent", "/feeds", "/calls", "/events", "/keys", "/journal")
@@ -342,3 +344,23 @@ async def test_a_notice_of_another_account(console: Console, window: Window) -> 
     answer = await window.post(f"/console/accounts/{account.id}/notices/{notice_id}/settle")
     assert answer.status_code == 404
     assert len(await console.desk.notices.list(by=SYSTEM, account_id=other.id)) == 1
+
+
+async def test_no_link_leads_nowhere(console: Console) -> None:
+    filled = await fill(console)
+    window = await console.as_(Role.ADMIN)
+    homes = [
+        f"/console/accounts/{one}"
+        for one in (filled.account_id, filled.vendor_id, filled.awaiting_id, filled.accounts[0])
+    ]
+    pages = ["/console/accounts", "/console/accounts/new", *homes]
+    pages += [f"{home}{path}" for home in homes for path in READ[1:] + ACT]
+    leads: dict[str, str] = {}
+    for path in pages:
+        for href in re.findall(r'href="(/console[^"]*)"', await window.read(path)):
+            leads.setdefault(unescape(href).partition("#")[0], path)
+    # Addresses of shops tell nothing that those of one shop do not.
+    checked = {re.sub(r"_[0-9a-z]{26}", "_", href): href for href in leads}
+    for href in checked.values():
+        answer = await window.get(href)
+        assert answer.status_code == 200, (href, leads[href], answer.status_code)

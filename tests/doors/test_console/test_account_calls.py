@@ -9,6 +9,7 @@ import pytest
 from evergrant.entrances.console.pages.account_calls import by_operation
 from evergrant.limits import NewPlan
 from evergrant.ports.things import CallCount
+from evergrant.rules import operations
 from evergrant.rules.marketplaces import Region
 from evergrant.rules.rights import SYSTEM, Role
 from tests.doors.test_console.account_ground import connect, shop
@@ -82,3 +83,18 @@ def test_operations_are_added_up(console: Console) -> None:
     first, second = by_operation(rows)
     assert (first.operation, first.calls, first.failed) == ("a", 7, 6)
     assert (second.operation, second.last_at) == ("b", at)
+
+
+async def test_very_many_operations_are_a_small_page(console: Console, window: Window) -> None:
+    account = await shop(console)
+    names = [one.name for one in operations.ALL if one.scope is None][:150]
+    for name in names:
+        plan = NewPlan(operation=name, rate_per_s=1, burst=1, account_id=account.id)
+        await console.desk.limits.set_plan(plan, by=SYSTEM)
+        for status in (200, 403, 404, 429, 500, 503):
+            console.desk.limits.note_call(
+                account.id, name, Region.EU, status=status, error="", took_s=0.1, waited_s=1.0
+            )
+    page = await window.get(f"/console/accounts/{account.id}/calls?days=7")
+    assert len(page.content) < 200_000, len(page.content)
+    assert "And 90 more that are called less." in text_of(page.text)

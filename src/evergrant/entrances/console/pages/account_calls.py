@@ -21,15 +21,15 @@ from evergrant.limits import BucketLevel
 from evergrant.ports.things import CallCount
 from evergrant.rules.rights import Right
 
-__all__ = ["DOORS", "OfOperation", "by_operation"]
+__all__ = ["DOORS", "OperationCalls", "by_operation"]
 
 _OF = "/console/accounts/{account_id}"
 _DAYS = (1, 3, 7)
-_MOST_OPERATIONS = 100
+_MOST_OPERATIONS = 60
 
 
 @dataclass(slots=True)
-class OfOperation:
+class OperationCalls:
     operation: str
     calls: int = 0
     waits: int = 0
@@ -44,11 +44,11 @@ class OfOperation:
         return self.throttled + self.errors.total()
 
 
-def by_operation(counts: Iterable[CallCount]) -> list[OfOperation]:
+def by_operation(counts: Iterable[CallCount]) -> list[OperationCalls]:
     """The most called first."""
-    found: dict[str, OfOperation] = {}
+    found: dict[str, OperationCalls] = {}
     for one in counts:
-        row = found.setdefault(one.operation, OfOperation(one.operation))
+        row = found.setdefault(one.operation, OperationCalls(one.operation))
         row.calls += one.calls
         row.waits += one.waits
         row.waited_ms += one.waited_ms
@@ -65,6 +65,7 @@ async def show(asked: Asked) -> Response:
     since = asked.now - timedelta(days=days)
     counts = await desk.limits.calls(account_id, since, by=by)
     levels = await desk.limits.look(account_id, by=by)
+    operations = by_operation(counts)
     here = f"/console/accounts/{account_id}/calls"
     return await sheet(
         asked,
@@ -74,11 +75,13 @@ async def show(asked: Asked) -> Response:
             ("A day" if n == 1 else f"{n} days", f"{here}?days={n}", None, n == days) for n in _DAYS
         ],
         picture=calls_by_hour(hours_of(counts, asked.now, days * 24)),
-        operations=by_operation(counts)[:_MOST_OPERATIONS],
+        operations=operations[:_MOST_OPERATIONS],
+        more_operations=max(len(operations) - _MOST_OPERATIONS, 0),
         levels=[
             (one, gauge(one.left, one.plan.burst, waiting=one.waiting, what=one.operation))
             for one in _drawn_on_first(levels)[:_MOST_OPERATIONS]
         ],
+        more_levels=max(len(levels) - _MOST_OPERATIONS, 0),
     )
 
 

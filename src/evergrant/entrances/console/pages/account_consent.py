@@ -18,7 +18,7 @@ __all__ = ["DOORS"]
 
 _OF = "/console/accounts/{account_id}"
 #: The newest of each; a story of years is read in the journal.
-_SHOWN = 50
+_SHOWN = 30
 _MOST_REPORTS = 500
 
 

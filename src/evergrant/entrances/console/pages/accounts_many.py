@@ -33,7 +33,7 @@ _NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class _LeftOut:
     row: AccountRow
     why: str
 
@@ -47,7 +47,7 @@ async def ask(asked: Asked) -> Response:
     if asked.form.get("do") == "flags":
         flag, on = _switch(asked)
         fit = [row for row in rows if row.flags[flag] is not None]
-        left = [LeftOut(row, WHY_UNAVAILABLE[flag]) for row in rows if row.flags[flag] is None]
+        left = [_LeftOut(row, WHY_UNAVAILABLE[flag]) for row in rows if row.flags[flag] is None]
         return asked.page(
             "accounts/many_flags.html",
             fit=fit,
@@ -128,7 +128,7 @@ def _switch(asked: Asked) -> tuple[Flag, bool]:
 
 async def _sorted(
     asked: Asked, rows: Sequence[AccountRow]
-) -> tuple[list[AccountRow], list[LeftOut]]:
+) -> tuple[list[AccountRow], list[_LeftOut]]:
     """Who gets a mail, and who does not and why."""
     private, incomplete = set(), set()
     for of in {row.application_id for row in rows}:
@@ -149,7 +149,7 @@ async def _sorted(
         elif not row.client_email:
             why = "It has no client e-mail."
         if why:
-            left.append(LeftOut(row, why))
+            left.append(_LeftOut(row, why))
         else:
             fit.append(row)
     return fit, left
