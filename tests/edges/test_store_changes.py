@@ -149,6 +149,20 @@ async def test_reading(store: Store) -> None:
     assert await ids(newest_first=True, subject="SKU-1", after="chg_000002") == [1]
 
 
+async def test_accounts_with_something_open_or_refused_lately(store: Store) -> None:
+    async with store.transaction() as tx:
+        assert await tx.changes.busy(refused_since=NOW) == []
+    await add(
+        store,
+        change(1),
+        change(2),
+        change(3, account_id="acc_2", state=REFUSED, settled_at=NOW),
+    )
+    async with store.transaction() as tx:
+        assert await tx.changes.busy(refused_since=NOW) == ["acc_1", "acc_2"]
+        assert await tx.changes.busy(refused_since=NOW + timedelta(seconds=1)) == ["acc_1"]
+
+
 async def test_what_is_known_of_a_thing(store: Store) -> None:
     refund: dict[str, Any] = {"kind": ChangeKind.REFUND, "key": "r1"}
     await add(

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from evergrant.errors import InvalidInput, NotAllowed, NotFound
-from evergrant.feeds.ledger import Ledger
+from evergrant.feeds.ledger import Ledger, Only
 from evergrant.naming import new_id
 from evergrant.ports.things import Account, Operator
-from evergrant.ports.traded import FeedRun, Outcome, Pick
+from evergrant.ports.traded import AccountWork, FeedRun, Outcome, Pick
 from evergrant.rules import ids
 from evergrant.rules.changes import ChangeKind, ChangeState
 from evergrant.rules.feedruns import Path, RunStep
@@ -119,6 +119,41 @@ async def test_accounts_that_ever_had_work_page_by_page(
     bound = replace(READER, account_ids=frozenset(wanted[3:]))
     assert [one.account.id for one in await house.ledger.status(by=bound, limit=1)] == wanted[3:4]
     assert await house.ledger.status(by=ELSEWHERE) == []
+
+
+async def test_accounts_of_which_something_is_open_or_was_refused_or_that_are_paused(
+    house: House,
+) -> None:
+    accounts = [await house.add() for _ in range(6)]
+    busy, refused, long_ago, done, paused, uncertain = accounts
+    await house.put(busy, stock())
+    for account, state in ((long_ago, ChangeState.REFUSED), (done, ChangeState.ACCEPTED)):
+        (change,) = await house.put(account, stock())
+        await house.end(await house.begin(account, change), state)
+    house.clock.move(days=2)
+    for account, state in ((refused, ChangeState.REFUSED), (uncertain, ChangeState.UNCERTAIN)):
+        (change,) = await house.put(account, refund())
+        await house.end(await house.begin(account, change), state)
+    async with house.store.transaction() as tx:
+        now = house.clock.now()
+        await tx.work.put(AccountWork(id=paused.id, paused_at=now, changed_at=now))
+
+    async def listed(only: Only, **asked: Any) -> set[str]:
+        return {one.account.id for one in await house.ledger.status(by=READER, only=only, **asked)}
+
+    expected = {one.id for one in (busy, refused, paused, uncertain)}
+    assert await listed(Only.BUSY) == expected
+    assert await listed(Only.PAUSED) == {paused.id}
+    assert await listed(Only.ANY) == {one.id for one in accounts}
+    found: list[str] = []
+    while page := await house.ledger.status(
+        by=READER, only=Only.BUSY, after=found[-1] if found else None, limit=3
+    ):
+        found += [one.account.id for one in page]
+    assert found == sorted(expected)
+    bound = replace(READER, account_ids=frozenset({busy.id, done.id}))
+    (only,) = await house.ledger.status(by=bound, only=Only.BUSY, limit=1)
+    assert only.account.id == busy.id
 
 
 async def test_a_run_in_whole_messages(house: House, account: Account) -> None:

@@ -6,17 +6,19 @@ verb needs READ and raises NotAllowed; what is out of reach is NotFound, or left
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from evergrant.errors import NotFound
 from evergrant.intake import check_page, need
 from evergrant.limits.setting import reached_account
 from evergrant.ports import Clock
 from evergrant.ports.boards import Reach
-from evergrant.ports.store import Store, Transaction
+from evergrant.ports.store import Store, Transaction, not_after
 from evergrant.ports.things import Account, ApiKey, Operator
 from evergrant.ports.traded import AccountWork, Change, ChangeCount, FeedRun, Intake
 from evergrant.rules import ids
@@ -24,11 +26,19 @@ from evergrant.rules.changes import FLAGS, OPEN, ChangeKind, ChangeState
 from evergrant.rules.flags import view
 from evergrant.rules.rights import Caller, CallerKind, Right
 
-__all__ = ["AccountFeeds", "KindCounts", "Ledger", "RunRead"]
+__all__ = ["AccountFeeds", "KindCounts", "Ledger", "Only", "RunRead"]
 
 #: Settled changes are counted for so long.
 COUNTED = timedelta(hours=24)
 _PAGE = 500
+
+
+class Only(StrEnum):
+    """Which accounts are listed."""
+
+    ANY = "any"  # that ever had work
+    BUSY = "busy"  # something is open, or was refused in the last day, or it is paused
+    PAUSED = "paused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +86,7 @@ class Ledger:
         *,
         by: Caller,
         account_id: str | None = None,
+        only: Only = Only.ANY,
         after: str | None = None,
         limit: int = 100,
     ) -> list[AccountFeeds]:
@@ -88,7 +99,8 @@ class Ledger:
                 accounts = [await reached_account(tx, account_id, by)]
                 rows = [await tx.work.get(account_id)]
             else:
-                accounts, rows = await _with_work(tx, by, after, limit)
+                chosen = await _chosen(tx, only, now)
+                accounts, rows = await _with_work(tx, by, after, limit, chosen)
             wanted = [account.id for account in accounts]
             counts = await tx.changes.counts(wanted, settled_since=now - COUNTED)
             runs = await tx.feed_runs.all(account_id=wanted, ended_at=None)
@@ -254,23 +266,44 @@ def _kinds(account: Account, counts: Sequence[ChangeCount]) -> tuple[KindCounts,
     return tuple(found)
 
 
+async def _chosen(tx: Transaction, only: Only, now: datetime) -> list[str] | None:
+    """Ids in their order; None: all."""
+    if only is Only.ANY:
+        return None
+    paused = {row.id for row in await tx.work.all(before=not_after("paused_at", now))}
+    busy = await tx.changes.busy(refused_since=now - COUNTED) if only is Only.BUSY else []
+    return sorted({*paused, *busy})
+
+
 async def _with_work(
-    tx: Transaction, by: Caller, after: str | None, limit: int
+    tx: Transaction, by: Caller, after: str | None, limit: int, chosen: list[str] | None
 ) -> tuple[list[Account], list[AccountWork | None]]:
     accounts: list[Account] = []
     rows: list[AccountWork | None] = []
-    while len(accounts) < limit:
-        page = await tx.work.all(after=after, limit=_PAGE)
+    async for page in _pages(tx, after, min(limit, _PAGE), chosen):
         known = {one.id: one for one in await tx.accounts.all(id=[row.id for row in page])}
         for row in page:
             account = known.get(row.id)
             if account is not None and by.reaches_account(account.id, account.client_instance_id):
                 accounts.append(account)
                 rows.append(row)
-        if len(page) < _PAGE:
+        if len(accounts) >= limit:
             break
-        after = page[-1].id
     return accounts[:limit], rows[:limit]
+
+
+async def _pages(
+    tx: Transaction, after: str | None, size: int, chosen: list[str] | None
+) -> AsyncIterator[list[AccountWork]]:
+    """Of all rows, or of these alone."""
+    if chosen is not None:
+        first = 0 if after is None else bisect_right(chosen, after)
+        for at in range(first, len(chosen), size):
+            yield await tx.work.all(id=chosen[at : at + size])
+        return
+    while page := await tx.work.all(after=after, limit=size):
+        yield page
+        after = page[-1].id
 
 
 async def _reaches(tx: Transaction, account_id: str, by: Caller) -> bool:

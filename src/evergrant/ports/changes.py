@@ -66,6 +66,11 @@ class Changes(Protocol):
         was settled since then. None: of every account."""
         ...
 
+    async def busy(self, *, refused_since: datetime) -> list[str]:
+        """Ids of accounts, in their order, of which something is open (PENDING, IN_FLIGHT,
+        UNCERTAIN), or was REFUSED since."""
+        ...
+
     async def plannable(
         self,
         account_id: str,

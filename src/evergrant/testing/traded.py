@@ -117,6 +117,20 @@ class MemoryChanges:
             for (account_id, kind, state), ats in sorted(since.items())
         ]
 
+    async def busy(self, *, refused_since: datetime) -> list[str]:
+        return sorted(
+            {
+                row.account_id
+                for row in self._all()
+                if row.state in OPEN
+                or (
+                    row.state is ChangeState.REFUSED
+                    and row.settled_at is not None
+                    and row.settled_at >= refused_since
+                )
+            }
+        )
+
     async def plannable(
         self,
         account_id: str,

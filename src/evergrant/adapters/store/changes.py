@@ -227,6 +227,16 @@ def _counted(where: str, account_ids: bool) -> str:
 _OPEN = ("state = 'pending'", "state = 'in_flight'", "state = 'uncertain'")
 
 
+#: Read from the indexes on these states alone.
+_BUSY_ACCOUNTS = text("""
+SELECT account_id FROM changes WHERE state = 'pending'
+UNION SELECT account_id FROM changes WHERE state = 'in_flight'
+UNION SELECT account_id FROM changes WHERE state = 'uncertain'
+UNION SELECT account_id FROM changes WHERE state = 'refused' AND settled_at >= :since
+ ORDER BY account_id
+""")
+
+
 class PostgresChanges:
     """``ports.Changes``."""
 
@@ -337,6 +347,10 @@ class PostgresChanges:
             for row in rows
         ]
         return sorted(counts, key=lambda one: (one.account_id, one.kind, one.state))
+
+    async def busy(self, *, refused_since: datetime) -> list[str]:
+        since = {"since": _CHANGE.value("settled_at", refused_since)}
+        return list((await self._tx.connection.execute(_BUSY_ACCOUNTS, since)).scalars())
 
     async def plannable(
         self,

@@ -100,6 +100,12 @@ TRADED: tuple[Table, ...] = (
         Index("changes_account_id_idx", "account_id", "id"),
         Index("changes_intake_id_idx", "intake_id"),
         _set("changes", "settled_at"),
+        Index(
+            "changes_refused_idx",
+            "settled_at",
+            "account_id",
+            postgresql_where=text("state = 'refused'"),
+        ),
     ),
     shelf(
         "intakes",

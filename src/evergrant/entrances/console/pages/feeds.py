@@ -22,7 +22,7 @@ from evergrant.entrances.console.change_sheets import COLUMNS, rows_of
 from evergrant.entrances.console.doors import Door
 from evergrant.errors import InvalidInput, NotFound
 from evergrant.feeds.intake import MOST_WITHDRAWN
-from evergrant.feeds.ledger import AccountFeeds
+from evergrant.feeds.ledger import AccountFeeds, Only
 from evergrant.feeds.planning import Explained
 from evergrant.ports.things import Account
 from evergrant.ports.traded import Change, FeedRun
@@ -36,7 +36,7 @@ __all__ = ["DOORS"]
 
 #: Accounts on one page, and those that are looked through for it at a time.
 ACCOUNTS = 50
-_SCANNED = 500
+_SCANNED = 100
 #: Changes and runs on one page.
 CHANGES = 100
 RUNS = 30
@@ -123,8 +123,11 @@ async def today(asked: Asked) -> Response:
 async def _lines(asked: Asked, tab: str, after: str | None) -> tuple[list[Line], str | None]:
     """Those that the tab shows, and behind whom there are more."""
     found: list[Line] = []
+    only = {"all": Only.ANY, "paused": Only.PAUSED}.get(tab, Only.BUSY)
     while True:
-        page = await asked.desk.feeds.ledger.status(by=asked.caller, after=after, limit=_SCANNED)
+        page = await asked.desk.feeds.ledger.status(
+            by=asked.caller, only=only, after=after, limit=_SCANNED
+        )
         for one in page:
             if (line := _line(one)).belongs_to(tab):
                 if len(found) == ACCOUNTS:

@@ -224,6 +224,8 @@ CREATE INDEX journal_caller_idx ON journal (caller, id);
 CREATE INDEX journal_at_idx ON journal (at, id);
 -- An order by the number that Amazon gave it.
 CREATE INDEX orders_order_id_idx ON orders (order_id);
+-- Accounts of which Amazon refused something lately.
+CREATE INDEX changes_refused_idx ON changes (settled_at, account_id) WHERE state = 'refused';
 """
 
 
