@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import secrets
 import signal
 import socket
 import subprocess
@@ -137,6 +139,32 @@ def test_up_on_any_free_port_until_it_is_told_to_stop(
     assert {line["level"] for line in lines} == {"info"}
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) != 0
+
+
+def test_who_started_it_is_told_how_to_become_the_first_admin(programs: Programs) -> None:
+    _, url = programs.answering("up", EVERGRANT_LOG_FORMAT="text")
+    started = programs.started[-1]
+    assert f"{url}/console\n" in started.said
+    assert f"{url}/console/first\n" in started.said
+    (code,) = re.findall(r"With the code +(\S+)", started.said)
+    page = get(f"{url}/console/first")
+    assert page.status_code == 200
+    assert code not in page.text
+    (proof,) = re.findall(r'name="proof" value="([^"]+)"', page.text)
+    form = {
+        "proof": proof,
+        "code": code,
+        "name": "Ada Field",
+        "email": "ada@northwind.example",
+        "password": (password := secrets.token_hex(12)),
+        "again": password,
+    }
+    answer = httpx2.post(
+        f"{url}/console/first", data=form, cookies=page.cookies, timeout=30, trust_env=False
+    )
+    assert answer.status_code == 303, answer.text
+    again, _ = programs.answering("serve", EVERGRANT_LOG_FORMAT="text")
+    assert "With the code" not in again.said
 
 
 def test_the_public_url_follows_a_free_port(programs: Programs) -> None:

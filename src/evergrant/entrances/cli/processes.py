@@ -34,6 +34,7 @@ from evergrant.entrances.serve import (
 from evergrant.entrances.worker import Pace, work
 from evergrant.errors import Misconfigured
 from evergrant.logs import logger, uncaught_in_loop
+from evergrant.rules.secrecy import Secret
 from evergrant.settings import Settings
 
 __all__ = ["run_serve", "run_up", "run_worker"]
@@ -58,7 +59,8 @@ async def run_up(settings: Settings, address_file: Path | None = None) -> None:
                     meters = ops.Meters(account_series=settings.metrics_accounts)
                     servers = _servers(settings, wires, meters, mailbox, sockets, stop)
                     _tell(sockets, address_file, mailbox)
-                    _welcome(settings, mailbox, sockets, first=first)
+                    code = await wires.desk.sessions.first_start_code()
+                    _welcome(settings, mailbox, sockets, first=first, code=code)
                     await _together(
                         stop,
                         *servers,
@@ -85,6 +87,7 @@ async def run_serve(settings: Settings, address_file: Path | None = None) -> Non
                 meters = ops.Meters(account_series=settings.metrics_accounts)
                 servers = _servers(settings, wires, meters, None, sockets, stop)
                 _tell(sockets, address_file, None)
+                _tell_first(settings, await wires.desk.sessions.first_start_code())
                 await _together(stop, *servers)
     log.info("stopped")
 
@@ -210,14 +213,38 @@ def _tell(sockets: _Sockets, address_file: Path | None, mailbox: Mailbox | None)
         beside.replace(address_file)
 
 
+def _tell_first(settings: Settings, code: Secret | None) -> None:
+    """Whom the console lets in while there is no operator: who can read what the server prints.
+    Left out where machines read; `evergrant operator first` tells it there."""
+    if code is None or settings.log_format != "text" or settings.role not in ("all", "web"):
+        return
+    say("Nobody works here yet. Become the first admin:")
+    for name, text in (
+        ("Open", f"{settings.public_url}/console/first"),
+        ("With the code", code.reveal()),
+    ):
+        say(f"  {name:<16} {text}")
+    sys.stdout.flush()
+
+
 def _welcome(
-    settings: Settings, mailbox: Mailbox | None, sockets: _Sockets, *, first: bool
+    settings: Settings,
+    mailbox: Mailbox | None,
+    sockets: _Sockets,
+    *,
+    first: bool,
+    code: Secret | None,
 ) -> None:
-    """What somebody who has just started it wants to know. Left out where machines read."""
+    """What somebody who has just started it wants to know. Left out where machines read.
+    ``code``: of the first start, while nobody works here."""
     if settings.log_format != "text":
         return
     public = settings.public_url
-    lines = [("Reached at", public), ("API, described", f"{public}/v1/docs")]
+    lines = [
+        ("Reached at", public),
+        ("Console", f"{public}/console"),
+        ("API, described", f"{public}/v1/docs"),
+    ]
     gateway = url_of(sockets.gateway) if sockets.gateway else f"{public}{BELOW}"
     lines.append(("Gateway", f"{gateway} (in place of Amazon's address)"))
     if mailbox is not None:
@@ -236,6 +263,7 @@ def _welcome(
         say(f"  {name:<16} {text}")
     if first:
         say("The key ring is new. Copy it to a safe place: without it no secret can be opened.")
+    _tell_first(settings, code)
     say("Ctrl-C ends it in order.")
     sys.stdout.flush()
 
