@@ -119,6 +119,20 @@ def test_what_changed_appears_by_itself_and_nothing_else_moves(page: Page, house
     assert page.evaluate("document.activeElement.id") == kept
 
 
+def test_what_somebody_marked_and_where_he_reads_stays(page: Page, house: House) -> None:
+    kept, other = house.add("Avocet Paper"), house.add("Avocet Ink")
+    for number in range(20):
+        house.add(f"Avocet Branch {number:02}")
+    open_live(page, house, "/console/accounts?q=avocet")
+    name = page.locator(f"th a[href$='{kept}']")
+    name.evaluate("(link) => getSelection().selectAllChildren(link)")
+    page.evaluate("window.scrollTo(0, 300)")
+    house.rename(other, "Avocet Ink and Pens")
+    expect(page.locator(f"th a[href$='{other}']")).to_have_text("Avocet Ink and Pens")
+    assert page.evaluate("getSelection().toString()") == "Avocet Paper"
+    assert page.evaluate("window.scrollY") == 300
+
+
 def test_what_somebody_opened_stays_open(page: Page, house: House) -> None:
     house.add("Kestrel Toys")
     open_live(page, house, "/console/accounts?q=kestrel")
