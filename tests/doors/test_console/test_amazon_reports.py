@@ -51,6 +51,7 @@ async def test_every_page_and_action_as_each_role(
         ("GET", home, None),
         ("POST", home, {"report_type": LISTINGS}),
         ("POST", f"{home}/adopt", {}),
+        ("POST", f"{home}/at-amazon", {}),
         ("POST", f"{home}/{report.id}/cancel", {}),
         ("POST", f"{home}/{report.id}/document", {}),
     ):
@@ -199,6 +200,39 @@ async def test_one_that_amazon_has_is_taken(console: Console, account: str, home
     assert [one.id for one in await console.desk.amazon_reports.list(account, by=SYSTEM)] == [
         report.id
     ]
+
+
+async def test_what_amazon_has_is_listed(console: Console, account: str, home: str) -> None:
+    told = {
+        "reports": [
+            {
+                "reportId": f"5451{MARKUP}",
+                "reportType": MARKUP,
+                "processingStatus": MARKUP[:40],
+                "createdTime": "2026-01-05T10:00:00Z",
+                "marketplaceIds": [MARKUP],
+            }
+        ],
+        "nextToken": MARKUP,
+    }
+    console.fakes.selling_partner_api.answer(
+        "GET",
+        "/reports/2021-06-30/reports",
+        Answer(status=200, headers={}, body=json.dumps(told).encode()),
+    )
+    window = await console.as_(Role.TEAM_LEAD)
+    answer = await window.post(
+        f"{home}/at-amazon", {"type": "GET_V2_SETTLEMENT_REPORT_DATA_FLAT_FILE_V2"}
+    )
+    assert answer.status_code == 200
+    assert "5451" in answer.text
+    assert_harmless(answer.text)
+    assert "More" in answer.text
+    answer = await window.post(f"{home}/at-amazon", {"type": MARKUP})
+    assert answer.status_code == 422
+    assert "<img" not in answer.text
+    nobody = f"/console/accounts/acc_{NOBODY}/reports/at-amazon"
+    assert (await window.post(nobody, {"type": LISTINGS})).status_code == 404
 
 
 async def test_reports_come_in_pages(

@@ -54,6 +54,31 @@ async def request(asked: Asked) -> Response:
     return asked.back(_home(asked), said)
 
 
+async def at_amazon(asked: Asked) -> Response:
+    """What Amazon has of one type, whoever had it made. A form, as it spends a permit."""
+    account = await _account(asked)
+    try:
+        found = await asked.desk.amazon_reports.list_at_amazon(
+            account.id,
+            asked.form.get("type", ""),
+            by=asked.caller,
+            page=asked.form.get("page", ""),
+        )
+    except InvalidInput as error:
+        facts = await _facts(asked, account)
+        wrong = {"type": " ".join(flaw.message for flaw in error.flaws)}
+        return asked.page("amazon_reports/list.html", 422, flaws=wrong, given=asked.form, **facts)
+    except EvergrantError as error:
+        return asked.back(_home(asked), f"{error.message} {error.hint or ''}".strip(), "bad")
+    return asked.page(
+        "amazon_reports/at_amazon.html",
+        account=account,
+        report_type=asked.form.get("type", ""),
+        found=found,
+        markets=asked.desk.marketplaces,
+    )
+
+
 async def adopt(asked: Asked) -> Response:
     """One that Amazon made by itself, or for another program."""
     account = await _account(asked)
@@ -171,6 +196,7 @@ DOORS = (
     Door("GET", _REPORTS, reports, Right.AMAZON_READ),
     Door("POST", _REPORTS, request, Right.AMAZON_READ),
     Door("POST", f"{_REPORTS}/adopt", adopt, Right.AMAZON_READ),
+    Door("POST", f"{_REPORTS}/at-amazon", at_amazon, Right.AMAZON_READ),
     Door("POST", f"{_REPORTS}/{{report_id}}/cancel", cancel, Right.AMAZON_READ),
     Door("POST", f"{_REPORTS}/{{report_id}}/document", document, Right.AMAZON_READ),
 )
