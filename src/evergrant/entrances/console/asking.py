@@ -193,9 +193,14 @@ def flaws_of(error: EvergrantError) -> dict[str, str]:
     for flaw in error.flaws:
         # A field inside a field (vendor_codes.2) is told beside the one that people filled in.
         name = (flaw.field or "").partition(".")[0]
-        words = _with_hint(flaw.message, flaw.hint)
+        words = _with_hint(_sentence(flaw.message), flaw.hint)
         found[name] = f"{found[name]} {words}" if name in found else words
     return found
+
+
+def _sentence(words: str) -> str:
+    """Rooms say "is needed." of a field by its name; beside the field it begins a sentence."""
+    return f"This {words}" if words[:1].islower() else words
 
 
 def _with_hint(message: str, hint: str | None) -> str:
