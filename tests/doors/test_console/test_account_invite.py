@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
+from collections.abc import AsyncIterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from evergrant.entrances.console import build
 from evergrant.entrances.visitor import Cookie
 from evergrant.ports.things import HandshakeStep
 from evergrant.rules.rights import SYSTEM, Role
 from tests.doors.test_console.account_ground import WRITERS, connect, public, shop, vendor
-from tests.doors.test_console.conftest import Console, Window, text_of
+from tests.doors.test_console.conftest import Console, Window, open_console, text_of
 
 ANYWHERE = Cookie(https=False).name
 
 
-@pytest.fixture(autouse=True)
-async def _public(console: Console) -> None:
-    await public(console)
+@pytest.fixture
+async def console() -> AsyncIterator[Console]:
+    """On the host of the front door."""
+    opened = await open_console()
+    await public(opened)
+    stands_at(opened, "http://console.test")
+    async with opened.open_windows:
+        yield opened
+
+
+def stands_at(console: Console, public_url: str) -> None:
+    settings = dataclasses.replace(console.settings, public_url=public_url)
+    console.settings, console.app = settings, build(console.desk, settings)
 
 
 @pytest.fixture
@@ -134,7 +147,7 @@ async def test_from_the_console_straight_to_amazon(console: Console, role: Role)
     assert '<nav aria-label="Sections"' not in page.text
 
     answer = await window.post(here)
-    assert answer.status_code == 303
+    assert answer.status_code == 303, text_of(answer.text)
     to = urlsplit(answer.headers["location"])
     assert (to.hostname, to.path) == ("sellercentral-europe.amazon.com", "/apps/authorize/consent")
     assert parse_qs(to.query)["state"]
@@ -145,6 +158,18 @@ async def test_from_the_console_straight_to_amazon(console: Console, role: Role)
         [handshake] = await tx.handshakes.all(account_id=account.id)
     assert handshake.step is HandshakeStep.BEGUN
     assert "invitation.link_shown" in await window.read(f"/console/accounts/{account.id}/journal")
+
+
+async def test_on_another_host_the_window_goes_on_at_the_front_door(console: Console) -> None:
+    """Its cookie would not be known there."""
+    stands_at(console, "http://connect.test")
+    account, window = await shop(console), await console.as_(Role.SUPPORT)
+    here = f"/console/accounts/{account.id}/renew"
+    assert "http://connect.test" in (await window.get(here)).headers["content-security-policy"]
+    answer = await window.post(here)
+    link = (await console.desk.consent.link(account.id, by=SYSTEM)).reveal()
+    assert answer.headers["location"] == f"{link}?from=console"
+    assert ANYWHERE not in answer.cookies
 
 
 async def test_a_vendor_goes_to_vendor_central(console: Console, window: Window) -> None:

@@ -105,17 +105,21 @@ async def renew_form(asked: Asked) -> Response:
         view=view,
         host=host,
         trouble=trouble,
-        form_action=form_targets(desk.marketplaces),
+        form_action=(*form_targets(desk.marketplaces), asked.settings.public_url),
     )
 
 
 async def renew(asked: Asked) -> Response:
-    """The link is used at once in this very browser, which Amazon sends back to our front door."""
+    """The link is used at once in this very browser, which Amazon sends back to our front door.
+    Where the console has a host of its own, the front door would not know this browser's cookie:
+    then the window goes on there, to the page with the button."""
     desk, account_id = asked.desk, asked.path["account_id"]
     cookie = Cookie(https=asked.settings.public_url.startswith("https://"))
     visitor = cookie.read(asked.request)
     try:
         link = await desk.consent.link(account_id, by=asked.caller)
+        if asked.request.url.hostname != urlsplit(asked.settings.public_url).hostname:
+            return onward(f"{link.reveal()}?from=console")
         link_secret = link.reveal().rpartition("/")[2]
         departure = await desk.consent.begin(link_secret, visitor.browser_text)
     except (PartnerError, ApplicationError, Conflict) as error:
