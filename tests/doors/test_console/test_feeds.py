@@ -126,6 +126,7 @@ async def test_why_an_account_waits_and_who_paused_it(console: Console, account:
         assert_harmless(page)
     page = await lead.read(f"/console/feeds/accounts/{account}")
     assert f"Paused by {lead.operator.name}" in text_of(page)
+    assert lead.operator.id not in page
     assert "If it were resumed, this would go" in text_of(page)
     assert_harmless(page)
     await lead.did(f"/console/feeds/accounts/{account}/resume", {"back": "/console/feeds"})

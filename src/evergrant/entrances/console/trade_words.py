@@ -16,7 +16,7 @@ from evergrant.ports.traded import AmazonReportStep, OrderKind
 from evergrant.rules.attention import Action
 from evergrant.rules.changes import ChangeKind, ChangeState
 from evergrant.rules.feedruns import Path, RunStep
-from evergrant.rules.waits import Why
+from evergrant.rules.waits import SENTENCES, Waiting, Why
 from evergrant.rules.wishes.earlier import LineFate
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "one",
     "order_badge",
     "said",
+    "why",
 ]
 
 Words = tuple[str, str]  # kind of the badge, words
@@ -173,6 +174,12 @@ def counted(kind: ChangeKind, count: int) -> str:
     """ "1 refund", "1,200 stock"."""
     word = _COUNTED[kind][1]
     return f"{count:,} {word}{'' if count == 1 or kind is ChangeKind.STOCK else 's'}"
+
+
+def why(wait: Waiting) -> str:
+    """The sentence of a reason to wait. Who paused the account is told with a name elsewhere on the
+    page; here it would be an id."""
+    return SENTENCES[wait.why] if wait.why is Why.PAUSED else wait.sentence
 
 
 def order_badge(status: str) -> Words:
