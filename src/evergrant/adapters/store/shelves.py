@@ -156,11 +156,11 @@ class PostgresShelf(Generic[Thing]):
         **equal: Any,
     ) -> list[Thing]:
         statement = select(self._table).where(*self._conditions(equal, before))
-        id = self._table.c.id
+        place = self._table.c.id
         if after is not None:
             seen = self._form.value("id", after)
-            statement = statement.where(id < seen if newest_first else id > seen)
-        statement = statement.order_by(id.desc() if newest_first else id).limit(limit)
+            statement = statement.where(place < seen if newest_first else place > seen)
+        statement = statement.order_by(place.desc() if newest_first else place).limit(limit)
         rows = (await self._tx.connection.execute(statement)).mappings()
         return [self._form.thing(cast("Mapping[str, Any]", row)) for row in rows]
 
