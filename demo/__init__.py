@@ -8,5 +8,6 @@ mails, pages, API and SDKs that people use.
 - ``partner``: a shop owner with a browser: follows links, fills forms, presses buttons
 - ``house``: the software house: speaks /v1 with an API key
 - ``sdks``: the two Python SDKs, unchanged but for their URLs
+- ``town``, ``townsfolk``: sixty more accounts and a year of their life, for ``make demo-serve``
 - ``__main__``: the play itself
 """

@@ -1,4 +1,8 @@
-"""``make demo``: the main job, step by step. ``make demo-serve`` leaves everything running."""
+"""``make demo``: the main job, step by step.
+
+``make demo-serve`` connects the same two, lets a whole town live around them for a year that ends
+now, and leaves everything running, for a person to click through.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +32,7 @@ from demo.stage import (
     start_evergrant,
 )
 from demo.telling import console, step
+from demo.town import BEGINS, Town
 from demo.trade import Shop, trade
 from demo.year import Time
 
@@ -54,6 +59,9 @@ class Play:
         self.register()
         self.connect("Blue Heron Books", "seller", shape="always")
         self.connect("Mill Lane Hardware", "vendor", shape="never")
+        if self.serve:
+            self.let_a_town_live()
+            return
         self.hand_out()
         self.use_sdks()
         trade(
@@ -63,6 +71,19 @@ class Play:
         self.let_a_year_pass()
         self.close()
 
+    def let_a_town_live(self) -> None:
+        self.town = Town(
+            self.house,
+            self.emulator,
+            self.evergrant,
+            self.time,
+            self.application,
+            self.instance,
+        )
+        self.town.live()
+        self.town.arrive()
+        lever(self.emulator, "POST", "/login-leg", {"mode": "alternate"})
+
     def raise_curtain(self) -> None:
         with step("Amazon in a box: consent pages, Login with Amazon, SP-API") as said:
             self.emulator = start_emulator(self.stage, "--gentle")
@@ -71,12 +92,12 @@ class Play:
             # One fixed address when people are to visit it and it can be had, else any free port.
             port = SERVE_PORT if self.serve and is_free(SERVE_PORT) else None
             self.time = Time(self.stage.folder / "clock")
-            self.evergrant = start_evergrant(
-                self.stage,
-                self.emulator,
-                {"EVERGRANT_CLOCK_FILE": str(self.time.clock_file)},
-                port=port,
-            )
+            settings = {"EVERGRANT_CLOCK_FILE": str(self.time.clock_file)}
+            if self.serve:
+                # The year that passes is the one that ends now.
+                self.time.pass_(-timedelta(days=BEGINS), self.emulator)
+                settings["EVERGRANT_SECOND_FACTOR"] = "optional"
+            self.evergrant = start_evergrant(self.stage, self.emulator, settings, port=port)
             said.append(f"{self.evergrant.url}, home {self.evergrant.env['EVERGRANT_HOME']}")
         with step("An API key for the software house"):
             self.house = House.open(self.evergrant)
@@ -301,6 +322,8 @@ def say_what_next(play: Play, guest: str | None) -> None:
         surroundings = write_surroundings(play)
         addresses = play.emulator.addresses
         words = (
+            f"Console           {play.evergrant.url}/console\n"
+            f"{sign_ins(play.town)}\n"
             f"Connect a shop yourself:\n  {guest}\n\n"
             f"Mailbox           {play.evergrant.url}/dev/mailbox\n"
             f"API, described    {play.evergrant.url}/v1/docs\n"
@@ -315,6 +338,14 @@ def say_what_next(play: Play, guest: str | None) -> None:
             f"Ctrl-C ends all of it."
         )
     console.print(Panel(words, title="What to try next", title_align="left", expand=False))
+
+
+def sign_ins(town: Town) -> str:
+    """The passwords were made for this run."""
+    return "".join(
+        f"  {one.role.replace('_', ' '):<14}  {one.email:<26} {one.password}\n"
+        for one in town.people.values()
+    )
 
 
 def write_surroundings(play: Play) -> Path:
