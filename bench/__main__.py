@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from bench import boxed, gateway, limiter
+from bench.gallery import gallery
 from bench.kitchen import kitchen
 from bench.measures import Result, herd, hot_token, many_accounts, revoked
 from bench.minute import watch_minute
@@ -44,6 +45,7 @@ ALONE: dict[str, Callable[[Stage, argparse.Namespace], Result]] = {
     "kitchen": lambda stage, asked: kitchen(stage),
     "news": lambda stage, asked: news(stage),
     "plan": lambda stage, asked: plan(stage, changes=asked.changes),
+    "gallery": lambda stage, asked: gallery(stage, rounds=asked.rounds),
 }
 
 
@@ -52,7 +54,7 @@ def main() -> int:
     parser.add_argument("measure", nargs="*", choices=[[], *MEASURES, *ALONE], help="default: all")
     parser.add_argument("--seconds", type=float, default=3.0, help="of one round (hot, emulator)")
     parser.add_argument(
-        "--rounds", type=int, default=5, help="per side (hot, emulator-start, scan)"
+        "--rounds", type=int, default=5, help="per side (hot, emulator-start, scan, gallery)"
     )
     parser.add_argument("--accounts", type=int, default=1000, help="how many (accounts)")
     parser.add_argument(
