@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from evergrant.entrances.console.pages.accounts_new import language_of
+from evergrant.registry import NewInstance
 from evergrant.rules.flags import Flag
 from evergrant.rules.ids import LANGUAGES
 from evergrant.rules.marketplaces import STANDARD, PartnerKind, Region, VendorKind
@@ -175,6 +176,15 @@ async def test_without_application_the_way_there_is_shown(console: Console) -> N
         page = await (await bare.as_(Role.SUPPORT)).read(NEW)
     assert "There is no client instance yet." in text_of(page)
     assert 'action="/console/accounts/new"' not in page
+
+
+async def test_an_instance_is_chosen_from_the_start(console: Console, window: Window) -> None:
+    other = await console.desk.registry.add_instance(NewInstance(name="OMS"), by=SYSTEM)
+    page = await window.read(f"{NEW}?instance={other.instance.id}&app={MARKUP}")
+    assert f'<option value="{other.instance.id}" selected>OMS' in page
+    assert "<img" not in page
+    # One that is not there chooses nothing.
+    assert (await window.get(f"{NEW}?instance=ins_1")).status_code == 200
 
 
 async def test_readers_add_nothing(console: Console) -> None:

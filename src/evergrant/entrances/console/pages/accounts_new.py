@@ -6,6 +6,7 @@ answer for: what is right (the account book), or for the consent that comes afte
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -18,7 +19,7 @@ from evergrant.entrances.console.asking import Asked, flaws_of
 from evergrant.entrances.console.doors import Door
 from evergrant.entrances.console.pages.account_sheet import FLAG_WORDS, harmless, home_of, sheet
 from evergrant.entrances.console.pages.accounts import REGION_WORDS
-from evergrant.errors import CallerError, Conflict, EvergrantError, InvalidInput
+from evergrant.errors import CallerError, Conflict, EvergrantError, InvalidInput, NotFound
 from evergrant.ports.things import Account
 from evergrant.rules.applications import ApplicationKind
 from evergrant.rules.faults import Fault
@@ -42,6 +43,7 @@ KIND_WORDS = {
     "vendor:retail": "Vendor, retail: Amazon buys and sells (Vendor Central)",
     "vendor:direct_fulfillment": "Vendor, direct fulfillment: ships for Amazon (Vendor Central)",
 }
+_FOLLOWS = [("", "As the marketplace")]
 _OF_COUNTRY = {"DE": "de", "FR": "fr", "BE": "fr", "IT": "it", "ES": "es", "MX": "es"}
 _SHOWN_AT = {"partner_kind": "kind", "vendor_kind": "kind"}
 _PLAIN_FIELDS = (
@@ -57,7 +59,15 @@ _PLAIN_FIELDS = (
 
 
 async def new_form(asked: Asked) -> Response:
-    return asked.page("accounts/new.html", **await _choices(asked))
+    """``?instance=`` and ``?app=``: what is chosen from the start, by links on their own pages."""
+    wishes = {"client_instance_id": "instance", "application_id": "app"}
+    given = {name: asked.query[wish] for name, wish in wishes.items() if wish in asked.query}
+    return asked.page(
+        "accounts/new.html",
+        given=given,
+        languages=_FOLLOWS,
+        **await _choices(asked, given.get("client_instance_id")),
+    )
 
 
 async def add(asked: Asked) -> Response:
@@ -72,7 +82,8 @@ async def add(asked: Asked) -> Response:
             422,
             flaws=flaws_of(_told(error)),
             given=harmless(asked.form),
-            **await _choices(asked),
+            languages=_FOLLOWS,
+            **await _choices(asked, asked.form.get("client_instance_id")),
         )
     home = home_of(account.id)
     if asked.form.get("do") != "send":
@@ -121,7 +132,8 @@ async def _edit_page(
         flaws=flaws,
         given=given,
         frozen=own.grant_id is not None or own.state in EVER_AUTHORIZED,
-        **await _choices(asked, view.account),
+        **await _choices(asked, view.account.client_instance_id),
+        languages=[],
     )
 
 
@@ -194,12 +206,14 @@ def _given_by(account: Account) -> dict[str, str]:
 # --- what there is to choose ----------------------------------------------------------------------
 
 
-async def _choices(asked: Asked, account: Account | None = None) -> dict[str, Any]:
+async def _choices(asked: Asked, instance_id: str | None = None) -> dict[str, Any]:
+    """``instance_id``: the one that is chosen stands among them, however many there are."""
     registry, by = asked.desk.registry, asked.caller
     applications = await registry.applications(by=by, limit=_MOST_CHOICES)
     instances = await registry.instances(by=by, limit=_MOST_CHOICES)
-    if account is not None and all(one.id != account.client_instance_id for one in instances):
-        instances = [await registry.instance(account.client_instance_id, by=by), *instances]
+    if instance_id and all(one.id != instance_id for one in instances):
+        with contextlib.suppress(NotFound):
+            instances = [await registry.instance(instance_id, by=by), *instances]
     rows = asked.desk.marketplaces.rows
     return {
         "applications": [
@@ -212,7 +226,6 @@ async def _choices(asked: Asked, account: Account | None = None) -> dict[str, An
             for region, words in REGION_WORDS.items()
         ],
         "kinds": KIND_WORDS,
-        "languages": [("", "As the marketplace")] if account is None else [],
         "language_names": [(code, _LANGUAGE_NAMES.get(code, code)) for code in LANGUAGES],
         "flags": FLAG_WORDS,
         "ticked": set(asked.form_list("flags")) if asked.fields else {flag.value for flag in Flag},
