@@ -371,5 +371,9 @@ async def test_the_list_can_be_printed(console: Console) -> None:
     window = await console.as_(Role.AUDITOR)
     page = await window.read(of_application(console))
     assert "Printed on" in text_of(page)
+    assert '" open>' not in page
+    opened = await window.read(f"{of_application(console)}?print=on")
+    assert opened.count('" open>') == page.count("<details id=")
+    assert '" open>' in await window.read(f"{PATH}?print=on")
     sheet = (await window.get("/console/static/console.css")).text
     assert "@media print" in sheet

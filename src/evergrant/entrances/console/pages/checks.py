@@ -118,6 +118,7 @@ async def overall(asked: Asked) -> Response:
         instances=_subjects(items, About.INSTANCE),
         most_named=_MOST_NAMED,
         longest_note=LONGEST_NOTE,
+        opened=bool(asked.query.get("print")),
         may_look_live=asked.may(Right.MANAGE),
     )
 
@@ -227,6 +228,7 @@ async def _of(asked: Asked, subject: str, name: str, page: str, what: str) -> Re
         findings=[_finding(one) for one in look.findings if one.subject == subject],
         look=look,
         longest_note=LONGEST_NOTE,
+        opened=bool(asked.query.get("print")),
         kinds={severity: kind for severity, kind, _ in _GRAVITIES},
     )
 
