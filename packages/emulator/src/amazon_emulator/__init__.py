@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from amazon_emulator.server import Emulator, NotLoopback
 
 __all__ = ["Emulator", "LeverError", "Levers", "NotLoopback"]
-__version__ = "0.5.0"
+__version__ = "0.6.0"
 
 # Imported when first asked for: pytest loads the plug-in in suites that never use the emulator.
 _HOMES = {
