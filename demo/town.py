@@ -332,8 +332,9 @@ class Town:
         account = self.accounts[shop.name]
         self._ask(account)
         letter = self.house.wait_for_letter(account["client_email"])
+        named = {name.lower(): value for name, value in letter["headers"]}
         report = {
-            "message_id": letter["message_id"],
+            "message_id": named["message-id"],
             "reason": "550 5.1.1 No such user here",
             "permanent": True,
         }
