@@ -266,6 +266,16 @@ async def test_the_log_is_newest_first_with_state_tries_and_last_answer(console:
     assert waiting.id
 
 
+async def test_the_log_names_the_account(console: Console) -> None:
+    own = console.house.instance_id
+    await console.desk.registry.change_instance(own, {"webhook_url": HOOK}, by=SYSTEM)
+    account = await console.house.account()
+    name = (await console.desk.accounts.get(account, by=SYSTEM)).account.name
+    page = (await (await console.as_()).read(f"{LIST}/{own}")).partition('id="log"')[2]
+    assert f'<a href="/console/accounts/{account}"><bdi>{name}</bdi></a>' in page
+    assert topics(page) == ["authorization.granted"]
+
+
 async def test_a_long_log_comes_in_pages(console: Console) -> None:
     own = await hooked(console)
     made = [(await event(console, own)).id for _ in range(53)]

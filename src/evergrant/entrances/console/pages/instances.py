@@ -7,7 +7,7 @@ log of what they were told, with a test delivery and re-sending. Does not answer
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
@@ -54,6 +54,7 @@ class Log:
     """One page of what an instance was told. ``older``: address of the page behind it."""
 
     items: Sequence[OutboxItem]
+    account_names: Mapping[str, str]
     state: str
     topic: str
     first: bool
@@ -181,12 +182,19 @@ async def _log(asked: Asked, instance: ClientInstance) -> Log:
     older = urlencode({**wanted, "after": items[-1].id}) if len(found) > _LOG_PAGE else ""
     return Log(
         items=items,
+        account_names=await _account_names(asked, items),
         state=state,
         topic=topic,
         first=after is None,
         here=f"{page}?{urlencode(wanted)}" if wanted else page,
         older=f"{page}?{older}#log" if older else "",
     )
+
+
+async def _account_names(asked: Asked, items: Sequence[OutboxItem]) -> dict[str, str]:
+    wanted = sorted({item.account_id for item in items if item.account_id})
+    async with asked.desk.store.transaction() as tx:
+        return {one.id: one.name for one in await tx.accounts.all(id=wanted)} if wanted else {}
 
 
 # --- adding and changing --------------------------------------------------------------------------
