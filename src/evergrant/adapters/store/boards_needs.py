@@ -136,7 +136,7 @@ def needs_sql(only: Need | None = None) -> str:
     `OF_CLOSED` alone counts. Without ``only`` every need that makes an account one that needs
     somebody. Bound are ``now``, ``due``, ``urgent``, ``silent``, ``secrets``, ``refused_since``
     and ``reports_since``, as far as they stand in it."""
-    if only in _SHOWN:
+    if only is not None and only in _SHOWN:
         return _SHOWN[only]
     parts = [part for part, needs in _OWN.items() if only is None or only in needs]
     if not parts:
