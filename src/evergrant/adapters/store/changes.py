@@ -228,13 +228,8 @@ _OPEN = ("state = 'pending'", "state = 'in_flight'", "state = 'uncertain'")
 
 
 #: Read from the indexes on these states alone.
-_BUSY_ACCOUNTS = text("""
-SELECT account_id FROM changes WHERE state = 'pending'
-UNION SELECT account_id FROM changes WHERE state = 'in_flight'
-UNION SELECT account_id FROM changes WHERE state = 'uncertain'
-UNION SELECT account_id FROM changes WHERE state = 'refused' AND settled_at >= :since
- ORDER BY account_id
-""")
+_AT_WORK = (*_OPEN, "state = 'refused' AND settled_at >= :since")
+_BUSY_ACCOUNTS = " UNION ".join(f"SELECT account_id FROM changes WHERE {one}" for one in _AT_WORK)  # noqa: S608
 
 
 class PostgresChanges:
@@ -288,17 +283,11 @@ class PostgresChanges:
         limit: int = 100,
         newest_first: bool = False,
     ) -> list[Change]:
-        asked = {
-            "account_id": account_id,
-            "kind": kind,
-            "subject": subject,
-            "reference": reference,
-            "run_id": run_id,
-            "intake_id": intake_id,
-        }
+        names = ("account_id", "kind", "subject", "reference", "run_id", "intake_id")
+        asked = zip(names, (account_id, kind, subject, reference, run_id, intake_id), strict=True)
         conditions = [
             _CHANGES.c[name] == _CHANGE.value(name, wanted)
-            for name, wanted in asked.items()
+            for name, wanted in asked
             if wanted is not None
         ]
         if states is not None:
@@ -350,7 +339,7 @@ class PostgresChanges:
 
     async def busy(self, *, refused_since: datetime) -> list[str]:
         since = {"since": _CHANGE.value("settled_at", refused_since)}
-        return list((await self._tx.connection.execute(_BUSY_ACCOUNTS, since)).scalars())
+        return sorted((await self._tx.connection.execute(text(_BUSY_ACCOUNTS), since)).scalars())
 
     async def plannable(
         self,
@@ -493,10 +482,7 @@ SELECT c.id, c.kind, c.marketplace_id, c.subject, c.key, c.wish, c.code
         return (await self._tx.connection.execute(statement, asked)).rowcount
 
     async def _read(
-        self,
-        *conditions: ColumnElement[bool],
-        limit: int | None = None,
-        newest_first: bool = False,
+        self, *conditions: ColumnElement[bool], limit: int | None = None, newest_first: bool = False
     ) -> list[Change]:
         order = _CHANGES.c.id.desc() if newest_first else _CHANGES.c.id
         statement = select(_CHANGES).where(*conditions).order_by(order).limit(limit)
