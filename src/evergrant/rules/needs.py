@@ -175,8 +175,8 @@ def _bad(title: str, action: Action, of: Of = Of.ACCOUNT) -> NeedFacts:
     return NeedFacts(Weight.BAD, of, title, action)
 
 
-def _warm(title: str, action: Action, of: Of = Of.ACCOUNT) -> NeedFacts:
-    return NeedFacts(Weight.WARM, of, title, action)
+def _warm(title: str, action: Action, of: Of = Of.ACCOUNT, *, counts: bool = True) -> NeedFacts:
+    return NeedFacts(Weight.WARM, of, title, action, counts)
 
 
 def _quiet(title: str, action: Action, of: Of = Of.ACCOUNT, *, counts: bool = True) -> NeedFacts:
@@ -209,7 +209,8 @@ NEEDS: Mapping[Need, NeedFacts] = MappingProxyType({
     _N.LINK_OVER: _warm("Link is over", _A.SEND_LINK),
     _N.LINK_SILENT: _warm("No answer to the link", _A.CALL),
     _N.NOT_INVITED: _warm("No link sent yet", _A.SEND_LINK),
-    _N.TERM_DUE: _warm("To be renewed", _A.RENEW),
+    # The renewal mails go out by themselves; a person is needed for who does not heed them.
+    _N.TERM_DUE: _warm("To be renewed", _A.RENEW, counts=False),
     _N.ORDERS_LACK: _warm("Orders come without a role", _A.ADD_ROLE),
     _N.UNDATED: _warm("End unknown", _A.TELL_DAY),
     _N.FINDING: _warm("First look found something", _A.LOOK_AT_ACCOUNT),

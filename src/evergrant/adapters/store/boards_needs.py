@@ -75,10 +75,6 @@ _OWN: Mapping[str, frozenset[Need]] = MappingProxyType(
         _of_state(Need.TERM_URGENT, "z.state = 'active' AND z.term_ends_at <= :urgent"): frozenset(
             {Need.TERM_URGENT}
         ),
-        _of_state(
-            Need.TERM_DUE,
-            "z.state = 'active' AND z.term_ends_at > :urgent AND z.term_ends_at <= :due",
-        ): frozenset({Need.TERM_DUE}),
         _plainly(
             Need.UNDATED,
             "SELECT z.account_id FROM authorizations z JOIN applications p "
@@ -105,6 +101,10 @@ _OWN: Mapping[str, frozenset[Need]] = MappingProxyType(
 #: Those that are only shown beside it.
 _SHOWN: Mapping[Need, str] = MappingProxyType(
     {
+        Need.TERM_DUE: _of_state(
+            Need.TERM_DUE,
+            "z.state = 'active' AND z.term_ends_at > :urgent AND z.term_ends_at <= :due",
+        ),
         Need.PAUSED: _plainly(Need.PAUSED, "SELECT id FROM work WHERE paused_at IS NOT NULL"),
         Need.NO_MERCHANT_TOKEN: _plainly(
             Need.NO_MERCHANT_TOKEN,
@@ -146,6 +146,11 @@ def needs_sql(only: Need | None = None) -> str:
 
 
 def _assert_complete() -> None:
+    own = {need for needs in _OWN.values() for need in needs}
+    if any(not NEEDS[need].counts for need in own) or any(
+        NEEDS[need].counts and NEEDS[need].of is Of.ACCOUNT for need in _SHOWN
+    ):
+        raise AssertionError("a need stands on the wrong list")
     told = set(_SHOWN) | {need for needs in _OWN.values() for need in needs}
     of_accounts = {need for need, facts in NEEDS.items() if facts.of is Of.ACCOUNT}
     if not of_accounts <= told:
