@@ -18,10 +18,10 @@ from evergrant.naming import new_id
 from evergrant.outbox import put_event
 from evergrant.ports.amazon import ReportedParticipation
 from evergrant.ports.things import Account
-from evergrant.ports.traded import FeedRun, Order, OrderKind, RunStep
+from evergrant.ports.traded import FeedRun, Order, OrderKind
 from evergrant.registry import NewInstance
 from evergrant.rules import ids
-from evergrant.rules.feedplans import Path
+from evergrant.rules.feedruns import Path, RunStep
 from evergrant.rules.marketplaces import STANDARD, PartnerKind, VendorKind
 from evergrant.rules.notices import NoticeKind
 from evergrant.rules.rights import SYSTEM, Role

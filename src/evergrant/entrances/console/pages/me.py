@@ -6,15 +6,19 @@ other people's (`operators`).
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.responses import Response
 
 from evergrant.entrances.console.asking import Asked
 from evergrant.entrances.console.doors import Door
 from evergrant.entrances.console.pages.sign_in import browser_of, picture
-from evergrant.errors import CallerError, InvalidInput, SecondFactorRefused
+from evergrant.errors import CallerError, Flaw, InvalidInput, SecondFactorRefused
 from evergrant.rules.secrecy import Secret
 
 __all__ = ["DOORS"]
+
+_DIFFERENT = "This is not the same as above."
 
 
 async def me(asked: Asked) -> Response:
@@ -24,22 +28,19 @@ async def me(asked: Asked) -> Response:
 async def _page(asked: Asked, refused: CallerError | None = None) -> Response:
     sessions = await asked.desk.sessions.sessions(by=asked.caller, operator_id=asked.operator.id)
     alive = [one for one in sessions if one.ended_at is None and asked.now < one.ends_at]
+    facts: dict[str, Any] = {
+        "sessions": alive,
+        "codes_left": await asked.desk.sessions.recovery_codes_left(asked.operator.id),
+    }
     if refused is None:
-        return asked.page("me/me.html", sessions=alive)
-    return asked.flawed("me/me.html", refused, sessions=alive)
+        return asked.page("me/me.html", **facts)
+    return asked.flawed("me/me.html", refused, **facts)
 
 
 async def change_password(asked: Asked) -> Response:
     form = asked.form
     if form.get("password") != form.get("again"):
-        return asked.page(
-            "me/me.html",
-            422,
-            flaws={"again": "This is not the same as above."},
-            sessions=await asked.desk.sessions.sessions(
-                by=asked.caller, operator_id=asked.operator.id
-            ),
-        )
+        return await _page(asked, InvalidInput(flaws=[Flaw(_DIFFERENT, field="again")]))
     try:
         signed_in = await asked.desk.sessions.change_password(
             asked.secret,

@@ -33,6 +33,7 @@ async def operators(asked: Asked) -> Response:
     return asked.page(
         "operators/list.html",
         people=people,
+        locked=await asked.desk.sessions.locked(by=asked.caller),
         further=people[-1].id if len(people) == _PAGE else None,
         invitations=[one for one in invitations if one.is_open(asked.now)],
         roles=ROLES,
@@ -58,6 +59,12 @@ async def invite(asked: Asked) -> Response:
     return asked.back("/console/operators", said)
 
 
+async def show_invitation_link(asked: Asked) -> Response:
+    """On a page of its own, for somebody who hands it over by other means than mail."""
+    shown = await asked.desk.sessions.invitation_link(asked.path["invitation_id"], by=asked.caller)
+    return asked.page("operators/link.html", invitation=shown.invitation, link=shown.link.reveal())
+
+
 async def withdraw_invitation(asked: Asked) -> Response:
     await asked.desk.sessions.withdraw_invitation(asked.path["invitation_id"], by=asked.caller)
     return asked.back("/console/operators", "The invitation is withdrawn; its link is dead.")
@@ -66,9 +73,11 @@ async def withdraw_invitation(asked: Asked) -> Response:
 async def operator(asked: Asked) -> Response:
     person = await asked.desk.people.find_operator(asked.path["operator_id"], by=asked.caller)
     sessions = await asked.desk.sessions.sessions(by=asked.caller, operator_id=person.id)
+    locked = await asked.desk.sessions.locked(by=asked.caller)
     return asked.page(
         "operators/one.html",
         person=person,
+        locked_until=locked.get(person.id),
         sessions=[one for one in sessions if one.ended_at is None and asked.now < one.ends_at],
         roles=ROLES,
     )
@@ -121,6 +130,12 @@ DOORS = (
         "POST",
         "/console/operators/invitations/{invitation_id}/withdraw",
         withdraw_invitation,
+        Right.MANAGE,
+    ),
+    Door(
+        "POST",
+        "/console/operators/invitations/{invitation_id}/link",
+        show_invitation_link,
         Right.MANAGE,
     ),
     Door("GET", _ONE, operator, Right.AUDIT),
