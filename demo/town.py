@@ -29,7 +29,9 @@ __all__ = ["BEGINS", "Colleague", "Town"]
 
 #: Days before the present.
 BEGINS = WAVES[0]
-_SECRETS_MADE = (211, 160)  # so that one ends in twenty days
+#: Days before the present on which an application (by its number) gets a new client secret: the
+#: first one's newest ends in twenty days.
+_ROTATIONS = ((211, 0), (160, 0), (100, 1))
 _SECOND_APPLICATION = 182
 _WEBHOOK_BREAKS = 31
 _HANDS = 5
@@ -140,10 +142,10 @@ class Town:
             one.browser.close()
 
     def _until(self, days: float) -> None:
-        for made in _SECRETS_MADE:
+        for made, number in _ROTATIONS:
             if days <= made < self.now:
                 self._pass(made)
-                self._rotate(self.applications[0])
+                self._rotate(self.applications[number])
         self._pass(days)
 
     def _pass(self, days: float) -> None:
@@ -300,8 +302,6 @@ class Town:
             self._follow(link, self.partners[shop.name], confirm=False)
         for shop in _named("bounced"):
             self._bounce(shop)
-        for shop in _named("closed"):
-            self.house.ask("DELETE", f"/v1/accounts/{self.accounts[shop.name]['id']}")
         for shop in _named("revoked"):
             who = {"selling_partner_id": self.partners[shop.name]["selling_partner_id"]}
             lever(self.emulator, "POST", "/revoke", who)
@@ -452,6 +452,8 @@ class Town:
         )
         support.does(f"{self._page('Hazel & Rye')}/invite", "Send it to")
         support.does(f"{self._page('Grand Canal Leather')}/invite", "Send it to")
+        for shop in _named("closed"):
+            support.does(f"{self._page(shop.name)}/close", "Close it", name=shop.name)
         lead.does(f"{self._page('Terracotta Pots')}/invite", "Send it to")
         lead.does(f"{self.url}/console/checks", "I looked at it: sign", note="As agreed.")
         admin.does(
