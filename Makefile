@@ -10,7 +10,7 @@ UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generat
               --no-emit-index-url --no-emit-find-links --no-header -c requirements/bounds.in
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo demo-serve test test-fast year day kills chromium nginx node-sdk compiled lint types imports bench docs locks clean
+.PHONY: help setup setup-dev demo demo-serve test test-fast year day kills chromium nginx node-sdk compiled lint types imports bench docs pictures locks clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -93,16 +93,17 @@ nginx:  # the gateway's other data plane is tested with Debian's nginx: unpacked
 	    echo "No nginx here and no Debian to fetch it from: its tests will be skipped (with CI=true they fail)."; \
 	  fi
 
-NODE_SDKS := @amazon-sp-api-release/amazon-sp-api-sdk-js@1.12.0 amazon-sp-api@1.2.1
+NODE_SDKS := @amazon-sp-api-release/amazon-sp-api-sdk-js@1.12.0 amazon-sp-api@1.2.1 axe-core@4.11.0
 
-node-sdk:  # JavaScript runs with Amazon's own SDK and with a much-used other one, where Node is here
-	@test -d $(VENV)/node/node_modules/@amazon-sp-api-release -a -d $(VENV)/node/node_modules/amazon-sp-api || \
+# npm removes what it is not told of, so the three come together.
+node-sdk:  # JavaScript runs with Amazon's own SDK and a much-used other one, where Node is here; axe-core looks at the console's pages
+	@test -d $(VENV)/node/node_modules/@amazon-sp-api-release -a -d $(VENV)/node/node_modules/amazon-sp-api -a -d $(VENV)/node/node_modules/axe-core || \
 	  if command -v npm >/dev/null; then \
-	    echo "Installing two JavaScript SDKs for the tests ..."; \
+	    echo "Installing two JavaScript SDKs and axe-core for the tests ..."; \
 	    npm install --silent --no-save --no-package-lock --no-audit --no-fund --prefix $(VENV)/node $(NODE_SDKS) >/dev/null 2>&1 \
-	      || { rm -rf $(VENV)/node; echo "They could not be installed: the tests in JavaScript will be skipped."; }; \
+	      || { rm -rf $(VENV)/node; echo "They could not be installed: the tests in JavaScript and axe will be skipped."; }; \
 	  else \
-	    echo "No Node here: the tests in JavaScript will be skipped."; \
+	    echo "No Node here: the tests in JavaScript and axe will be skipped."; \
 	  fi
 
 lint: setup-dev  ## style and common mistakes
@@ -119,6 +120,9 @@ bench: setup-dev  ## ratios from one run on this machine
 
 docs: setup-dev  ## write the generated pages and pictures again
 	@$(BIN)/python docs/draw.py && $(BIN)/python docs/reference_pages.py && $(BIN)/python docs/api_page.py && $(BIN)/python docs/checks_page.py && $(BIN)/python docs/emulator_pages.py && $(BIN)/python docs/operations_table.py && $(BIN)/python docs/events_table.py
+
+pictures: setup-dev chromium  ## take the pictures of the operators' guide again
+	@EVERGRANT_PICTURES=write $(BIN)/python -m pytest -q -p no:cacheprovider tests/browser/test_console_pictures.py
 
 clean:  ## remove the virtual environment and what demo and tests left
 	rm -rf $(VENV) .demo test-output .pytest_cache .mypy_cache .ruff_cache .hypothesis
