@@ -6,6 +6,8 @@ believed (`guard`), or for what they mean.
 
 from __future__ import annotations
 
+import re
+
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -18,12 +20,15 @@ __all__ = ["MOST_FIELDS", "read"]
 MOST_FIELDS = 5000
 _MOST_FILES = 4
 _LARGEST_FIELD = 256 * 1024
+#: NUL, and halves of characters, which some character sets can name.
+_NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 _TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 async def read(request: Request) -> tuple[list[tuple[str, str]], dict[str, Upload]]:
     """Fields in their order, files by their names. An empty file field is no file. Raises
-    HTTPException: 415 for anything but a form, 400 where it cannot be read or is too large."""
+    HTTPException: 415 for anything but a form, 400 where it cannot be read, is too large, or holds
+    what is no text: no store keeps that, and nothing can be computed of it."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in _TYPES:
         raise HTTPException(415, "A form was expected.")
@@ -42,4 +47,6 @@ async def read(request: Request) -> tuple[list[tuple[str, str]], dict[str, Uploa
                     )
             else:
                 fields.append((name, value))
+    if any(_NO_TEXT.search(name) or _NO_TEXT.search(value) for name, value in fields):
+        raise HTTPException(400, "This form holds characters that are no text.")
     return fields, uploads

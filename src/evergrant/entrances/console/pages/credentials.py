@@ -138,12 +138,14 @@ def _told(error: EvergrantError) -> str:
 
 
 async def rotate(asked: Asked) -> Response:
-    application_id = asked.path["application_id"]
-    page = f"/console/applications/{application_id}"
+    application = await asked.desk.registry.application(
+        asked.path["application_id"], by=asked.caller
+    )
+    page = f"/console/applications/{application.id}"
     if not asked.form.get("sure"):
         return asked.back(page, "Nothing was rotated: tick the box that says what it means.", "bad")
     try:
-        state = await asked.desk.rotations.start(application_id, by=asked.caller)
+        state = await asked.desk.rotations.start(application.id, by=asked.caller)
     except (ApplicationError, AmazonError, Conflict) as error:
         # Its hint names a command; here the page itself shows how far it is.
         return asked.back(page, error.message, "bad")
