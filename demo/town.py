@@ -29,15 +29,15 @@ __all__ = ["BEGINS", "Colleague", "Town"]
 
 #: Days before the present.
 BEGINS = WAVES[0]
-#: Days before the present on which an application (by its number) gets a new client secret: the
-#: first one's newest ends in twenty days.
-_ROTATIONS = ((211, 0), (160, 0), (100, 1))
+#: Days before the present on which an application (by its number) gets a new client secret. One
+#: that is pasted counts as a week old, so the first one's newest ends in twenty days.
+_ROTATIONS = ((211, 0), (153, 0), (60, 1))
 _SECOND_APPLICATION = 182
 _WEBHOOK_BREAKS = 31
 _HANDS = 5
 _TERM = timedelta(days=365)
 #: Days before the present.
-_EVENING = 0.08
+_LATELY = 0.03
 _SOME_MINUTES = 0.004
 _SKUS = ("LAMP-04", "MUG-11")
 _TRADING = ("trades", "refused lines", "uncertain")
@@ -370,12 +370,12 @@ class Town:
         return {"selling_partner_id": self.partners[shop.name]["selling_partner_id"]}
 
     def _trade(self) -> list[str]:
-        """The last two hours."""
+        """The last hour."""
         trading = [one for one in SHOPS if one.later in _TRADING]
-        self._until(_EVENING)
+        self._until(_LATELY)
         self._take_orders("UNSHIPPED", count=1)
         self._take_orders("SHIPPED", count=1)
-        self._pass(_EVENING - _SOME_MINUTES)
+        self._pass(_LATELY - _SOME_MINUTES)
         self._each(self._sweep, trading)
         for shop in _named("refused lines"):
             lever(self.emulator, "POST", "/world/listings/failing", self._about(shop) | _REFUSAL)
@@ -431,7 +431,7 @@ class Town:
         lever(self.emulator, "POST", "/feeds/release", {})
 
         def is_uncertain() -> bool:
-            self._pass(self.now - _SOME_MINUTES)
+            self._pass(max(0, self.now - _SOME_MINUTES / 3))
             trader.feeds("run-now")
             return any(one["step"] == "uncertain" for one in trader.runs())
 

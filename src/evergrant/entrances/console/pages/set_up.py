@@ -183,12 +183,13 @@ async def _connecting(tx: Transaction) -> rules.Connecting | None:
 async def _account(
     tx: Transaction, account: Account, authorization: Authorization | None
 ) -> rules.Connecting:
-    """Of a link that was withdrawn or is over nobody can be expected to make use."""
+    """Of a link that was withdrawn nobody can be expected to make use."""
     is_connected = authorization is not None and authorization.state is State.ACTIVE
     letters = await tx.invitations.all(account_id=account.id, newest_first=True, limit=1)
-    asked_at = letters[0].created_at if letters else account.oauth_began_at
-    if letters and letters[0].state is InvitationState.WITHDRAWN and not is_connected:
-        asked_at = None
+    asked_at = account.oauth_began_at
+    if letters and not is_connected:
+        is_open = letters[0].state is not InvitationState.WITHDRAWN
+        asked_at = letters[0].created_at if is_open else None
     return rules.Connecting(
         id=account.id,
         name=account.name,
