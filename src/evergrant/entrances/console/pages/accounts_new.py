@@ -58,6 +58,18 @@ _PLAIN_FIELDS = (
 )
 
 
+#: A form from which a field is gone is told so, as one in which it is empty.
+_NEEDED = (
+    "name",
+    "partner_kind",
+    "client_email",
+    "application_id",
+    "client_instance_id",
+    "region",
+    "home_marketplace",
+)
+
+
 async def new_form(asked: Asked) -> Response:
     """``?instance=`` and ``?app=``: what is chosen from the start, by links on their own pages."""
     wishes = {"client_instance_id": "instance", "application_id": "app"}
@@ -74,7 +86,8 @@ async def add(asked: Asked) -> Response:
     values = _values(asked)
     try:
         account = await asked.desk.accounts.add(
-            NewAccount(**values, flags=_switches(asked, values)), by=asked.caller
+            NewAccount(**dict.fromkeys(_NEEDED, "") | values, flags=_switches(asked, values)),
+            by=asked.caller,
         )
     except (InvalidInput, Conflict) as error:
         return asked.page(
