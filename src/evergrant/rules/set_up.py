@@ -15,20 +15,20 @@ from enum import StrEnum
 from evergrant.rules.applications import ApplicationKind
 
 __all__ = [
-    "Application",
     "Connecting",
-    "Facts",
+    "FurthestApplication",
     "HouseFacts",
-    "Mark",
-    "Need",
+    "HouseNeed",
     "SetUp",
-    "Stage",
-    "Step",
+    "SetUpFacts",
+    "SetUpMark",
+    "SetUpStage",
+    "SetUpStep",
     "set_up",
 ]
 
 
-class Stage(StrEnum):
+class SetUpStage(StrEnum):
     HOUSE = "house"
     APPLICATION = "application"
     CREDENTIALS = "credentials"
@@ -37,7 +37,7 @@ class Stage(StrEnum):
     CONSENT = "consent"
 
 
-class Mark(StrEnum):
+class SetUpMark(StrEnum):
     DONE = "done"
     NEXT = "next"
     LATER = "later"
@@ -56,7 +56,7 @@ class HouseFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Application:
+class FurthestApplication:
     """The application that is furthest. ``trouble``: why Login with Amazon refuses it, in words;
     empty where it does not, as far as anybody asked."""
 
@@ -83,18 +83,18 @@ class Connecting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class SetUpFacts:
     """``is_emulated``: the house speaks with an emulator instead of Amazon, so nothing has to be
     reachable from outside and no mail has to leave."""
 
     house: HouseFacts
     is_emulated: bool
-    application: Application | None = None
+    application: FurthestApplication | None = None
     instance_at: datetime | None = None
     connecting: Connecting | None = None
 
 
-class Need(StrEnum):
+class HouseNeed(StrEnum):
     """What a house has to say of itself before customers meet it."""
 
     NAME = "name"
@@ -104,11 +104,11 @@ class Need(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class SetUpStep:
     """``at``: when it was done, where anybody knows. ``has_begun``: something of it is there."""
 
-    stage: Stage
-    mark: Mark
+    stage: SetUpStage
+    mark: SetUpMark
     at: datetime | None = None
     has_begun: bool = False
 
@@ -117,71 +117,73 @@ class Step:
 class SetUp:
     """``missing``: of the house, in the order of the page."""
 
-    steps: Sequence[Step]
-    missing: frozenset[Need]
+    steps: Sequence[SetUpStep]
+    missing: frozenset[HouseNeed]
 
     @property
-    def next(self) -> Stage | None:
+    def next(self) -> SetUpStage | None:
         """None: all is done."""
-        return next((one.stage for one in self.steps if one.mark is Mark.NEXT), None)
+        return next((one.stage for one in self.steps if one.mark is SetUpMark.NEXT), None)
 
     @property
     def done(self) -> int:
-        return sum(one.mark is Mark.DONE for one in self.steps)
+        return sum(one.mark is SetUpMark.DONE for one in self.steps)
 
     @property
     def is_over(self) -> bool:
         return self.next is None
 
 
-def set_up(facts: Facts) -> SetUp:
+def set_up(facts: SetUpFacts) -> SetUp:
     """Steps may be done in any order: a step that is done stays so whatever is before it, and the
     first one that is not is the next."""
     missing = _missing(facts.house)
-    found: list[Step] = []
+    found: list[SetUpStep] = []
     is_next_found = False
-    for stage in Stage:
+    for stage in SetUpStage:
         is_done, at, has_begun = _standing(stage, facts, missing)
-        mark = Mark.DONE if is_done else Mark.LATER if is_next_found else Mark.NEXT
-        is_next_found = is_next_found or mark is Mark.NEXT
-        found.append(Step(stage=stage, mark=mark, at=at if is_done else None, has_begun=has_begun))
+        mark = SetUpMark.DONE if is_done else SetUpMark.LATER if is_next_found else SetUpMark.NEXT
+        is_next_found = is_next_found or mark is SetUpMark.NEXT
+        found.append(
+            SetUpStep(stage=stage, mark=mark, at=at if is_done else None, has_begun=has_begun)
+        )
     return SetUp(steps=tuple(found), missing=missing)
 
 
-def _missing(house: HouseFacts) -> frozenset[Need]:
+def _missing(house: HouseFacts) -> frozenset[HouseNeed]:
     said = {
-        Need.NAME: house.is_named,
-        Need.SUPPORT: house.is_answering,
-        Need.ADDRESS: house.is_reachable,
-        Need.MAIL: house.has_relay,
+        HouseNeed.NAME: house.is_named,
+        HouseNeed.SUPPORT: house.is_answering,
+        HouseNeed.ADDRESS: house.is_reachable,
+        HouseNeed.MAIL: house.has_relay,
     }
     return frozenset(need for need, is_met in said.items() if not is_met)
 
 
 def _standing(
-    stage: Stage, facts: Facts, missing: frozenset[Need]
+    stage: SetUpStage, facts: SetUpFacts, missing: frozenset[HouseNeed]
 ) -> tuple[bool, datetime | None, bool]:
     """Whether it is done, when, and whether it was begun."""
     application, connecting = facts.application, facts.connecting
     match stage:
-        case Stage.HOUSE:
+        case SetUpStage.HOUSE:
             # Who only looks around is not kept from going on by a relay that he has no use for.
-            return not missing or facts.is_emulated, None, len(missing) < len(Need)
-        case Stage.APPLICATION:
+            return not missing or facts.is_emulated, None, len(missing) < len(HouseNeed)
+        case SetUpStage.APPLICATION:
             at = application.added_at if application else None
             return application is not None, at, application is not None
-        case Stage.CREDENTIALS:
+        case SetUpStage.CREDENTIALS:
             at = application.secret_set_at if application else None
             is_taken = application is not None and at is not None and not application.trouble
             return is_taken, at, at is not None
-        case Stage.INSTANCE:
+        case SetUpStage.INSTANCE:
             return facts.instance_at is not None, facts.instance_at, facts.instance_at is not None
-        case Stage.ACCOUNT:
+        case SetUpStage.ACCOUNT:
             if connecting is None:
                 return False, None, False
             is_asked = connecting.asked_at is not None or connecting.is_connected
             return is_asked, connecting.asked_at or connecting.added_at, True
-        case Stage.CONSENT:
+        case SetUpStage.CONSENT:
             if connecting is None or not connecting.is_connected:
                 return False, None, connecting is not None
             return True, connecting.granted_at, True

@@ -22,7 +22,7 @@ from evergrant.registry import NewInstance
 from evergrant.rules import set_up as rules
 from evergrant.rules.lifecycle import State
 from evergrant.rules.rights import Right
-from evergrant.rules.set_up import Facts, HouseFacts, Need, SetUp, Stage
+from evergrant.rules.set_up import HouseFacts, HouseNeed, SetUp, SetUpFacts, SetUpStage
 from evergrant.settings import Settings
 
 __all__ = ["DOORS", "TITLES", "card"]
@@ -54,7 +54,7 @@ async def show(asked: Asked) -> Response:
     return asked.page("set_up/set_up.html", **_told(asked, facts))
 
 
-def _told(asked: Asked, facts: Facts) -> dict[str, Any]:
+def _told(asked: Asked, facts: SetUpFacts) -> dict[str, Any]:
     settings = asked.settings
     return {
         "facts": facts,
@@ -73,34 +73,34 @@ def _told(asked: Asked, facts: Facts) -> dict[str, Any]:
 
 
 TITLES = {
-    Stage.HOUSE: "Say who you are",
-    Stage.APPLICATION: "Register your application",
-    Stage.CREDENTIALS: "Enter its credentials",
-    Stage.INSTANCE: "Name the software that uses it",
-    Stage.ACCOUNT: "Add the first account and send its link",
-    Stage.CONSENT: "The selling partner gives consent",
+    SetUpStage.HOUSE: "Say who you are",
+    SetUpStage.APPLICATION: "Register your application",
+    SetUpStage.CREDENTIALS: "Enter its credentials",
+    SetUpStage.INSTANCE: "Name the software that uses it",
+    SetUpStage.ACCOUNT: "Add the first account and send its link",
+    SetUpStage.CONSENT: "The selling partner gives consent",
 }
 
 
-def _needs(settings: Settings) -> Sequence[tuple[Need, str, str, str]]:
+def _needs(settings: Settings) -> Sequence[tuple[HouseNeed, str, str, str]]:
     """What a house says of itself: words, what is in force, and the line that sets it."""
     relay = "a mail relay" if settings.smtp_url else "none: the development mailbox"
     return (
-        (Need.NAME, "Name", settings.house_name, 'EVERGRANT_HOUSE_NAME="Your House"'),
+        (HouseNeed.NAME, "Name", settings.house_name, 'EVERGRANT_HOUSE_NAME="Your House"'),
         (
-            Need.SUPPORT,
+            HouseNeed.SUPPORT,
             "Support address",
             settings.support_email,
             "EVERGRANT_SUPPORT_EMAIL=support@your-house.example",
         ),
         (
-            Need.ADDRESS,
+            HouseNeed.ADDRESS,
             "Public address",
             settings.public_url,
             "EVERGRANT_PUBLIC_URL=https://connect.your-house.example",
         ),
         (
-            Need.MAIL,
+            HouseNeed.MAIL,
             "Mail",
             relay,
             "EVERGRANT_SMTP_URL=smtp://user:password@mail.your-house.example:587?starttls=1",
@@ -122,7 +122,7 @@ async def card(asked: Asked) -> SetUp | None:
     return None if found.is_over else found
 
 
-async def _facts(asked: Asked) -> Facts:
+async def _facts(asked: Asked) -> SetUpFacts:
     desk, by, settings = asked.desk, asked.caller, asked.settings
     applications = await desk.registry.applications(by=by, limit=_LOOKED_THROUGH)
     instances = await desk.registry.instances(by=by, limit=1)
@@ -131,7 +131,7 @@ async def _facts(asked: Asked) -> Facts:
         connecting = await _connecting(tx)
     secrets = {one.id: one for one in own if one.secret_set}
     candidates = [
-        rules.Application(
+        rules.FurthestApplication(
             id=one.id,
             name=one.name,
             kind=one.kind,
@@ -141,7 +141,7 @@ async def _facts(asked: Asked) -> Facts:
         )
         for one in applications
     ]
-    return Facts(
+    return SetUpFacts(
         house=_house(settings),
         is_emulated=not (urlsplit(settings.marketplaces.lwa_url).hostname or "").endswith(
             _OF_AMAZON
