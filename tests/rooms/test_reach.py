@@ -26,7 +26,10 @@ from evergrant.limits import NewPlan
 from evergrant.moving import Books
 from evergrant.naming import new_id
 from evergrant.outbox import put_event
+from evergrant.overview import AccountQuery
 from evergrant.ports.amazon import Answer
+from evergrant.ports.signed_in import OperatorSession, SignInMethod
+from evergrant.ports.things import Operator
 from evergrant.ports.traded import FeedRun, Order, OrderKind
 from evergrant.registry import Credentials, NewApplication, NewInstance
 from evergrant.rules import ids
@@ -34,7 +37,7 @@ from evergrant.rules.applications import ApplicationKind, ApplicationStatus
 from evergrant.rules.feedruns import Path, RunStep
 from evergrant.rules.marketplaces import PartnerKind
 from evergrant.rules.notices import NoticeKind
-from evergrant.rules.rights import SYSTEM, Caller, CallerKind, Right
+from evergrant.rules.rights import SYSTEM, Caller, CallerKind, Right, Role
 from evergrant.rules.secrecy import Secret
 from evergrant.testing.desk import Fakes, desk
 
@@ -73,6 +76,10 @@ class World:
     changes: dict[str, str] = dataclasses.field(default_factory=dict)
     application_id: str = ""
     api_key_id: str = ""
+    #: Of people: one operator, who is signed in, and one who is asked to come.
+    operator_id: str = ""
+    session_id: str = ""
+    invitation_id: str = ""
     lwa_client_id: str = ""
 
     def __post_init__(self) -> None:
@@ -101,6 +108,7 @@ class World:
             await self._add_account(name, instance_id)
         made = await self.desk.people.add_api_key(name="ERP", rights=["read"], by=SYSTEM)
         self.api_key_id = made.key.id
+        await self._take_on()
         with pytest.raises(ConsentRefused):  # a report that is about no account
             await self.desk.consent.open(secrets.token_urlsafe(32))
         for of in (None, self.application_id):
@@ -131,6 +139,41 @@ class World:
         self.planned[account.id] = await self._run_of(account.id, RunStep.PLANNED)
         self.uncertain[account.id] = await self._run_of(account.id, RunStep.UNCERTAIN)
         self.leaves[account.id] = await self.desk.calls.admit(asked(account.id), by=SYSTEM)
+
+    async def _take_on(self) -> None:
+        """Written as rows: a password costs more than all the rest of this house."""
+        now = self.fakes.clock.now()
+        self.operator_id = new_id(ids.Kind.OPERATOR, now)
+        self.session_id = new_id(ids.Kind.OPERATOR_SESSION, now)
+        async with self.fakes.store.transaction() as tx:
+            await tx.operators.add(
+                Operator(
+                    id=self.operator_id,
+                    name="Ada",
+                    email="ada@house.example",
+                    role=Role.SUPPORT,
+                    password_hash="",
+                    created_at=now,
+                )
+            )
+            await tx.operator_sessions.add(
+                OperatorSession(
+                    id=self.session_id,
+                    operator_id=self.operator_id,
+                    secret_digest=secrets.token_hex(32),
+                    method=SignInMethod.PASSWORD,
+                    address="203.0.113.7",
+                    origin="203.0.113.7",
+                    agent="tests",
+                    created_at=now,
+                    seen_at=now,
+                    ends_at=now + timedelta(hours=12),
+                )
+            )
+        invited = await self.desk.sessions.invite_operator(
+            name="Bea", email="bea@house.example", role="auditor", by=SYSTEM
+        )
+        self.invitation_id = invited.id
 
     async def _run_of(self, account_id: str, step: RunStep) -> str:
         now = self.fakes.clock.now()
@@ -345,6 +388,8 @@ OF_ONE_ACCOUNT: dict[str, Verb] = {
     ),
     "amazon_reports.open": lambda w, a, by: _opened(w, w.made[a], by),
     "notifications.subscriptions": lambda w, a, by: w.desk.notifications.subscriptions(a, by=by),
+    "overview.account": lambda w, a, by: w.desk.overview.account(a, by=by),
+    "overview.way": lambda w, a, by: w.desk.overview.way(a, by=by),
 }
 #: What has to be so before the verb works at all.
 BEFORE: dict[str, Verb] = {
@@ -360,6 +405,11 @@ LISTS: dict[str, Callable[[World, Caller, str | None, int], Awaitable[list[tuple
     "notices.list": lambda w, by, after, limit: _notices(w, by, after, limit),
     "orders.orders": lambda w, by, after, limit: _orders(w, by, after, limit),
     "orders.states": lambda w, by, after, limit: _sweeps(w, by, after, limit),
+    "orders.latest": lambda w, by, after, limit: _latest(w, by, after, limit),
+    "overview.accounts": lambda w, by, after, limit: _board(w, by, after, limit),
+    "overview.every": lambda w, by, after, limit: _every(w, by, after, limit),
+    "overview.rows": lambda w, by, after, limit: _rows(w, by, after, limit),
+    "overview.needing": lambda w, by, after, limit: _needing(w, by, after, limit),
 }
 
 #: Things of everybody: NotAllowed for whoever does not reach everything.
@@ -402,6 +452,7 @@ OF_EVERYTHING: dict[str, Callable[[World, Caller], Awaitable[Any]]] = {
     "rotations.paste": lambda w, by: w.desk.rotations.paste(
         w.application_id, Secret(f"amzn1.oa2-cs.v1.{secrets.token_hex(32)}"), by=by
     ),
+    "rotations.verify": lambda w, by: w.desk.rotations.verify(w.application_id, by=by),
     "rotations.state": lambda w, by: w.desk.rotations.state(w.application_id, by=by),
     "rotations.history": lambda w, by: w.desk.rotations.history(w.application_id, by=by),
     "reviews.sign": lambda w, by: w.desk.reviews.sign("backups", {}, name="Eve", by=by),
@@ -409,6 +460,34 @@ OF_EVERYTHING: dict[str, Callable[[World, Caller], Awaitable[Any]]] = {
     "reviews.signed": lambda w, by: w.desk.reviews.signed(by=by),
     "bounces.take": lambda w, by: w.desk.bounces.take("x", "", permanent=True, by=by),
     "bounces.take_report": lambda w, by: w.desk.bounces.take_report(b"", by=by),
+    "notifications.of_application": lambda w, by: w.desk.notifications.of_application(
+        w.application_id, by=by
+    ),
+    "overview.health": lambda w, by: w.desk.overview.health(by=by),
+    # Kept for whoever works in a browser, and a key never does.
+    "overview.save_filter": lambda w, by: w.desk.overview.save_filter("Mine", "q=mug", by=by),
+    "sessions.sessions": lambda w, by: w.desk.sessions.sessions(by=by),
+    "sessions.revoke": lambda w, by: w.desk.sessions.revoke(w.session_id, by=by),
+    "sessions.revoke_all": lambda w, by: w.desk.sessions.revoke_all(w.operator_id, by=by),
+    "sessions.remove_second_factor": lambda w, by: w.desk.sessions.remove_second_factor(
+        w.operator_id, by=by
+    ),
+    "sessions.locked": lambda w, by: w.desk.sessions.locked(by=by),
+    "sessions.unlock": lambda w, by: w.desk.sessions.unlock(w.operator_id, by=by),
+    "sessions.change_role": lambda w, by: w.desk.sessions.change_role(
+        w.operator_id, "auditor", by=by
+    ),
+    "sessions.enable": lambda w, by: w.desk.sessions.enable(w.operator_id, by=by),
+    "sessions.invite_operator": lambda w, by: w.desk.sessions.invite_operator(
+        name="Eve", email="e@x.example", role="auditor", by=by
+    ),
+    "sessions.invitations": lambda w, by: w.desk.sessions.invitations(by=by),
+    "sessions.invitation_link": lambda w, by: w.desk.sessions.invitation_link(
+        w.invitation_id, by=by
+    ),
+    "sessions.withdraw_invitation": lambda w, by: w.desk.sessions.withdraw_invitation(
+        w.invitation_id, by=by
+    ),
 }
 
 #: One client instance, whose id is given. Nothing for callers bound to accounts.
@@ -446,10 +525,13 @@ BY_THEMSELVES = {
     "tokens.restricted_at_hand",
     "calls.admit_at_hand",
     "watch.ahead",
+    "overview.terms",
+    "overview.saved_filters",
+    "overview.drop_filter",
 }
-#: Not verbs for doors. The first one runs inside a transaction of the reception; the second judges
-#: an answer that its caller had leave for, and touches nothing.
-INSIDE = {"accounts.record_participations", "calls.judge"}
+#: Not verbs for doors. The first two run inside a transaction, of the reception and of the lodge;
+#: the third judges an answer that its caller had leave for, and touches nothing.
+INSIDE = {"accounts.record_participations", "people.enter_operator", "calls.judge"}
 
 
 def asked(account_id: str) -> Asked:
@@ -513,9 +595,47 @@ async def _orders(w: World, by: Caller, after: str | None, limit: int) -> list[t
     return [(f"{one.order.position:09}", one.order.account_id) for one in found]
 
 
+async def _latest(w: World, by: Caller, after: str | None, limit: int) -> list[tuple[str, str]]:
+    before = None if after is None else int(after)
+    found = await w.desk.orders.latest(by=by, before=before, limit=limit)
+    return [(f"{one.order.position:09}", one.order.account_id) for one in found]
+
+
 async def _sweeps(w: World, by: Caller, after: str | None, limit: int) -> list[tuple[str, str]]:
     found = await w.desk.orders.states(by=by, after=after, limit=limit)
     return [(one.account_id, one.account_id) for one in found]
+
+
+async def _board(w: World, by: Caller, after: str | None, limit: int) -> list[tuple[str, str]]:
+    """A page is named by what lies before it."""
+    page = int(after or 0) // limit + 1
+    found = await w.desk.overview.accounts(AccountQuery(page=page, size=limit), by=by)
+    assert found.total == len({row.id async for row in w.desk.overview.every(found.query, by=by)})
+    if page > found.pages:
+        return []
+    return [(f"{number:09}", row.id) for number, row in enumerate(found.rows, found.first)]
+
+
+async def _every(w: World, by: Caller, after: str | None, limit: int) -> list[tuple[str, str]]:
+    found = [row.id async for row in w.desk.overview.every(AccountQuery(), by=by)]
+    return _part(found, after, limit)
+
+
+async def _rows(w: World, by: Caller, after: str | None, limit: int) -> list[tuple[str, str]]:
+    found = await w.desk.overview.rows([*w.accounts.values()], by=by)
+    return _part([row.id for row in found], after, limit)
+
+
+async def _needing(w: World, by: Caller, after: str | None, limit: int) -> list[tuple[str, str]]:
+    found = await w.desk.overview.needing(by=by)
+    assert found.total == found.accounts == len(found.lines)
+    assert {line.row.id for line in found.lines if line.row} == {line.id for line in found.lines}
+    return _part([line.id for line in found.lines], after, limit)
+
+
+def _part(found: list[str], after: str | None, limit: int) -> list[tuple[str, str]]:
+    """Of what has no pages of its own."""
+    return [(one, one) for one in sorted(found) if after is None or one > after][:limit]
 
 
 # --- the tests ----------------------------------------------------------------------------------
@@ -730,6 +850,42 @@ async def test_plans_for_all_are_for_those_who_reach_everything(world: World) ->
             with pytest.raises(NotAllowed):
                 await world.desk.limits.set_plan(plan_of(None, plan.application_id), by=caller)
     assert world.as_it_is() == before
+
+
+async def test_terms_ahead_end_at_the_reach(world: World) -> None:
+    await world.desk.registry.set_credentials(
+        world.application_id,
+        Credentials(secret_expires_at=world.fakes.clock.now() + timedelta(days=100)),
+        by=SYSTEM,
+    )
+    for account_id in world.accounts.values():
+        await world.desk.watch.note_granted_at(account_id, world.fakes.clock.now(), by=SYSTEM)
+    everything = await world.desk.overview.terms(by=SYSTEM)
+    assert (everything.grants, everything.secrets) == (3, 1)
+    for name, caller in world.callers().items():
+        seen = await world.desk.overview.terms(by=caller)
+        named = {end.id for week in seen.weeks for end in week.first}
+        assert named == world.reach_of(name), name
+        assert seen.grants == len(named)
+        # An application's client secret is a matter of the whole house.
+        assert (seen.secrets, seen.lapsed, seen.undated) == (0, 0, 0), name
+
+
+async def test_saved_filters_are_seen_and_dropped_by_whom_they_belong_to(world: World) -> None:
+    def operator(id: str) -> Caller:
+        return Caller(kind=CallerKind.OPERATOR, id=id, name=id, rights=frozenset({Right.READ}))
+
+    overview = world.desk.overview
+    saved = await overview.save_filter("Mine", "q=mug", by=operator(world.operator_id))
+    before = world.as_it_is()
+    for caller in (*world.callers().values(), operator("opr_of_somebody_else")):
+        assert await overview.saved_filters(by=caller) == []
+        with pytest.raises(NotFound):
+            await overview.drop_filter(saved.id, by=caller)
+    assert world.as_it_is() == before
+    assert await overview.saved_filters(by=operator(world.operator_id)) == [saved]
+    await overview.drop_filter(saved.id, by=operator(world.operator_id))
+    assert await overview.saved_filters(by=operator(world.operator_id)) == []
 
 
 async def test_leave_at_hand_ends_at_the_reach(world: World) -> None:

@@ -62,7 +62,8 @@ def test_nothing_set_is_a_working_development_installation() -> None:
 def test_operators_have_a_language() -> None:
     assert read().house.operators_language == "en"
     assert read(OPERATORS_LANGUAGE="DE").house.operators_language == "de"
-    assert "en, de" in refused(OPERATORS_LANGUAGE="fr")
+    assert read(OPERATORS_LANGUAGE="fr").house.operators_language == "fr"
+    assert "en, de, fr, it, es" in refused(OPERATORS_LANGUAGE="nl")
 
 
 def test_the_environment_of_the_process_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
