@@ -7,13 +7,16 @@ not answer for: what a page says.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -22,6 +25,8 @@ from evergrant.letters import plain
 __all__ = ["Guarded", "ago", "day", "minute", "policy", "press", "static"]
 
 _HERE = "evergrant.entrances.console"
+#: Embeddings, overrides and isolates of the writing's direction (Unicode's bidirectional controls).
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _MEDIA_TYPES = {
     "css": "text/css; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
@@ -80,12 +85,23 @@ def number(value: int) -> str:
     return f"{value:,}"
 
 
+def unturned(value: Any) -> Any:
+    """Without what turns the writing about: in a name it would turn the words beside it too, and
+    whoever reads them. Letters that are written from the right turn by themselves."""
+    if not isinstance(value, str) or not _TURNING.search(value):
+        return value
+    kept = _TURNING.sub("", value)
+    # It was Markup before, and nothing was added.
+    return Markup(kept) if isinstance(value, Markup) else kept  # noqa: S704
+
+
 @cache
 def press() -> Environment:
     """The templates with their filters; one per process."""
     made = Environment(
         loader=PackageLoader(_HERE),
         autoescape=True,
+        finalize=unturned,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
