@@ -174,15 +174,17 @@ CREATE TRIGGER account_words_of_new AFTER INSERT ON accounts
     FOR EACH ROW EXECUTE FUNCTION account_words_write();
 CREATE TRIGGER account_words_of_changed
     AFTER UPDATE OF name, client_email, merchant_token, vendor_codes ON accounts FOR EACH ROW
-    WHEN ((OLD.name, OLD.client_email, OLD.merchant_token, OLD.vendor_codes) IS DISTINCT FROM
-          (NEW.name, NEW.client_email, NEW.merchant_token, NEW.vendor_codes))
+    WHEN (OLD.name IS DISTINCT FROM NEW.name
+          OR OLD.client_email IS DISTINCT FROM NEW.client_email
+          OR OLD.merchant_token IS DISTINCT FROM NEW.merchant_token
+          OR OLD.vendor_codes IS DISTINCT FROM NEW.vendor_codes)
     EXECUTE FUNCTION account_words_write();
 CREATE TRIGGER account_words_of_partner AFTER INSERT ON authorizations FOR EACH ROW
     WHEN (NEW.selling_partner_id <> '') EXECUTE FUNCTION account_words_write();
 CREATE TRIGGER account_words_of_other_partner
     AFTER UPDATE OF selling_partner_id, account_id ON authorizations FOR EACH ROW
-    WHEN ((OLD.selling_partner_id, OLD.account_id) IS DISTINCT FROM
-          (NEW.selling_partner_id, NEW.account_id))
+    WHEN (OLD.selling_partner_id IS DISTINCT FROM NEW.selling_partner_id
+          OR OLD.account_id IS DISTINCT FROM NEW.account_id)
     EXECUTE FUNCTION account_words_write();
 
 INSERT INTO account_words
