@@ -33,6 +33,7 @@ from demo.stage import (
 )
 from demo.telling import console, step
 from demo.town import BEGINS, Town
+from demo.townsfolk import EVENTFUL, SHOPS
 from demo.trade import Shop, trade
 from demo.year import Time
 
@@ -43,9 +44,10 @@ SERVE_PORT = 8080
 class Play:
     """The demo: who connects, in which order."""
 
-    def __init__(self, stage: Stage, *, serve: bool) -> None:
+    def __init__(self, stage: Stage, *, serve: bool, small: bool = False) -> None:
         self.stage = stage
         self.serve = serve
+        self.small = small
         self.began = time.monotonic()
         self.emulator: Emulator
         self.evergrant: Evergrant
@@ -79,6 +81,7 @@ class Play:
             self.time,
             self.application,
             self.instance,
+            EVENTFUL if self.small else SHOPS,
         )
         self.town.live()
         self.town.arrive()
@@ -372,19 +375,23 @@ def wait_for_ctrl_c(play: Play) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--serve", action="store_true", help="leave everything running")
+    parser.add_argument(
+        "--small", action="store_true", help="only the part of the town to which something happens"
+    )
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where the demo lives")
     options = parser.parse_args()
     try:
         with alone_in(options.folder):
-            return perform(Stage.clean(options.folder), serve=options.serve)
+            stage = Stage.clean(options.folder)
+            return perform(stage, serve=options.serve, small=options.small)
     except StageError as error:
         console.print(f"[red]The demo did not start:[/] {error}", markup=True)
         return 1
 
 
-def perform(stage: Stage, *, serve: bool) -> int:
+def perform(stage: Stage, *, serve: bool, small: bool = False) -> int:
     """The whole play; gives the exit code."""
-    play = Play(stage, serve=serve)
+    play = Play(stage, serve=serve, small=small)
     try:
         with stage.open():
             play.perform()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -98,7 +98,9 @@ class Town:
         time: Time,
         application: Facts,
         instance: Facts,
+        shops: Sequence[Shopkeeper] = SHOPS,
     ) -> None:
+        self.shops = shops
         self.house = house
         self.emulator = emulator
         self.evergrant = evergrant
@@ -116,7 +118,7 @@ class Town:
     def live(self) -> None:
         with step("People of the house: an admin by the code of the first start, three invited"):
             self._let_people_in()
-        with step(f"A year of a town with {len(SHOPS)} more accounts") as said:
+        with step(f"A year of a town with {len(self.shops)} more accounts") as said:
             self._add_instances()
             for days in WAVES:
                 self._until(days)
@@ -126,7 +128,7 @@ class Town:
                     self._break_webhook()
                 if days == WAVES[-1]:
                     self._open_shops()
-                self._each(self._connect, (one for one in SHOPS if one.days_ago == days))
+                self._each(self._connect, (one for one in self.shops if one.days_ago == days))
             said.append(f"{len(self.accounts)} accounts, four client instances, two applications")
         with step("The last days: letters nobody opens, a wrong shop, a bounce, a lapse") as said:
             self._let_it_go_wrong()
@@ -306,7 +308,14 @@ class Town:
             who = {"selling_partner_id": self.partners[shop.name]["selling_partner_id"]}
             lever(self.emulator, "POST", "/revoke", who)
         self._until(1)
+        self._meet_revocations()
         self.evergrant.cli("watch", "now")
+
+    def _meet_revocations(self) -> None:
+        """A program asks for an access token, as one does all day: that is how a house learns that
+        the partner took the authorization back. Amazon is believed the second time."""
+        for shop in _named("revoked"):
+            self.house.send("GET", f"/v1/accounts/{self.accounts[shop.name]['id']}/access-token")
 
     def _renew(self, *shops: Shopkeeper) -> None:
         for shop in shops:
@@ -348,7 +357,7 @@ class Town:
 
     def _open_shops(self) -> None:
         lever(self.emulator, "PUT", "/feeds/pace", {"queue_s": 0, "processing_s": 0})
-        for shop in SHOPS:
+        for shop in self.shops:
             if shop.later in _TRADING:
                 for sku in _SKUS:
                     listing = {"sku": sku, "stock": 8, "price": 39.0, "marketplaces": [shop.home]}
@@ -356,7 +365,7 @@ class Town:
 
     def _take_orders(self, status: str, *, count: int) -> None:
         """Orders of some minutes ago in every shop that trades."""
-        for number, shop in enumerate(one for one in SHOPS if one.later in _TRADING):
+        for number, shop in enumerate(one for one in self.shops if one.later in _TRADING):
             order = {
                 "marketplace": shop.home,
                 "age_seconds": 300,
@@ -371,15 +380,16 @@ class Town:
 
     def _trade(self) -> list[str]:
         """The last hour."""
-        trading = [one for one in SHOPS if one.later in _TRADING]
+        trading = [one for one in self.shops if one.later in _TRADING]
         self._until(_LATELY)
+        self._meet_revocations()
         self._take_orders("UNSHIPPED", count=1)
         self._take_orders("SHIPPED", count=1)
         self._pass(_LATELY - _SOME_MINUTES)
         self._each(self._sweep, trading)
         for shop in _named("refused lines"):
             lever(self.emulator, "POST", "/world/listings/failing", self._about(shop) | _REFUSAL)
-        self._each(self._change, [*trading, *(one for one in SHOPS if one.switched_off)])
+        self._each(self._change, [*trading, *(one for one in self.shops if one.switched_off)])
         for shop in _named("uncertain"):
             self._lose_a_refund(shop)
         return [f"{len(trading)} shops traded"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["SHOPS", "WAVES", "Shopkeeper"]
+__all__ = ["EVENTFUL", "SHOPS", "WAVES", "Shopkeeper"]
 
 _REGION_OF = {
     **dict.fromkeys(("US", "CA", "MX", "BR"), "na"),
@@ -115,6 +115,13 @@ SHOPS = (
     Shopkeeper("Salt & Sail", "ES", 3, "asked"),
     _retail("Pewter & Pine", "US", 3, "asked"),
     Shopkeeper("Button Box", "GB", 3, "none"),
+)
+
+#: Those to whom more happens than that they are connected.
+EVENTFUL = tuple(
+    one
+    for one in SHOPS
+    if one.later or one.granted or one.switched_off or one.way in ("asked", "opened", "none")
 )
 
 #: Days before the present on which somebody comes, the earliest first.
