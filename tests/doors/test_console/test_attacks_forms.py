@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -174,7 +175,7 @@ async def test_pages_take_no_other_method(ground: Ground) -> None:
 # --- forms that are no forms ----------------------------------------------------------------------
 
 
-def _multipart(*parts: bytes, boundary: str = "b0undary") -> dict[str, object]:
+def _multipart(*parts: bytes, boundary: str = "b0undary") -> dict[str, Any]:
     line = f"--{boundary}\r\n".encode()
     body = b"".join(line + part + b"\r\n" for part in parts) + f"--{boundary}--\r\n".encode()
     return {

@@ -29,8 +29,9 @@ async def _invitation(asked: Asked, flaws: dict[str, str]) -> Response:
     page = asked.page(
         "joining/invitation.html", 422 if flaws else 200, flaws=flaws, invitation=invitation
     )
-    # The address of this page is the invitation.
-    page.headers["referrer-policy"] = "no-referrer"
+    # The address of this page is the invitation, so nobody is told its path. Of "no-referrer"
+    # browsers would make the origin "null", and the form would be refused as a foreign one.
+    page.headers["referrer-policy"] = "strict-origin"
     return page
 
 
