@@ -275,6 +275,10 @@ def example(kind: type[EvergrantError]) -> EvergrantError:
         return errors.InvalidInput(
             flaws=[errors.Flaw("is wrong.", field="min_ttl", code="x", hint="Do better.")]
         )
+    if kind is errors.InvitationRefused:
+        return errors.InvitationRefused("expired", "It is over.")
+    if kind is errors.SingleSignOnRefused:
+        return errors.SingleSignOnRefused("state")
     if kind is errors.ConsentRefused:
         return errors.ConsentRefused("state_unknown", reference="EG-1")
     if kind is errors.ApplicationRefused:

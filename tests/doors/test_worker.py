@@ -19,8 +19,10 @@ from evergrant.errors import StoreUnavailable
 from evergrant.feeds.keeping import Tidied
 from evergrant.feeds.working import Worked
 from evergrant.orders.values import Swept as OrdersSwept
-from evergrant.ports.things import OutboxItem, OutboxKind, OutboxState
+from evergrant.ports.signed_in import OperatorSession, SignInMethod
+from evergrant.ports.things import Operator, OutboxItem, OutboxKind, OutboxState
 from evergrant.rotation import Turned
+from evergrant.rules.rights import Role
 from evergrant.testing.desk import Fakes, desk
 from evergrant.watch import Probed, Swept
 from tests.rooms.test_post import ACCOUNT, APPLICATION, INSTANCE
@@ -153,6 +155,39 @@ async def test_what_the_clock_tower_did_is_counted_and_nothing_else(
     }
 
 
+async def test_sessions_of_long_ago_are_forgotten(yard: Yard) -> None:
+    now = yard.fakes.clock.now()
+    over = OperatorSession(
+        id="ses_1",
+        operator_id="opr_1",
+        secret_digest="d",
+        method=SignInMethod.PASSWORD,
+        address="203.0.113.7",
+        origin="203.0.113.7",
+        agent="tests",
+        created_at=now,
+        seen_at=now,
+        ends_at=now + timedelta(days=7),
+    )
+    ada = Operator(
+        id="opr_1",
+        name="Ada",
+        email="ada@house.example",
+        role=Role.ADMIN,
+        password_hash="",
+        created_at=now,
+    )
+    async with yard.fakes.store.transaction() as tx:
+        await tx.operators.add(ada)
+        await tx.operator_sessions.add(over)
+    await yard.do("sessions.tidy", timestamp=0)
+    assert yard.fakes.store.rows["operator_sessions"] == {over.id: over}
+    yard.fakes.clock.move(days=60)
+    await yard.do("sessions.tidy", timestamp=3600)
+    assert yard.fakes.store.rows["operator_sessions"] == {}
+    assert yard.ended == [("sessions.tidy", "done")] * 2
+
+
 @pytest.mark.parametrize("task", ROUNDS)
 async def test_a_database_that_is_away_ends_a_look_and_nothing_else(
     yard: Yard, task: str, monkeypatch: pytest.MonkeyPatch
@@ -183,7 +218,7 @@ def test_what_is_periodic(yard: Yard) -> None:
         task.task.name: task.cron for task in yard.app.periodic_registry.periodic_tasks.values()
     }
     assert {crons[name] for name in ROUNDS} == {"* * * * *"}
-    assert set(crons) == {*ROUNDS, *KITCHEN, "feeds.tick", "feeds.tidy", *QUEUE}
+    assert set(crons) == {*ROUNDS, *KITCHEN, "feeds.tick", "feeds.tidy", "sessions.tidy", *QUEUE}
     # Whose turn it is and what Amazon has done is not looked for by the minute alone.
     assert {name: crons[name] for name in ("feeds.tick", "notifications")} == {
         "feeds.tick": "* * * * * */15",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 
 import pytest
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
 
 from evergrant.errors import SignInRefused
 from evergrant.ports.things import OutboxState
@@ -50,6 +52,8 @@ async def test_an_invitation_that_was_withdrawn_is_not_sent() -> None:
 async def test_word_of_a_lock_out_arrives(knows_password: bool) -> None:
     fakes = Fakes()
     house = desk(fakes)
+    # As slow as it has to be for a password that is made up at run time.
+    house.people._passwords = PasswordHash([Argon2Hasher(time_cost=1, memory_cost=64)])
     word = Secret(secrets.token_urlsafe(18))
     await house.people.add_operator(
         name="Ada Field", email="ada@house.example", role="admin", password=word, by=ROOT
