@@ -14,6 +14,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from functools import partial
 from typing import Any
 
 from evergrant.errors import StoreUnavailable
@@ -108,20 +109,15 @@ class MemoryTransaction:
         self.torn_out: set[int] = set()
         self.news = Gathered()
         self.over = False
-        for name in KINDS:
-            setattr(self, name, MemoryShelf(name, self))
-        self.feed_runs = TellingRuns(self)
-        self.notices = TellingNotices(self)
-        self.outbox = TellingOutbox(self)
-        self.call_counts = MemoryCallCounts(self)
-        self.changes = TellingChanges(self)
-        self._orders = MemoryOrders(self)
-        self.orders = self._orders
-        self._events = MemoryEvents(self)
-        self.events = self._events
-        self.scans = MemoryScans(self)
-        self.boards = MemoryBoards(self)
-        self.journal = TellingDiary(self)
+
+    def __getattr__(self, name: str) -> Any:
+        """A shelf, when it is asked for first: most transactions need three of forty."""
+        make = _SHELVES.get(name)
+        if make is None:
+            raise AttributeError(name)
+        shelf = make(self)
+        setattr(self, name, shelf)
+        return shelf
 
     def check(self) -> None:
         if self.over:
@@ -158,14 +154,32 @@ class MemoryTransaction:
             self.store.lines[:] = [
                 line for line in self.store.lines if line.id not in self.torn_out
             ]
-        self.store.events[:] = [
-            event for event in (*self.store.events, *self.told) if event.id not in self.forgotten
-        ]
+        if self.told or self.forgotten:
+            every = (*self.store.events, *self.told)
+            self.store.events[:] = [one for one in every if one.id not in self.forgotten]
 
     async def end(self) -> None:
         """What has to come last before the commit."""
-        await self._events.write()
-        self._orders.write()
+        made = vars(self)
+        if "events" in made:
+            await made["events"].write()
+        if "orders" in made:
+            made["orders"].write()
+
+
+_SHELVES: dict[str, Callable[[MemoryTransaction], Any]] = {
+    **{name: partial(MemoryShelf, name) for name in KINDS},
+    "feed_runs": TellingRuns,
+    "notices": TellingNotices,
+    "outbox": TellingOutbox,
+    "call_counts": MemoryCallCounts,
+    "changes": TellingChanges,
+    "orders": MemoryOrders,
+    "events": MemoryEvents,
+    "scans": MemoryScans,
+    "boards": MemoryBoards,
+    "journal": TellingDiary,
+}
 
 
 class MemoryQuickReads:
