@@ -147,13 +147,13 @@ ANALYZE;
 """
 
 
-def load(url: str, many: int) -> None:
-    """Fills an empty, migrated database with so many accounts."""
+def load(url: str, many: int, now: datetime = NOW) -> None:
+    """Fills an empty, migrated database with so many accounts, as they stand at that instant."""
     with (
         psycopg.connect(url, autocommit=True) as connection,
         psycopg.ClientCursor(connection) as cursor,
     ):
-        cursor.execute(_LOAD, {"now": NOW, "many": many})
+        cursor.execute(_LOAD, {"now": now, "many": many})
 
 
 def gallery(stage: Stage, *, many: int = 10_000, rounds: int = 5) -> Result:
