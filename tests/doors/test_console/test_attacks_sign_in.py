@@ -219,9 +219,11 @@ async def test_known_unknown_disabled_and_locked_look_alike(
 async def test_after_ten_neither_this_person_nor_this_address_comes_in(
     console: Console, person: str, password: str
 ) -> None:
-    window = await console.stranger()
+    # From the internet, without a proxy: whatever is said of where it comes from is not believed.
+    transport = httpx2.ASGITransport(app=console.app, client=("1.1.1.1", 4711))
+    client = httpx2.AsyncClient(transport=transport, base_url="http://console.test")
+    window = Window(await console.open_windows.enter_async_context(client))
     for number in range(MOST_FAILURES):
-        # Whatever a stranger says of where it comes from is not believed.
         headers = {"x-forwarded-for": f"198.51.100.{number}", "user-agent": f"a{number}"}
         assert (await _sign_in(window, EMAIL, "wrong words", headers=headers)).status_code == 401
     assert (await _sign_in(window, f"{EMAIL.upper()} ", password)).status_code == 401
