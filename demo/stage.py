@@ -162,7 +162,12 @@ class Stage:
             yield self
         except BaseException:
             for running in reversed(self.running):
-                running.kill()
+                # In order where that goes: an embedded PostgreSQL that outlives its folder would
+                # take the socket of the next one away.
+                try:
+                    running.stop(within_s=10)
+                except (StageError, KeyboardInterrupt):
+                    running.kill()
             raise
         else:
             self.stop()
