@@ -6,6 +6,7 @@ The names of levers are in `levers`.
 
 from __future__ import annotations
 
+import functools
 import http.client
 import json
 import urllib.error
@@ -36,8 +37,7 @@ class Pulling:
     def __init__(self, url: str, timeout_s: float = 30.0) -> None:
         self.url = url.rstrip("/")
         self.timeout_s = timeout_s
-        # Levers are on this machine: a proxy of the environment has no business with them.
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        self._opener = _opener()
 
     def pull(self, method: str, path: str, /, body: Any = None, **query: Any) -> Json:
         """Any lever, by method and path. Raises LeverError."""
@@ -69,6 +69,13 @@ class Pulling:
     def _made(self, path: str, wishes: Json) -> list[Json]:
         items: list[Json] = self.pull("POST", path, wishes)["items"]
         return items
+
+
+@functools.cache
+def _opener() -> urllib.request.OpenerDirector:
+    """Keeps nothing of those who use it, so one is enough for all."""
+    # Levers are on this machine: a proxy of the environment has no business with them.
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def _plain(value: Any) -> Any:
