@@ -207,6 +207,7 @@ async def test_nothing_beyond_the_reach(both: Both, crowd: Town, reach: b.Reach)
     busy = await of_both(both, "busy", reach, since=NOW - 2 * DAY, limit=1000)
     assert {one.account_id for one in busy} <= within
     await of_both(both, "trade", reach, settled_since=NOW - DAY)
+    await of_both(both, "trade", reach, settled_since=None)
     await of_both(both, "runs", reach, since=NOW - DAY)
 
 
@@ -232,6 +233,7 @@ async def test_the_house_at_a_glance(both: Both) -> None:
     busy = await of_both(both, "busy", WHOLE, since=NOW - 2 * DAY, limit=7)
     assert len(busy) == 7
     assert await of_both(both, "trade", WHOLE, settled_since=NOW - DAY)
+    assert await of_both(both, "trade", WHOLE, settled_since=None)
     planned, open_ones = await of_both(both, "runs", WHOLE, since=NOW - DAY)
     assert planned and open_ones  # noqa: PT018
 

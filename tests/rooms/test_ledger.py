@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from evergrant.errors import InvalidInput, NotAllowed, NotFound
+from evergrant.feeds.kept import KEPT_FOR
 from evergrant.feeds.ledger import Ledger, Only
 from evergrant.naming import new_id
 from evergrant.ports.things import Account, Operator
@@ -216,6 +217,28 @@ async def test_totals_of_all_accounts(house: House, account: Account) -> None:
     assert totals[ChangeKind.REFUND] == {}
     with pytest.raises(NotAllowed):
         await house.ledger.totals(by=BLIND)
+
+
+async def test_of_very_many_what_was_settled_is_kept_for_a_while_and_what_is_open_never(
+    house: House, account: Account
+) -> None:
+    house.ledger.settled.dear_after_s = -1.0
+    first, second = await house.put(account, stock("A"), stock("B"))
+    await house.end(await house.begin(account, first), ChangeState.ACCEPTED)
+    before = await house.ledger.totals(by=READER)
+    assert before[ChangeKind.STOCK] == {ChangeState.ACCEPTED: 1, ChangeState.PENDING: 1}
+    await house.end(await house.begin(account, second), ChangeState.REFUSED)
+    await house.put(account, price("A"))
+    meanwhile = await house.ledger.totals(by=READER)
+    assert meanwhile[ChangeKind.STOCK] == {ChangeState.ACCEPTED: 1}
+    assert meanwhile[ChangeKind.PRICE] == {ChangeState.PENDING: 1}
+    # Whoever does not reach everything is told of his own alone, as it is.
+    bound = replace(READER, account_ids=frozenset({account.id}))
+    own = await house.ledger.totals(by=bound)
+    assert own[ChangeKind.STOCK] == {ChangeState.ACCEPTED: 1, ChangeState.REFUSED: 1}
+    house.clock.move(seconds=KEPT_FOR.total_seconds())
+    after = await house.ledger.totals(by=READER)
+    assert after[ChangeKind.STOCK] == {ChangeState.ACCEPTED: 1, ChangeState.REFUSED: 1}
 
 
 async def test_the_latest_runs_and_changes(house: House, account: Account) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from evergrant.errors import InvalidInput
+from evergrant.feeds.kept import KEPT_FOR
 from evergrant.overview import Health, KindToday, LimitPulse, Overview
 from evergrant.overview.ahead import NAMED, monday_of
-from evergrant.overview.health import FIGURES_KEPT
 from evergrant.overview.verdicts import TILES, verdicts
 from evergrant.ports.boards import ApplicationPulse, InstancePulse, MailPulse
 from evergrant.ports.budgets import Share, Wish
@@ -205,13 +205,13 @@ async def test_dear_figures_are_kept_for_a_while() -> None:
     gallery = await house()
     look = gallery.overview._health
     first = await gallery.overview.health(by=SYSTEM)
-    look.dear_after_s = -1.0
+    look.figures.dear_after_s = -1.0
     second = await gallery.overview.health(by=SYSTEM)
     async with gallery.store.transaction() as tx:
         await tx.feed_runs.drop_all([run.id for run in await tx.feed_runs.all()])
     assert first.runs_open == second.runs_open
     assert (await gallery.overview.health(by=SYSTEM)).runs_open == first.runs_open
-    gallery.clock.move(FIGURES_KEPT)
+    gallery.clock.move(KEPT_FOR)
     assert (await gallery.overview.health(by=SYSTEM)).runs_open == 0
 
 

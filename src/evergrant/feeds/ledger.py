@@ -14,10 +14,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from evergrant.errors import NotFound
+from evergrant.feeds.kept import Kept
 from evergrant.intake import check_page, need
 from evergrant.limits.setting import reached_account
 from evergrant.ports import Clock
-from evergrant.ports.boards import Reach
+from evergrant.ports.boards import Reach, TradeCount
 from evergrant.ports.store import Store, Transaction, not_after
 from evergrant.ports.things import Account, ApiKey, Operator
 from evergrant.ports.traded import AccountWork, Change, ChangeCount, FeedRun, Intake
@@ -80,6 +81,7 @@ class Ledger:
     def __init__(self, *, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
+        self.settled = Kept(clock, self._settled)
 
     async def status(
         self,
@@ -119,16 +121,24 @@ class Ledger:
 
     async def totals(self, *, by: Caller) -> dict[ChangeKind, dict[ChangeState, int]]:
         """How many changes of all accounts within reach are open, and were settled in the last day,
-        by kind and state; all six kinds."""
+        by kind and state; all six kinds. Where so many were settled that counting them takes a
+        while, those may be half a minute old; what is open never is."""
         need(by, Right.READ)
         reach = Reach(client_instance_id=by.client_instance_id, account_ids=by.account_ids)
-        since = self._clock.now() - COUNTED
+        whole = reach == Reach()
+        settled = await self.settled.get() if whole else ()
+        since = None if whole else self._clock.now() - COUNTED
         async with self._store.transaction() as tx:
-            found = await tx.boards.trade(reach, settled_since=since)
+            found = [*settled, *await tx.boards.trade(reach, settled_since=since)]
         counts: dict[ChangeKind, dict[ChangeState, int]] = {kind: {} for kind in ChangeKind}
         for one in found:
             counts[one.kind][one.state] = one.count
         return counts
+
+    async def _settled(self, now: datetime) -> list[TradeCount]:
+        async with self._store.transaction() as tx:
+            found = await tx.boards.trade(Reach(), settled_since=now - COUNTED)
+        return [one for one in found if one.state not in OPEN]
 
     async def changes(
         self,

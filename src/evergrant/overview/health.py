@@ -6,12 +6,12 @@ for: numbers over time (metrics do), or for a machine's health check (the operat
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from evergrant.errors import StoreUnavailable
+from evergrant.feeds.kept import Kept
 from evergrant.intake import need_everywhere
 from evergrant.overview.values import Health, KindToday, LimitPulse
 from evergrant.overview.verdicts import verdicts
@@ -19,7 +19,7 @@ from evergrant.ports import Clock
 from evergrant.ports.boards import Busy, Reach, TradeCount
 from evergrant.ports.budgets import Budgets, Level
 from evergrant.ports.pulse import Pulse, PulseSeen
-from evergrant.ports.store import Store, Transaction
+from evergrant.ports.store import Store
 from evergrant.rules.changes import ChangeKind, ChangeState
 from evergrant.rules.plans import read_bucket
 from evergrant.rules.rights import Caller, Right
@@ -29,17 +29,12 @@ __all__ = ["HealthLook"]
 DAY = timedelta(days=1)
 #: So many accounts and operations that met a limit are shown, and their buckets looked at.
 MOST_LIMITS = 20
-#: In a house with very many calls and changes some figures take a while, and an open page asks for
-#: them with every piece of news: what took longer than so many seconds is kept for so long.
-DEAR_AFTER_S = 0.1
-FIGURES_KEPT = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Figures:
     """Those that are counted over very many rows."""
 
-    at: datetime
     busy: Sequence[Busy]
     trade: Sequence[TradeCount]
     runs: int
@@ -54,8 +49,7 @@ class HealthLook:
         self._clock = clock
         self._budgets = budgets
         self._pulse = pulse
-        self.dear_after_s = DEAR_AFTER_S
-        self._kept: _Figures | None = None
+        self.figures = Kept(clock, self._figures)
 
     async def look(self, *, by: Caller) -> Health:
         need_everywhere(by, Right.READ)
@@ -64,7 +58,7 @@ class HealthLook:
             applications = await tx.boards.applications(now)
             mail = await tx.boards.mail(now)
             instances = await tx.boards.webhooks(now)
-            figures = await self._figures(tx, now)
+        figures = await self.figures.get()
         health = Health(
             at=now,
             applications=tuple(applications),
@@ -79,22 +73,17 @@ class HealthLook:
         )
         return replace(health, verdicts=verdicts(health))
 
-    async def _figures(self, tx: Transaction, now: datetime) -> _Figures:
-        if self._kept is not None and now < self._kept.at + FIGURES_KEPT:
-            return self._kept
-        began = time.monotonic()
+    async def _figures(self, now: datetime) -> _Figures:
         reach = Reach()
         midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        runs, open_runs = await tx.boards.runs(reach, since=midnight)
-        figures = _Figures(
-            at=now,
-            busy=await tx.boards.busy(reach, since=now - DAY, limit=MOST_LIMITS),
-            trade=await tx.boards.trade(reach, settled_since=midnight),
-            runs=runs,
-            open_runs=open_runs,
-        )
-        self._kept = figures if time.monotonic() - began > self.dear_after_s else None
-        return figures
+        async with self._store.transaction() as tx:
+            runs, open_runs = await tx.boards.runs(reach, since=midnight)
+            return _Figures(
+                busy=await tx.boards.busy(reach, since=now - DAY, limit=MOST_LIMITS),
+                trade=await tx.boards.trade(reach, settled_since=midnight),
+                runs=runs,
+                open_runs=open_runs,
+            )
 
     async def _queue(self) -> PulseSeen | None:
         if self._pulse is None:

@@ -282,7 +282,9 @@ class Boards(Protocol):
         refusals, by the time that they waited."""
         ...
 
-    async def trade(self, reach: Reach, *, settled_since: datetime) -> list[TradeCount]: ...
+    async def trade(self, reach: Reach, *, settled_since: datetime | None) -> list[TradeCount]:
+        """What is open, and what was settled since then; None: what is open alone."""
+        ...
 
     async def runs(self, reach: Reach, *, since: datetime) -> tuple[int, int]:
         """Runs planned since then, and those of them that are not over."""

@@ -226,10 +226,14 @@ class MemoryBoards:
         found.sort(key=lambda one: (one.throttled, one.refused, one.waited_ms), reverse=True)
         return found[:limit]
 
-    async def trade(self, reach: b.Reach, *, settled_since: datetime) -> list[b.TradeCount]:
+    async def trade(self, reach: b.Reach, *, settled_since: datetime | None) -> list[b.TradeCount]:
         by_kind: dict[tuple[Any, ChangeState], list[Change]] = defaultdict(list)
         for change in await self._changes(await self._reached(reach)):
-            settled = change.settled_at is not None and change.settled_at >= settled_since
+            settled = (
+                settled_since is not None
+                and change.settled_at is not None
+                and change.settled_at >= settled_since
+            )
             if change.state in OPEN or settled:
                 by_kind[change.kind, change.state].append(change)
         return [

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from evergrant.entrances.console.pages import news as page
-from evergrant.entrances.console.pages.news import Concern, Places, is_within_reach
+from evergrant.entrances.console.pages.news import Concern, Places, Turns, is_within_reach
 from evergrant.ports.news import LOOK_AGAIN, Tidings, Topic
 from evergrant.ports.things import JournalLine
 from evergrant.rules.rights import Caller, CallerKind, Role
@@ -166,6 +166,50 @@ async def test_news_of_one_page_comes_folded_and_not_more_often(
         assert await stream.told() == ["journal", "runs"]
         assert loop.time() - first_at > 0.25
         assert stream.chunks.empty()
+
+
+async def test_news_for_many_pages_comes_to_one_after_the_other(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of them reads its page again then, and the server has other things to do as well."""
+    monkeypatch.setattr(page, "MOST_TOLD_PER_S", 20.0)
+    loop = asyncio.get_running_loop()
+    window = await console.as_()
+
+    async def told_at(stream: Stream) -> float:
+        assert await stream.told() == ["journal"]
+        return loop.time()
+
+    async with contextlib.AsyncExitStack() as open_windows:
+        streams = [
+            await open_windows.enter_async_context(listening(console, window)) for _ in range(5)
+        ]
+        for stream in streams:
+            await stream.next()
+        await happen(console, OF_ACCOUNT)
+        told = sorted(await asyncio.gather(*map(told_at, streams)))
+    assert told[-1] - told[0] > 4 / 20 * 0.9
+
+
+def test_turns_come_one_after_the_other_and_at_once_where_nobody_waits() -> None:
+    turns = Turns()
+    gap = 1 / page.MOST_TOLD_PER_S
+    assert [turns.take(5.0) for _ in range(3)] == pytest.approx([5.0, 5.0 + gap, 5.0 + 2 * gap])
+    assert turns.take(60.0) == 60.0
+
+
+def test_a_page_that_was_lost_comes_back_later_where_many_were(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    places = Places(100, 100)
+    monkeypatch.setattr(page, "PLACES", places)
+    assert page._come_back_ms() == page.RETRY_MS
+    for _ in range(100):
+        places.take("ses_1")
+    found = {page._come_back_ms() for _ in range(50)}
+    assert len(found) > 10
+    assert min(found) >= page.RETRY_MS
+    assert max(found) <= page.RETRY_MS + 100 / page.MOST_TOLD_PER_S * 1000
 
 
 async def test_a_page_hears_only_what_concerns_it(console: Console) -> None:

@@ -103,9 +103,13 @@ SELECT ch.kind, ch.state, count(*), min(ch.created_at) FROM (
     SELECT account_id, kind, state, created_at FROM changes WHERE state = 'pending'
     UNION ALL SELECT account_id, kind, state, created_at FROM changes WHERE state = 'in_flight'
     UNION ALL SELECT account_id, kind, state, created_at FROM changes WHERE state = 'uncertain'
-    UNION ALL SELECT account_id, kind, state, created_at FROM changes
-               WHERE settled_at >= :since AND state <> ALL(:open)) AS ch
+    {}) AS ch
  {} GROUP BY ch.kind, ch.state ORDER BY ch.kind COLLATE "C", ch.state COLLATE "C"
+"""
+#: A statement of its own without it: prepared for any instant, it would read everything.
+_SETTLED = """
+    UNION ALL SELECT account_id, kind, state, created_at FROM changes
+               WHERE settled_at >= :since AND state <> ALL(:open)
 """
 _RUNS = """
 SELECT (SELECT count(*) FROM feed_runs r {0} AND r.created_at >= :since AND r.id >= :first),
@@ -208,10 +212,13 @@ class HouseBoards:
             ) in await self._rows(_BUSY.replace(":reach", condition), values)
         ]  # fmt: skip
 
-    async def trade(self, reach: b.Reach, *, settled_since: datetime) -> list[b.TradeCount]:
+    async def trade(self, reach: b.Reach, *, settled_since: datetime | None) -> list[b.TradeCount]:
         condition, values = reach_sql(reach)
         join = f"JOIN accounts a ON a.id = ch.account_id WHERE {condition}" if values else ""
-        values |= {"since": settled_since, "open": sorted(state.value for state in OPEN)}
+        settled = ""
+        if settled_since is not None:
+            settled = _SETTLED
+            values |= {"since": settled_since, "open": sorted(state.value for state in OPEN)}
         return [
             b.TradeCount(
                 kind=ChangeKind(kind),
@@ -219,7 +226,9 @@ class HouseBoards:
                 count=count,
                 oldest_at=oldest_at.astimezone(UTC),
             )
-            for kind, state, count, oldest_at in await self._rows(_TRADE.format(join), values)
+            for kind, state, count, oldest_at in await self._rows(
+                _TRADE.format(settled, join), values
+            )
         ]
 
     async def runs(self, reach: b.Reach, *, since: datetime) -> tuple[int, int]:

@@ -1,19 +1,22 @@
 """The stream of news to pages that are open (server-sent events), so that they look again by
 themselves.
 
-Answers for: whom news concerns, at most one message a second to each page, how many streams there
-may be, and their end with the session, the server or the browser. Does not answer for: what is news
-(``ports.news``), or for what a page does then (``static/js/live.js``).
+Answers for: whom news concerns, at most one message a second to each page and so many to all pages
+together, how many streams there may be, and their end with the session, the server or the browser.
+Does not answer for: what is news (``ports.news``), or for what a page does then
+(``static/js/live.js``).
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from sse_starlette.event import ServerSentEvent
 from sse_starlette.sse import EventSourceResponse, SendTimeoutError
@@ -33,13 +36,16 @@ __all__ = ["DOORS", "Concern", "Places"]
 
 #: To one page at most one message in so many seconds.
 EVERY_S = 1.0
+#: To all pages of this process together so many in a second, one after the other: each of them is
+#: read again then, which takes some 25 ms of CPU, and clicks want to be answered in between.
+MOST_TOLD_PER_S = 10.0
 #: So often somebody looks whether the session still lives.
 SESSION_EVERY_S = 30.0
 #: Proxies end a connection on which nothing is said.
 PING_EVERY_S = 20
 #: A browser that takes nothing for so long is gone.
 SEND_WITHIN_S = 30.0
-#: A browser that lost the stream comes back after so long.
+#: A browser that lost the stream comes back after so long, or later where many do.
 RETRY_MS = 3_000
 MOST_STREAMS = 200
 MOST_PER_SESSION = 10
@@ -113,6 +119,24 @@ class Places:
 PLACES = Places(MOST_STREAMS, MOST_PER_SESSION)
 
 
+class Turns:
+    """Whoever has something to tell is told when: one after the other, so that news for very many
+    pages does not make all of them read at the same moment. Alone, at once."""
+
+    def __init__(self) -> None:
+        self._free_at = float("-inf")
+
+    def take(self, at: float) -> float:
+        """The first free turn at that instant of the event loop or later."""
+        turn = max(at, self._free_at)
+        self._free_at = turn + 1 / MOST_TOLD_PER_S
+        return turn
+
+
+#: By the event loop: its clock is its own.
+_TURNS: WeakKeyDictionary[asyncio.AbstractEventLoop, Turns] = WeakKeyDictionary()
+
+
 async def listen(asked: Asked) -> Response:
     session_id = asked.session.id
     if not PLACES.take(session_id):
@@ -156,13 +180,17 @@ class _Messages:
         self._hearing = hearing
         self._concern = concern
         self._loop = asyncio.get_running_loop()
+        self._turns = _TURNS.setdefault(self._loop, Turns())
         self._session_due = self._loop.time() + SESSION_EVERY_S
 
     async def all(self) -> AsyncIterator[ServerSentEvent]:
-        yield ServerSentEvent(comment="listening", retry=RETRY_MS)
+        yield ServerSentEvent(comment="listening", retry=_come_back_ms())
         topics: set[str] = set()
         next_at = self._loop.time()
+        has_turn = False
         while True:
+            if topics and not has_turn and self._loop.time() >= next_at:
+                next_at, has_turn = self._turns.take(self._loop.time()), True
             until = min(next_at, self._session_due) if topics else self._session_due
             try:
                 async with asyncio.timeout_at(until):
@@ -178,10 +206,10 @@ class _Messages:
                     topics.add(one.topic)
             if self._loop.time() >= self._session_due and not await self._goes_on():
                 return
-            if topics and self._loop.time() >= next_at:
+            if has_turn and self._loop.time() >= next_at:
                 yield ServerSentEvent(json.dumps(sorted(topics)), event="news")
                 topics.clear()
-                next_at = self._loop.time() + EVERY_S
+                next_at, has_turn = self._loop.time() + EVERY_S, False
 
     def _may_end_session(self, one: Tidings) -> bool:
         return one.topic == Topic.JOURNAL and one.subject.startswith(_OF_SESSIONS)
@@ -196,6 +224,12 @@ class _Messages:
         except StoreUnavailable:
             return True  # it is looked at again; meanwhile there is no news either
         return present is not None and present.step is Step.NOTHING
+
+
+def _come_back_ms() -> int:
+    """After a restart all come back, and each reads its page then: not all at the same moment."""
+    spread_s = max(PLACES.taken - 1, 0) / MOST_TOLD_PER_S
+    return RETRY_MS + int(random.uniform(0, spread_s) * 1000)  # noqa: S311 - no secret
 
 
 DOORS = (Door("GET", "/console/news", listen),)
