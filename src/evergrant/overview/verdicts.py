@@ -77,9 +77,16 @@ def _webhooks(health: Health) -> _Verdict:
         or (one.oldest_waiting_at is not None and one.oldest_waiting_at < health.at - WEBHOOK_LATE)
     ]
     if late:
-        return Weight.BAD, f"{_names([one.name for one in late])} does not take its events."
+        names = _names([one.name for one in late])
+        if len(late) > 1:
+            return Weight.BAD, f"{names} do not take their events."
+        return Weight.BAD, f"{names} does not take its events."
     if health.instances:
-        return Weight.WARM, f"{_names([one.name for one in health.instances])} answers slowly."
+        names = _names([one.name for one in health.instances])
+        return (
+            Weight.WARM,
+            f"{names} {'answers' if len(health.instances) == 1 else 'answer'} slowly.",
+        )
     return Weight.GOOD, "Every client instance takes its events."
 
 
