@@ -43,7 +43,7 @@ locks:  ## compile requirements/*.txt again from pyproject.toml (needs uv; UPGRA
 demo: setup  ## run the main job before your eyes: connect a seller and a vendor, hand out access tokens
 	@$(BIN)/python -m demo
 
-demo-serve: setup  ## the same, and leave everything running, with the addresses printed
+demo-serve: setup  ## the same, and leave it running beside a console full of life: sixty accounts, four people
 	@$(BIN)/python -m demo --serve
 
 PROCESSES ?= 3
