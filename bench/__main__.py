@@ -12,6 +12,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from bench import boxed, gateway, limiter
+from bench.beside import beside
+from bench.console import files, pages
 from bench.gallery import gallery
 from bench.kitchen import kitchen
 from bench.measures import Result, herd, hot_token, many_accounts, revoked
@@ -20,6 +22,7 @@ from bench.news import news
 from bench.plan import plan
 from bench.scan import scan
 from bench.town import Town, machine
+from bench.windows import windows
 from demo.stage import Stage
 
 MEASURES: dict[str, Callable[[Town, argparse.Namespace], Result]] = {
@@ -46,6 +49,10 @@ ALONE: dict[str, Callable[[Stage, argparse.Namespace], Result]] = {
     "news": lambda stage, asked: news(stage),
     "plan": lambda stage, asked: plan(stage, changes=asked.changes),
     "gallery": lambda stage, asked: gallery(stage, rounds=asked.rounds),
+    "console": lambda stage, asked: pages(stage),
+    "console-files": lambda stage, asked: files(stage),
+    "console-windows": lambda stage, asked: windows(stage),
+    "console-beside": lambda stage, asked: beside(stage),
 }
 
 
