@@ -116,7 +116,7 @@ async def revoke_connection_key(
 
 @router.get("/api-keys", operation_id="listApiKeys", responses=answers())
 async def list_api_keys(desk: AtDesk, caller: AsCaller, wished: Paging) -> Page[ApiKeyView]:
-    """List API keys, revoked ones too. Needs the right `manage`."""
+    """List API keys, revoked ones too. Needs the right `audit`, which `manage` holds."""
     found = await desk.people.api_keys(by=caller, after=wished.after, limit=wished.asked)
     return page(found, wished.limit, ApiKeyView.of, lambda one: one.id)
 
@@ -145,7 +145,7 @@ async def add_api_key(desk: AtDesk, caller: AsCaller, wish: ApiKeyWish) -> Added
 
 @router.get("/api-keys/{api_key_id}", operation_id="getApiKey", responses=answers(404))
 async def get_api_key(desk: AtDesk, caller: AsCaller, api_key_id: ApiKeyId) -> ApiKeyView:
-    """Show one API key, never its secret. Needs the right `manage`."""
+    """Show one API key, never its secret. Needs the right `audit`, which `manage` holds."""
     return ApiKeyView.of(await desk.people.api_key(api_key_id, by=caller))
 
 
