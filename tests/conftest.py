@@ -22,6 +22,7 @@ import httpcore2
 import hypothesis
 import psycopg
 import pytest
+import structlog
 from psycopg import sql
 
 from evergrant.adapters.embedded_postgres import EmbeddedPostgres
@@ -94,6 +95,17 @@ def _route(*, original_route: Any, include_context: Any) -> Any:
 
 
 fastapi.routing._EffectiveRouteContext.from_api_route = _route  # type: ignore[method-assign, assignment]
+
+# Whoever configured no log gets one with a drawing of every frame of a traceback, which costs more
+# than what most tests of failures do.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(
+            colors=False, exception_formatter=structlog.dev.plain_traceback
+        ),
+    ]
+)
 
 # The same cases on every run and every machine, however slow it is: what is found is a mistake of
 # the change at hand. `--hypothesis-profile search` looks for others, at random and for longer.
