@@ -454,6 +454,19 @@ async def test_while_another_request_exchanges_the_page_waits(
     assert "Heron Books" not in page.text
 
 
+async def test_what_is_wrong_in_an_account_that_was_seen_is_no_look_that_failed(
+    browser: httpx2.AsyncClient, reception: Reception
+) -> None:
+    words = "could not look into the account yet"
+    for marketplaces, told in (((), True), (("Amazon.de",), False)):
+        reception.ended = dataclasses.replace(
+            ARRIVED, finding="Listings are suspended in IT.", marketplaces=marketplaces
+        )
+        page = (await browser.get(f"/connect/done/{HANDSHAKE}")).text
+        assert (words in page) is told
+        assert "suspended" not in page
+
+
 @pytest.mark.parametrize(
     ("return_url", "shown"),
     [

@@ -362,7 +362,10 @@ class Arrivals:
             language=case.account.language,
             connected=handshake.step is HandshakeStep.DONE,
             renewal=bool(grants) and grants[0].handshake_id != handshake.id,
-            marketplaces=tuple(row.name for row in rows),
+            # Amazon also names places where shop owners have never heard that they sell.
+            marketplaces=tuple(
+                row.name for row in rows if self._ground.marketplaces.by_id(row.marketplace_id)
+            ),
             finding=case.authorization.finding,
             return_url=case.instance.return_url or None,
         )

@@ -145,6 +145,9 @@ async def test_it_reads_itself_again_in_parts(console: Console, window: Window) 
         "account-way",
         "account-switches",
         "account-authorization",
+        "account-places",
+        "account-facts",
+        "account-notes",
     } <= regions(page)
 
 

@@ -30,7 +30,11 @@ async def test_counts_and_runs(console: Console, window: Window) -> None:
     page = await window.read(here)
     assert "Stock 2 1 0" in text_of(page)
     assert f'href="/console/feeds/runs/{run.id}"' in page
-    assert "uncertain" in page
+    assert "somebody has to decide" in page
+    assert "Stock and prices, single calls" in page
+    assert "/upload" not in page  # not theirs
+    leader = await console.as_(Role.TEAM_LEAD)
+    assert f'href="/console/accounts/{account.id}/upload"' in await leader.read(here)
 
 
 @pytest.mark.parametrize("role", WRITERS)
@@ -53,7 +57,7 @@ async def test_run_now(console: Console, window: Window) -> None:
     account = await shop(console)
     await connect(console, account)
     page = await window.did(f"/console/accounts/{account.id}/feeds/run")
-    assert "Its next turn comes at once." in text_of(page)
+    assert "Its next run comes at once." in text_of(page)
     [feeds] = await console.desk.feeds.ledger.status(by=SYSTEM, account_id=account.id)
     assert feeds.work is not None
     assert feeds.work.hurried_at == console.fakes.clock.now()

@@ -283,7 +283,7 @@ async def test_the_clock_of_a_client_secret(console: Console) -> None:
         (179, "good", "179 days left"),
         (60, "warm", "60 days left"),
         (1, "bad", "1 day left"),
-        (0.5, "bad", "less than a day left"),
+        (0.5, "bad", "ends today"),
         (-3, "bad", "over"),
     ):
         there = IntegrationCredentials(

@@ -119,7 +119,7 @@ async def test_deciding_says_first_what_follows(console: Console, account: str) 
     yes = text_of(await window.read(f"{home}/decide?happened=yes"))
     assert "count as accepted and are never sent again" in yes
     no = text_of(await window.read(f"{home}/decide?happened=no"))
-    assert "sent once more with the next turn" in no
+    assert "sent once more with the next run" in no
     assert "25.00 EUR" in no
     assert "RMA-1" in no
     assert (await change(console, changes[0])).state is ChangeState.UNCERTAIN

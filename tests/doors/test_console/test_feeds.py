@@ -49,7 +49,7 @@ async def test_every_page_and_action_as_each_role(console: Console, account: str
     actions = {
         f"{home}/pause": Right.WRITE,
         f"{home}/resume": Right.WRITE,
-        f"{home}/run-now": Right.AMAZON_WRITE,
+        f"{home}/run-now": Right.WRITE,
         f"{home}/withdraw": Right.AMAZON_WRITE,
         f"{home}/withdraw/now": Right.AMAZON_WRITE,
     }

@@ -86,6 +86,16 @@ async def test_a_lapsed_account_stands_there_with_what_helps(console: Console) -
     assert "1 account lapsed already" in text_of(part(html, "overview-terms"))
 
 
+async def test_who_may_only_look_is_told_so(console: Console) -> None:
+    end = console.fakes.clock.now() + timedelta(days=5)
+    async with console.desk.store.transaction() as tx:
+        await tx.credentials.change(console.house.application_id, secret_expires_at=end)
+    for role, words in ((Role.ADMIN, "Rotate the secret"), (Role.SUPPORT, "See the application")):
+        page = text_of(await (await console.as_(role)).read("/console"))
+        assert words in page
+        assert ("Rotate the secret" in page) is (role is Role.ADMIN)
+
+
 async def test_nobody_is_shown_the_way_to_a_door_that_stays_closed(console: Console) -> None:
     await lapsed(console)
     for role in Role:

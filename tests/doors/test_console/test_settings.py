@@ -60,7 +60,7 @@ async def test_every_setting_is_there_with_what_it_does(told: Console) -> None:
 async def test_where_each_comes_from(told: Console, tmp_path: Path) -> None:
     page = await (await told.as_(Role.AUDITOR)).read(PATH)
     assert row(page, "EVERGRANT_FEED_MINUTES").endswith("45 environment")
-    assert row(page, "EVERGRANT_SWEEP_MINUTES").endswith("10 usual")
+    assert row(page, "EVERGRANT_SWEEP_MINUTES").endswith("10 default")
     assert row(page, "EVERGRANT_KEYRING").endswith(f"set, not shown file {tmp_path / 'ring'}")
     assert "an embedded PostgreSQL" not in row(page, "EVERGRANT_DATABASE_URL")
     assert "mails go to the development mailbox" in row(page, "EVERGRANT_SMTP_URL")

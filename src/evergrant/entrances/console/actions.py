@@ -1,14 +1,16 @@
 """Where each action that helps is done, as an address of the console.
 
-Answers for: the address beside a badge, on the overview as on an account's own pages. Does not
-answer for: which action helps (``rules.attention``), or for who may do it (the door).
+Answers for: the address beside a badge, on the overview as on an account's own pages, and its words
+for whoever may look there and do no more. Does not answer for: which action helps
+(``rules.attention``), or for who may do it (the door).
 """
 
 from __future__ import annotations
 
-from evergrant.rules.attention import Action
+from evergrant.rules.attention import Action, Badge
+from evergrant.rules.rights import Caller, Right
 
-__all__ = ["POPUPS", "address_of"]
+__all__ = ["POPUPS", "address_of", "label_of"]
 
 #: Opened in a window of its own, as the page behind stays in use.
 POPUPS = frozenset({Action.CALL})
@@ -34,6 +36,18 @@ _OF_SUBJECT = {
     Action.LOOK_AT_APPLICATION: "/console/applications/{}",
     Action.LOOK_AT_INSTANCE: "/console/instances/{}",
 }
+
+#: What takes more than a look at the page to which it leads, and what others do there.
+_TAKES = {
+    Action.DECIDE: (Right.AMAZON_WRITE, "See the run"),
+    Action.ROTATE_SECRET: (Right.MANAGE, "See the application"),
+}
+
+
+def label_of(badge: Badge, caller: Caller) -> str:
+    """The words of what helps; where the caller may only look, that is what they say."""
+    right, looking = _TAKES.get(badge.action, (None, ""))
+    return badge.label if right is None or caller.may(right) else looking
 
 
 def address_of(action: Action, account_id: str | None = None, subject: str = "") -> str:

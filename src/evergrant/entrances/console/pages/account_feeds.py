@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from starlette.responses import Response
 
+from evergrant.entrances.console import trade_words
 from evergrant.entrances.console.asking import Asked
 from evergrant.entrances.console.doors import Door
 from evergrant.entrances.console.pages.account_sheet import FLAG_WORDS, home_of, sheet
@@ -49,6 +50,8 @@ async def show(asked: Asked) -> Response:
         switch_words={kind: FLAG_WORDS[flag][1] for kind, flag in FLAGS.items()},
         runs=runs[::-1][:_SHOWN],
         sweep=await desk.orders.state(account_id, by=by),
+        words=trade_words,
+        may_upload=asked.may(Right.AMAZON_WRITE),
     )
 
 
@@ -76,7 +79,7 @@ async def run_now(asked: Asked) -> Response:
         await asked.desk.feeds.work.run_now(account_id, by=asked.caller)
     except Conflict as error:
         return asked.back(f"{home_of(account_id)}/feeds", f"{error} Resume it first.", "bad")
-    return asked.back(f"{home_of(account_id)}/feeds", "Its next turn comes at once.")
+    return asked.back(f"{home_of(account_id)}/feeds", "Its next run comes at once.")
 
 
 DOORS = (

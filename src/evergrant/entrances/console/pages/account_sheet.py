@@ -11,7 +11,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from evergrant.entrances.console.actions import POPUPS, address_of
+from evergrant.entrances.console.actions import POPUPS, address_of, label_of
 from evergrant.entrances.console.asking import Asked
 from evergrant.entrances.console.doors import Door
 from evergrant.rules.applications import ApplicationKind
@@ -75,6 +75,7 @@ async def sheet(asked: Asked, template: str, status: int = 200, **facts: Any) ->
         may_write=asked.may(Right.WRITE),
         next_step=worst(row.badges),
         address_of=address_of,
+        label_of=label_of,
         popups=POPUPS,
         flag_words=FLAG_WORDS,
         why_unavailable=WHY_UNAVAILABLE,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from starlette.responses import Response
@@ -104,15 +104,15 @@ def clock_of(credentials: IntegrationCredentials | None, now: datetime) -> Secre
     if ends_at is None:
         return SecretClock(kind="quiet", words="end unknown")
     left = max(ends_at - now, timedelta())
+    # By the calendar, as everywhere else: a secret that ends tomorrow morning has one day left.
+    days = max((ends_at.astimezone(UTC).date() - now.astimezone(UTC).date()).days, 0)
     share = min(100, round(100 * (left / terms.SECRET_TERM)))
-    words = "over" if phase is SecretPhase.DEAD else _days(left.days)
-    return SecretClock(
-        kind=_PHASES[phase], words=words, days=left.days, share=share, ends_at=ends_at
-    )
+    words = "over" if phase is SecretPhase.DEAD else _days(days)
+    return SecretClock(kind=_PHASES[phase], words=words, days=days, share=share, ends_at=ends_at)
 
 
 def _days(number: int) -> str:
-    return "less than a day left" if not number else f"{number} day{'s' * (number > 1)} left"
+    return "ends today" if not number else f"{number} day{'s' * (number > 1)} left"
 
 
 async def listed(asked: Asked) -> Response:

@@ -109,7 +109,7 @@ async def decide(asked: Asked) -> Response:
     said = (
         "Noted: its changes count as accepted."
         if answer == "yes"
-        else "Noted: its changes wait again and go with the next turn."
+        else "Noted: its changes wait again and go with the next run."
     )
     return asked.back(f"/console/feeds/runs/{run_id}", said)
 

@@ -324,7 +324,7 @@ async def resume(asked: Asked) -> Response:
 
 async def run_now(asked: Asked) -> Response:
     await asked.desk.feeds.work.run_now(asked.path["account_id"], by=asked.caller)
-    return _home(asked, "The next turn comes within seconds.")
+    return _home(asked, "The next run comes within seconds.")
 
 
 async def withdraw_form(asked: Asked) -> Response:
@@ -419,7 +419,7 @@ DOORS = (
     Door("GET", "/console/feeds/changes/{change_id}", change, Right.READ),
     Door("POST", f"{_ACCOUNT}/pause", pause, Right.WRITE),
     Door("POST", f"{_ACCOUNT}/resume", resume, Right.WRITE),
-    Door("POST", f"{_ACCOUNT}/run-now", run_now, Right.AMAZON_WRITE),
+    Door("POST", f"{_ACCOUNT}/run-now", run_now, Right.WRITE),
     Door("POST", f"{_ACCOUNT}/withdraw", withdraw_form, Right.AMAZON_WRITE),
     Door("POST", f"{_ACCOUNT}/withdraw/now", withdraw, Right.AMAZON_WRITE),
 )

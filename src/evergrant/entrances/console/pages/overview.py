@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import compile_path
 
 from evergrant.entrances.console import drawing
-from evergrant.entrances.console.actions import POPUPS, address_of
+from evergrant.entrances.console.actions import POPUPS, address_of, label_of
 from evergrant.entrances.console.doors import Door, all_doors
 from evergrant.entrances.console.drawing.terms import words_of_week
 from evergrant.entrances.console.pages import set_up
@@ -54,7 +54,7 @@ MOST_INSTANCES = 5
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NeedShown:
     """One line of those that need somebody. ``address`` of the thing itself, ``way`` of what
-    helps; empty where there is no such page, or not for this caller."""
+    helps, as ``label`` says; empty where there is no such page, or not for this caller."""
 
     name: str
     what: str
@@ -62,6 +62,7 @@ class NeedShown:
     badge: Badge
     more: tuple[Badge, ...]
     way: str
+    label: str
     is_popup: bool
 
 
@@ -151,6 +152,7 @@ def _need(asked: Asked, line: NeedingLine) -> NeedShown:
         badge=badge,
         more=tuple(one for one in line.badges if one != badge)[:MOST_BADGES],
         way=way,
+        label=label_of(badge, asked.caller),
         is_popup=badge.action in POPUPS,
     )
 
@@ -234,7 +236,7 @@ def _figures(health: Health) -> dict[str, str]:
         "limits": f"{_count(len(health.limits), 'operation')} met a limit in 24 hours.",
         "queue": "",
         "workers": "",
-        "feeds": f"{_count(health.runs_today, 'run')} today, {health.runs_open:,} of them open.",
+        "feeds": f"{_count(health.runs_today, 'run')} today, {health.runs_open:,} open.",
     }
     if pulse is not None:
         due = sum(pulse.waiting.values())

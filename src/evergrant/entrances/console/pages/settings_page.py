@@ -20,7 +20,7 @@ from evergrant.settings.names import OF_A_PROCESS
 
 __all__ = ["DOORS", "ShownRow"]
 
-_FROM = {"default": "usual", "environment": "environment"}
+_FROM = {"default": "default", "environment": "environment"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
