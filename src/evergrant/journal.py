@@ -65,8 +65,9 @@ async def read(
     until: datetime | None = None,
     newest_first: bool = True,
 ) -> list[JournalLine]:
-    """Lines in the order of their ids, newest first unless asked otherwise; ``after`` is the id
-    of the last line already seen, in that order. ``caller``: as lines name it. ``since``: at that
+    """Lines in the order of their ids, newest first unless asked otherwise; newest first with
+    ``since`` or ``until``, in the order of their instants. ``after`` is the id of the last line
+    already seen, in that order. ``caller``: as lines name it. ``since``: at that
     instant or later; ``until``: before it.
 
     A caller that reaches one client instance only, or certain accounts, sees the lines of accounts

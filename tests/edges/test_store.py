@@ -1020,6 +1020,40 @@ async def test_the_journal_by_person_and_time(store: Store) -> None:
         assert await read(caller="operator:opr_0", since=NOW + timedelta(microseconds=1)) == [2]
 
 
+async def test_the_newest_lines_of_certain_days_come_by_instants_page_after_page(
+    store: Store,
+) -> None:
+    """Transactions end in another order than they began: instants are not in the order of ids."""
+    hours = [0, 3, 1, 2, 2, 9, 5]
+    async with store.transaction() as tx:
+        for number, hour in enumerate(hours):
+            line = _line(f"verb.{number}", facts={"n": number})
+            at = NOW + timedelta(hours=hour)
+            await tx.journal.append(dataclasses.replace(line, at=at))
+
+        async def pages(**wishes: Any) -> list[int]:
+            found: list[t.JournalLine] = []
+            while page := await tx.journal.read(
+                newest_first=True, limit=2, after=found[-1].id if found else 0, **wishes
+            ):
+                found += page
+            return [line.facts["n"] for line in found]
+
+        assert await pages(until=NOW + timedelta(hours=9)) == [6, 1, 4, 3, 2, 0]
+        assert await pages(since=NOW + timedelta(hours=2)) == [5, 6, 1, 4, 3]
+        within: dict[str, Any] = {
+            "since": NOW + timedelta(hours=1),
+            "until": NOW + timedelta(hours=3),
+        }
+        assert await pages(**within) == [4, 3, 2]
+        assert await pages(**within, verb="verb.3") == [3]
+        assert await pages() == [6, 5, 4, 3, 2, 1, 0]
+        # Behind a line that was never there: what has a lesser id.
+        newest = (await tx.journal.read(newest_first=True, limit=1))[0]
+        far = await tx.journal.read(newest_first=True, after=newest.id + 100, **within)
+        assert [line.facts["n"] for line in far] == [4, 3, 2]
+
+
 @pytest.mark.parametrize(
     "statement", ["UPDATE journal SET verb = 'x'", "DELETE FROM journal", "TRUNCATE journal"]
 )

@@ -239,7 +239,8 @@ class Diary(Protocol):
         until: datetime | None = None,
         newest_first: bool = False,
     ) -> list[JournalLine]:
-        """``since``: at that instant or later; ``until``: strictly earlier."""
+        """``since``: at that instant or later; ``until``: strictly earlier. By ids; but newest
+        first with one of these, by instants and then by ids. ``after``: behind that line."""
         ...
 
     async def purge(self, before: datetime, *, limit: int = 10_000) -> int:

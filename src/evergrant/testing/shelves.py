@@ -297,19 +297,34 @@ class MemoryDiary:
         newest_first: bool = False,
     ) -> list[t.JournalLine]:
         self._tx.check()
-        found = [
+        kept = [
             line
             for line in (*self._tx.store.lines, *self._tx.lines)
             if line.id not in self._tx.torn_out
+        ]
+        by_instant = newest_first and not (since is until is None)
+        last = next((line for line in kept if line.id == after), None)
+
+        def place(line: t.JournalLine) -> tuple[datetime, int]:
+            return (line.at if by_instant else datetime.min.replace(tzinfo=UTC), line.id)
+
+        def is_behind(line: t.JournalLine) -> bool:
+            if by_instant and last is not None:
+                return place(line) < place(last)
+            return line.id < after if newest_first else line.id > after
+
+        found = [
+            line
+            for line in kept
+            if (not after or is_behind(line))
             and account_id in (None, line.account_id)
             and subject in (None, line.subject)
             and verb in (None, line.verb)
             and caller in (None, line.caller)
             and (since is None or line.at >= since)
             and (until is None or line.at < until)
-            and (not after or (line.id < after if newest_first else line.id > after))
         ]
-        found.sort(key=lambda line: line.id, reverse=newest_first)
+        found.sort(key=place, reverse=newest_first)
         return found[:limit]
 
     async def purge(self, before: datetime, *, limit: int = 10_000) -> int:

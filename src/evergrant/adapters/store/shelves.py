@@ -424,11 +424,27 @@ class PostgresDiary:
             statement = statement.where(columns.at >= _LINE.value("at", since))
         if until is not None:
             statement = statement.where(columns.at < _LINE.value("at", until))
-        if after:
-            statement = statement.where(columns.id < after if newest_first else columns.id > after)
-        statement = statement.order_by(columns.id.desc() if newest_first else columns.id)
+        if newest_first and not (since is until is None):
+            # Days long ago by their own index: from the newest id back they are far away.
+            statement = statement.order_by(columns.at.desc(), columns.id.desc())
+            if after:
+                statement = statement.where(await self._before(after))
+        else:
+            if after:
+                behind = columns.id < after if newest_first else columns.id > after
+                statement = statement.where(behind)
+            statement = statement.order_by(columns.id.desc() if newest_first else columns.id)
         rows = (await self._tx.connection.execute(statement)).mappings()
         return [_LINE.thing(cast("Mapping[str, Any]", row)) for row in rows]
+
+    async def _before(self, id: int) -> ColumnElement[bool]:
+        """Of lines that come behind this one, newest first by instants."""
+        columns = JOURNAL.c
+        asked = select(columns.at).where(columns.id == id)
+        at = (await self._tx.connection.execute(asked)).scalar_one_or_none()
+        if at is None:
+            return columns.id < id
+        return tuple_(columns.at, columns.id) < tuple_(literal(at), literal(id))
 
     async def purge(self, before: datetime, *, limit: int = 10_000) -> int:
         await self.write()
