@@ -59,7 +59,7 @@ def build(desk: Desk, settings: Settings, *, has_mailbox: bool = False) -> ASGIA
             ClientDisconnect: _on_half_a_form,
         },
     )
-    return paper.Guarded(app, https=https)
+    return paper.guarded(app, https=https)
 
 
 class _Frame:

@@ -17,12 +17,12 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
+from evergrant.entrances.guarded import Guarded
 from evergrant.letters import plain
 
-__all__ = ["Guarded", "ago", "day", "minute", "policy", "press", "static"]
+__all__ = ["ago", "day", "guarded", "minute", "policy", "press", "static"]
 
 _HERE = "evergrant.entrances.console"
 #: Embeddings, overrides and isolates of the writing's direction (Unicode's bidirectional controls).
@@ -32,8 +32,6 @@ _MEDIA_TYPES = {
     "js": "text/javascript; charset=utf-8",
     "svg": "image/svg+xml",
 }
-#: Browsers complain about these on plain http.
-_HTTPS_ONLY = {"strict-transport-security": "max-age=31536000"}
 
 
 def policy(form_action: Iterable[str] = ("'self'",)) -> str:
@@ -160,30 +158,12 @@ def _scripts() -> list[str]:
     return [_address(one.name) for one in _folder("js")]
 
 
-class Guarded:
-    """Puts on every answer what no page may go without. What a page says itself stays."""
-
-    def __init__(self, app: ASGIApp, *, https: bool) -> None:
-        self._app = app
-        self._headers = {
-            "referrer-policy": "same-origin",
-            "cache-control": "no-store",
-            "content-security-policy": policy(),
-            "x-content-type-options": "nosniff",
-            "x-frame-options": "DENY",
-            "x-robots-tag": "noindex, nofollow",
-            "cross-origin-opener-policy": "same-origin-allow-popups",
-            "cross-origin-resource-policy": "same-origin",
-            "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=()",
-            **(_HTTPS_ONLY if https else {}),
-        }
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
-                    headers.setdefault(name, value)
-            await send(message)
-
-        await self._app(scope, receive, send_guarded)
+def guarded(app: ASGIApp, *, https: bool) -> ASGIApp:
+    """The door with its headers."""
+    own = {
+        "referrer-policy": "same-origin",
+        "content-security-policy": policy(),
+        # The window for the phone is opened by a page of ours and goes to Amazon and back.
+        "cross-origin-opener-policy": "same-origin-allow-popups",
+    }
+    return Guarded(app, own, https=https)

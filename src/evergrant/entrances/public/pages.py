@@ -24,7 +24,7 @@ from starlette.types import ASGIApp
 from evergrant.consent import Arrived, NeedsProof, Opened
 from evergrant.entrances.public import words as w
 from evergrant.entrances.public.dress import Dress, Kept
-from evergrant.entrances.public.paper import NAMES, Guarded, language_of, page
+from evergrant.entrances.public.paper import NAMES, guarded, language_of, page
 from evergrant.entrances.visitor import Cookie, TooMuch, Visitor, read_form
 from evergrant.errors import ConsentRefused, EvergrantError
 from evergrant.rules import ids
@@ -72,7 +72,7 @@ def build(desk: Desk, settings: Settings) -> ASGIApp:
             Exception: pages.on_mishap,
         },
     )
-    return Guarded(door, https=https)
+    return guarded(door, https=https)
 
 
 class _Pages:

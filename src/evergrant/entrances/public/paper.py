@@ -11,21 +11,16 @@ from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from starlette.datastructures import MutableHeaders
 from starlette.responses import HTMLResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
+from evergrant.entrances.guarded import Guarded
 from evergrant.letters import LANGUAGES, plain, tongue
 
-__all__ = ["NAMES", "Guarded", "language_of", "page", "policy"]
+__all__ = ["NAMES", "guarded", "language_of", "page", "policy"]
 
 #: Every language by the name that its speakers give it.
 NAMES = {"en": "English", "de": "Deutsch", "fr": "Français", "it": "Italiano", "es": "Español"}
-#: Browsers complain about these on plain http.
-_HTTPS_ONLY = {
-    "strict-transport-security": "max-age=31536000",
-    "cross-origin-opener-policy": "same-origin",
-}
 
 
 def policy(form_action: Iterable[str] = ("'self'",), *, script: bool = False) -> str:
@@ -102,33 +97,13 @@ def _press(language: str) -> Environment:
     return press
 
 
-class Guarded:
-    """Puts on every answer what no page may go without. What a page says itself stays."""
-
-    def __init__(self, app: ASGIApp, *, https: bool) -> None:
-        self._app = app
-        self._headers = {
-            # The address of a page may hold a secret: it is told to nobody, kept by nobody.
-            "referrer-policy": "no-referrer",
-            "cache-control": "no-store",
-            "content-security-policy": policy(),
-            "x-content-type-options": "nosniff",
-            "x-frame-options": "DENY",
-            "x-robots-tag": "noindex, nofollow",
-            "cross-origin-resource-policy": "same-origin",
-            "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=()",
-            **(_HTTPS_ONLY if https else {}),
-        }
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
-                    headers.setdefault(name, value)
-            await send(message)
-
-        if scope["type"] == "http":
-            await self._app(scope, receive, send_guarded)
-        else:
-            await self._app(scope, receive, send)
+def guarded(app: ASGIApp, *, https: bool) -> ASGIApp:
+    """The door with its headers."""
+    own = {
+        # The address of a page may hold a secret: it is told to nobody, kept by nobody.
+        "referrer-policy": "no-referrer",
+        "content-security-policy": policy(),
+    }
+    if https:
+        own["cross-origin-opener-policy"] = "same-origin"  # browsers complain on plain http
+    return Guarded(app, own, https=https)
