@@ -73,8 +73,8 @@ class AccountQuery:
             partner_kind=_word(PartnerKind, given.get("kind", "")),
             vendor_kind=_word(VendorKind, given.get("vendor", "")),
             region=_word(Region, given.get("region", "")),
-            application_id=given.get("app", "").strip() or None,
-            client_instance_id=given.get("instance", "").strip() or None,
+            application_id=_id(given.get("app", "")),
+            client_instance_id=_id(given.get("instance", "")),
             flag_off=_word(Flag, given.get("off", "")),
             ends_within=_number(given.get("ends", ""), 0, MOST_DAYS),
             needing=needs == "1",
@@ -149,6 +149,11 @@ def _word(of: type[Word], text: str) -> Word | None:
 
 def _text(word: StrEnum | None) -> str:
     return "" if word is None else word.value
+
+
+def _id(text: str) -> str | None:
+    """No id holds NUL, and no database takes it: such a one is nobody's."""
+    return text.strip().replace("\0", "\N{REPLACEMENT CHARACTER}") or None
 
 
 def _number(text: str, least: int, most: int) -> int | None:
