@@ -22,6 +22,7 @@ import pytest_asyncio
 
 from evergrant.rules.rights import Role
 from tests.doors.test_console.attack_ground import Ground, doors, opened_ground
+from tests.doors.test_console.trade_ground import order
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -48,6 +49,8 @@ AMAZONS = {
     "subscription_id",
 }
 LONG = {"message", "last_error", "notes", "refused_reason", "finding", "trouble", "error", "note"}
+ORDER = "302-1234567-1234567"
+BUYER = "Wilhelmina"
 RUNS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d")
 
 
@@ -157,9 +160,24 @@ def check_page(path: str, page: str) -> None:
     assert "StrictUndefined" not in page
 
 
+async def _bought(ground: Ground) -> None:
+    """An order in Amazon's words, and with a buyer's, which lie sealed."""
+    word = Words().evil("x")
+    body = {
+        "orderId": ORDER,
+        "orderItems": [{"orderItemId": word, "quantityOrdered": 1, "product": {"title": word}}],
+        "packages": [{"carrier": word, "trackingNumber": word}],
+        "buyer": {"buyerName": f"{BUYER} {word}"},
+        "recipient": {"deliveryAddress": {"addressLine1": word, "city": word}},
+    }
+    await order(ground.console, ground.filled.account_id, ORDER, body=body)
+    ground.filled.order_id = ORDER
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def ground() -> AsyncIterator[Ground]:
     async with opened_ground() as opened:
+        await _bought(opened)
         poison(opened)
         opened.keep()
         yield opened
@@ -235,6 +253,17 @@ async def test_json_lines_are_lines_of_json(pages: dict[str, Any]) -> None:
     assert answer.headers["content-disposition"].startswith("attachment; ")
     lines = [json.loads(line) for line in answer.text.splitlines()]
     assert len(lines) > 20
+
+
+async def test_what_a_buyer_wrote_is_text(ground: Ground) -> None:
+    """Personal data is shown on demand only; that page is none of those above."""
+    window = await ground.window(Role.ADMIN)
+    answer = await window.post(ground.url("/console/orders/{account_id}/{order_id}/personal"))
+    assert answer.status_code == 200
+    assert BUYER in answer.text
+    assert EVIL in answer.text
+    check_page("personal", answer.text)
+    ground.put_back()
 
 
 async def test_what_was_typed_comes_back_as_text(ground: Ground) -> None:
