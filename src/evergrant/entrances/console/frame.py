@@ -133,15 +133,24 @@ _WORDS = {
 
 
 async def _static(request: Request) -> Response:
-    kept = paper.static(request.path_params["name"])
+    name = request.path_params["name"]
+    kept = paper.static(name)
     if kept is None:
         raise HTTPException(404)
     content, media_type, version = kept
     known = request.query_params.get("v") == version
     headers = {
         "cache-control": "public, max-age=31536000, immutable" if known else "no-cache",
-        "etag": f'"{version}"',
+        # Weak: the same for both of its shapes.
+        "etag": f'W/"{version}"',
+        "vary": "accept-encoding",
     }
+    # Scripts import each other by plain names, so browsers ask for those with every page.
+    if f'"{version}"' in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        content = paper.squeezed(name)
+        headers["content-encoding"] = "gzip"
     return Response(content, media_type=media_type, headers=headers)
 
 

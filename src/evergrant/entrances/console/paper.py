@@ -6,6 +6,7 @@ not answer for: what a page says.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import re
 from collections.abc import Iterable
@@ -22,7 +23,7 @@ from starlette.types import ASGIApp
 from evergrant.entrances.guarded import Guarded
 from evergrant.letters import plain
 
-__all__ = ["ago", "day", "guarded", "minute", "policy", "press", "static"]
+__all__ = ["ago", "day", "guarded", "minute", "policy", "press", "squeezed", "static"]
 
 _HERE = "evergrant.entrances.console"
 #: Embeddings, overrides and isolates of the writing's direction (Unicode's bidirectional controls).
@@ -145,6 +146,15 @@ def static(name: str) -> tuple[bytes, str, str] | None:
         return None
     version = hashlib.sha256(content).hexdigest()[:12]
     return content, _MEDIA_TYPES[name.rpartition(".")[2]], version
+
+
+@cache
+def squeezed(name: str) -> bytes:
+    """A file by gzip. Files alone: a page holds the proof of its forms beside what others typed,
+    and the length of what is squeezed together tells of both (the attack called BREACH)."""
+    kept = static(name)
+    assert kept is not None, name
+    return gzip.compress(kept[0], mtime=0)
 
 
 def _address(name: str) -> str:
