@@ -36,6 +36,7 @@ from tests.doors.test_console.conftest import COOKIES, Console, open_console
 from tests.doors.test_console.filled import Filled, fill
 
 __all__ = [
+    "LARGEST_PICTURE",
     "PHONE",
     "PICTURES",
     "SCREEN",
@@ -107,7 +108,7 @@ def served() -> Iterator[Served]:
             first_code=code.reveal(),
             loop=asyncio.get_running_loop(),
         )
-        here.secrets = await _people(console)
+        here.secrets = await _people(console, here.filled)
         stop = asyncio.Event()
         made.append((here, stop))
         ready.set()
@@ -138,12 +139,15 @@ def served() -> Iterator[Served]:
     assert not thread.is_alive(), "open pages hold up the end of the server"
 
 
-async def _people(console: Console) -> dict[str, str]:
-    """The sessions of an operator of each role, and of two who are on their way in."""
+async def _people(console: Console, filled: Filled) -> dict[str, str]:
+    """The sessions of an operator of each role, of one by name, and of two on their way in."""
     found = {}
     for role in Role:
         window = await console.as_(role)
         found[role.value] = window.secret.reveal()
+    async with console.desk.store.transaction() as tx:
+        ada = await tx.operators.get(filled.operator_id)
+    found["ada"] = (await console.as_(operator=ada)).secret.reveal()
     found["enrolling"] = (await _signed_in(console, "Emil Roth", "emil")).reveal()
     secret = await _signed_in(console, "Hana Mori", "hana")
     key = (await console.desk.sessions.begin_enrolment(secret)).key.reveal()
@@ -310,7 +314,10 @@ _COUNT_COLOURS = """async ([url, most]) => {
   const counts = new Map();
   for (const one of data) counts.set(one, (counts.get(one) || 0) + 1);
   const parts = (one) => [one & 255, (one >> 8) & 255, (one >> 16) & 255];
-  const palette = [...counts].sort((a, b) => b[1] - a[1]).slice(0, most).map(([one]) => parts(one));
+  // What is red or green says something, however small it is.
+  const weight = ([one, times]) => times * (1 + Math.max(...parts(one)) - Math.min(...parts(one)));
+  const palette = [...counts].sort((a, b) => weight(b) - weight(a)).slice(0, most)
+    .map(([one]) => parts(one));
   const nearest = new Map();
   for (const one of counts.keys()) {
     const [r, g, b] = parts(one);
