@@ -266,6 +266,27 @@ async def test_what_a_buyer_wrote_is_text(ground: Ground) -> None:
     ground.put_back()
 
 
+async def test_a_file_with_markup_is_shown_as_text(ground: Ground) -> None:
+    """Its name, its headings and its cells, in the preview and in what is wrong with it."""
+    window = await ground.window(Role.ADMIN)
+    url = ground.url("/console/accounts/{account_id}/upload")
+    cell = Words().evil("x").replace('"', '""')
+    shown = 0
+    for content in (
+        f'sku,quantity,marketplace\n"{cell}",3,DE\nMUG-1,"{cell}","{cell}"\n',
+        f'"{cell}",quantity\n"{cell}",1\n',
+        f"sku;quantity\n<{EVIL}>;=1+1\n",
+    ):
+        for kind in ("stock", f"<{EVIL}>"):
+            name = f"<{EVIL} onload=x>.csv"
+            answer = await window.post(url, {"kind": kind}, files={"file": (name, content)})
+            assert answer.status_code < 500
+            check_page("upload", answer.text)
+            shown += EVIL in answer.text
+    assert shown >= 2
+    ground.put_back()
+
+
 async def test_what_was_typed_comes_back_as_text(ground: Ground) -> None:
     """Forms that were refused, messages, searches, and addresses that nobody has."""
     window = await ground.window(Role.ADMIN)
