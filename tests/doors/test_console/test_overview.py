@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from evergrant.entrances.console import build
 from evergrant.entrances.console.doors import all_doors
 from evergrant.entrances.console.pages import overview as page
 from evergrant.naming import new_id
@@ -84,6 +85,17 @@ async def test_a_lapsed_account_stands_there_with_what_helps(console: Console) -
     assert "Lapsed" in text_of(needs)
     assert f'href="/console/accounts/{account_id}"' in needs
     assert "1 account lapsed already" in text_of(part(html, "overview-terms"))
+
+
+async def test_letters_that_stay_in_the_house_are_told_to_do_so(console: Console) -> None:
+    words = "they stay in the development mailbox"
+    window = await console.as_(Role.SUPPORT)
+    assert words not in text_of(await window.read("/console"))
+    without_relay = dataclasses.replace(
+        console, app=build(console.desk, console.settings, has_mailbox=True)
+    )
+    window = await without_relay.as_(Role.SUPPORT)
+    assert words in text_of(await window.read("/console"))
 
 
 async def test_who_may_only_look_is_told_so(console: Console) -> None:

@@ -112,7 +112,7 @@ async def show(asked: Asked) -> Response:
         ends_first=f"/console/accounts?{AccountQuery(sort=AccountSort.ENDS).address()}",
         lapsed=_of_state("lapsed", terms.lapsed),
         undated=_undated(terms),
-        tiles=list(_tiles(health)),
+        tiles=list(_tiles(health, has_mailbox=asked.has_mailbox)),
         limits=[(limit, _gauge(limit)) for limit in health.limits],
         health=health,
         kinds=[_kind(kind) for kind in health.kinds],
@@ -206,8 +206,10 @@ _TILES = {
 }
 
 
-def _tiles(health: Health) -> Iterator[Tile]:
+def _tiles(health: Health, *, has_mailbox: bool) -> Iterator[Tile]:
     figures = _figures(health)
+    if has_mailbox:
+        figures["mail"] += " No relay is set: they stay in the development mailbox."
     for name, (title, address) in _TILES.items():
         weight, verdict = health.verdicts[name]
         yield Tile(
