@@ -302,7 +302,7 @@ class Joining:
             taken = await tx.operators.count()
         if taken or known is None or Secret(_typed_code(known.reveal())) != typed:
             raise FirstStartRefused(
-                hint="The code stands in the log of `evergrant serve`, and `evergrant operator "
+                hint="The code stands where the server was started, and `evergrant operator "
                 "first` shows it. Once there is an operator, others are invited."
             )
 
