@@ -1,4 +1,5 @@
-"""What ``evergrant check --live`` asks outside: the queue of each application."""
+"""What ``evergrant check --live`` asks outside: Login with Amazon and the queue of each
+application."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from evergrant.desk import Desk
 from evergrant.errors import Misconfigured
 from evergrant.ports.secrets_queue import QueueAccess, QueueMessage
 from evergrant.registry import Credentials, NewApplication
+from evergrant.rules.applications import NOTIFICATIONS_SCOPE
 from evergrant.rules.rights import SYSTEM
 from evergrant.rules.secrecy import Secret
 from evergrant.settings import Settings
@@ -60,6 +62,20 @@ async def house(fakes: Fakes, **aws: str) -> tuple[Desk, str]:
 async def found(built: Desk, *, live: bool = True) -> dict[str, Finding]:
     settings = Settings.from_environment({})
     return {one.code: one async for one in contents(built, settings, live=live)}
+
+
+async def test_the_client_secret_is_shown_to_amazon_whatever_token_is_at_hand(fakes: Fakes) -> None:
+    built, application_id = await house(fakes)
+    await built.tokens.grantless(application_id, NOTIFICATIONS_SCOPE, by=SYSTEM)
+    assert "EG047" not in await found(built)
+    credentials = await built.registry.credentials(application_id, by=SYSTEM)
+    fakes.lwa.drop_secrets(credentials.lwa_client_id)
+    # The token that is at hand is still good.
+    await built.tokens.grantless(application_id, NOTIFICATIONS_SCOPE, by=SYSTEM)
+    assert "EG047" not in await found(built, live=False)
+    finding = (await found(built))["EG047"]
+    assert finding.subject == application_id
+    assert "invalid_client" in finding.message
 
 
 async def test_a_queue_that_can_be_read(fakes: Fakes) -> None:

@@ -184,11 +184,15 @@ def _credentials(
 
 async def _ask(desk: Desk, application: Application) -> AsyncIterator[Finding]:
     """Login with Amazon, and the queue."""
-    from evergrant.rules.applications import NOTIFICATIONS_SCOPE
     from evergrant.rules.rights import SYSTEM
 
     try:
-        await desk.tokens.grantless(application.id, NOTIFICATIONS_SCOPE, by=SYSTEM)
+        # An access token at hand would say nothing of the client secret.
+        verified = await desk.rotations.verify(application.id, by=SYSTEM)
+        if not verified.taken and not verified.about_scope:
+            yield kinds.APPLICATION_REFUSED(
+                f"{application.name}: {verified.words}.", subject=application.id
+            )
     except ApplicationError as error:
         yield kinds.APPLICATION_REFUSED(
             f"{application.name}: {error.message}", subject=application.id

@@ -275,6 +275,7 @@ def of_row(
     code: str,
     *,
     detail: str | None = None,
+    hint: str | None = None,
     headers: Mapping[str, str] | None = None,
     status: int | None = None,
 ) -> Problem:
@@ -284,7 +285,7 @@ def of_row(
         code=row.code,
         blame=row.blame,
         detail=detail or row.detail,
-        hint=row.hint,
+        hint=hint or row.hint,
         headers=headers or {},
     )
 

@@ -121,9 +121,11 @@ async def test_other_media_types_are_refused(caller: httpx2.AsyncClient, path: s
         headers = {"content-type": media_type}
         answer = await caller.post(path, content=b"kind\nstock\n", headers=headers)
         assert answer.status_code == 415
+        assert "'text/csv'" in answer.json()["hint"]
     elsewhere = path.replace("/changes", "/feeds/pause")
     answer = await caller.post(elsewhere, content=b"x", headers={"content-type": "text/csv"})
     assert answer.status_code == 415
+    assert "csv" not in answer.json()["hint"]
 
 
 async def test_changes_are_taken_back(caller: httpx2.AsyncClient, path: str) -> None:

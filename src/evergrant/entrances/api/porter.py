@@ -180,8 +180,18 @@ def _check_media_type(headers: Headers, *, with_csv: bool) -> None:
     if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
         raise Refused(problems.of_row("unsupported_media_type", detail="The body is compressed."))
     media_type = headers.get("content-type", "").strip()
-    if not _JSON.match(media_type) and not (with_csv and _CSV.match(media_type)):
-        raise Refused(problems.of_row("unsupported_media_type"))
+    if _JSON.match(media_type) or (with_csv and _CSV.match(media_type)):
+        return
+    if with_csv:
+        raise Refused(
+            problems.of_row(
+                "unsupported_media_type",
+                detail="The body is sent neither as JSON nor as CSV.",
+                hint="Send 'Content-Type: application/json' or 'text/csv' (UTF-8, no "
+                "Content-Encoding).",
+            )
+        )
+    raise Refused(problems.of_row("unsupported_media_type"))
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
