@@ -170,12 +170,15 @@ class ConsoleTown:
             window.close()
 
     def complaints(self) -> list[str]:
-        """Refusals are made on purpose, and the browser notes each of them."""
+        """Refusals are made on purpose, and windows stay open beyond the end of their sessions: the
+        browser notes each of both."""
         return [
             words
             for window in self.windows
             for words in window.complaints
-            if "Failed to load resource" not in words
+            if not words.startswith(
+                ("Failed to load resource", "EventSource's response has a MIME")
+            )
         ]
 
 
