@@ -351,6 +351,7 @@ class Arrivals:
             case = await case_of(tx, handshake.account_id)
             rows = await tx.participations.all(account_id=case.account.id, participating=True)
             grants = await tx.grants.all(authorization_id=case.authorization.id)
+        known = self._ground.marketplaces
         over = handshake.step in LIVE and now >= handshake.expires_at
         if over or handshake.step in (HandshakeStep.FAILED, HandshakeStep.LOST):
             raise _as_it_ended(handshake, case)
@@ -363,9 +364,7 @@ class Arrivals:
             connected=handshake.step is HandshakeStep.DONE,
             renewal=bool(grants) and grants[0].handshake_id != handshake.id,
             # Amazon also names places where shop owners have never heard that they sell.
-            marketplaces=tuple(
-                row.name for row in rows if self._ground.marketplaces.by_id(row.marketplace_id)
-            ),
+            marketplaces=tuple(row.name for row in rows if known.by_id(row.marketplace_id)),
             finding=case.authorization.finding,
             return_url=case.instance.return_url or None,
         )

@@ -290,7 +290,7 @@ def _common(asked: Asked) -> dict[str, Any]:
     return {
         "words": trade_words,
         "markets": asked.desk.marketplaces,
-        "may_sweep": asked.may(Right.AMAZON_READ) and asked.may(Right.WRITE),
+        "may_sweep": asked.may(Right.WRITE),
         "may_write": asked.may(Right.WRITE),
         "may_open": asked.may(Right.PERSONAL_DATA),
         "actions": {
@@ -335,5 +335,5 @@ DOORS = (
     Door("GET", "/console/orders/sweeps", sweeps, Right.READ),
     Door("GET", _ORDER, order, Right.ORDERS),
     Door("POST", f"{_ORDER}/personal", personal, Right.PERSONAL_DATA),
-    Door("POST", "/console/accounts/{account_id}/orders/sweep", sweep_now, Right.AMAZON_READ),
+    Door("POST", "/console/accounts/{account_id}/orders/sweep", sweep_now, Right.WRITE),
 )
