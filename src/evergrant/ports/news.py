@@ -137,6 +137,10 @@ class Hearing(Protocol):
 
     async def __anext__(self) -> Tidings: ...
 
+    def waiting(self) -> Sequence[Tidings]:
+        """What more is there already, taken without waiting."""
+        ...
+
     async def aclose(self) -> None: ...
 
 
@@ -197,6 +201,11 @@ class _Ear:
         first = next(iter(self._waiting))
         del self._waiting[first]
         return first
+
+    def waiting(self) -> Sequence[Tidings]:
+        taken = tuple(self._waiting)
+        self._waiting.clear()
+        return taken
 
     async def aclose(self) -> None:
         self._waiting.clear()

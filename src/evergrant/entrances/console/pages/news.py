@@ -13,7 +13,7 @@ import asyncio
 import json
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -200,16 +200,23 @@ class _Messages:
             except StopAsyncIteration:
                 return
             else:
-                if self._may_end_session(one):
-                    self._session_due = self._loop.time()
-                if self._concern.hears(one) and is_within_reach(one, self._asked.caller):
-                    topics.add(one.topic)
+                topics |= self._heard((one, *self._hearing.waiting()))
             if self._loop.time() >= self._session_due and not await self._goes_on():
                 return
             if has_turn and self._loop.time() >= next_at:
                 yield ServerSentEvent(json.dumps(sorted(topics)), event="news")
                 topics.clear()
                 next_at, has_turn = self._loop.time() + EVERY_S, False
+
+    def _heard(self, tidings: Iterable[Tidings]) -> set[str]:
+        """Topics of what concerns this page."""
+        topics: set[str] = set()
+        for one in tidings:
+            if self._may_end_session(one):
+                self._session_due = self._loop.time()
+            if self._concern.hears(one) and is_within_reach(one, self._asked.caller):
+                topics.add(one.topic)
+        return topics
 
     def _may_end_session(self, one: Tidings) -> bool:
         return one.topic == Topic.JOURNAL and one.subject.startswith(_OF_SESSIONS)
