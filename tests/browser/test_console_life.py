@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.xdist_group("console-life"),
 ]
 
-SLOW_MS = 30_000
+SLOW_MS, USUAL_MS = 30_000, 5_000
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +35,7 @@ def here(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         made.join(ada, "Ben Okafor", "ben@northwind.example", "Support")
         made.join(ada, "Clara Weiss", "clara@northwind.example", "Team lead")
         yield made
+        expect.set_options(timeout=USUAL_MS)
         said = made.complaints()
         made.close()
         made.town.house.close()
