@@ -148,6 +148,7 @@ _OF_DIRECT: Mapping[ChangeKind, Sheet] = MappingProxyType(
 
 # --- back into rows -----------------------------------------------------------------------------
 
+
 def rows_of(change: Change, marketplaces: Marketplaces) -> list[dict[str, str]] | None:
     """The rows that mean this change, each of its items one, with what was said of it in the column
     that nobody reads. None: a table does not hold it (a PDF, cartons, parties)."""
