@@ -136,6 +136,20 @@ async def told(house: House, hearing: Hearing) -> list[Tidings]:
     return await heard_until(hearing, await tell_end(house))
 
 
+async def test_what_waits_already_is_taken_without_waiting(house: House) -> None:
+    hearing = await house.listening()
+    async with house.store.transaction() as tx:
+        await tx.journal.append(LINE)
+        await tx.journal.append(dataclasses.replace(LINE, verb="test.second"))
+    first = await heard(hearing)
+    # Both were told in one go.
+    assert {first, *hearing.waiting()} == {
+        OF_LINE,
+        dataclasses.replace(OF_LINE, subject="test.second"),
+    }
+    assert hearing.waiting() == ()
+
+
 async def test_a_line_of_the_journal_is_news(house: House) -> None:
     hearing = await house.listening()
     async with house.store.transaction() as tx:
