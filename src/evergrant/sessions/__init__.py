@@ -255,6 +255,10 @@ class Sessions:
         Conflict. Journal: ``operator.added``, ``operator.invitation_accepted``."""
         return await self._joining.accept(link, password, browser)
 
+    async def nobody_works_here(self) -> bool:
+        """Whether the house still waits for its first operator. Writes nothing."""
+        return await self._joining.nobody_works_here()
+
     async def first_start_code(self) -> Secret | None:
         """Admits the first admin; the same one in every process. None as soon as there is an
         operator."""

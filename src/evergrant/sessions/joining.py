@@ -251,6 +251,9 @@ class Joining:
 
     # --- the first start ---
 
+    async def nobody_works_here(self) -> bool:
+        return not await self._has_operators()
+
     async def first_start_code(self) -> Secret | None:
         now = self._ground.clock.now()
         store = self._ground.store

@@ -7,6 +7,7 @@ from tests.doors.test_console.conftest import Console, text_of
 
 
 async def test_a_stranger_is_sent_to_sign_in_and_comes_back(console: Console) -> None:
+    await console.operator()
     window = await console.stranger()
     answer = await window.get("/console/api-keys?after=key_1")
     assert answer.status_code == 303
@@ -15,6 +16,12 @@ async def test_a_stranger_is_sent_to_sign_in_and_comes_back(console: Console) ->
     page = await window.read(where)
     assert "Sign in" in text_of(page)
     assert 'value="/console/api-keys?after=key_1"' in page
+
+
+async def test_whoever_listens_and_is_signed_out_is_told_so(console: Console) -> None:
+    window = await console.stranger()
+    answer = await window.get("/console/news", headers={"accept": "text/event-stream"})
+    assert answer.status_code == 401
 
 
 async def test_a_page_for_nobody_says_so(console: Console) -> None:

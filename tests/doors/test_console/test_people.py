@@ -171,3 +171,27 @@ async def test_sessions_are_listed_and_ended_one_by_one(console: Console) -> Non
     answer = await other.post(f"/console/me/sessions/{alive[0].id}/end")
     assert answer.status_code in (403, 404)
     assert (await here.get("/console/me")).status_code == 200
+
+
+async def test_an_admin_sets_a_new_password(console: Console) -> None:
+    support, admin = await console.as_(Role.SUPPORT), await console.as_(Role.ADMIN)
+    assert support.operator is not None
+    here = f"/console/operators/{support.operator.id}"
+    short = await admin.did(f"{here}/password", {"password": "short"})
+    assert "must have 12" in text_of(short)
+    page = await admin.did(f"{here}/password", {"password": PASSWORD})
+    assert "new password is set" in text_of(page)
+    assert PASSWORD not in page
+    assert (await support.get("/console/me")).status_code == 303
+    found = await console.desk.people.check_password(support.operator.email, Secret(PASSWORD))
+    assert found is not None
+
+
+async def test_where_nobody_works_yet_the_sign_in_leads_to_the_first_start(
+    console: Console,
+) -> None:
+    window = await console.stranger()
+    answer = await window.get("/console/sign-in")
+    assert answer.headers["location"] == "/console/first"
+    await console.operator()
+    assert (await window.get("/console/sign-in")).status_code == 200

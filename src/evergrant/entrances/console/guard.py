@@ -54,7 +54,8 @@ def turned_away(door: Door, asked: Asked) -> Response | None:
 
 
 def _to(way: str, door: Door, asked: Asked) -> Response:
-    if door.method != "GET":
+    listens = "text/event-stream" in asked.request.headers.get("accept", "")
+    if door.method != "GET" or listens:
         raise NotAuthenticated(
             "You are signed out.", hint="Sign in again in another tab, then send this once more."
         )

@@ -12,6 +12,7 @@ from evergrant.entrances.console.asking import Asked
 from evergrant.entrances.console.doors import Door
 from evergrant.errors import Conflict, InvalidInput
 from evergrant.rules.rights import RIGHTS_OF_ROLE, Right, Role
+from evergrant.rules.secrecy import Secret
 
 __all__ = ["DOORS", "ROLES"]
 
@@ -111,6 +112,17 @@ async def unlock(asked: Asked) -> Response:
     return _back_to(asked, "Signing in is unlocked.")
 
 
+async def set_password(asked: Asked) -> Response:
+    """For somebody who forgot it; whoever has the house at the phone reads it out."""
+    try:
+        await asked.desk.people.set_password(
+            asked.path["operator_id"], Secret(asked.form.get("password", "")), by=asked.caller
+        )
+    except InvalidInput as refused:
+        return asked.back(f"/console/operators/{asked.path['operator_id']}", str(refused), "bad")
+    return _back_to(asked, "The new password is set; they are signed out everywhere.")
+
+
 async def remove_second_factor(asked: Asked) -> Response:
     await asked.desk.sessions.remove_second_factor(asked.path["operator_id"], by=asked.caller)
     return _back_to(asked, "The second factor is gone; the next sign-in sets up a new one.")
@@ -143,6 +155,7 @@ DOORS = (
     Door("POST", f"{_ONE}/disable", disable, Right.MANAGE),
     Door("POST", f"{_ONE}/enable", enable, Right.MANAGE),
     Door("POST", f"{_ONE}/unlock", unlock, Right.MANAGE),
+    Door("POST", f"{_ONE}/password", set_password, Right.MANAGE),
     Door("POST", f"{_ONE}/second-factor/remove", remove_second_factor, Right.MANAGE),
     Door("POST", f"{_ONE}/sign-out", end_sessions, Right.MANAGE),
 )

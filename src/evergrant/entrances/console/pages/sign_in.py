@@ -51,6 +51,8 @@ async def sign_in_form(asked: Asked) -> Response:
     wish = _next(asked.query.get("next", ""))
     if asked.present is not None and asked.present.step is Step.NOTHING:
         return RedirectResponse(wish, 303)
+    if await asked.desk.sessions.nobody_works_here():
+        return asked.back("/console/first")
     return _sign_in_page(asked, wish)
 
 
