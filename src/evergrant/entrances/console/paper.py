@@ -164,8 +164,12 @@ def _address(name: str) -> str:
     return f"/console/static/{name}?v={kept[2]}"
 
 
+#: What other scripts import by its plain name; named on the page it would be loaded twice.
+_IMPORTED = frozenset({"reading.js"})
+
+
 def _scripts() -> list[str]:
-    return [_address(one.name) for one in _folder("js")]
+    return [_address(one.name) for one in _folder("js") if one.name not in _IMPORTED]
 
 
 def guarded(app: ASGIApp, *, https: bool) -> ASGIApp:
