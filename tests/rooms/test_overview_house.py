@@ -225,6 +225,7 @@ FINE = Health(
             trouble_since=None, secret_expires_at=NOW + 100 * DAY,
         ),
     ),
+    silent={},
     mail=MailPulse(),
     instances=(),
     limits=(),
@@ -260,6 +261,13 @@ def kinds(**counts: int) -> dict[str, Any]:
 
 VERDICTS: list[tuple[str, dict[str, Any], Weight, str]] = [
     ("lwa", {}, Weight.GOOD, "Amazon's sign-in service accepts every application."),
+    (
+        "lwa",
+        {"silent": {"app_1": NOW}},
+        Weight.WARM,
+        "Amazon's sign-in service did not answer lately. Access tokens that still live are "
+        "used; it is asked again by itself.",
+    ),
     (
         "lwa",
         applications({"trouble": "x"}, {"name": "Two", "trouble": "y"}),

@@ -16,10 +16,10 @@ from evergrant.intake import need_everywhere
 from evergrant.overview.values import Health, KindToday, LimitPulse
 from evergrant.overview.verdicts import verdicts
 from evergrant.ports import Clock
-from evergrant.ports.boards import Busy, Reach, TradeCount
+from evergrant.ports.boards import ApplicationPulse, Busy, Reach, TradeCount
 from evergrant.ports.budgets import Budgets, Level
 from evergrant.ports.pulse import Pulse, PulseSeen
-from evergrant.ports.store import Store
+from evergrant.ports.store import Store, Transaction
 from evergrant.rules.changes import ChangeKind, ChangeState
 from evergrant.rules.plans import read_bucket
 from evergrant.rules.rights import Caller, Right
@@ -27,6 +27,8 @@ from evergrant.rules.rights import Caller, Right
 __all__ = ["HealthLook"]
 
 DAY = timedelta(days=1)
+#: LWA's silence is told every ten minutes while it lasts and somebody asks.
+SILENT_FOR = timedelta(minutes=15)
 #: So many accounts and operations that met a limit are shown, and their buckets looked at.
 MOST_LIMITS = 20
 
@@ -58,10 +60,12 @@ class HealthLook:
             applications = await tx.boards.applications(now)
             mail = await tx.boards.mail(now)
             instances = await tx.boards.webhooks(now)
+            silent = await _silent(tx, applications, now)
         figures = await self.figures.get()
         health = Health(
             at=now,
             applications=tuple(applications),
+            silent=silent,
             mail=mail,
             instances=tuple(instances),
             limits=await self._limits(figures.busy),
@@ -143,3 +147,17 @@ def _kinds(trade: Iterable[TradeCount]) -> tuple[KindToday, ...]:
         KindToday(kind=kind, counts=counts[kind], oldest_waiting_at=oldest.get(kind))
         for kind in ChangeKind
     )
+
+
+async def _silent(
+    tx: Transaction, applications: Iterable[ApplicationPulse], now: datetime
+) -> Mapping[str, datetime]:
+    """Applications for which LWA did not answer lately, and when that was."""
+    found: dict[str, datetime] = {}
+    for one in applications:
+        lines = await tx.journal.read(
+            subject=one.id, verb="application.lwa_silent", newest_first=True, limit=1
+        )
+        if lines and lines[0].at > now - SILENT_FOR:
+            found[one.id] = lines[0].at
+    return found

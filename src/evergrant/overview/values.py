@@ -194,6 +194,7 @@ class Health:
 
     at: datetime
     applications: tuple[ApplicationPulse, ...]
+    silent: Mapping[str, datetime]  # by application: when LWA, lately, did not answer
     mail: MailPulse
     instances: tuple[InstancePulse, ...]
     limits: tuple[LimitPulse, ...]

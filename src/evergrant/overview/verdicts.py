@@ -43,6 +43,11 @@ def _lwa(health: Health) -> _Verdict:
     troubled = [one.name for one in health.applications if one.trouble]
     if troubled:
         return Weight.BAD, f"Amazon refuses {_names(troubled)}."
+    if health.silent:
+        return Weight.WARM, (
+            "Amazon's sign-in service did not answer lately. Access tokens that still live are "
+            "used; it is asked again by itself."
+        )
     ending = [
         one.name
         for one in health.applications

@@ -63,6 +63,7 @@ from evergrant.tokens.memory import Memory
 from evergrant.tokens.passes import LONGEST_LIFE_S, Passes
 from evergrant.tokens.refresh import Refresh, refuse_unless_serving
 from evergrant.tokens.restricted import Restricted, resource
+from evergrant.tokens.silences import Silences
 from evergrant.tokens.values import AccessToken, GrantlessToken, Pass, RestrictedDataToken
 from evergrant.tokens.wishes import LONGEST_MIN_TTL_S, check_min_ttl, right_of
 
@@ -117,7 +118,13 @@ class Tokens:
         self._ahead_pauses = Pauses(monotonic)
         self._flights: Flights[AccessToken] = Flights(at_once)
         self._grantless_flights: Flights[GrantlessToken] = Flights(at_once)
-        asking = Asking(lwa=lwa, registry=registry, monotonic=monotonic, sleep=sleep)
+        asking = Asking(
+            lwa=lwa,
+            registry=registry,
+            monotonic=monotonic,
+            sleep=sleep,
+            silences=Silences(store, clock),
+        )
         self._refresh = Refresh(store=store, clock=clock, vault=vault, bell=bell, asking=asking)
         self._grantless = Grantless(store=store, clock=clock, vault=vault, asking=asking)
         self._restricted = (

@@ -23,6 +23,7 @@ from evergrant.ports.amazon import LWA, LwaClient, TokenAnswer
 from evergrant.registry import Registry
 from evergrant.rules import budgets, cadence
 from evergrant.rules.secrecy import Secret
+from evergrant.tokens.silences import Silences
 
 __all__ = ["Asking"]
 
@@ -51,7 +52,9 @@ class Asking:
         registry: Registry,
         monotonic: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]],
+        silences: Silences,
     ) -> None:
+        self._silences = silences
         self._lwa = lwa
         self._registry = registry
         self._monotonic = monotonic
@@ -112,6 +115,9 @@ class Asking:
         except GrantRefused:
             # LWA looks at the client first: it took the application.
             await self._note_accepted(application_id)
+            raise
+        except (AmazonUnavailable, Throttled, UnreadableAnswer) as weather:
+            await self._silences.note(application_id, weather)
             raise
         await self._note_accepted(application_id)
         return answer

@@ -46,6 +46,7 @@ WORDS: Mapping[str, str] = MappingProxyType(
         "application.credentials_set": "set integration credentials",
         "application.secret_end_told": "was told by Amazon when the client secret ends",
         "application.secret_reminded": "reminded of the end of the client secret",
+        "application.lwa_silent": "got no answer from Amazon's sign-in service",
         "application.trouble_began": "saw that Amazon refuses the application",
         "application.trouble_ended": "saw that Amazon accepts the application again",
         "authorization.access_lost": "lost access to something at Amazon",
