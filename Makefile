@@ -10,7 +10,7 @@ UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generat
               --no-emit-index-url --no-emit-find-links --no-header -c requirements/bounds.in
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo demo-serve test test-fast year day kills chromium nginx node-sdk compiled lint types imports bench docs pictures locks clean
+.PHONY: help setup setup-dev demo demo-serve test test-fast year day kills chromium nginx node-sdk compiled lint types imports bench docs pictures looks town locks clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -120,6 +120,12 @@ bench: setup-dev  ## ratios from one run on this machine
 
 docs: setup-dev  ## write the generated pages and pictures again
 	@$(BIN)/python docs/draw.py && $(BIN)/python docs/reference_pages.py && $(BIN)/python docs/api_page.py && $(BIN)/python docs/checks_page.py && $(BIN)/python docs/emulator_pages.py && $(BIN)/python docs/operations_table.py && $(BIN)/python docs/events_table.py
+
+looks: setup-dev chromium node-sdk  ## take pictures of every page at two widths, by day and by night, into test-output, to look at
+	@EVERGRANT_PICTURES=all $(BIN)/python -m pytest -q -p no:cacheprovider tests/browser/test_console_pages.py tests/browser/test_public.py
+
+town: setup-dev  ## the demo's town comes up and four people look around in it; takes a minute and a half
+	@PYTHONDONTWRITEBYTECODE= EVERGRANT_TOWN=full $(BIN)/python -m pytest -q tests/journeys/test_demo_town.py
 
 pictures: setup-dev chromium  ## take the pictures of the operators' guide again
 	@EVERGRANT_PICTURES=write $(BIN)/python -m pytest -q -p no:cacheprovider tests/browser/test_console_pictures.py

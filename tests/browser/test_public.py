@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -216,6 +217,9 @@ def test_the_keyboard_alone(chromium: Browser) -> None:
         expect(page.get_by_role("heading", level=1)).to_have_text("Connectez votre compte Amazon")
 
 
+@pytest.mark.skipif(
+    os.environ.get("EVERGRANT_PICTURES") != "all", reason="pictures for eyes: `make looks`"
+)
 @pytest.mark.parametrize(
     ("width", "language"), [*((360, language) for language in LANGUAGES), (1280, "de")]
 )

@@ -5,6 +5,7 @@ Only the part of the town comes to which something happens: the rest of it is mo
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -21,6 +22,10 @@ ROOT = Path(__file__).parents[2]
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("demo-town")]
 
 
+@pytest.mark.skipif(
+    os.environ.get("EVERGRANT_TOWN") != "full",
+    reason="takes a minute and a half: `make town` plays it",
+)
 def test_the_console_opens_on_a_town_full_of_life(tmp_path: Path) -> None:
     folder, log = tmp_path / "demo", tmp_path / "said"
     with log.open("wb") as sink:

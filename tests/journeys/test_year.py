@@ -98,8 +98,11 @@ async def play(world: World, look: Look) -> None:
         world.move(at)
         await look(at)
         if world.now.day in world.plan.long:
-            world.move(at + SOON)
-            await look(at + SOON)
+            # What Amazon has to say of a new client secret comes when it comes: on a starved
+            # machine not within one look.
+            for turn in (1, 2, 3):
+                world.move(at + turn * SOON)
+                await look(at + turn * SOON)
 
     for day in range(DAYS):
         if day in PAUSE:
