@@ -265,8 +265,10 @@ VERDICTS: list[tuple[str, dict[str, Any], Weight, str]] = [
         "lwa",
         {"silent": {"app_1": NOW}},
         Weight.WARM,
-        "Amazon's sign-in service did not answer lately. Access tokens that still live are "
-        "used; it is asked again by itself.",
+        (
+            "Amazon's sign-in service did not answer lately. Access tokens that still live are "
+            "used; it is asked again by itself."
+        ),
     ),
     (
         "lwa",
