@@ -184,7 +184,7 @@ def look(window: Window, url: str, name: str, axe: str | None, expected: int) ->
     page, found = window.page, []
     window.complaints.clear()
     page.set_viewport_size(SCREEN)
-    page.emulate_media(color_scheme="light")
+    page.emulate_media(color_scheme="light", reduced_motion="reduce")
     answer = page.goto(url)
     assert answer is not None
     assert answer.status == expected, page.inner_text("body")[:400]
@@ -193,7 +193,8 @@ def look(window: Window, url: str, name: str, axe: str | None, expected: int) ->
         found.append(f"{weighs} bytes of HTML")
     for size, theme in LOOKS:
         page.set_viewport_size(size)
-        page.emulate_media(color_scheme=theme)
+        # Colours that are still on their way from one theme to the other are no colours to judge.
+        page.emulate_media(color_scheme=theme, reduced_motion="reduce")
         where = f"{size['width']} {theme}"
         if wide := sticks_out(page):
             found.append(f"{where}: sticks out: {wide}")
