@@ -6,14 +6,14 @@ Does not answer for: keeping anything (``testing.shelves``), or for who hears it
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from evergrant.ports import things as t
 from evergrant.ports import traded as d
 from evergrant.ports import watched as w
-from evergrant.ports.news import Topic
+from evergrant.ports.news import Gathered, Topic
 from evergrant.testing.shelves import MemoryDiary, MemoryOutbox, MemoryShelf
 from evergrant.testing.traded import MemoryChanges
 
@@ -23,90 +23,63 @@ if TYPE_CHECKING:
 __all__ = ["TellingChanges", "TellingDiary", "TellingNotices", "TellingOutbox", "TellingRuns"]
 
 
-class TellingRuns(MemoryShelf[d.FeedRun]):
+Thing = TypeVar("Thing")
+
+
+class _Telling(MemoryShelf[Thing]):
+    """Before a shelf in the order of ancestors: what is written there is told by ``tell``."""
+
+    topic: ClassVar[Topic]
+    tell: Callable[[Thing], None]
+    news: Gathered
+
+    async def add(self, thing: Thing) -> None:
+        await super().add(thing)
+        self.tell(thing)
+
+    async def put(self, thing: Thing) -> None:
+        await super().put(thing)
+        self.tell(thing)
+
+    async def change(
+        self, id: str, /, expecting: Mapping[str, Any] | None = None, **values: Any
+    ) -> Thing | None:
+        changed = await super().change(id, expecting, **values)
+        if changed is not None:
+            self.tell(changed)
+        return changed
+
+    async def change_all(
+        self, ids: Collection[str], /, expecting: Mapping[str, Any] | None = None, **values: Any
+    ) -> int:
+        number = await super().change_all(ids, expecting, **values)
+        if number:
+            self.news.many(self.topic)
+        return number
+
+
+class TellingRuns(_Telling[d.FeedRun]):
+    topic = Topic.RUNS
+
     def __init__(self, tx: MemoryTransaction) -> None:
         super().__init__("feed_runs", tx)
-        self._news = tx.news
-
-    async def add(self, thing: d.FeedRun) -> None:
-        await super().add(thing)
-        self._news.run(thing)
-
-    async def put(self, thing: d.FeedRun) -> None:
-        await super().put(thing)
-        self._news.run(thing)
-
-    async def change(
-        self, id: str, /, expecting: Mapping[str, Any] | None = None, **values: Any
-    ) -> d.FeedRun | None:
-        changed = await super().change(id, expecting, **values)
-        if changed is not None:
-            self._news.run(changed)
-        return changed
-
-    async def change_all(
-        self, ids: Collection[str], /, expecting: Mapping[str, Any] | None = None, **values: Any
-    ) -> int:
-        number = await super().change_all(ids, expecting, **values)
-        if number:
-            self._news.many(Topic.RUNS)
-        return number
+        self.news, self.tell = tx.news, tx.news.run
 
 
-class TellingNotices(MemoryShelf[w.Notice]):
+class TellingNotices(_Telling[w.Notice]):
+    topic = Topic.NOTICES
+
     def __init__(self, tx: MemoryTransaction) -> None:
         super().__init__("notices", tx)
-        self._news = tx.news
-
-    async def add(self, thing: w.Notice) -> None:
-        await super().add(thing)
-        self._news.notice(thing)
-
-    async def put(self, thing: w.Notice) -> None:
-        await super().put(thing)
-        self._news.notice(thing)
-
-    async def change(
-        self, id: str, /, expecting: Mapping[str, Any] | None = None, **values: Any
-    ) -> w.Notice | None:
-        changed = await super().change(id, expecting, **values)
-        if changed is not None:
-            self._news.notice(changed)
-        return changed
-
-    async def change_all(
-        self, ids: Collection[str], /, expecting: Mapping[str, Any] | None = None, **values: Any
-    ) -> int:
-        number = await super().change_all(ids, expecting, **values)
-        if number:
-            self._news.many(Topic.NOTICES)
-        return number
+        self.news, self.tell = tx.news, tx.news.notice
 
 
-class TellingOutbox(MemoryOutbox):
+class TellingOutbox(_Telling[t.OutboxItem], MemoryOutbox):
+    topic = Topic.OUTBOX
+
     def __init__(self, tx: MemoryTransaction) -> None:
-        super().__init__(tx)
-        self._news = tx.news
-
-    async def put(self, thing: t.OutboxItem) -> None:
-        await super().put(thing)
-        self._news.item(thing)
-
-    async def change(
-        self, id: str, /, expecting: Mapping[str, Any] | None = None, **values: Any
-    ) -> t.OutboxItem | None:
-        changed = await super().change(id, expecting, **values)
-        if changed is not None:
-            self._news.item(changed)
-        return changed
-
-    async def change_all(
-        self, ids: Collection[str], /, expecting: Mapping[str, Any] | None = None, **values: Any
-    ) -> int:
-        number = await super().change_all(ids, expecting, **values)
-        if number:
-            self._news.many(Topic.OUTBOX)
-        return number
+        MemoryOutbox.__init__(self, tx)
+        self.news, self.tell = tx.news, tx.news.item
 
 
 class TellingDiary(MemoryDiary):
