@@ -82,8 +82,8 @@ def asked_of_amazon(ground: Ground) -> int:
     """Calls that any face of SP-API has seen so far, but for a worker's own looks for orders."""
     emulated = 0
     for region in ("na", "eu"):
-        told = ground.town.lever("GET", "/history/count", region=region, by="operation")
-        emulated += int(told["count"]) - int(told["by"].get("searchOrders", 0))
+        told = ground.town.lever("GET", "/history/count", region=region, by="kind")
+        emulated += int(told["count"]) - int(told["by"].get("spapi.searchOrders", 0))
     return emulated + len(ground.stub.seen)
 
 
