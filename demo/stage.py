@@ -113,33 +113,45 @@ class Running:
             ) from None
 
 
+#: Starts a command in a session of its own, in exactly this environment; all that it says is
+#: added to the file.
+Launch = Callable[[Sequence[str], Mapping[str, str], Path], "subprocess.Popen[bytes]"]
+
+
+def cold_start(
+    command: Sequence[str], env: Mapping[str, str], log: Path
+) -> subprocess.Popen[bytes]:
+    with log.open("ab") as sink:
+        return subprocess.Popen(  # noqa: S603  # our own programs, fixed arguments
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            env=env,
+            start_new_session=True,
+        )
+
+
 @dataclass
 class Stage:
     """A folder, an environment and the processes that run in it."""
 
     folder: Path
     running: list[Running] = field(default_factory=list)
+    launch: Launch = cold_start
 
     @classmethod
-    def clean(cls, folder: Path) -> Stage:
+    def clean(cls, folder: Path, launch: Launch = cold_start) -> Stage:
         """Begins with an empty folder; what an earlier run left is removed."""
         if folder.exists():
             shutil.rmtree(folder)
         (folder / "logs").mkdir(parents=True)
-        return cls(folder)
+        return cls(folder, launch=launch)
 
     def start(self, name: str, command: Sequence[str], env: Mapping[str, str]) -> Running:
         log = self.folder / "logs" / f"{name}.log"
-        surroundings = {k: v for k, v in os.environ.items() if not k.startswith("EVERGRANT_")}
-        with log.open("ab") as sink:
-            process = subprocess.Popen(  # noqa: S603  # our own programs, fixed arguments
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=sink,
-                stderr=subprocess.STDOUT,
-                env={**surroundings, "PYTHONUNBUFFERED": "1", **env},
-                start_new_session=True,
-            )
+        surroundings = _without_ours(os.environ)
+        process = self.launch(command, {**surroundings, "PYTHONUNBUFFERED": "1", **env}, log)
         running = Running(name, process, log)
         self.running.append(running)
         return running

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from demo.stage import Stage
+from tests.forked import warm_stage
 from tests.journeys.conftest import Town, raise_town
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -49,7 +49,7 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    stage = Stage.clean(tmp_path_factory.mktemp("browser") / "stage")
+    stage = warm_stage(tmp_path_factory.mktemp("browser") / "stage")
     with stage.open():
         town = raise_town(stage)
         yield town

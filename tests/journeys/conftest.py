@@ -14,6 +14,7 @@ import pytest
 from demo.house import House, add_application, lever, link_in
 from demo.partner import Browser, Page
 from demo.stage import Emulator, Evergrant, Stage, start_emulator, start_evergrant
+from tests.forked import warm_stage
 from tests.journeys.nearby import furnish, open_house
 
 
@@ -129,10 +130,14 @@ def raise_town(
 
 @contextlib.contextmanager
 def own_town_at(
-    folder: Path, *emulator_options: str, furnished: bool = True, **settings: str
+    folder: Path,
+    *emulator_options: str,
+    furnished: bool = True,
+    cold: bool = False,
+    **settings: str,
 ) -> Iterator[Town]:
-    """A town for one test alone."""
-    stage = Stage.clean(folder / "stage")
+    """A town for one test alone. ``cold``: its processes start as an operator starts them."""
+    stage = Stage.clean(folder / "stage") if cold else warm_stage(folder / "stage")
     with stage.open():
         town = raise_town(stage, *emulator_options, furnished=furnished, **settings)
         try:

@@ -23,7 +23,8 @@ import httpx2
 import pytest
 
 from demo.house import add_application
-from demo.stage import Running, Stage, free_port, start_emulator, start_evergrant, wait_for
+from demo.stage import Running, free_port, start_emulator, start_evergrant, wait_for
+from tests.forked import warm_stage
 from tests.journeys.amazon_stub import Stub
 from tests.journeys.conftest import Town
 from tests.journeys.nearby import furnish, nearby, open_house
@@ -90,7 +91,7 @@ class Plane:
 @contextmanager
 def town_with_stub(folder: Path) -> Iterator[tuple[Town, Stub]]:
     """In the region `fe` there is a stub in the place of the emulator."""
-    stage = Stage.clean(folder / "stage")
+    stage = warm_stage(folder / "stage")
     with stage.open(), closing(Stub()) as stub:
         clock_file = stage.folder / "clock"
         clock_file.write_text("0")
