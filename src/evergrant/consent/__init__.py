@@ -45,6 +45,7 @@ from evergrant.consent.grants import Grants
 from evergrant.consent.ground import COMMIT_PATIENCE_S, Ground, Permitted
 from evergrant.consent.handshakes import Handshakes
 from evergrant.consent.invitations import Invitations
+from evergrant.consent.left_behind import LeftBehind
 from evergrant.consent.log_in import LogIn
 from evergrant.consent.looks import AccessTokenOf, Looks
 from evergrant.consent.looks_again import Ended, Looked, LooksAgain
@@ -145,6 +146,7 @@ class Consent:
         self._arrivals = Arrivals(
             ground, self._reports, self._invitations, self._grants, self._looks
         )
+        self._left_behind = LeftBehind(ground, self._reports, self._invitations)
 
     # --- operators and programs --------------------------------------------------------------
 
@@ -309,7 +311,7 @@ class Consent:
         in between and Amazon's code is spent. Each becomes LOST with journal "handshake.lost", a
         support report and a letter to operators with a fresh link. Called each minute; safe to
         be called by several processes at once. Gives those that this call ended."""
-        return await self._arrivals.lose_stale(now)
+        return await self._left_behind.lose_stale(now)
 
     async def look_where_due(self, access_token_of: AccessTokenOf) -> int:
         """Makes the first looks that are still owed: nobody answered, or the process died between

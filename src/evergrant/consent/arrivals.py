@@ -1,12 +1,13 @@
 """Arrivals: the callback, believed at most once.
 
 Answers for: judging a callback, spending its handshake before the code is spent, exchanging the
-code, storing the grant, and saying afterwards how it ended, also when the process died in between.
-Does not answer for: pages.
+code, storing the grant, and saying afterwards how it ended. Does not answer for: pages, or for what
+a process that died in between left behind (`left_behind`).
 
 The order is what keeps accounts apart and grants whole: the handshake becomes SPENT by a
 conditional change, so one request wins; only then is the code exchanged, once; then everything is
-stored in one commit or nothing is. What was SPENT and never ended is found by `lose_stale`.
+stored in one commit or nothing is. What was SPENT and never ended is found by
+`LeftBehind.lose_stale`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ import asyncio
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from evergrant import journal
 from evergrant.consent.grants import MOST_RACES, Given, Grants, NotStorable, Raced
 from evergrant.consent.ground import Case, Ground, case_of
 from evergrant.consent.handshakes import LIVE, begun_by, facts_of, trouble_of
@@ -36,7 +36,6 @@ from evergrant.errors import (
     UnreadableAnswer,
 )
 from evergrant.naming import new_id
-from evergrant.outbox import put_mail
 from evergrant.patience import patiently
 from evergrant.ports.amazon import LwaClient, TokenAnswer
 from evergrant.ports.store import Transaction
@@ -56,15 +55,11 @@ from evergrant.rules.invitations import (
     judge_callback,
 )
 from evergrant.rules.lifecycle import State
-from evergrant.rules.rights import SYSTEM, partner
+from evergrant.rules.rights import partner
 from evergrant.rules.secrecy import Secret, digest
 
 __all__ = ["Arrivals", "Believed"]
 
-#: An exchange takes seconds, and Amazon's code is dead after five minutes: whoever is not done by
-#: then will not be.
-STALE_AFTER = timedelta(minutes=5)
-_LOST_AT_ONCE = 100
 CONNECTED = "connected"
 #: These may be a stranger's doing, so they end no handshake. With any other the browser that began
 #: it came back with an answer of Amazon's, and what it says will not change.
@@ -368,77 +363,6 @@ class Arrivals:
             finding=case.authorization.finding,
             return_url=case.instance.return_url or None,
         )
-
-    # --- the clock tower ----------------------------------------------------------------------
-
-    async def lose_stale(self, now: datetime) -> list[Handshake]:
-        async with self._ground.store.transaction() as tx:
-            stale = await tx.handshakes.all(
-                step=HandshakeStep.SPENT,
-                before=("spent_at", now - STALE_AFTER),
-                limit=_LOST_AT_ONCE,
-            )
-        found = [await self._lose(handshake, now) for handshake in stale]
-        return [lost for lost in found if lost is not None]
-
-    async def _lose(self, stale: Handshake, now: datetime) -> Handshake | None:
-        async with self._ground.store.transaction() as tx:
-            lost = await tx.handshakes.change(
-                stale.id,
-                expecting={"step": HandshakeStep.SPENT},
-                step=HandshakeStep.LOST,
-                outcome=Refusal.LOST.value,
-                ended_at=now,
-            )
-            if lost is None:
-                return None
-            case = await case_of(tx, lost.account_id)
-            trouble = trouble_of(
-                Refusal.LOST, account=case.account, handshake=stale, told_by_mail=False
-            )
-            filed = await self._reports.file(tx, trouble, now, by=SYSTEM)
-            reference = filed.report.reference
-            ended = await tx.handshakes.change(lost.id, reference=reference)
-            await journal.write(
-                tx,
-                now=now,
-                by=SYSTEM,
-                verb="handshake.lost",
-                subject=lost.id,
-                account_id=case.account.id,
-                reference=reference,
-                spent_at=lost.spent_at,
-            )
-            told = await self._tell_operators(tx, case, lost, reference, now)
-        await self._ground.ring((*filed.outbox_ids, *told))
-        return ended
-
-    async def _tell_operators(
-        self, tx: Transaction, case: Case, lost: Handshake, reference: str, now: datetime
-    ) -> tuple[str, ...]:
-        """A fresh link is made ready. The partner is not written to by a machine: an operator
-        knows what to say with it."""
-        if case.authorization.state is State.CLOSED:
-            return ()
-        invitation = await self._invitations.ready(tx, case, now)
-        to = self._ground.house.support_email
-        if not to:
-            return ()
-        item = await put_mail(
-            tx,
-            now=now,
-            topic="authorization_interrupted",
-            subject=invitation.id,
-            to=to,
-            account_id=case.account.id,
-            facts={
-                "reference": reference,
-                "account_name": case.account.name,
-                "client_email": case.account.client_email,
-                "interrupted_at": (lost.spent_at or lost.created_at).isoformat(),
-            },
-        )
-        return (item.id,)
 
 
 def _refusal_of(
