@@ -20,6 +20,7 @@ def test_an_id_says_what_it_names(kind: Kind, now: datetime, noise: bytes) -> No
     assert ids.check(kind, made) == made
     assert ids.kind_of(made) is kind
     assert len(made) == 30
+    assert timedelta() <= now - ids.made_at(made) < timedelta(milliseconds=2)
     for other in set(Kind) - {kind}:
         with pytest.raises(Fault):
             ids.check(other, made)

@@ -5,7 +5,8 @@ handed in twice, taking back what was not sent. Does not answer for: what a wish
 (``rules.wishes``), reading files (``files``), or for when it goes (the plan).
 
 Two who hand in the same at once see each other: each presses the account's doorbell first, which
-makes the second one wait for the first one's commit; only then is it looked up what is known.
+makes the second one wait for the first one's commit; only then is it looked up what is known, and
+ids, by which a later wish is known, are made behind all that there are.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import itertools
 import secrets
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from evergrant import journal, vault
 from evergrant.doorbell import put_due
@@ -62,6 +63,8 @@ _LONGEST_NAME = 200
 _Wishes = list[tuple[int, Wish]]
 #: Ids of one millisecond sort by this: a later line is a later wish.
 _ORDER = itertools.count()
+#: Certainly a later millisecond, however seconds are rounded.
+_TICK = timedelta(milliseconds=2)
 
 
 class Taking:
@@ -145,7 +148,8 @@ class Taking:
                     body_digest=body_digest,
                     created_at=now,
                 )
-                changes = _changes(intake, wishes, verdicts, now)
+                order_at = await _behind_all(tx, account_id, now)
+                changes = _changes(intake, wishes, verdicts, order_at)
                 answers = _answers(lines, wishes, refused, verdicts, changes)
                 taken = Taken.of(intake, answers, notes_of(account, authorization, work, answers))
                 await self._store_all(tx, taken, intake, wishes, changes, by, now)
@@ -426,13 +430,21 @@ async def _earlier(
     }
 
 
+async def _behind_all(tx: Transaction, account_id: str, now: datetime) -> datetime:
+    """Out of which ids are made: they are the order of wishes, whatever a clock that was set back,
+    or another node's, says."""
+    for newest in await tx.changes.read(account_id=account_id, limit=1, newest_first=True):
+        return max(now, ids.made_at(newest.id) + _TICK)
+    return now
+
+
 def _changes(
-    intake: Intake, wishes: _Wishes, verdicts: Sequence[Verdict], now: datetime
+    intake: Intake, wishes: _Wishes, verdicts: Sequence[Verdict], order_at: datetime
 ) -> dict[int, Change]:
     taken = {verdict.line for verdict in verdicts if verdict.fate is LineFate.TAKEN}
     return {
         line: Change(
-            id=_change_id(now),
+            id=_change_id(order_at),
             account_id=intake.account_id,
             kind=wish.kind,
             lane=LANES[wish.kind],
@@ -443,7 +455,7 @@ def _changes(
             reference=wish.reference,
             intake_id=intake.id,
             line=line,
-            created_at=now,
+            created_at=intake.created_at,
         )
         for line, wish in wishes
         if line in taken

@@ -11,7 +11,7 @@ cause of MD1000).
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from evergrant.rules.faults import Fault
@@ -33,6 +33,7 @@ __all__ = [
     "check_selling_partner_id",
     "check_vendor_code",
     "kind_of",
+    "made_at",
     "make",
     "reference",
 ]
@@ -69,6 +70,7 @@ class Kind(StrEnum):
 # Crockford's base 32: no i, l, o, u, so nobody misreads one on the phone.
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _BODY = re.compile(rf"[{_ALPHABET}]{{26}}")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 #: Languages in which letters and pages exist: each has its catalogue beside ``evergrant.letters``,
 #: except the first, which is the language of the sources.
@@ -87,6 +89,14 @@ def make(kind: Kind, now: datetime, entropy: bytes) -> str:
         raise ValueError(f"an id cannot hold the instant {now.isoformat()}")
     number = (milliseconds << 80) | int.from_bytes(entropy)
     return f"{kind.value}_{_base32(number, 26)}"
+
+
+def made_at(text: str) -> datetime:
+    """The instant, to the millisecond, out of which an id of ours was made."""
+    number = 0
+    for digit in text.rpartition("_")[2]:
+        number = number * 32 + _ALPHABET.index(digit)
+    return _EPOCH + timedelta(milliseconds=number >> 80)
 
 
 def check(kind: Kind, text: str) -> str:
