@@ -96,10 +96,12 @@ class FeedRuns:
             body["feedOptions"] = dict(options)
         if case.path.repeatable:
             return await self._send(case, body)
+        async with self._ground.store.transaction() as tx:
+            family = await self._ground.family(tx, case)
         # Of two whose answers are lost at once nobody could tell which feed is which.
-        way = f"create-feed/{case.run.account_id}/{case.run.path.value}"
+        way = f"create-feed/{family[0]}/{case.run.path.value}"
         async with self._ground.store.exclusive(way):
-            until = await self._lost_before(case)
+            until = await self._lost_before(case, family)
             if until is not None:
                 why = "An earlier feed of this kind is still being looked for."
                 return await self._records.put_off(case, self._ground.now(), until, why)
@@ -122,11 +124,11 @@ class FeedRuns:
         case = await self._records.doubt_all(case, "unknown_feeds", why)
         return await self._records.end(case, self._ground.now(), failed=True, why=why)
 
-    async def _lost_before(self, case: Case) -> datetime | None:
+    async def _lost_before(self, case: Case, family: Sequence[str]) -> datetime | None:
         """When another run on this path is looked for whose answer was lost."""
         async with self._ground.store.transaction() as tx:
             others = await tx.feed_runs.all(
-                account_id=case.run.account_id,
+                account_id=family,
                 path=case.run.path,
                 step=RunStep.SUBMITTING,
                 ended_at=None,

@@ -27,13 +27,14 @@ from evergrant.errors import (
     StoreUnavailable,
     Throttled,
 )
+from evergrant.feeds.elsewhere import twins_of
 from evergrant.feeds.kinds import ApiCall, CallKind, FeedKind, FileKind, Ground, TransactionKind
 from evergrant.feeds.kinds.answers import json_of
 from evergrant.feeds.kinds.answers import said as said_in
 from evergrant.ports import Bell, Clock
 from evergrant.ports.amazon import Answer
 from evergrant.ports.documents import Documents
-from evergrant.ports.store import Store
+from evergrant.ports.store import Store, Transaction
 from evergrant.ports.things import Account, Authorization
 from evergrant.ports.traded import Change, FeedRun
 from evergrant.rules.budgets import Importance
@@ -150,6 +151,12 @@ class RunGround:
         if run is None or account is None or authorization is None:
             raise NotFound("There is no such run.")
         return Case(run=run, account=account, authorization=authorization)
+
+    async def family(self, tx: Transaction, case: Case) -> list[str]:
+        """Ids of the run's account and of its twins: Amazon sees one seller, and shows each of them
+        the feeds of all."""
+        twins = await twins_of(tx, case.account, case.authorization)
+        return sorted({case.account.id, *twins})
 
     def ground(self, case: Case, now: datetime) -> Ground:
         return Ground(

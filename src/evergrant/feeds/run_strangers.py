@@ -40,9 +40,8 @@ class Strangers:
         if isinstance(found, Heard):
             return found
         async with self._ground.store.transaction() as tx:
-            ours = await tx.feed_runs.all(
-                account_id=case.run.account_id, feed_id=tuple(found) or ("",)
-            )
+            family = await self._ground.family(tx, case)
+            ours = await tx.feed_runs.all(account_id=family, feed_id=tuple(found) or ("",))
         known = {run.feed_id for run in ours if run.id != case.run.id}
         return [feed for feed in found.values() if feed.feed_id not in known]
 
@@ -71,9 +70,8 @@ class Strangers:
     async def _lately(self, case: Case, now: datetime) -> list[FeedRun]:
         since = ids.make(ids.Kind.FEED_RUN, now - 2 * NEAR, bytes(10))
         async with self._ground.store.transaction() as tx:
-            return await tx.feed_runs.all(
-                account_id=case.run.account_id, path=case.run.path, after=since
-            )
+            family = await self._ground.family(tx, case)
+            return await tx.feed_runs.all(account_id=family, path=case.run.path, after=since)
 
     async def _listed(
         self, case: Case, earliest: datetime, latest: datetime
