@@ -64,6 +64,105 @@ def program(amazon_emulator):
     return Program(amazon_emulator, application, grant["refresh_token"])
 """
 
+EACH_AS_GOOD_AS_NEW = """
+import threading
+
+SEEN = []
+
+def emulators():
+    return [one for one in threading.enumerate() if one.name == "amazon-emulator"]
+
+def test_nothing_runs_before_it_is_asked_for():
+    assert emulators() == []
+
+def test_first(amazon_emulator, program):
+    SEEN.append(amazon_emulator)
+    token = program.access_token()
+    assert program.call("/sellers/v1/account", token)[0] == 200
+    assert amazon_emulator.levers.count(operation="getAccount") == 1
+    assert amazon_emulator.levers.pull("GET", "/habits")["gentle"] is True
+    amazon_emulator.levers.fail_lwa("503")
+    amazon_emulator.levers.advance(100_000)
+
+def test_second(amazon_emulator):
+    assert amazon_emulator is SEEN[0]
+    levers = amazon_emulator.levers
+    assert levers.pull("GET", "/world/partners")["items"] == []
+    assert levers.pull("GET", "/weather")["items"] == []
+    assert levers.pull("GET", "/clock")["offset_seconds"] == 0
+    assert levers.count() == 0
+    assert len(emulators()) == 1
+
+def test_the_session_has_the_same(amazon_emulator_session):
+    assert amazon_emulator_session is SEEN[0]
+"""
+
+DRESSED_BY_MARKERS = """
+import pytest
+
+pytestmark = pytest.mark.amazon_emulator(gentle=False, clock="2031-05-17T12:00:00Z")
+
+def test_of_the_module(amazon_emulator):
+    habits = amazon_emulator.levers.pull("GET", "/habits")
+    assert (habits["gentle"], habits["login_leg"]) == (False, "alternate")
+    assert amazon_emulator.levers.now().year == 2031
+    assert amazon_emulator.levers.pull("GET", "/limits")["enforced"] is True
+
+@pytest.mark.amazon_emulator(gentle=True, limits=False, world="world.json")
+def test_its_own_goes_first(amazon_emulator):
+    assert amazon_emulator.levers.pull("GET", "/habits")["gentle"] is True
+    assert amazon_emulator.levers.now().year == 2031
+    assert amazon_emulator.levers.pull("GET", "/limits")["enforced"] is False
+    [vendor] = amazon_emulator.levers.pull("GET", "/world/partners")["items"]
+    assert vendor["name"] == "Mill Lane Hardware"
+
+@pytest.mark.amazon_emulator(limits=False)
+def test_without_limits(program):
+    token = program.access_token()
+    for _ in range(40):
+        assert program.call("/sellers/v1/account", token)[0] == 200
+
+def test_with_limits(program):
+    token = program.access_token()
+    statuses = [program.call("/sellers/v1/account", token)[0] for _ in range(40)]
+    assert 429 in statuses
+"""
+
+WRONG_WISHES = """
+import pytest
+
+@pytest.mark.amazon_emulator(gentel=False)
+def test_misspelt(amazon_emulator): ...
+
+@pytest.mark.amazon_emulator("world.json")
+def test_without_a_name(amazon_emulator): ...
+
+@pytest.mark.amazon_emulator(contract="maybe")
+def test_contract(amazon_emulator): ...
+
+@pytest.mark.amazon_emulator(limits=1)
+def test_limits(amazon_emulator): ...
+
+@pytest.mark.amazon_emulator(contract="report")
+def test_no_models(amazon_emulator): ...
+
+@pytest.mark.amazon_emulator(world="nowhere.json")
+def test_no_world(amazon_emulator): ...
+
+@pytest.mark.amazon_emulator(clock="yesterday")
+def test_no_clock(amazon_emulator): ...
+"""
+
+# What it leaves behind, the next one would find.
+ONE_FAILS = """
+def test_fails(amazon_emulator):
+    amazon_emulator.levers.fail_lwa("hang")
+    raise AssertionError("on purpose")
+
+def test_goes_on(amazon_emulator, program):
+    assert program.access_token()
+"""
+
 
 @pytest.fixture
 def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
@@ -80,47 +179,47 @@ def run(suite: pytest.Pytester, *more: str) -> pytest.RunResult:
     return suite.runpytest_subprocess(*STRICT, "-p", "no:cacheprovider", "-p", PLUGIN, *more)
 
 
+def run_here(suite: pytest.Pytester) -> pytest.RunResult:
+    """In this process, in which an emulator may be running already."""
+    return suite.runpytest_inprocess(*STRICT, "-p", "no:cacheprovider", "-p", PLUGIN)
+
+
 def test_it_is_found_by_pytest() -> None:
     [found] = entry_points(group="pytest11", name="amazon_emulator")
     assert found.value == PLUGIN
 
 
-def test_each_test_has_an_emulator_as_good_as_new(suite: pytest.Pytester) -> None:
+def test_suites_with_an_emulator_in_one_run(suite: pytest.Pytester) -> None:
+    """Each test has one as good as new; markers dress it; wrong wishes are told; a failing test
+    leaves nothing behind."""
+    world = {
+        "amazon_emulator": 1,
+        "applications": [{"name": "Mine"}],
+        "partners": [{"kind": "vendor", "name": "Mill Lane Hardware"}],
+    }
+    (suite.path / "world.json").write_text(json.dumps(world))
     suite.makepyfile(
-        """
-        import threading
-
-        SEEN = []
-
-        def emulators():
-            return [one for one in threading.enumerate() if one.name == "amazon-emulator"]
-
-        def test_nothing_runs_before_it_is_asked_for():
-            assert emulators() == []
-
-        def test_first(amazon_emulator, program):
-            SEEN.append(amazon_emulator)
-            token = program.access_token()
-            assert program.call("/sellers/v1/account", token)[0] == 200
-            assert amazon_emulator.levers.count(operation="getAccount") == 1
-            assert amazon_emulator.levers.pull("GET", "/habits")["gentle"] is True
-            amazon_emulator.levers.fail_lwa("503")
-            amazon_emulator.levers.advance(100_000)
-
-        def test_second(amazon_emulator):
-            assert amazon_emulator is SEEN[0]
-            levers = amazon_emulator.levers
-            assert levers.pull("GET", "/world/partners")["items"] == []
-            assert levers.pull("GET", "/weather")["items"] == []
-            assert levers.pull("GET", "/clock")["offset_seconds"] == 0
-            assert levers.count() == 0
-            assert len(emulators()) == 1
-
-        def test_the_session_has_the_same(amazon_emulator_session):
-            assert amazon_emulator_session is SEEN[0]
-        """
+        test_1=EACH_AS_GOOD_AS_NEW,
+        test_2=DRESSED_BY_MARKERS,
+        test_3=WRONG_WISHES,
+        test_4=ONE_FAILS,
     )
-    run(suite).assert_outcomes(passed=4)
+    result = run(suite, "-v")
+    result.assert_outcomes(passed=9, failed=1, errors=7)
+    result.stdout.fnmatch_lines(
+        ["test_4.py::test_fails FAILED*", "test_4.py::test_goes_on PASSED*"]
+    )
+    result.stdout.fnmatch_lines_random(
+        [
+            "*test_misspelt: the marker amazon_emulator takes gentle, limits, contract, world, *",
+            "*test_without_a_name: the marker amazon_emulator takes gentle, *",
+            "*test_contract: amazon_emulator(contract=...) is one of off, report, refuse*",
+            "*test_limits: amazon_emulator(limits=...) is true or false*",
+            "*the contract needs Amazon's models: name their folder with amazon_emulator_models*",
+            "*nowhere.json: *No such file*",
+            "*'yesterday' is not an ISO 8601 instant*",
+        ]
+    )
 
 
 def test_who_does_not_use_it_pays_nothing(suite: pytest.Pytester) -> None:
@@ -137,48 +236,6 @@ def test_who_does_not_use_it_pays_nothing(suite: pytest.Pytester) -> None:
         """
     )
     run(suite).assert_outcomes(passed=1)
-
-
-def test_markers_dress_it(suite: pytest.Pytester) -> None:
-    world = {
-        "amazon_emulator": 1,
-        "applications": [{"name": "Mine"}],
-        "partners": [{"kind": "vendor", "name": "Mill Lane Hardware"}],
-    }
-    (suite.path / "world.json").write_text(json.dumps(world))
-    suite.makepyfile(
-        """
-        import pytest
-
-        pytestmark = pytest.mark.amazon_emulator(gentle=False, clock="2031-05-17T12:00:00Z")
-
-        def test_of_the_module(amazon_emulator):
-            habits = amazon_emulator.levers.pull("GET", "/habits")
-            assert (habits["gentle"], habits["login_leg"]) == (False, "alternate")
-            assert amazon_emulator.levers.now().year == 2031
-            assert amazon_emulator.levers.pull("GET", "/limits")["enforced"] is True
-
-        @pytest.mark.amazon_emulator(gentle=True, limits=False, world="world.json")
-        def test_its_own_goes_first(amazon_emulator):
-            assert amazon_emulator.levers.pull("GET", "/habits")["gentle"] is True
-            assert amazon_emulator.levers.now().year == 2031
-            assert amazon_emulator.levers.pull("GET", "/limits")["enforced"] is False
-            [vendor] = amazon_emulator.levers.pull("GET", "/world/partners")["items"]
-            assert vendor["name"] == "Mill Lane Hardware"
-
-        @pytest.mark.amazon_emulator(limits=False)
-        def test_without_limits(program):
-            token = program.access_token()
-            for _ in range(40):
-                assert program.call("/sellers/v1/account", token)[0] == 200
-
-        def test_with_limits(program):
-            token = program.access_token()
-            statuses = [program.call("/sellers/v1/account", token)[0] for _ in range(40)]
-            assert 429 in statuses
-        """
-    )
-    run(suite).assert_outcomes(passed=4)
 
 
 def test_the_ini_file_dresses_all(suite: pytest.Pytester) -> None:
@@ -210,70 +267,14 @@ def test_the_ini_file_dresses_all(suite: pytest.Pytester) -> None:
             assert amazon_emulator.levers.pull("GET", "/world/partners")["items"] == []
         """
     )
-    run(suite).assert_outcomes(passed=2)
-
-
-def test_wrong_wishes_are_told(suite: pytest.Pytester) -> None:
-    suite.makepyfile(
-        """
-        import pytest
-
-        @pytest.mark.amazon_emulator(gentel=False)
-        def test_misspelt(amazon_emulator): ...
-
-        @pytest.mark.amazon_emulator("world.json")
-        def test_without_a_name(amazon_emulator): ...
-
-        @pytest.mark.amazon_emulator(contract="maybe")
-        def test_contract(amazon_emulator): ...
-
-        @pytest.mark.amazon_emulator(limits=1)
-        def test_limits(amazon_emulator): ...
-
-        @pytest.mark.amazon_emulator(contract="report")
-        def test_no_models(amazon_emulator): ...
-
-        @pytest.mark.amazon_emulator(world="nowhere.json")
-        def test_no_world(amazon_emulator): ...
-
-        @pytest.mark.amazon_emulator(clock="yesterday")
-        def test_no_clock(amazon_emulator): ...
-        """
-    )
-    result = run(suite)
-    result.assert_outcomes(errors=7)
-    result.stdout.fnmatch_lines_random(
-        [
-            "*test_misspelt: the marker amazon_emulator takes gentle, limits, contract, world, *",
-            "*test_without_a_name: the marker amazon_emulator takes gentle, *",
-            "*test_contract: amazon_emulator(contract=...) is one of off, report, refuse*",
-            "*test_limits: amazon_emulator(limits=...) is true or false*",
-            "*the contract needs Amazon's models: name their folder with amazon_emulator_models*",
-            "*nowhere.json: *No such file*",
-            "*'yesterday' is not an ISO 8601 instant*",
-        ]
-    )
+    run_here(suite).assert_outcomes(passed=2)
 
 
 def test_a_wrong_ini_file_is_told(suite: pytest.Pytester) -> None:
     suite.makeini("[pytest]\namazon_emulator_contract = maybe\n")
-    result = run(suite)
+    result = run_here(suite)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*amazon_emulator_contract must be one of off, report, refuse*"])
-
-
-def test_a_failing_test_leaves_nothing_behind(suite: pytest.Pytester) -> None:
-    suite.makepyfile(
-        """
-        def test_fails(amazon_emulator):
-            amazon_emulator.levers.fail_lwa("hang")
-            raise AssertionError("on purpose")
-
-        def test_goes_on(amazon_emulator, program):
-            assert program.access_token()
-        """
-    )
-    run(suite).assert_outcomes(passed=1, failed=1)
 
 
 # --- with Amazon's models -------------------------------------------------------------------------
@@ -332,7 +333,7 @@ def with_models(suite: pytest.Pytester) -> Path:
 
 @pytest.mark.usefixtures("with_models")
 def test_breaches_are_told_at_the_end(suite: pytest.Pytester) -> None:
-    result = run(suite)
+    result = run_here(suite)
     result.assert_outcomes(passed=3)
     result.stdout.fnmatch_lines(["*calls that break Amazon's models*", "getAccount: *colour*(2x)"])
 
@@ -368,4 +369,4 @@ def test_models_can_come_by_the_environment(
         """
     )
     monkeypatch.setenv("AMAZON_EMULATOR_MODELS", str(with_models))
-    run(suite).assert_outcomes(passed=1)
+    run_here(suite).assert_outcomes(passed=1)
