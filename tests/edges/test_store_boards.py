@@ -264,6 +264,22 @@ async def found(store: Store, typed: str) -> list[str]:
         return await tx.boards.account_ids(wanted, WHOLE, now=NOW)
 
 
+async def test_accounts_are_counted_by_instance_and_by_application_at_once(both: Both) -> None:
+    instances = [make(ids.Kind.INSTANCE, number) for number in range(1, 5)]
+    applications = [make(ids.Kind.APPLICATION, number) for number in range(1, 5)]
+    counted = await of_both(
+        both, "accounts_of", instances=[*instances, "ins_of_nobody"], applications=applications
+    )
+    for tx in both:
+        for one in instances:
+            assert counted.get(one, 0) == await tx.accounts.count(client_instance_id=one)
+        for one in applications:
+            assert counted.get(one, 0) == await tx.accounts.count(application_id=one)
+    assert sum(counted.values()) > ACCOUNTS
+    assert "ins_of_nobody" not in counted
+    assert await of_both(both, "accounts_of") == {}
+
+
 async def test_words_follow_what_is_changed(store: Store) -> None:
     own = await only_account(store)
     assert await found(store, "Wölfchen") == []

@@ -243,6 +243,7 @@ async def _others(tx: Transaction, by: Caller, now: datetime) -> list[NeedingLin
     hanging = await tx.notices.all(settled_at=None, account_id=None)
     applications = {one.id: one for one in await tx.boards.applications(now)}
     instances = {one.id: one for one in await _instances(tx, hanging)}
+    counts = await tx.boards.accounts_of(instances=instances)
     if everything:
         for application in applications.values():
             lines += _of_application(application, hanging, now)
@@ -258,7 +259,7 @@ async def _others(tx: Transaction, by: Caller, now: datetime) -> list[NeedingLin
                     name=instance.name,
                     badge=badge,
                     badges=(badge,),
-                    accounts=await tx.accounts.count(client_instance_id=instance.id),
+                    accounts=counts.get(instance.id, 0),
                 )
             )
         elif everything and _is_of_house(notice):

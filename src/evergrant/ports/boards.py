@@ -270,6 +270,13 @@ class Boards(Protocol):
         """All, in the order of their names."""
         ...
 
+    async def accounts_of(
+        self, *, instances: Collection[str] = (), applications: Collection[str] = ()
+    ) -> Mapping[str, int]:
+        """How many accounts each of these client instances and applications has, by its id; one
+        that has none is not named."""
+        ...
+
     async def mail(self, now: datetime) -> MailPulse: ...
 
     async def webhooks(self, now: datetime) -> list[InstancePulse]:

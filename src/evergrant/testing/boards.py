@@ -7,7 +7,7 @@ Does not answer for: speed with very many rows.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -135,9 +135,10 @@ class MemoryBoards:
 
     async def applications(self, now: datetime) -> list[b.ApplicationPulse]:
         credentials = {one.id: one for one in await self._tx.credentials.all()}
+        authorizations = await self._tx.authorizations.all()
         found = []
         for one in await self._tx.applications.all():
-            own = await self._tx.authorizations.all(application_id=one.id)
+            own = [row for row in authorizations if row.application_id == one.id]
             secrets = credentials.get(one.id)
             found.append(
                 b.ApplicationPulse(
@@ -153,6 +154,15 @@ class MemoryBoards:
                 )
             )
         return sorted(found, key=lambda one: (words.folded(one.name), one.id))
+
+    async def accounts_of(
+        self, *, instances: Collection[str] = (), applications: Collection[str] = ()
+    ) -> Mapping[str, int]:
+        counts: Counter[str] = Counter()
+        for account in await self._tx.accounts.all():
+            counts.update({account.client_instance_id} & set(instances))
+            counts.update({account.application_id} & set(applications))
+        return counts
 
     async def mail(self, now: datetime) -> b.MailPulse:
         mails = await self._tx.outbox.all(kind=OutboxKind.MAIL)

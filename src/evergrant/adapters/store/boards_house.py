@@ -6,7 +6,7 @@ Answers for: the statements behind the overview. Does not answer for: the list o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,14 @@ SELECT p.id, p.name, coalesce(own.active, 0), own.checked_at, coalesce(c.trouble
                     max(checked_at) AS checked_at
                FROM authorizations GROUP BY application_id) AS own ON own.application_id = p.id
  ORDER BY account_words_fold(p.name) COLLATE "C", p.id
+"""
+_OF_INSTANCES = """
+SELECT client_instance_id, count(*) FROM accounts
+ WHERE client_instance_id = ANY(:ids) GROUP BY client_instance_id
+"""
+_OF_APPLICATIONS = """
+SELECT application_id, count(*) FROM accounts
+ WHERE application_id = ANY(:ids) GROUP BY application_id
 """
 _MAIL = """
 WITH waiting AS (
@@ -162,6 +170,16 @@ class HouseBoards:
                 _APPLICATIONS, {}
             )
         ]
+
+    async def accounts_of(
+        self, *, instances: Collection[str] = (), applications: Collection[str] = ()
+    ) -> Mapping[str, int]:
+        counts: dict[str, int] = {}
+        for statement, wanted in ((_OF_INSTANCES, instances), (_OF_APPLICATIONS, applications)):
+            if wanted:
+                rows = await self._rows(statement, {"ids": sorted(wanted)})
+                counts |= dict(map(tuple, rows))
+        return counts
 
     async def mail(self, now: datetime) -> b.MailPulse:
         ((waiting, oldest_at, sent, failed, error, sent_at),) = await self._rows(

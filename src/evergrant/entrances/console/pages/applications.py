@@ -120,12 +120,13 @@ async def listed(asked: Asked) -> Response:
     found = await asked.desk.registry.applications(by=asked.caller, after=after, limit=_PAGE)
     async with asked.desk.store.transaction() as tx:
         own = {one.id: one for one in await tx.credentials.all(id=[one.id for one in found])}
+        counts = await tx.boards.accounts_of(applications=[one.id for one in found])
         rows = [
             ApplicationRow(
                 application=one,
                 credentials=own.get(one.id),
                 clock=clock_of(own.get(one.id), asked.now),
-                accounts=await tx.accounts.count(application_id=one.id),
+                accounts=counts.get(one.id, 0),
             )
             for one in found
         ]

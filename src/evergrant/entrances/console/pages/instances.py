@@ -112,15 +112,16 @@ async def _rows(asked: Asked, shown: Sequence[ClientInstance]) -> list[InstanceR
     )
     undelivered = {one.subject: one.message for one in notices}
     async with asked.desk.store.transaction() as tx:
-        return [
-            InstanceRow(
-                instance=one,
-                accounts=await tx.accounts.count(client_instance_id=one.id),
-                webhook_host=urlsplit(one.webhook_url).netloc,
-                undelivered=undelivered.get(one.id, ""),
-            )
-            for one in shown
-        ]
+        counts = await tx.boards.accounts_of(instances=[one.id for one in shown])
+    return [
+        InstanceRow(
+            instance=one,
+            accounts=counts.get(one.id, 0),
+            webhook_host=urlsplit(one.webhook_url).netloc,
+            undelivered=undelivered.get(one.id, ""),
+        )
+        for one in shown
+    ]
 
 
 # --- one of them ----------------------------------------------------------------------------------
@@ -141,7 +142,6 @@ async def _one(
     desk, by = asked.desk, asked.caller
     instance = await desk.registry.instance(asked.path["instance_id"], by=by)
     async with desk.store.transaction() as tx:
-        total = await tx.accounts.count(client_instance_id=instance.id)
         accounts = await tx.accounts.all(client_instance_id=instance.id, limit=_ACCOUNTS_SHOWN)
     (row,) = await _rows(asked, [instance])
     return asked.page(
@@ -150,7 +150,7 @@ async def _one(
         instance=instance,
         undelivered=row.undelivered,
         accounts=accounts,
-        total=total,
+        total=row.accounts,
         secret=secret,
         trial=trial,
         log=await _log(asked, instance),
