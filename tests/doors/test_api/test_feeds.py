@@ -158,8 +158,12 @@ async def test_changes_by_what_they_are(
     page = (await caller.get(f"{base}/changes?limit=2")).json()
     assert [item["id"] for item in page["items"]] == changes[:2]
     assert await found(f"limit=9&after={page['next']}") == changes[2:]
-    wrong = await caller.get(f"{base}/changes?state=pendin")
-    assert wrong.status_code == 422
+    for query in ("state=pendin", "state=pending&state=pendin"):
+        wrong = await caller.get(f"{base}/changes?{query}")
+        assert wrong.status_code == 422
+        (flaw,) = wrong.json()["flaws"]
+        assert (flaw["field"], flaw["parameter"]) == ("state", "state")
+        assert flaw["hint"] == "Did you mean 'pending'?"
 
 
 # --- runs ---------------------------------------------------------------------------------------

@@ -178,6 +178,9 @@ def _no_constant(name: str) -> Any:
 def _flaw(found: Mapping[str, Any], model: type[BaseModel] | None) -> Flaw:
     place = _place(found)
     parts = place[1:] if place and place[0] in _NOT_NAMED else place
+    if place[:1] == ("query",):
+        # A parameter that is given several times has one name; nobody wrote "state.0".
+        parts = parts[:1]
     field = ".".join(shown_name(part) for part in parts) or None
     kind = str(found["type"])
     if kind == "missing":
