@@ -246,7 +246,7 @@ def _check_headers(where: str, answer: httpx2.Response) -> None:
     assert parts["form-action"] == "'self'" or leads_on, where
     assert parts["frame-ancestors"] == parts["base-uri"] == "'none'", where
     assert "unsafe" not in policy
-    assert "*" not in policy
+    assert "*" not in policy.replace("https://*.amazon.", "")
     assert "data:" not in policy
     assert "http" not in policy or leads_on
     assert answer.headers["referrer-policy"] in ("same-origin", "strict-origin"), where

@@ -25,12 +25,12 @@ from evergrant.consent import Arrived, NeedsProof, Opened
 from evergrant.entrances.public import words as w
 from evergrant.entrances.public.dress import Dress, Kept
 from evergrant.entrances.public.paper import NAMES, guarded, language_of, page
+from evergrant.entrances.to_amazon import form_targets
 from evergrant.entrances.visitor import Cookie, TooMuch, Visitor, read_form
 from evergrant.errors import ConsentRefused, EvergrantError
 from evergrant.rules import ids
 from evergrant.rules.amazon_errors import PAGE_ERRORS
 from evergrant.rules.faults import Fault
-from evergrant.rules.marketplaces import Marketplaces
 
 if TYPE_CHECKING:
     from evergrant.desk import Desk
@@ -81,7 +81,7 @@ class _Pages:
         self._house = settings.house
         self._dress = Dress(settings.house.looks)
         self._cookie = cookie
-        self._to_amazon = _to_amazon(desk.marketplaces)
+        self._to_amazon = form_targets(desk.marketplaces)
 
     # --- the letter's link --------------------------------------------------------------------
     #
@@ -323,14 +323,6 @@ class _Pages:
         visitor = self._cookie.read(request)
         link = await self._consent.way_back(attempt[:_LONGEST_LINK], visitor.browser_text)
         return None if link is None else link.reveal()
-
-
-def _to_amazon(marketplaces: Marketplaces) -> tuple[str, ...]:
-    """Where the form of the landing page may lead. Browsers hold a form's whole chain of redirects
-    against this list, and Amazon's sign-in wanders over hosts that nobody publishes: any https.
-    Hosts that an operator set on plain http (an emulator) are named one by one."""
-    plain = sorted(o for o in marketplaces.central_origins(None) if o.startswith("http://"))
-    return ("'self'", "https:", *plain)
 
 
 def _link(request: Request) -> str:
