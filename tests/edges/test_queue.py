@@ -13,6 +13,7 @@ from procrastinate import App
 
 from evergrant.adapters import queue
 from evergrant.adapters.bell import DELIVER, ProcrastinateBell
+from evergrant.adapters.pulse import PostgresPulse
 from evergrant.errors import Misconfigured, StoreUnavailable
 
 
@@ -105,7 +106,9 @@ async def test_jobs_of_a_worker_that_fell_silent_are_put_back(app: App, database
             " set last_heartbeat = now() - interval '1 minute' where id = %s",
             (dead,),
         )
-    assert await queue.workers_alive(database_url, within_s=30) == 1
+    pulse = PostgresPulse(database_url)
+    assert (await pulse.look()).alive(within_s=30) == 1
+    await pulse.close()
     assert await queue.take_over_stalled(app, silent_for_s=30) == 1
     assert await waiting(app) == ["out_1"]
     assert await queue.take_over_stalled(app, silent_for_s=30) == 0
@@ -115,7 +118,7 @@ async def test_the_queue_of_a_database_without_one(empty_database_url: str) -> N
     assert await queue.queue_is_there(empty_database_url) is False
 
 
-@pytest.mark.parametrize("verb", [queue.queue_is_there, queue.workers_alive, queue.database_time])
+@pytest.mark.parametrize("verb", [queue.queue_is_there, queue.database_time])
 async def test_a_database_that_is_away(verb: Any) -> None:
     with pytest.raises(StoreUnavailable):
         await verb("postgresql://127.0.0.1:1/evergrant")

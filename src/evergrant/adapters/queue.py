@@ -24,7 +24,6 @@ __all__ = [
     "open_queue",
     "queue_is_there",
     "take_over_stalled",
-    "workers_alive",
 ]
 
 #: As the migrations name it.
@@ -79,19 +78,6 @@ async def queue_is_there(url: str) -> bool:
     """Whether the queue's tables exist. Raises StoreUnavailable."""
     async with _connected(url) as connection:
         return await _is_there(connection)
-
-
-async def workers_alive(url: str, *, within_s: float = 60.0) -> int:
-    """How many workers gave a sign of life in the last ``within_s`` seconds; the queue's tables
-    have to be there. Raises StoreUnavailable."""
-    async with _connected(url) as connection:
-        cursor = await connection.execute(
-            "select count(*) from procrastinate_workers"
-            " where last_heartbeat > now() - make_interval(secs => %s)",
-            (within_s,),
-        )
-        row = await cursor.fetchone()
-        return int(str(row[0])) if row else 0
 
 
 async def database_time(url: str) -> datetime:

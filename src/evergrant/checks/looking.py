@@ -191,8 +191,18 @@ async def _schema(url: str) -> AsyncIterator[Finding]:
         yield kinds.SCHEMA_OLD(f"It is at {has or 'nothing'}, this version wants {wants}.")
     if not await queue.queue_is_there(url):
         yield kinds.QUEUE_MISSING("The schema 'procrastinate' is not there.")
-    elif not await queue.workers_alive(url):
+    elif not await _workers_alive(url):
         yield kinds.NO_WORKER("No worker has given a sign of life in the last minute.")
     apart = abs(await queue.database_time(url) - datetime.now(UTC))
     if apart > CLOCK_SLACK:
         yield kinds.CLOCKS_DIFFER(f"They are {apart.total_seconds():.0f} seconds apart.")
+
+
+async def _workers_alive(url: str) -> int:
+    from evergrant.adapters.pulse import PostgresPulse
+
+    pulse = PostgresPulse(url)
+    try:
+        return (await pulse.look()).alive()
+    finally:
+        await pulse.close()
