@@ -41,7 +41,10 @@ async def put(
     application_id: str | None = None,
     **facts: Any,
 ) -> bool:
-    """Puts it up; True when it is news. One that hangs there already is brought up to date."""
+    """Puts it up; True when it is news. One that hangs there already is brought up to date.
+
+    ``message`` and ``facts`` hang for days: they name days and moments, and never how far off these
+    are."""
     message = scrub(message)[:_LONGEST]
     notice = Notice(
         id=new_id(ids.Kind.NOTICE, now),

@@ -12,7 +12,7 @@ import json
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default as default_policy
@@ -31,7 +31,7 @@ OPERATORS, SUPPORT = "operators@house.example", "support@house.example"
 SLOW = timedelta(hours=11)
 LINK = re.compile(r"https?://\S+/connect/([\w-]+)")
 SHOP = re.compile(r"Shop \d{3} .+")
-ENDS = re.compile(r" (?:ends in (\d+) days?|ends (tomorrow|today)|has (ended))$")
+ENDS = re.compile(r" (?:ends on (\w+ \d+, \d{4})|has ended)$")
 TABLES = {
     "CLIENT SECRETS THAT HAVE ENDED": "secrets over",
     "CLIENT SECRETS THAT END SOON": "secrets",
@@ -52,6 +52,9 @@ class Now:
     day: int = 0
     offset: timedelta = timedelta()
     at_s: float = 0.0  # seconds since the play began
+
+    def today(self) -> date:
+        return (datetime.now(UTC) + self.offset).date()
 
 
 @dataclass
@@ -113,7 +116,7 @@ class MailServer:
         text = "" if part is None else part.get_content()
         if life is not None:
             self.links.setdefault(life.name, []).extend(LINK.findall(text))
-            self.out.note(day, "letter", life.name, about(subject))
+            self.out.note(day, "letter", life.name, about(subject, self.now.today()))
         elif to == OPERATORS and subject.startswith("Amazon connections"):
             self.out.note(day, "daily letter", "operators")
             for table, whom in rows(text):
@@ -131,14 +134,15 @@ def mended(life: Life) -> str:
     return life.email.replace("shop", "mended")
 
 
-def about(subject: str) -> str:
-    """The days that a reminder says are left; "over", or "other"."""
+def about(subject: str, today: date) -> str:
+    """The days that are left until the day which a reminder names; "over", or "other"."""
     found = ENDS.search(subject)
     if found is None:
         return "other"
-    if found[1]:
-        return found[1]
-    return {"tomorrow": "1", "today": "0"}.get(found[2] or "", "over")
+    if not found[1]:
+        return "over"
+    ends_on = datetime.strptime(f"{found[1]} +0000", "%B %d, %Y %z").date()
+    return str((ends_on - today).days)
 
 
 def rows(text: str) -> list[tuple[str, str]]:

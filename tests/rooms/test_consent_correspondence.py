@@ -10,6 +10,7 @@ import pytest
 
 from evergrant import notices
 from evergrant.errors import ApplicationRefused
+from evergrant.letters import tongue
 from evergrant.ports.things import OutboxItem, OutboxState
 from evergrant.ports.watched import Rotation, RotationSource, RotationStep
 from evergrant.rules.lifecycle import State
@@ -49,8 +50,11 @@ async def test_the_letter_about_an_end(house: LetterHouse) -> None:
     assert "connect/" not in repr(item), "no link lies in the outbox"
     await house.sent(item)
     (letter,) = house.fakes.mail.to("shop@heron.example")
+    ends_at = (await house.authorization(account_id)).term_ends_at
+    assert ends_at is not None
     assert letter.subject == (
-        "Heron Books: your Amazon permission for Northwind Commerce Software ends in 23 days"
+        "Heron Books: your Amazon permission for Northwind Commerce Software ends on "
+        f"{tongue('en').day(ends_at)}"
     )
     link = (await house.desk.consent.link(account_id, by=SYSTEM)).reveal()
     assert link in letter.text.splitlines()

@@ -108,31 +108,25 @@ def test_german_letters_are_german() -> None:
 
 
 @pytest.mark.parametrize(
-    ("language", "days_left", "over", "words"),
+    ("language", "over", "words"),
     [
-        ("en", 30, False, "ends in 30 days"),
-        ("en", 2, False, "ends in 2 days"),
-        ("en", 1, False, "ends tomorrow"),
-        ("en", 0, False, "ends today"),
-        ("en", 0, True, "has ended"),
-        ("de", 30, False, "endet in 30 Tagen"),
-        ("de", 1, False, "endet morgen"),
-        ("de", 0, False, "endet heute"),
-        ("de", 0, True, "ist abgelaufen"),
-        ("fr", 30, False, "expire dans 30 jours"),
-        ("fr", 1, False, "expire demain"),
-        ("fr", 0, True, "a expiré"),
-        ("it", 30, False, "scade tra 30 giorni"),
-        ("it", 0, False, "scade oggi"),
-        ("it", 0, True, "è scaduta"),
-        ("es", 30, False, "caduca dentro de 30 días"),
-        ("es", 0, False, "caduca hoy"),
-        ("es", 0, True, "ha caducado"),
+        ("en", False, "ends on December 5, 2026"),
+        ("en", True, "has ended"),
+        ("de", False, "endet am 5. Dezember 2026"),
+        ("de", True, "ist abgelaufen"),
+        ("fr", False, "expire le 5 décembre 2026"),
+        ("fr", True, "a expiré"),
+        ("it", False, "scade in data 5 dicembre 2026"),
+        ("it", True, "è scaduta"),
+        ("es", False, "caduca el 5 de diciembre de 2026"),
+        ("es", True, "ha caducado"),
     ],
 )
-def test_the_letter_about_an_end_says_how_far_off_it_is(
-    language: str, days_left: int, over: bool, words: str
+@pytest.mark.parametrize("days_left", [30, 1, 0])
+def test_the_letter_about_an_end_names_the_day_and_so_stays_true(
+    language: str, over: bool, words: str, days_left: int
 ) -> None:
+    """Whoever reads it a week later counts for themselves."""
     facts = FACTS | {"days_left": days_left, "over": over}
     letter = render("authorization_ending", language, facts)
     assert letter.subject.startswith("Heron Books : " if language == "fr" else "Heron Books: ")
@@ -148,6 +142,7 @@ def test_the_letter_about_an_end_says_how_far_off_it_is(
     for part in (letter.text, letter.html):
         assert day in part
         assert lines in part
+        assert over or words in " ".join(part.split())
     assert letter.html.count('class="button"') == 1, "one button"
     until = {
         "en": "until you renew",
@@ -157,7 +152,6 @@ def test_the_letter_about_an_end_says_how_far_off_it_is(
         "es": "hasta que la renueve",
     }[language]
     assert (until in letter.text) is not over
-    assert until.split()[0] + " 1 day" not in letter.text
 
 
 def test_what_stops_is_said_in_the_reader_s_own_trade() -> None:

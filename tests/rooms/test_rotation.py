@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -20,6 +20,7 @@ from evergrant.errors import (
 )
 from evergrant.ports.watched import ReminderKind, RotationSource, RotationStep
 from evergrant.rules.notices import NoticeKind
+from evergrant.rules.reminders import day_words
 from evergrant.rules.rights import Caller, CallerKind, Right
 from evergrant.rules.secrecy import Secret
 from evergrant.testing.selling_partner_api import error_answer
@@ -590,6 +591,16 @@ async def test_a_secret_that_outlives_our_books_is_not_called_dead() -> None:
     (hangs,) = await house.board()
     assert hangs.kind is NoticeKind.SECRET_ENDING
     assert "Login with Amazon still takes it" in hangs.message, "it does not end today any more"
+
+
+async def test_what_hangs_of_an_end_names_the_day_and_never_how_far_off_it_is() -> None:
+    house = await world(age_days=100, queue=False)
+    await house.pass_time(DAY, timedelta(hours=8))
+    (hangs,) = await house.board()
+    assert hangs.kind is NoticeKind.SECRET_ENDING
+    ends_at = datetime.fromisoformat(hangs.facts["ends_at"])
+    assert hangs.message.startswith(f"It ends on {day_words(ends_at)}. ")
+    assert "days_left" not in hangs.facts
 
 
 async def test_a_dead_secret_is_one_incident_and_is_settled_by_a_new_one() -> None:

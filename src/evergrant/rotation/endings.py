@@ -149,9 +149,8 @@ class Endings:
             subject=app.id,
             application_id=app.id,
             message=trouble
-            or f"{ends} {reminders.left_words(left)}, on {reminders.day_words(ends_at)}. "
+            or f"{ends} on {reminders.day_words(ends_at)}. "
             + (known.obstacle or "It rotates by itself, and has not yet."),
-            days_left=left,
             ends_at=ends_at.isoformat(),
         )
         if ends_at != known.credentials.secret_expires_at:
@@ -191,7 +190,7 @@ class Endings:
             await self._say_that_it_lives(known, ends_at, now)
 
     async def _say_that_it_lives(self, known: Known, ends_at: datetime, now: datetime) -> None:
-        """What hangs said on the day itself that it ends today."""
+        """What hangs said that it ended on that day."""
         app = known.application
         words = (
             f"It was to end on {reminders.day_words(ends_at)}, and Login with Amazon still takes "
@@ -209,7 +208,6 @@ class Endings:
                     subject=app.id,
                     application_id=app.id,
                     message=words,
-                    days_left=reminders.days_left(now, ends_at),
                     ends_at=ends_at.isoformat(),
                 )
 

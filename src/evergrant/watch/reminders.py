@@ -32,7 +32,7 @@ from evergrant.ports.watched import Reminder, ReminderKind, WindowReached
 from evergrant.rules import ids
 from evergrant.rules.lifecycle import State
 from evergrant.rules.notices import NoticeKind
-from evergrant.rules.reminders import day_words, days_left, is_over, left_words
+from evergrant.rules.reminders import day_words, days_left, is_over
 from evergrant.rules.rights import SYSTEM
 from evergrant.rules.terms import GRANT_TERM
 from evergrant.settings import Watching
@@ -138,9 +138,8 @@ class Reminders:
                 now,
                 NoticeKind.TERM_ENDING,
                 own,
-                f"It ends {left_words(left)}, on {day_words(line.ends_at)}."
+                f"It ends on {day_words(line.ends_at)}."
                 + ("" if letter else " The client could not be sent a renewal link."),
-                days_left=left,
                 term_ends_at=line.ends_at.isoformat(),
                 letter_to=letter.to if letter else "",
             )
@@ -196,13 +195,11 @@ async def _tell_board(tx: Transaction, line: Reminder, own: Authorization, now: 
         message = "Amazon accepts it, and nobody knows when it was given or when it ends."
         await _put_up(tx, now, NoticeKind.TERM_UNKNOWN, own, message)
         return
-    left = days_left(now, line.ends_at)
-    day = day_words(line.ends_at)
     message = (
-        f"It {'was' if left < 0 else 'is'} a year old {left_words(left)}, on {day}. Amazon states "
-        "no end of a self-authorization: that it may stop then is our belief."
+        f"A year old on {day_words(line.ends_at)}. Amazon states no end of a self-authorization: "
+        "that it may stop then is our belief."
     )
-    facts = {"days_left": left, "believed_end_at": line.ends_at.isoformat()}
+    facts = {"believed_end_at": line.ends_at.isoformat()}
     await _put_up(tx, now, NoticeKind.TERM_BELIEVED, own, message, **facts)
 
 
