@@ -97,7 +97,7 @@ def test_the_whole_way_to_the_first_feed() -> None:
     assert len(instants) == len(found.steps)
     assert instants == sorted(instants)
     assert found.steps[0].who == "Grace"
-    assert found.steps[2].words == "Link mailed to anna@shop.example"
+    assert found.steps[2].words == "Link sent to anna@shop.example"
     assert found.steps[7].words == "Looked at: all well"
     assert found.next.startswith("Nothing has to be done")
     assert found.stands_at is None
@@ -116,9 +116,9 @@ STANDING: list[tuple[Trail, Stage | None, str]] = [
     ),
     (
         trail(ADDED, MADE, (1.2, "letter.failed", {**TO, "error": "550"}),
-              link=dataclasses.replace(LINK, letter=a.LetterFate.FAILED)),
+              link=dataclasses.replace(LINK, letter=a.LetterFate.FAILED, letter_error="550.")),
         Stage.MAIL_SENT,
-        "correct the client e-mail",
+        "The mail did not get through: 550. Correct the client e-mail",
     ),
     (
         trail(ADDED, MADE, link=dataclasses.replace(LINK, letter=a.LetterFate.NONE)),
@@ -201,6 +201,65 @@ def test_where_it_stands_and_what_comes(known: Trail, stage: Stage | None, comes
         rest.remove(Stage.FIRST_FEED)
     assert ahead == rest
     assert all(step.at is None for step in found.steps if step.mark in (Mark.NOW, Mark.AHEAD))
+
+
+@pytest.mark.parametrize(
+    ("state", "fate", "error", "said"),
+    [
+        (State.AWAITING, a.LetterFate.WAITING, "", "Link is being sent"),
+        (
+            State.AWAITING,
+            a.LetterFate.WAITING,
+            "The relay is away.",
+            "Link is being sent; so far: The relay is away",
+        ),
+        (State.LAPSED, a.LetterFate.WAITING, "", "Renewal link is being sent"),
+        (State.AWAITING, a.LetterFate.FAILED, "550", "Link sent again"),
+        (State.REVOKED, a.LetterFate.FAILED, "550", "Renewal link sent again"),
+    ],
+)
+def test_a_mail_is_called_sent_when_it_has_left_and_not_before(
+    state: State, fate: a.LetterFate, error: str, said: str
+) -> None:
+    waits = dataclasses.replace(LINK, letter=fate, letter_error=error, mailed_at=None)
+    asked_for = (1.0, "invitation.mailed", dict[str, Any]())
+    found = way(trail(ADDED, MADE, asked_for, link=waits, state=state), NOW)
+    assert found.stands_at is not None
+    assert (found.stands_at.stage, found.stands_at.words) == (Stage.MAIL_SENT, said)
+    assert Stage.MAIL_SENT not in stages(found, Mark.DONE)
+    assert not [one for one in words(found.steps) if "mailed" in one.lower()]
+    left = dataclasses.replace(waits, letter=a.LetterFate.SENT, mailed_at=NOW)
+    found = way(trail(ADDED, MADE, asked_for, SENT, link=left, state=state), NOW)
+    assert Stage.MAIL_SENT in stages(found, Mark.DONE)
+    assert found.stands_at is not None
+    assert found.stands_at.stage is Stage.OPENED
+
+
+@pytest.mark.parametrize(
+    ("topic", "what"),
+    [
+        ("invitation", "Link"),
+        ("renewal", "Renewal link"),
+        ("authorization_ending", "Reminder with a renewal link"),
+    ],
+)
+def test_a_mail_that_could_not_be_sent_says_why_and_so_does_one_that_came_back(
+    topic: str, what: str
+) -> None:
+    to = {**TO, "topic": topic}
+    found = way(
+        trail(
+            ADDED,
+            MADE,
+            (2, "letter.failed", {**to, "error": "The relay is away."}),
+            (3, "letter.bounced", {**to, "reason": "no such user."}),
+        ),
+        NOW,
+    )
+    assert [step.words for step in found.steps if step.mark is Mark.FAILED] == [
+        f"{what} could not be sent to anna@shop.example: The relay is away",
+        "The mail to anna@shop.example did not arrive: no such user",
+    ]
 
 
 def test_what_went_wrong_is_marked_with_its_reference() -> None:

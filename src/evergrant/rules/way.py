@@ -139,12 +139,21 @@ def way(trail: Trail, now: datetime) -> Way:
 _WITH_LINK = frozenset({"invitation", "renewal", "authorization_ending"})
 
 
+_LETTERS: Mapping[str, str] = MappingProxyType(
+    {"authorization_ending": "Reminder with a renewal link", "renewal": "Renewal link"}
+)
+
+
+def _what(line: Happened) -> str:
+    return _LETTERS.get(str(line.facts.get("topic", "")), "Link")
+
+
 def _mail_sent(line: Happened) -> tuple[Stage, str]:
-    what = {
-        "authorization_ending": "Reminder with a renewal link mailed",
-        "renewal": "Renewal link mailed",
-    }.get(str(line.facts.get("topic", "")), "Link mailed")
-    return Stage.MAIL_SENT, f"{what}{_to(line)}"
+    return Stage.MAIL_SENT, f"{_what(line)} sent{_to(line)}"
+
+
+def _unsent(line: Happened) -> tuple[Stage, str]:
+    return Stage.BOUNCED, f"{_what(line)} could not be sent{_to(line)}{_because(line)}"
 
 
 def _bounced(line: Happened) -> tuple[Stage, str]:
@@ -181,7 +190,7 @@ _TOLD: Mapping[str, Callable[[Happened], tuple[Stage, str]]] = MappingProxyType(
         "invitation.made": _fixed(Stage.LINK_MADE, "Link made"),
         "invitation.link_shown": _fixed(Stage.LINK_COPIED, "Link copied"),
         "letter.sent": _mail_sent,
-        "letter.failed": _bounced,
+        "letter.failed": _unsent,
         "letter.bounced": _bounced,
         "letter.delayed": _delayed,
         "invitation.opened": _fixed(Stage.OPENED, "Link opened"),
@@ -287,7 +296,7 @@ def _because(line: Happened) -> str:
 AHEAD: Mapping[Stage, str] = MappingProxyType(
     {
         Stage.LINK_MADE: "Link made",
-        Stage.MAIL_SENT: "Link mailed",
+        Stage.MAIL_SENT: "Link sent",
         Stage.OPENED: "Link opened",
         Stage.AT_AMAZON: "Gone to Amazon",
         Stage.BACK: "Back from Amazon",
@@ -317,7 +326,19 @@ def _ahead(trail: Trail, past: Sequence[Step], now: datetime) -> Iterator[Step]:
             words = "Refresh token adopted"
         elif stage is Stage.DONE and trail.signs.state is not State.AWAITING:
             words = "Authorized again"
+        elif stage is Stage.MAIL_SENT and mark is Mark.NOW:
+            words = _leaving(trail.signs)
         yield Step(stage=stage, mark=mark, words=words)
+
+
+def _leaving(signs: AccountSigns) -> str:
+    """Of a mail that has not left: its step is done when it has."""
+    what = "Link" if signs.state is State.AWAITING else "Renewal link"
+    link = signs.link
+    if link is not None and link.letter is LetterFate.FAILED:
+        return f"{what} sent again"
+    so_far = link.letter_error.strip().rstrip(".") if link is not None else ""
+    return f"{what} is being sent" + (f"; so far: {so_far}" if so_far else "")
 
 
 _WITHOUT_PAGE = frozenset({Stage.DONE, Stage.LOOKED_AT, Stage.FIRST_FEED})
@@ -391,7 +412,16 @@ def _next_of_active(trail: Trail) -> str:
 def _mail_waits(signs: AccountSigns, now: datetime) -> str:
     link = signs.link
     if link is not None and link.letter is LetterFate.FAILED:
-        return "The mail did not arrive: correct the client e-mail, then send the link again."
+        why = link.letter_error.strip().rstrip(".")
+        return (
+            f"The mail did not get through{f': {why}' if why else ''}. Correct the client e-mail, "
+            "or see to the mail relay where that refused it, then send the link again."
+        )
+    if link is not None and link.letter_error.strip():
+        return (
+            "The mail has not left yet, and is tried again by itself. If it stays so, look at the "
+            "mail relay."
+        )
     return "The mail leaves within a minute. If it does not, look at the mail relay and the worker."
 
 
