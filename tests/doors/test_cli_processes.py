@@ -21,6 +21,7 @@ import pytest
 
 from evergrant.entrances import ops
 from evergrant.entrances.cli import processes
+from evergrant.errors import Misconfigured
 from evergrant.settings import Settings
 from tests.command_line import said
 
@@ -122,10 +123,13 @@ def get(url: str) -> httpx2.Response:
     return httpx2.get(url, timeout=30, trust_env=False)
 
 
-@pytest.mark.parametrize("which", [signal.SIGTERM, signal.SIGINT])
-def test_up_on_any_free_port_until_it_is_told_to_stop(
-    programs: Programs, which: signal.Signals
-) -> None:
+def ended_in_order(started: Started, url: str, which: signal.Signals) -> None:
+    assert started.end(which) == 0
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) != 0
+
+
+def test_up_on_any_free_port_until_it_is_told_to_stop(programs: Programs) -> None:
     started, url = programs.answering("up")
     assert f"Evergrant listens at {url}" in started.said
     assert get(f"{url}/healthz").text == "alive\n"
@@ -133,20 +137,27 @@ def test_up_on_any_free_port_until_it_is_told_to_stop(
     assert get(f"{url}/openapi.json").status_code == 200
     assert get(f"{url}/connect/none").status_code in (404, 410)
     assert "evergrant_requests_total" in get(f"{url}/metrics").text
-    assert started.end(which) == 0
+    made = said(programs.environ, "apikey", "add", "x", "--right", "read", "--json").json
+    answer = httpx2.get(
+        f"{url}/v1/accounts",
+        headers={"authorization": f"Bearer {made['secret']}"},
+        timeout=30,
+        trust_env=False,
+    )
+    assert answer.json()["items"] == []
+    ended_in_order(started, url, signal.SIGTERM)
     lines = [json.loads(line) for line in started.said.splitlines() if line.startswith("{")]
     assert [line["message"] for line in lines][-1] == "stopped"
     assert {line["level"] for line in lines} == {"info"}
-    with socket.socket() as probe:
-        assert probe.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) != 0
 
 
 def test_who_started_it_is_told_how_to_become_the_first_admin(programs: Programs) -> None:
-    _, url = programs.answering("up", EVERGRANT_LOG_FORMAT="text")
-    started = programs.started[-1]
-    assert f"{url}/console\n" in started.said
-    assert f"{url}/console/first\n" in started.said
-    (code,) = re.findall(r"With the code +(\S+)", started.said)
+    """At the port that was free: otherwise the links of a trial would lead nowhere. A server on the
+    same database, with the doors of people alone, says it no more; Ctrl-C ends both."""
+    first, url = programs.answering("up", EVERGRANT_LOG_FORMAT="text")
+    assert f"{url}/console\n" in first.said
+    assert f"{url}/console/first\n" in first.said
+    (code,) = re.findall(r"With the code +(\S+)", first.said)
     page = get(f"{url}/console/first")
     assert page.status_code == 200
     assert code not in page.text
@@ -163,35 +174,14 @@ def test_who_started_it_is_told_how_to_become_the_first_admin(programs: Programs
         f"{url}/console/first", data=form, cookies=page.cookies, timeout=30, trust_env=False
     )
     assert answer.status_code == 303, answer.text
-    again, _ = programs.answering("serve", EVERGRANT_LOG_FORMAT="text")
+    again, web = programs.answering("serve", EVERGRANT_LOG_FORMAT="text", EVERGRANT_ROLE="web")
     assert "With the code" not in again.said
+    doors_only(web, ["/robots.txt"], ["/openapi.json", "/v1/accounts", "/auth/o2/token"])
+    ended_in_order(again, web, signal.SIGINT)
+    ended_in_order(first, url, signal.SIGINT)
 
 
-def test_the_public_url_follows_a_free_port(programs: Programs) -> None:
-    """Otherwise the links in the letters of a trial would lead nowhere."""
-    _, url = programs.answering("up")
-    key = json.loads(said(programs.environ, "apikey", "add", "x", "--right", "read", "--json").out)
-    answer = httpx2.get(
-        f"{url}/v1/accounts",
-        headers={"authorization": f"Bearer {key['secret']}"},
-        timeout=30,
-        trust_env=False,
-    )
-    assert answer.json()["items"] == []
-
-
-@pytest.mark.parametrize(
-    ("role", "here", "not_here"),
-    [
-        ("api", ["/openapi.json"], ["/callback", "/connect/x", "/dev/mailbox"]),
-        ("web", ["/robots.txt"], ["/openapi.json", "/v1/accounts", "/auth/o2/token"]),
-    ],
-)
-def test_a_role_has_its_doors_only(
-    programs: Programs, role: str, here: list[str], not_here: list[str]
-) -> None:
-    programs.migrate()
-    _, url = programs.answering("serve", EVERGRANT_ROLE=role)
+def doors_only(url: str, here: list[str], not_here: list[str]) -> None:
     for path in here:
         assert get(f"{url}{path}").status_code == 200, path
     for path in not_here:
@@ -200,16 +190,30 @@ def test_a_role_has_its_doors_only(
         assert answer.headers["content-type"] == "application/problem+json", path
 
 
-def test_a_server_without_migrations_says_what_to_run(
+def test_a_role_has_its_doors_only(programs: Programs) -> None:
+    """That of programs; of people's, the test above."""
+    programs.migrate()
+    _, url = programs.answering("serve", EVERGRANT_ROLE="api")
+    doors_only(url, ["/openapi.json"], ["/callback", "/connect/x", "/dev/mailbox"])
+
+
+async def test_who_finds_no_migrations_says_what_to_run(
     programs: Programs, empty_database_url: str
 ) -> None:
     programs.environ["EVERGRANT_DATABASE_URL"] = empty_database_url
-    for command in ("serve", "worker"):
-        ended = programs.run(command)
-        assert ended.returncode == 1
-        assert "error[misconfigured]" in ended.stderr
-        assert "evergrant migrate" in ended.stderr or "evergrant up" in ended.stderr
-        assert "Traceback" not in ended.stderr
+    ended = programs.run("serve")
+    assert ended.returncode == 1
+    assert "error[misconfigured]" in ended.stderr
+    assert "evergrant migrate" in ended.stderr or "evergrant up" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    with pytest.raises(Misconfigured) as refused:
+        await processes.run_worker(settings_of(programs))
+    assert "evergrant migrate" in f"{refused.value} {refused.value.hint}"
+
+
+def settings_of(programs: Programs, **more: str) -> Settings:
+    given = {name: value for name, value in programs.environ.items() if "EVERGRANT_" in name}
+    return Settings.from_environment({**given, **more})
 
 
 async def test_figures_name_as_many_accounts_as_the_settings_say(
@@ -223,8 +227,7 @@ async def test_figures_name_as_many_accounts_as_the_settings_say(
 
     monkeypatch.setattr(ops, "Meters", meters)
     programs.migrate()
-    given = {name: value for name, value in programs.environ.items() if "EVERGRANT_" in name}
-    settings = Settings.from_environment({**given, "EVERGRANT_METRICS_ACCOUNTS": "7"})
+    settings = settings_of(programs, EVERGRANT_METRICS_ACCOUNTS="7")
     for run in (processes.run_serve, processes.run_up):
         with pytest.raises(Metered) as caught:
             await run(settings)
@@ -240,41 +243,32 @@ async def test_up_counts_what_its_worker_does(
         told.update(given)
 
     monkeypatch.setattr(processes, "work", work)
-    given = {name: value for name, value in programs.environ.items() if "EVERGRANT_" in name}
-    await processes.run_up(Settings.from_environment(given))
+    await processes.run_up(settings_of(programs))
     meters = told["ended"].__self__
     assert told["posted"] == meters.posted
     assert told["watched"] == meters.watched
 
 
-def test_a_taken_port_is_told_before_anything_is_made(programs: Programs, tmp_path: Path) -> None:
+async def test_a_taken_port_is_told_before_anything_is_made(
+    programs: Programs, tmp_path: Path
+) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        programs.environ["EVERGRANT_PORT"] = str(taken.getsockname()[1])
-        ended = programs.run("up")
-    assert ended.returncode == 1
-    assert "error[misconfigured] EVERGRANT_PORT: address already in use" in ended.stderr
-    assert len(ended.stderr.splitlines()) == 1
+        settings = settings_of(programs, EVERGRANT_PORT=str(taken.getsockname()[1]))
+        with pytest.raises(Misconfigured, match="address already in use") as refused:
+            await processes.run_up(settings)
+    assert refused.value.setting == "EVERGRANT_PORT"
     assert not (tmp_path / "home").exists()
-
-
-def test_a_worker_stops_in_order(programs: Programs) -> None:
-    programs.migrate()
-    started = programs.start("worker")
-    wait_for(lambda: '"worker"' in started.said)
-    assert started.end() == 0
-    assert "stopped" in started.said
-    assert "Traceback" not in started.said
 
 
 def test_check_ends_with_1_when_something_does_not_work(programs: Programs) -> None:
     programs.migrate()
-    fine: Any = said(programs.environ, "check", "--json")
+    fine = said(programs.environ, "check", "--json")
     assert fine.code == 0, fine.out
     assert {item["code"] for item in json.loads(fine.out)["items"]} >= {"EG031", "EG034"}
     programs.environ["EVERGRANT_DATABASE_URL"] = "postgresql://127.0.0.1:1/evergrant"
-    broken = programs.run("check", "--json")
-    assert broken.returncode == 1
-    assert "EG010" in broken.stdout
-    assert broken.stderr == ""
+    broken = said(programs.environ, "check", "--json")
+    assert broken.code == 1
+    assert "EG010" in broken.out
+    assert broken.err == ""
