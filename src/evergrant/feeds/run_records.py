@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from evergrant import journal, notices, outbox, vault
+from evergrant.doorbell import put_due
 from evergrant.feeds.denials import denied_until, subject_of
 from evergrant.feeds.run_ground import Case, Heard, How, RunGround, sent_of
 from evergrant.ports.store import Transaction
@@ -104,10 +105,18 @@ class Records:
         return await self._all(case, returned if case.path.repeatable else uncertain, code, why)
 
     async def back(
-        self, case: Case, now: datetime, why: str, *, at: datetime | None = None
+        self,
+        case: Case,
+        now: datetime,
+        why: str,
+        *,
+        at: datetime | None = None,
+        stopped_by: Caller | None = None,
     ) -> Case:
         """Nothing of what is left reached Amazon: it goes back to wait, and the run is over."""
         async with self._ground.store.transaction() as tx:
+            if stopped_by is not None:
+                await self.note_cancelled(tx, case.run, now, stopped_by)
             run = await self._back(
                 tx,
                 case,
@@ -256,8 +265,9 @@ class Records:
     async def note_cancelled(
         self, tx: Transaction, run: FeedRun, now: datetime, by: Caller
     ) -> None:
-        """Journal: ``run.cancelled``."""
+        """Its account has its turn. Journal: ``run.cancelled``."""
         await self._note(tx, run, "run.cancelled", now, by=by, feed_id=run.feed_id)
+        await put_due(tx, run.account_id, now)
 
     # --- inside ---
 

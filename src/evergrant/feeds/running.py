@@ -30,7 +30,15 @@ from evergrant.ports.documents import Documents
 from evergrant.ports.store import Store
 from evergrant.ports.traded import FeedRun, Outcome
 from evergrant.rules.changes import ChangeState
-from evergrant.rules.feedruns import Act, Manner, Path, RunStep, is_forgotten, next_act
+from evergrant.rules.feedruns import (
+    CALLS_LEASE,
+    Act,
+    Manner,
+    Path,
+    RunStep,
+    is_forgotten,
+    next_act,
+)
 from evergrant.rules.marketplaces import Marketplaces
 from evergrant.rules.rights import Caller, Right
 from evergrant.rules.secrecy import scrub
@@ -47,6 +55,8 @@ _LONGEST_NOTE = 500
 _BATCH = 2_000
 #: What somebody stopped is not sent again in the same minute.
 _AFTER_STOP = timedelta(minutes=5)
+#: In a run's facts: who stopped it, while its last calls may be on their way.
+_STOPPED = "stopped"
 _NOTHING_SENT = (RunStep.PLANNED, RunStep.DOCUMENT, RunStep.UPLOADED)
 
 
@@ -113,7 +123,8 @@ class Running:
         now = self._clock.now()
         note = scrub(note.strip())[:_LONGEST_NOTE]
         state = ChangeState.ACCEPTED if happened else ChangeState.PENDING
-        said = f"{by} decided: {'it happened' if happened else 'it did not happen'}. {note}".strip()
+        decision = "it happened" if happened else "it did not happen"
+        said = f"{by.name or by} decided: {decision}. {note}".strip()
         outcome = Outcome(change_id="", state=state, code="decided", message=said)
         try:
             async with self._store.transaction() as tx:
@@ -136,9 +147,10 @@ class Running:
 
     async def cancel(self, run_id: str, *, by: Caller) -> FeedRun:
         """Stops a run that Amazon did not begin with; its changes go back to wait. Of a feed that
-        Amazon has in its queue it is Amazon who says so, some moments later. Needs AMAZON_WRITE.
-        Raises NotFound, NotAllowed, Conflict (Amazon works on it, it may be on its way, or it is
-        over), AmazonUnavailable. Journal: ``run.cancelled``."""
+        Amazon has in its queue it is Amazon who says so, some moments later; where calls may be on
+        their way no more are begun, and it ends within a minute. Needs AMAZON_WRITE. Raises
+        NotFound, NotAllowed, Conflict (Amazon works on it, it may be on its way, or it is over),
+        AmazonUnavailable. Journal: ``run.cancelled``."""
         need(by, Right.AMAZON_WRITE)
         case = await self._reached(run_id, by)
         try:
@@ -174,6 +186,8 @@ class Running:
             case = await self._records.doubt_all(case, "forgotten", why)
             return await self._records.end(case, self._clock.now(), failed=True, why=why)
         if act is Act.CALL:
+            if stopped := case.run.facts.get(_STOPPED):
+                return await self._records.back(case, now, stopped, at=now + _AFTER_STOP)
             return await self._calls.call(case, now)
         if case.path.manner is Manner.TRANSACTION:
             if act is Act.SUBMIT:
@@ -198,12 +212,7 @@ class Running:
             raise Conflict("The run is over.")
         manner = case.path.manner
         if run.step in _NOTHING_SENT or manner is Manner.CALLS:
-            async with self._store.transaction() as tx:
-                case = case.on(await moved(tx, run, now))
-                await self._records.note_cancelled(tx, case.run, now, by)
-                await put_due(tx, run.account_id, now)
-            why = f"{by} stopped the run."
-            return (await self._records.back(case, now, why, at=now + _AFTER_STOP)).run
+            return await self._stop(case, by, now)
         if run.step is RunStep.SUBMITTING:
             raise Conflict(
                 "Nobody knows yet whether Amazon has it.", hint="Try again in some minutes."
@@ -224,7 +233,23 @@ class Running:
         async with self._store.transaction() as tx:
             run = await moved(tx, run, now, next_at=now)
             await self._records.note_cancelled(tx, run, now, by)
-            await put_due(tx, run.account_id, now)
+        return run
+
+    async def _stop(self, case: Case, by: Caller, now: datetime) -> FeedRun:
+        run = case.run
+        if run.facts.get(_STOPPED):
+            raise Conflict("It is being stopped already.", hint="Look at it in a minute.")
+        why = f"{by.name or by} stopped the run."
+        until = _held_until(run)
+        if until is None or until <= now:
+            at = now + _AFTER_STOP
+            return (await self._records.back(case, now, why, at=at, stopped_by=by)).run
+        # A call that is on its way must not come behind that of a newer value: what the run has
+        # stays its own until then.
+        facts = {**run.facts, _STOPPED: why}
+        async with self._store.transaction() as tx:
+            run = await moved(tx, run, now, next_at=until, facts=facts, last_error=why)
+            await self._records.note_cancelled(tx, run, now, by)
         return run
 
     async def _reached(self, run_id: str, by: Caller) -> Case:
@@ -232,3 +257,10 @@ class Running:
         if not by.reaches_account(case.account.id, case.account.client_instance_id):
             raise NotFound("There is no such run.")
         return case
+
+
+def _held_until(run: FeedRun) -> datetime | None:
+    """Until when somebody may be making its calls; None: nobody is."""
+    if run.step is not RunStep.PROCESSING or run.next_at is None:
+        return None
+    return min(run.next_at, run.changed_at + CALLS_LEASE)
