@@ -366,11 +366,11 @@ async def test_paused_says_by_whom(hatch: Hatch, account: Account) -> None:
         await tx.work.change(
             account.id,
             paused_at=hatch.clock.now(),
-            paused_by="operator:ada",
+            paused_by="Ada",
             pause_note="Stocktaking",
         )
     (wait,) = (await planning(hatch).plan(account.id)).waits
-    assert wait.sentence == "Somebody paused the account. By operator:ada: Stocktaking"
+    assert wait.sentence == "Somebody paused the account. By Ada: Stocktaking"
 
 
 async def test_where_it_is_a_condition_everything_has_to_be_signed(

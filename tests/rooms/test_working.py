@@ -451,6 +451,7 @@ READER = Caller(kind=CallerKind.API_KEY, id="key_r", name="Reader", rights=froze
 async def test_paused_and_resumed(house: House, account: Account) -> None:
     paused = await house.turns.pause(account.id, by=ERP, note="  stock-taking ")
     assert (paused.paused_at, paused.pause_note) == (house.clock.now(), "stock-taking")
+    assert paused.paused_by == ERP.name, "people read it"
     assert paused == await house.work(account.id)
     began = house.clock.now()
     house.clock.move(hours=1)

@@ -250,7 +250,7 @@ class Working:
                 tx,
                 row,
                 paused_at=row.paused_at or now,
-                paused_by=str(by),
+                paused_by=by.name or str(by),
                 pause_note=note,
             )
             await journal.write(

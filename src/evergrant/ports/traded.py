@@ -173,7 +173,7 @@ class AccountWork:
     id: str  # equal to the account's id
     due_at: datetime | None = None
     paused_at: datetime | None = None
-    paused_by: str = ""
+    paused_by: str = ""  # a name; who that is stands in the journal
     pause_note: str = ""
     planned_at: datetime | None = None
     hurried_at: datetime | None = None  # somebody does not want to wait for the next feed's time
