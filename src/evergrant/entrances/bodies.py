@@ -88,7 +88,11 @@ class BodyLimit:
             await self._unannounced(scope, body.receive, body.send)
         elif not fits:
             await _drain(receive)
-            await self._refuse(scope, send)
+            if large_bodies.turns_away_itself(scope):
+                marked = {**scope, large_bodies.TOO_LARGE: limit}
+                await self._inner(marked, _nothing, body.send)
+            else:
+                await self._refuse(scope, send)
         else:
             await self._inner(scope, body.receive, body.send)
         if body.in_vain:
@@ -127,6 +131,10 @@ class BodyLimit:
             facts={"limit_bytes": self._limit},
         )
         await problems.answer(problems.of_error(error), _request_id(scope), send)
+
+
+async def _nothing() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}
 
 
 async def _drain(receive: Receive) -> None:

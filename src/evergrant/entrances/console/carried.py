@@ -17,20 +17,10 @@ from collections.abc import Sequence
 
 from evergrant.errors import Flaw, InvalidInput
 
-__all__ = ["LARGEST", "largest", "packed", "unpacked"]
+__all__ = ["packed", "unpacked"]
 
-#: Bytes of one file.
-LARGEST = 4 * 1024 * 1024
-#: The other fields of the form, and what surrounds them.
-_BESIDE = 32 * 1024
 #: Characters of one field.
 _PIECE = 200_000
-
-
-def largest(body_limit: int) -> int:
-    """Bytes that a file may have where a request may have ``body_limit``. Tables shrink when they
-    are packed, so what comes in goes out again."""
-    return max(min(LARGEST, body_limit - _BESIDE), 1024)
 
 
 def packed(content: bytes) -> tuple[str, ...]:

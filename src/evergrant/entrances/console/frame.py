@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -16,12 +17,12 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from evergrant.entrances import problems
+from evergrant.entrances import large_bodies, problems
 from evergrant.entrances.console import forms, guard, paper
 from evergrant.entrances.console.asking import LIVE, Asked
 from evergrant.entrances.console.doors import Door, all_doors
 from evergrant.entrances.console.seals import Cookies
-from evergrant.errors import EvergrantError
+from evergrant.errors import EvergrantError, TooLarge
 from evergrant.rules.faults import Fault
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class _Frame:
         self._settings = settings
         self._cookies = cookies
         self._has_mailbox = has_mailbox
+        self._places = large_bodies.Places()
 
     def answering(self, doors: dict[str, Door]) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
@@ -76,16 +78,35 @@ class _Frame:
             turned = guard.turned_away(door, asked)
             if turned is not None:
                 return turned
-            if door.method == "POST":
-                guard.check_sender(request, self._settings.public_url)
+            if door.method == "GET":
+                return await self._handled(door, asked)
+            guard.check_sender(request, self._settings.public_url)
+            with self._place_for(request):
                 asked = asked.with_form(*await forms.read(request))
                 guard.check_proof_of(asked)
-            try:
-                return await door.handler(asked)
-            except Fault as fault:
-                return self._trouble(asked, 400, fault.message, fault.hint)
+                return await self._handled(door, asked)
 
         return answer
+
+    async def _handled(self, door: Door, asked: Asked) -> Response:
+        try:
+            return await door.handler(asked)
+        except Fault as fault:
+            return self._trouble(asked, 400, fault.message, fault.hint)
+
+    def _place_for(self, request: Request) -> AbstractContextManager[None]:
+        """Raises TooLarge, and OverLimit where others send large files at this moment."""
+        most = request.scope.get(large_bodies.TOO_LARGE)
+        if most is not None:
+            raise TooLarge(
+                f"What you sent is larger than this page takes ({_size(most)}). "
+                "Nothing was changed.",
+                hint="Split a file, or hand it in through the folder or the command line.",
+                facts={"limit_bytes": most},
+            )
+        announced = request.headers.get("content-length", "")
+        large = announced.isdecimal() and int(announced) > self._settings.body_limit
+        return self._places.one() if large else nullcontext()
 
     async def _asked(self, request: Request) -> Asked:
         secret = self._cookies.read_session(request)
@@ -124,6 +145,10 @@ class _Frame:
 
     def _trouble(self, asked: Asked, status: int, words: str, hint: str | None) -> Response:
         return asked.page("trouble.html", status, words=words, hint=hint, number=status)
+
+
+def _size(count: int) -> str:
+    return f"{count // 1024**2:,} MiB" if count >= 1024**2 else f"{count // 1024:,} KiB"
 
 
 _WORDS = {

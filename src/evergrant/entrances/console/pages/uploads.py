@@ -21,6 +21,7 @@ from evergrant.entrances.console import carried, sheets, trade_words
 from evergrant.entrances.console.asking import Asked
 from evergrant.entrances.console.change_sheets import Sheet, sheet_for, sheets_for
 from evergrant.entrances.console.doors import Door
+from evergrant.entrances.large_bodies import LARGEST_FILE
 from evergrant.errors import CallerError, Flaw, InvalidInput, NotFound, TooLarge
 from evergrant.feeds.files import ReadFile, read_csv
 from evergrant.feeds.intake import MOST_LINES
@@ -108,11 +109,11 @@ async def preview(asked: Asked) -> Response:
     try:
         if upload is None or not upload.content:
             raise InvalidInput(flaws=[Flaw("is needed.", field="file", code="missing")])
-        most = carried.largest(asked.settings.body_limit)
-        if len(upload.content) > most:
+        if len(upload.content) > LARGEST_FILE:
             raise TooLarge(
-                f"A file may have {most // 1024:,} KiB here.",
+                f"A file may have {LARGEST_FILE // 1024**2} MiB here.",
                 hint="Split it, or hand it in through the folder or the command line.",
+                facts={"field": "file"},
             )
         read = await asyncio.to_thread(read_csv, upload.content, kind=_kind(kind))
         taken = await asked.desk.feeds.intake.judge(account.id, read.lines, by=asked.caller)
@@ -124,7 +125,7 @@ async def preview(asked: Asked) -> Response:
         preview=_preview(read, taken),
         name=upload.filename[:200],
         kind=kind,
-        pieces=carried.packed(upload.content),
+        pieces=await asyncio.to_thread(carried.packed, upload.content),
         key=secrets.token_urlsafe(24),
         most=SHOWN,
         words=trade_words,
@@ -136,8 +137,8 @@ async def take(asked: Asked) -> Response:
     the first one did."""
     account = await _account(asked)
     try:
-        content = carried.unpacked(
-            asked.form_list("content"), carried.largest(asked.settings.body_limit)
+        content = await asyncio.to_thread(
+            carried.unpacked, asked.form_list("content"), LARGEST_FILE
         )
         key = asked.form.get("key", "")
         if len(key) < 16:
@@ -219,7 +220,7 @@ def _facts(asked: Asked, account: Account) -> dict[str, Any]:
         "account": account,
         "sheets": found,
         "kinds": [("", "The file says it, in a column kind"), *_choices(found)],
-        "most_bytes": carried.largest(asked.settings.body_limit),
+        "most_mib": LARGEST_FILE // 1024**2,
         "most_lines": MOST_LINES,
         "words": trade_words,
     }
