@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -10,6 +11,7 @@ import httpx2
 import pytest
 
 from demo.partner import Browser
+from demo.stage import wait_for
 from tests.journeys.conftest import Town
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("connect")]
@@ -70,54 +72,47 @@ def state_of(town: Town, account: Any) -> str:
     return str(view["authorization"]["state"])
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"state": None},
-        {"state": ""},
-        {"state": secrets.token_urlsafe(32)},
-        {"state": "../../etc/passwd"},
-        {"state": "x" * 9000},
-        {"spapi_oauth_code": None},
-        {"spapi_oauth_code": ""},
-        {"selling_partner_id": None},
-        {"selling_partner_id": "<script>"},
-    ],
-    ids=[
-        "no state",
-        "empty state",
-        "made-up state",
-        "a path as state",
-        "a very long state",
-        "no code",
-        "empty code",
-        "no partner",
-        "markup as partner",
-    ],
-)
-def test_a_forged_callback_stores_nothing(
-    town: Town, waiting: Any, change: dict[str, str | None]
-) -> None:
-    account, partner, browser, callback = waiting
-    page = browser.open(with_query(callback, **change))
-    assert page.status in (400, 403, 409, 410, 414, 431)
-    assert state_of(town, account) == "awaiting"
-    assert town.lwa_calls(partner=partner["selling_partner_id"]) == 0
+#: Whose callback these change, does not lose it by them.
+FORGED_STATES: dict[str, dict[str, str | None]] = {
+    "no state": {"state": None},
+    "empty state": {"state": ""},
+    "made-up state": {"state": secrets.token_urlsafe(32)},
+    "a path as state": {"state": "../../etc/passwd"},
+    "a very long state": {"state": "x" * 9000},
+}
+#: These come with the true state, which is spent by them.
+FORGED_ANSWERS: dict[str, dict[str, str | None]] = {
+    "no code": {"spapi_oauth_code": None},
+    "empty code": {"spapi_oauth_code": ""},
+    "no partner": {"selling_partner_id": None},
+    "markup as partner": {"selling_partner_id": "<script>"},
+}
 
 
-def test_another_browser_cannot_finish_it(town: Town, waiting: Any) -> None:
-    account, partner, _, callback = waiting
-    assert Browser().open(callback).status == 403
-    assert state_of(town, account) == "awaiting"
-    assert town.lwa_calls(partner=partner["selling_partner_id"]) == 0
+def test_a_forged_callback_stores_nothing(town: Town) -> None:
+    """Nor does another browser finish it; and a state is of use once."""
+    town.lever("POST", "/login-leg", {"mode": "never"})
+    partner = town.partner()
+    account = town.account(partner)
+    link = town.invite(account)
+    calls = partial(town.lwa_calls, partner=partner["selling_partner_id"])
 
+    def refused(browser: Browser, what: str, url: str) -> None:
+        assert browser.open(url).status in (400, 403, 409, 410, 414, 431), what
+        assert (state_of(town, account), calls()) == ("awaiting", 0), what
 
-def test_a_state_is_of_use_once(town: Town, waiting: Any) -> None:
-    account, partner, browser, callback = waiting
-    assert browser.open(callback).status == 200
-    forged = with_query(callback, spapi_oauth_code=secrets.token_urlsafe(12))
-    browser.open(forged)
-    assert town.lwa_calls(partner=partner["selling_partner_id"]) == 1
+    for what, change in FORGED_ANSWERS.items():
+        browser = at_amazon(town, partner, link)
+        refused(browser, what, with_query(callback_of(browser, town.evergrant.url), **change))
+    browser = at_amazon(town, partner, link)
+    callback = callback_of(browser, town.evergrant.url)
+    for what, change in FORGED_STATES.items():
+        refused(browser, what, with_query(callback, **change))
+    assert Browser().open(callback).status == 403, "another browser"
+    assert (state_of(town, account), calls()) == ("awaiting", 0)
+    assert browser.open(callback).status == 200, "it was the true one all the time"
+    browser.open(with_query(callback, spapi_oauth_code=secrets.token_urlsafe(12)))
+    assert calls() == 1, "a state is of use once"
     assert state_of(town, account) == "active"
 
 
@@ -165,22 +160,19 @@ EVIL = [
 ]
 
 
-@pytest.mark.parametrize("evil", EVIL)
-@pytest.mark.parametrize("cookie", [True, False])
-def test_the_log_in_leg_goes_to_amazon_only(
-    town: Town, waiting: Any, evil: str, cookie: bool
-) -> None:
+def test_the_log_in_leg_goes_to_amazon_only(town: Town, waiting: Any) -> None:
     account, partner, browser, _ = waiting
-    visitor = browser if cookie else Browser()
-    url = with_query(
-        f"{town.evergrant.url}/amazon/login",
-        amazon_callback_uri=evil,
-        amazon_state=secrets.token_urlsafe(12),
-        selling_partner_id=partner["selling_partner_id"],
-    )
-    answer = visitor._http.get(url)
-    assert answer.status_code in (400, 403)
-    assert "location" not in answer.headers
+    for evil in EVIL:
+        for visitor in (browser, Browser()):
+            url = with_query(
+                f"{town.evergrant.url}/amazon/login",
+                amazon_callback_uri=evil,
+                amazon_state=secrets.token_urlsafe(12),
+                selling_partner_id=partner["selling_partner_id"],
+            )
+            answer = visitor._http.get(url)
+            assert answer.status_code in (400, 403), evil
+            assert "location" not in answer.headers, evil
     assert state_of(town, account) == "awaiting"
 
 
@@ -203,8 +195,6 @@ def test_a_cold_arrival_with_a_known_shop_gets_a_mail_not_a_handshake(town: Town
     assert "location" not in answer.headers
     assert "set-cookie" not in answer.headers
     assert partner["email"] not in answer.text, "a stranger does not learn the address"
-    from demo.stage import wait_for
-
     wait_for(
         "the renewal mail",
         lambda: len([m for m in town.house.letters() if partner["email"] in m["to"]]) > before,
@@ -212,35 +202,32 @@ def test_a_cold_arrival_with_a_known_shop_gets_a_mail_not_a_handshake(town: Town
     assert state_of(town, account) == "active"
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "content", "kind"),
-    [
-        ("POST", "/v1/accounts", b"{", "application/json"),
-        ("POST", "/v1/accounts", b"[" * 100_000, "application/json"),
-        ("POST", "/v1/accounts", b"\xff\xfe\x00", "application/json"),
-        ("POST", "/v1/accounts", b"a=b", "application/x-www-form-urlencoded"),
-        ("POST", "/v1/accounts", b'{"nope": 1}', "application/json"),
-        ("POST", "/auth/o2/token", b"{", "application/json"),
-        ("POST", "/auth/o2/token", b"%ZZ=%", "application/x-www-form-urlencoded"),
-        ("POST", "/auth/o2/token", b"", "text/plain"),
-    ],
-)
-def test_broken_input_is_told_clearly(
-    town: Town, method: str, path: str, content: bytes, kind: str
-) -> None:
-    answer = town.house._http.request(method, path, content=content, headers={"content-type": kind})
-    assert 400 <= answer.status_code < 500, answer.text
-    body = answer.json()
-    assert body.get("code") or body.get("error")
+BROKEN = [
+    ("/v1/accounts", b"{", "application/json"),
+    ("/v1/accounts", b"[" * 100_000, "application/json"),
+    ("/v1/accounts", b"\xff\xfe\x00", "application/json"),
+    ("/v1/accounts", b"a=b", "application/x-www-form-urlencoded"),
+    ("/v1/accounts", b'{"nope": 1}', "application/json"),
+    ("/auth/o2/token", b"{", "application/json"),
+    ("/auth/o2/token", b"%ZZ=%", "application/x-www-form-urlencoded"),
+    ("/auth/o2/token", b"", "text/plain"),
+]
 
 
-@pytest.mark.parametrize(
-    "path", ["/v1/accounts", "/auth/o2/token", "/connect/abc", "/callback", "/amazon/login"]
-)
-def test_ten_megabytes_are_refused(town: Town, path: str) -> None:
+def test_broken_input_is_told_clearly(town: Town) -> None:
+    for path, content, kind in BROKEN:
+        answer = town.house._http.post(path, content=content, headers={"content-type": kind})
+        assert 400 <= answer.status_code < 500, (path, content[:20], answer.text)
+        body = answer.json()
+        assert body.get("code") or body.get("error"), (path, content[:20])
+
+
+def test_ten_megabytes_are_refused(town: Town) -> None:
     before = len(town.house.ask("GET", "/v1/accounts", limit=200)["items"])
-    answer = town.house._http.post(
-        path, content=b"x" * 10_000_000, headers={"content-type": "application/json"}
-    )
-    assert answer.status_code in (404, 405, 413)
+    much = b"x" * 10_000_000
+    for path in ("/v1/accounts", "/auth/o2/token", "/connect/abc", "/callback", "/amazon/login"):
+        answer = town.house._http.post(
+            path, content=much, headers={"content-type": "application/json"}
+        )
+        assert answer.status_code in (404, 405, 413), path
     assert len(town.house.ask("GET", "/v1/accounts", limit=200)["items"]) == before
