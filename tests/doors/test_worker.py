@@ -11,7 +11,7 @@ import pytest
 from procrastinate import App
 from procrastinate.testing import InMemoryConnector
 
-from evergrant.adapters.bell import DELIVER, WORK
+from evergrant.adapters.bell import DELIVER, ORDERS, WORK
 from evergrant.desk import Desk
 from evergrant.doorbell import put_due
 from evergrant.entrances.worker.tasks import Pace, define, work
@@ -320,11 +320,21 @@ async def test_what_the_kitchen_did_is_counted(yard: Yard, monkeypatch: pytest.M
     await yard.do(WORK, account_id="acc_1")
     for task in ("orders.sweep", "feeds.tidy"):
         await yard.do(task, timestamp=0)
+    asked: list[str] = []
+
+    async def swept_one(account_id: str) -> OrdersSwept:
+        asked.append(account_id)
+        return OrdersSwept(pages=2)
+
+    monkeypatch.setattr(yard.desk.orders, "sweep_asked", swept_one)
+    await yard.do(ORDERS, account_id="acc_1")
+    assert asked == ["acc_1"]
     assert yard.watched == {
         "feeds_made": 3,
         "feeds_settled": 2,
         "feeds_troubled": 1,
         "orders_accounts": 1,
+        "orders_pages": 2,
         "orders_received": 4,
         "forgotten_changes": 7,
         "forgotten_runs": 2,

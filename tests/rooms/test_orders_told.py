@@ -4,6 +4,7 @@ forgotten."""
 from __future__ import annotations
 
 import json
+from contextlib import aclosing
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from evergrant import journal
 from evergrant.errors import GrantLapsed, InvalidInput, NotAllowed, NotFound
 from evergrant.orders.counting import FLUSH_AT, VERB
+from evergrant.ports.news import Topic
 from evergrant.rules.lifecycle import State
 from evergrant.rules.rights import SYSTEM, Caller, CallerKind, Right
 from evergrant.testing.selling_partner_api import error_answer
@@ -238,6 +240,26 @@ async def test_an_account_that_moved_on_is_out_of_reach_with_its_orders(book: Bo
 
 
 # --- at once ----------------------------------------------------------------------------------
+
+
+async def test_a_look_at_many_accounts_is_news_only_where_something_is_new(book: Book) -> None:
+    first, second = await book.seller(), await book.seller()
+    await book.pass_by()
+    book.fakes.clock.move(minutes=30)
+    async with aclosing(book.desk.news.listen()) as hearing:
+        await book.pass_by()
+        assert [one for one in hearing.waiting() if one.topic == Topic.ORDERS] == []
+        state = await book.orders.ask_for_sweep(first, by=SYSTEM)
+        assert state.due_at == book.fakes.clock.now()
+        assert book.fakes.bell.orders == [first]
+        assert [one.account_id for one in hearing.waiting() if one.topic == Topic.ORDERS] == [first]
+        swept = await book.orders.sweep_asked(first)
+        assert swept.failed == 0
+        told = {one.account_id for one in hearing.waiting() if one.topic == Topic.ORDERS}
+        assert told == {first}
+    with pytest.raises(NotAllowed):
+        await book.orders.ask_for_sweep(second, by=READER)
+    assert book.fakes.bell.orders == [first]
 
 
 async def test_a_sweep_at_once_says_how_far_it_came(book: Book) -> None:

@@ -369,6 +369,7 @@ OF_ONE_ACCOUNT: dict[str, Verb] = {
     "orders.order": lambda w, a, by: w.desk.orders.order(a, SOLD, by=by, personal=True),
     "orders.orders": lambda w, a, by: w.desk.orders.orders(account_id=a, by=by, personal=True),
     "orders.state": lambda w, a, by: w.desk.orders.state(a, by=by),
+    "orders.ask_for_sweep": lambda w, a, by: w.desk.orders.ask_for_sweep(a, by=by),
     "orders.sweep_now": lambda w, a, by: w.desk.orders.sweep_now(a, by=by),
     "feeds.intake.put": lambda w, a, by: w.desk.feeds.intake.put(a, [STOCK], by=by),
     "feeds.intake.judge": lambda w, a, by: w.desk.feeds.intake.judge(a, [STOCK], by=by),
@@ -470,6 +471,9 @@ OF_EVERYTHING: dict[str, Callable[[World, Caller], Awaitable[Any]]] = {
     "sessions.revoke": lambda w, by: w.desk.sessions.revoke(w.session_id, by=by),
     "sessions.revoke_all": lambda w, by: w.desk.sessions.revoke_all(w.operator_id, by=by),
     "sessions.remove_second_factor": lambda w, by: w.desk.sessions.remove_second_factor(
+        w.operator_id, by=by
+    ),
+    "sessions.unbind_single_sign_on": lambda w, by: w.desk.sessions.unbind_single_sign_on(
         w.operator_id, by=by
     ),
     "sessions.locked": lambda w, by: w.desk.sessions.locked(by=by),

@@ -17,7 +17,16 @@ from datetime import timedelta
 from procrastinate import App
 from procrastinate.exceptions import AlreadyEnqueued
 
-__all__ = ["DELIVER", "POST_QUEUE", "WORK", "WORK_QUEUE", "ProcrastinateBell", "lock_of"]
+__all__ = [
+    "DELIVER",
+    "ORDERS",
+    "POST_QUEUE",
+    "ROUNDS_QUEUE",
+    "WORK",
+    "WORK_QUEUE",
+    "ProcrastinateBell",
+    "lock_of",
+]
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +36,12 @@ POST_QUEUE = "post"
 #: The same for the work of one account.
 WORK = "feeds.work"
 WORK_QUEUE = "feeds"
+#: The same for orders of one account that somebody waits for, in the queue of rounds: those wait
+#: for Amazon or the disk, and are done beside the turns of accounts.
+ORDERS = "orders.sweep_asked"
+ROUNDS_QUEUE = "rounds"
+#: Before the rounds of that queue, as a person looks at the page.
+_WAITED_FOR = 2
 #: Whoever rings waits no longer than this.
 PATIENCE_S = 5.0
 
@@ -73,6 +88,25 @@ class ProcrastinateBell:
             await task.defer_async(item_id=outbox_id)
         except AlreadyEnqueued:
             return  # it waits already
+
+    async def ring_for_orders(self, account_id: str) -> None:
+        """Never raises either."""
+        lock = f"{ORDERS}/{account_id}"
+        task = self._app.configure_task(
+            ORDERS,
+            queue=ROUNDS_QUEUE,
+            lock=lock,
+            queueing_lock=lock,
+            priority=_WAITED_FOR,
+            allow_unknown=True,
+        )
+        try:
+            async with asyncio.timeout(self._patience_s):
+                await task.defer_async(account_id=account_id)
+        except AlreadyEnqueued:
+            return
+        except Exception as error:  # noqa: BLE001  # it is due, and the next round takes it up
+            log.warning("a ring was lost, the next round makes up: %r", error)
 
     async def ring_for_work(
         self, account_ids: Sequence[str], pause: timedelta = timedelta()

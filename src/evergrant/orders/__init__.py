@@ -54,6 +54,7 @@ class Orders:
         self._store = store
         self._clock = clock
         self._calls = calls
+        self._bell = bell
         asking = Asking(calls=calls, patience_s=cooking.patience_s)
         keeping = Keeping(vault=vault)
         self._sweeping = Sweeping(
@@ -107,6 +108,22 @@ class Orders:
 
         Raises NotAllowed, NotFound, NotYetAuthorized, AccountClosed, GrantLapsed, GrantRefused,
         StoreUnavailable; what Amazon says stands in the answer."""
+        await self._hurried(account_id, by)
+        await self.sweep_asked(account_id)
+        return await self._reading.state(account_id, by=by)
+
+    async def ask_for_sweep(self, account_id: str, *, by: Caller) -> SweepState:
+        """The same by a worker, in some seconds; nobody waits here. Each step is news of the topic
+        ``orders``. Rights, journal and errors as `sweep_now`."""
+        await self._hurried(account_id, by)
+        await self._bell.ring_for_orders(account_id)
+        return await self._reading.state(account_id, by=by)
+
+    async def sweep_asked(self, account_id: str) -> Swept:
+        """What somebody asked for. Raises StoreUnavailable."""
+        return await self._sweeping.one(account_id, time.monotonic() + _NOW_S)
+
+    async def _hurried(self, account_id: str, by: Caller) -> None:
         need(by, Right.WRITE)
         await self._calls.refuse_unless_served(account_id, by=by)
         now = self._clock.now()
@@ -120,8 +137,6 @@ class Orders:
                 subject=account_id,
                 account_id=account_id,
             )
-        await self._sweeping.one(account_id, time.monotonic() + _NOW_S)
-        return await self._reading.state(account_id, by=by)
 
     # --- when somebody asks ---
 

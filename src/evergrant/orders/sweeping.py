@@ -68,6 +68,8 @@ class _Round:
     """One round: what it counts, and when it has to end."""
 
     ends_s: float
+    #: Somebody waits for it: each step is news.
+    asked: bool = False
     counts: Swept = field(default_factory=Swept)
     #: Applications that LWA refused in this round: none of their accounts is tried.
     shut: set[str] = field(default_factory=set)
@@ -90,6 +92,7 @@ class _Turn:
     authorization: Authorization
     kind: OrderKind
     sweep: OrderSweep
+    asked: bool = False
 
 
 def lacking(account: Account, authorization: Authorization) -> Lack | None:
@@ -135,8 +138,8 @@ class Sweeping:
         return this.counts
 
     async def one(self, account_id: str, ends_s: float) -> Swept:
-        """This account alone, if it is due. Raises StoreUnavailable."""
-        this = _Round(ends_s)
+        """This account alone, as somebody waits for it. Raises StoreUnavailable."""
+        this = _Round(ends_s, asked=True)
         async with self._store.transaction() as tx:
             row = await tx.order_sweeps.get(account_id)
         if row is not None:
@@ -146,6 +149,7 @@ class Sweeping:
     async def hurry(self, tx: Transaction, account_id: str, now: datetime) -> None:
         """It is due, and what was refused is tried again. A sweep that is under way elsewhere goes
         on undisturbed."""
+        tx.news.orders_of(account_id)
         if await _added(tx, account_id, now):
             return
         row = await tx.order_sweeps.get(account_id)
@@ -219,20 +223,26 @@ class Sweeping:
             account = await tx.accounts.get(row.id)
             authorization = await tx.authorizations.one(account_id=row.id)
             if account is None or authorization is None or authorization.state is not State.ACTIVE:
-                await _moved(tx, row, now, due_at=None)
+                await _moved(tx, row, now, this.asked, due_at=None)
                 return None
             if lack := lacking(account, authorization):
-                await _moved(tx, row, now, lacks=lack.value, due_at=now + LOOK_AGAIN)
+                await _moved(tx, row, now, this.asked, lacks=lack.value, due_at=now + LOOK_AGAIN)
                 return None
             if authorization.application_id in this.shut:
                 return None  # stays due: the next round tries one of them
             kind = kind_of(account)
             values = _opening(row, kind, now)
             if values is None:
-                await _moved(tx, row, now, due_at=now + self._every)
+                await _moved(tx, row, now, this.asked, due_at=now + self._every)
                 return None
-            claimed = await _moved(tx, row, now, due_at=now + CLAIM, **values)
-        return _Turn(account=account, authorization=authorization, kind=kind, sweep=claimed)
+            claimed = await _moved(tx, row, now, this.asked, due_at=now + CLAIM, **values)
+        return _Turn(
+            account=account,
+            authorization=authorization,
+            kind=kind,
+            sweep=claimed,
+            asked=this.asked,
+        )
 
     async def _sweep(self, turn: _Turn, this: _Round) -> None:
         for _ in range(MOST_PAGES):
@@ -276,7 +286,7 @@ class Sweeping:
         now = self._clock.now()
         values = _after_page(turn, found, now, self._every)
         async with self._store.transaction() as tx:
-            row = await _moved(tx, turn.sweep, now, **values)
+            row = await _moved(tx, turn.sweep, now, turn.asked, **values)
             account = await tx.accounts.get(turn.account.id)
             authorization = await tx.authorizations.one(account_id=turn.account.id)
             if account is None or authorization is None or authorization.state is State.CLOSED:
@@ -290,6 +300,8 @@ class Sweeping:
                 kind=turn.kind,
                 with_personal=turn.sweep.lacks != Lack.PERSONAL_DATA.value,
             )
+            if kept.received or kept.changed:
+                tx.news.orders_of(turn.account.id)
         this.counts.received += kept.received
         this.counts.changed += kept.changed
         this.counts.repeated += kept.repeated
@@ -358,7 +370,7 @@ class Sweeping:
 
     async def _rest(self, turn: _Turn, **values: Any) -> _Turn:
         async with self._store.transaction() as tx:
-            row = await _moved(tx, turn.sweep, self._clock.now(), **values)
+            row = await _moved(tx, turn.sweep, self._clock.now(), turn.asked, **values)
         return replace(turn, sweep=row)
 
 
@@ -430,8 +442,12 @@ async def _added(tx: Transaction, account_id: str, now: datetime) -> bool:
     return True
 
 
-async def _moved(tx: Transaction, row: OrderSweep, now: datetime, **values: Any) -> OrderSweep:
-    """On condition that nobody else moved it. Raises _Overtaken."""
+async def _moved(
+    tx: Transaction, row: OrderSweep, now: datetime, asked: bool, **values: Any
+) -> OrderSweep:
+    """On condition that nobody else moved it. News where somebody waits for it, or where what
+    stands against it is another thing: that very many were looked at is none. Raises
+    _Overtaken."""
     changed = await tx.order_sweeps.change(
         row.id,
         expecting={"version": row.version},
@@ -441,4 +457,6 @@ async def _moved(tx: Transaction, row: OrderSweep, now: datetime, **values: Any)
     )
     if changed is None:
         raise _Overtaken
+    if asked or (changed.lacks, changed.last_error) != (row.lacks, row.last_error):
+        tx.news.orders_of(row.id)
     return changed

@@ -102,6 +102,11 @@ class Bell(Protocol):
         """Rings when so much time has passed, give or take some seconds."""
         ...
 
+    async def ring_for_orders(self, account_id: str) -> None:
+        """Somebody waits for the orders of this account. However often it is rung, one job
+        waits."""
+        ...
+
     async def ring_for_work(
         self, account_ids: Sequence[str], pause: timedelta = timedelta()
     ) -> None:

@@ -40,6 +40,7 @@ class Topic(StrEnum):
     NOTICES = "notices"  # kind of the notice
     OUTBOX = "outbox"  # mail or webhook
     CHANGES = "changes"  # nothing: some of this account were taken or settled
+    ORDERS = "orders"  # nothing: what is known of this account's orders, or of reading them
     EVERYTHING = "everything"  # nothing: news was lost, or is too much to be told one by one
 
 
@@ -93,6 +94,10 @@ class Gathered:
 
     def changes_of(self, account_id: str) -> None:
         self.add(Tidings(Topic.CHANGES, account_id))
+
+    def orders_of(self, account_id: str) -> None:
+        """By the order book alone, which knows what is new: most looks find nothing."""
+        self.add(Tidings(Topic.ORDERS, account_id))
 
     def many(self, topic: Topic) -> None:
         """Of which accounts is not known where it is written."""

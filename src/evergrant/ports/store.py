@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 
 from evergrant.ports.boards import Boards, SavedFilter
 from evergrant.ports.changes import Changes
+from evergrant.ports.news import Gathered
 from evergrant.ports.signed_in import (
     OperatorInvitation,
     OperatorSession,
@@ -421,6 +422,7 @@ class Transaction(Protocol):
     boards: Boards
     safe: Shelf[SealedSecret]
     journal: Diary
+    news: Gathered  # what is told at the commit, besides what shelves tell by themselves
 
 
 class QuickReads(Protocol):

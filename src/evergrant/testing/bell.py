@@ -10,12 +10,14 @@ __all__ = ["MemoryBell"]
 
 class MemoryBell:
     """``ports.Bell`` in memory. ``rung`` is every outbox id, in order; ``set`` what it is to ring
-    for later, with the pause; ``work`` and ``later_work`` the accounts that have work."""
+    for later, with the pause; ``work`` and ``later_work`` the accounts that have work; ``orders``
+    those whose orders somebody waits for."""
 
     def __init__(self) -> None:
         self.rung: list[str] = []
         self.set: list[tuple[str, timedelta]] = []
         self.work: list[str] = []
+        self.orders: list[str] = []
         self.later_work: list[tuple[str, timedelta]] = []
 
     async def ring(self, outbox_ids: Sequence[str]) -> None:
@@ -23,6 +25,9 @@ class MemoryBell:
 
     async def ring_after(self, outbox_ids: Sequence[str], pause: timedelta) -> None:
         self.set.extend((outbox_id, pause) for outbox_id in outbox_ids)
+
+    async def ring_for_orders(self, account_id: str) -> None:
+        self.orders.append(account_id)
 
     async def ring_for_work(
         self, account_ids: Sequence[str], pause: timedelta = timedelta()

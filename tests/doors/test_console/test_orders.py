@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -288,9 +289,20 @@ async def test_orders_are_looked_for_now(console: Console, account: str) -> None
         Answer(status=200, headers={}, body=json.dumps({"orders": [told]}).encode()),
     )
     window = await console.as_(Role.TEAM_LEAD)
+    calls = len(console.fakes.selling_partner_api.calls)
     page = await window.did(f"/console/accounts/{account}/orders/sweep")
-    assert "Orders are read as far as Amazon tells them" in text_of(page)
+    assert "Amazon is being asked for orders" in text_of(page)
+    assert "next to be read" in text_of(page)
+    assert 'data-news="topic:orders"' in page
+    assert len(console.fakes.selling_partner_api.calls) == calls, "nobody waits at the page"
+    assert console.fakes.bell.orders == [account]
+    async with aclosing(console.desk.news.listen()) as hearing:
+        await console.desk.orders.sweep_asked(account)
+        told = {(one.topic, one.account_id) for one in hearing.waiting()}
+    assert ("orders", account) in told
+    page = await window.read(f"/console/orders?account={account}")
     assert ID in page
+    assert "next to be read" not in text_of(page)
     console.fakes.clock.move(hours=1)
     refusal = {"errors": [{"code": "Unauthorized", "message": f"no role {MARKUP}"}]}
     console.fakes.selling_partner_api.answer(
@@ -301,7 +313,10 @@ async def test_orders_are_looked_for_now(console: Console, account: str) -> None
     page = await window.did(
         f"/console/accounts/{account}/orders/sweep", {"back": "/console/orders/sweeps"}
     )
-    assert "Amazon did not give them" in text_of(page)
+    assert "next to be read" not in text_of(page), "only where something stands against it"
+    await console.desk.orders.sweep_asked(account)
+    page = await window.read("/console/orders/sweeps")
+    assert "trouble" in text_of(page)
     assert_harmless(page)
 
 

@@ -12,19 +12,17 @@ from typing import Any
 
 from procrastinate import App
 
-from evergrant.adapters.bell import WORK, WORK_QUEUE
+from evergrant.adapters.bell import ORDERS, ROUNDS_QUEUE, WORK, WORK_QUEUE
 from evergrant.desk import Desk
 from evergrant.feeds.working import Worked
 from evergrant.logs import logger
 from evergrant.ports import Bell
 
-__all__ = ["ROUNDS_QUEUE", "define_cooking"]
+__all__ = ["define_cooking"]
 
 log = logger(__name__)
 
-#: Rounds that wait for Amazon or the disk: done beside the turns of accounts, and before those of
-#: them that wait.
-ROUNDS_QUEUE = "rounds"
+#: Before the turns of accounts that wait.
 _FIRST = 1
 
 #: Does one job, counts it, and says what became of it: (name, what is done, facts of the log line).
@@ -64,16 +62,7 @@ def define_cooking(app: App, desk: Desk, bell: Bell, told: Told, counted: Counte
     async def folder(timestamp: int) -> None:
         _count(counted, "folder_", await told("feeds.folder", desk.feeds.folder.round()))
 
-    @app.periodic(cron="* * * * *", periodic_id="orders.sweep")
-    @app.task(
-        name="orders.sweep",
-        queue=ROUNDS_QUEUE,
-        queueing_lock="orders.sweep",
-        lock="orders.sweep",
-        priority=_FIRST,
-    )
-    async def orders(timestamp: int) -> None:
-        _count(counted, "orders_", await told("orders.sweep", desk.orders.round()))
+    _define_orders(app, desk, told, counted)
 
     @app.periodic(cron="* * * * * */20", periodic_id="amazon_reports")
     @app.task(
@@ -111,6 +100,24 @@ def define_cooking(app: App, desk: Desk, bell: Bell, told: Told, counted: Counte
         _count(counted, "forgotten_", await told("feeds.tidy", desk.feeds.keeping.tidy()))
         if orders := await told("orders.tidy", desk.orders.purge(desk.clock.now())):
             counted("forgotten_orders", orders)
+
+
+def _define_orders(app: App, desk: Desk, told: Told, counted: Counted) -> None:
+    @app.periodic(cron="* * * * *", periodic_id="orders.sweep")
+    @app.task(
+        name="orders.sweep",
+        queue=ROUNDS_QUEUE,
+        queueing_lock="orders.sweep",
+        lock="orders.sweep",
+        priority=_FIRST,
+    )
+    async def orders(timestamp: int) -> None:
+        _count(counted, "orders_", await told("orders.sweep", desk.orders.round()))
+
+    @app.task(name=ORDERS, queue=ROUNDS_QUEUE)
+    async def asked_orders(account_id: str) -> None:
+        swept = await told(ORDERS, desk.orders.sweep_asked(account_id), account_id=account_id)
+        _count(counted, "orders_", swept)
 
 
 def _count(counted: Counted, prefix: str, found: Any) -> None:

@@ -16,10 +16,10 @@ from procrastinate import App, JobContext
 from procrastinate.exceptions import ProcrastinateException
 from procrastinate.jobs import DeleteJobCondition
 
-from evergrant.adapters.bell import DELIVER, POST_QUEUE, WORK_QUEUE
+from evergrant.adapters.bell import DELIVER, POST_QUEUE, ROUNDS_QUEUE, WORK_QUEUE
 from evergrant.adapters.queue import take_over_stalled
 from evergrant.desk import Desk
-from evergrant.entrances.worker.cooking import ROUNDS_QUEUE, define_cooking
+from evergrant.entrances.worker.cooking import define_cooking
 from evergrant.errors import EvergrantError, NotFound
 from evergrant.logs import about, logger
 from evergrant.ports import Bell

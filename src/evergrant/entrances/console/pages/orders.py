@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -38,7 +39,7 @@ from evergrant.rules.lifecycle import State
 from evergrant.rules.order_sweeps import Lack
 from evergrant.rules.rights import Right
 
-__all__ = ["DOORS", "read_item"]
+__all__ = ["DOORS", "progress", "read_item"]
 
 #: Orders and accounts on one page.
 PAGE = 50
@@ -183,16 +184,23 @@ async def sweep_now(asked: Asked) -> Response:
     account_id = asked.path["account_id"]
     to = asked.form.get("back") or f"/console/orders?account={account_id}"
     try:
-        state = await asked.desk.orders.sweep_now(account_id, by=asked.caller)
+        state = await asked.desk.orders.ask_for_sweep(account_id, by=asked.caller)
     except (PartnerError, ApplicationError, AmazonError, OverLimit) as error:
         return asked.back(to, f"{error.message} {error.hint or ''}".strip(), "bad")
     if state.why and Lack(state.lacks).stops:
         return asked.back(to, state.why, "bad")
-    if state.last_error:
-        return asked.back(to, f"Amazon did not give them: {state.last_error}", "bad")
-    if state.under_way:
-        return asked.back(to, "Read in part; the rest follows by itself.")
-    return asked.back(to, "Orders are read as far as Amazon tells them.")
+    return asked.back(to, "Amazon is being asked for orders. This page follows what it says.")
+
+
+def progress(one: SweepState, now: datetime) -> str:
+    """What a worker is about to do, or does; empty: nothing at this moment."""
+    if one.state is not State.ACTIVE:
+        return ""
+    if one.under_way and not one.last_error:
+        return "being read"
+    if one.due_at is not None and one.due_at <= now:
+        return "next to be read"
+    return ""
 
 
 # --- one ------------------------------------------------------------------------------------------
@@ -292,6 +300,7 @@ def _common(asked: Asked) -> dict[str, Any]:
     return {
         "words": trade_words,
         "markets": asked.desk.marketplaces,
+        "progress": lambda one: progress(one, asked.now),
         "may_sweep": asked.may(Right.WRITE),
         "may_write": asked.may(Right.WRITE),
         "may_open": asked.may(Right.PERSONAL_DATA),
