@@ -3,6 +3,7 @@ nothing is spent twice, no secret stands where others can read it."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
@@ -25,6 +26,7 @@ from demo.house import link_in
 from demo.partner import Browser
 from demo.stage import wait_for
 from tests.journeys.conftest import Town, own_town_at
+from tests.journeys.nearby import nearby
 from tests.journeys.test_attacks import at_amazon, callback_of
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("break_ins")]
@@ -92,7 +94,8 @@ def test_one_callback_at_two_processes_is_one_exchange(
     account = town.account(partner)
     browser = at_amazon(town, partner, town.invite(account))
     callback = callback_of(browser, town.evergrant.url)
-    town.lever("POST", "/lwa/fail", {"mode": "slow", "ms": 300, "times": 4})
+    slow = {"mode": "slow", "ms": 300, "partner": partner["selling_partner_id"]}
+    town.lever("POST", "/lwa/fail", slow)
     urls = [callback, elsewhere(callback, second)] * 4
     answers = all_at_once([partial(visit, url, browser) for url in urls])
     assert {answer.status_code for answer in answers} <= {200, 202}
@@ -117,7 +120,8 @@ def test_two_accounts_race_for_one_shop_at_two_processes(
         browser = at_amazon(town, partner, town.invite(account))
         url = elsewhere(callback_of(browser, town.evergrant.url), address)
         visits.append(partial(visit, url, browser))
-    town.lever("POST", "/lwa/fail", {"mode": "slow", "ms": 200, "times": 2})
+    slow = {"mode": "slow", "ms": 200, "partner": partner["selling_partner_id"]}
+    town.lever("POST", "/lwa/fail", slow)
     answers = all_at_once(visits)
     assert sorted(answer.status_code for answer in answers) == [200, 409]
     states = [view_of(town, account)["authorization"]["state"] for account in accounts]
@@ -125,75 +129,6 @@ def test_two_accounts_race_for_one_shop_at_two_processes(
     loser = accounts[states.index("awaiting")]
     refused = town.house.send("GET", f"/v1/accounts/{loser['id']}/access-token")
     assert (refused.status_code, refused.json()["code"]) == (409, "not_yet_authorized")
-
-
-def test_a_database_that_crashes_during_the_exchange_loses_no_grant_and_breaks_no_door(
-    town: Town, second: str, direct: None
-) -> None:
-    """One backend is killed, so PostgreSQL throws everybody out and recovers."""
-    served, _ = town.connected()
-    partner = town.partner()
-    account = town.account(partner)
-    browser = at_amazon(town, partner, town.invite(account))
-    callback = callback_of(browser, town.evergrant.url)
-    town.lever("POST", "/lwa/fail", {"mode": "slow", "ms": 700, "times": 1})
-    over = threading.Event()
-    seen: set[tuple[str, int]] = set()
-
-    def keep_asking(url: str, path: str) -> None:
-        with httpx2.Client(headers=town.house._http.headers, timeout=30, trust_env=False) as http:
-            while not over.is_set():
-                seen.add((path, http.get(f"{url}{path}").status_code))
-
-    paths = (f"/v1/accounts/{served['id']}/access-token", "/v1/accounts", "/readyz")
-    addresses = (town.evergrant.url, second)
-    threads = [
-        threading.Thread(target=keep_asking, args=(url, path))
-        for url in addresses
-        for path in paths
-    ]
-    with ThreadPoolExecutor(1) as pool:
-        for thread in threads:
-            thread.start()
-        try:
-            arriving = pool.submit(visit, callback, browser)
-            calls = town.lwa_calls
-            wait_for("the exchange", lambda: calls(partner=partner["selling_partner_id"]) == 1)
-            kill_a_backend(town)
-            arrived = arriving.result(60)
-            for url in addresses:
-                wait_for(
-                    f"{url} to be ready again",
-                    lambda url=url: httpx2.get(f"{url}/readyz").status_code == 200,  # type: ignore[misc]
-                )
-        finally:
-            over.set()
-            for thread in threads:
-                thread.join(60)
-    assert {status for _, status in seen} <= {200, 503}
-    assert {path for path, status in seen if status == 200} == set(paths)
-    if arrived.status_code != 200:
-        # The page could not be looked up at that moment; the grant is stored all the same.
-        assert arrived.status_code == 503
-    assert view_of(town, account)["authorization"]["state"] == "active"
-    assert town.lwa_calls(partner=partner["selling_partner_id"]) == 1
-    town.evergrant.running.check()
-
-
-def test_an_embedded_database_that_was_killed_is_brought_back(town: Town, second: str) -> None:
-    """As the kernel kills the largest process when memory runs out. Nobody else minds it."""
-    account, _ = town.connected()
-    path = f"/v1/accounts/{account['id']}/access-token"
-    before = postmaster_of(town)
-    os.kill(before, signal.SIGKILL)
-    for url in (town.evergrant.url, second):
-        with httpx2.Client(
-            base_url=url, headers=town.house._http.headers, timeout=30, trust_env=False
-        ) as http:
-            wait_for(f"{url} to serve again", lambda: http.get(path).status_code == 200)
-            wait_for(f"{url} to be ready", lambda: http.get("/readyz").status_code == 200)
-    assert postmaster_of(town) != before
-    town.evergrant.running.check()
 
 
 def postmaster_of(town: Town) -> int:
@@ -209,8 +144,9 @@ def kill_a_backend(town: Town) -> None:
         except OSError:
             continue
         if parent == postmaster and b"[local]" in words:
-            os.kill(int(process.name), signal.SIGKILL)
-            return
+            with contextlib.suppress(ProcessLookupError):  # it went by itself meanwhile
+                os.kill(int(process.name), signal.SIGKILL)
+                return
     raise AssertionError("no backend of this town's server was found")
 
 
@@ -280,7 +216,13 @@ def test_a_key_of_another_instance_reaches_nothing_by_any_route(town: Town) -> N
     told = [account["id"], account["name"], partner["email"], partner["selling_partner_id"]]
     told += [town.instance["id"], town.instance["name"], key["id"], key["secret"]]
     told += [theirs["intake_id"], theirs["change_id"], line["sku"]]
-    journal = town.house.ask("GET", "/v1/journal", account_id=account["id"])
+
+    def journal() -> list[Any]:
+        """Without what Evergrant does by itself meanwhile."""
+        lines = town.house.ask("GET", "/v1/journal", account_id=account["id"], limit=500)["items"]
+        return [line for line in lines if line["caller"] != "system"]
+
+    before = journal()
     routes = 0
     with httpx2.Client(
         base_url=town.evergrant.url,
@@ -354,7 +296,7 @@ def test_a_key_of_another_instance_reaches_nothing_by_any_route(town: Town) -> N
         "/auth/o2/token", data={**form, "client_secret": town.house.api_key}
     )
     assert control.status_code == 200, "the connection key itself works"
-    assert journal == town.house.ask("GET", "/v1/journal", account_id=account["id"])
+    assert journal() == before
 
 
 def seller_of(partner: dict[str, Any]) -> dict[str, Any]:
@@ -385,6 +327,7 @@ def test_what_one_process_ends_is_over_at_the_other_within_a_second(
                 if http.get(path).status_code != 200:
                     return last - over_at
                 last = asked_at
+                time.sleep(0.01)  # often enough, and the machine for the others
                 assert asked_at < over_at + 10, "it is served for ever"
 
     revoke = f"/v1/api-keys/{made['id']}"
@@ -533,12 +476,12 @@ def test_no_secret_in_the_process_list_and_no_open_file(town: Town, second: str)
                     seen.add(process.read_bytes().decode("utf-8", "replace"))
                 except OSError:
                     continue
-            stop.wait(0.02)  # a command lives for much longer
+            stop.wait(0.05)  # a command lives for much longer
 
     watching = threading.Thread(target=watch)
     watching.start()
     try:
-        town.evergrant.cli("token", account["id"])
+        nearby(town.evergrant).cli("token", account["id"])
         dump = town.stage.folder / "dump.sql"
         town.evergrant.cli("db", "dump", str(dump), "--plain")
     finally:
@@ -561,3 +504,77 @@ def test_no_secret_in_the_process_list_and_no_open_file(town: Town, second: str)
             text = file.read_bytes()
             for secret in marked:
                 assert secret.encode() not in text, file
+
+
+# --- accidents, at the end, as they reach everybody ------------------------------------------
+
+
+def test_a_database_that_crashes_during_the_exchange_loses_no_grant_and_breaks_no_door(
+    town: Town, second: str, direct: None
+) -> None:
+    """One backend is killed, so PostgreSQL throws everybody out and recovers."""
+    served, _ = town.connected()
+    partner = town.partner()
+    account = town.account(partner)
+    browser = at_amazon(town, partner, town.invite(account))
+    callback = callback_of(browser, town.evergrant.url)
+    slow = {"mode": "slow", "ms": 700, "partner": partner["selling_partner_id"]}
+    town.lever("POST", "/lwa/fail", slow)
+    over = threading.Event()
+    seen: set[tuple[str, int]] = set()
+
+    def keep_asking(url: str, path: str) -> None:
+        with httpx2.Client(headers=town.house._http.headers, timeout=30, trust_env=False) as http:
+            while not over.is_set():
+                seen.add((path, http.get(f"{url}{path}").status_code))
+                over.wait(0.01)
+
+    paths = (f"/v1/accounts/{served['id']}/access-token", "/v1/accounts", "/readyz")
+    addresses = (town.evergrant.url, second)
+    threads = [
+        threading.Thread(target=keep_asking, args=(url, path))
+        for url in addresses
+        for path in paths
+    ]
+    with ThreadPoolExecutor(1) as pool:
+        for thread in threads:
+            thread.start()
+        try:
+            arriving = pool.submit(visit, callback, browser)
+            calls = town.lwa_calls
+            wait_for("the exchange", lambda: calls(partner=partner["selling_partner_id"]) == 1)
+            kill_a_backend(town)
+            arrived = arriving.result(60)
+            for url in addresses:
+                wait_for(
+                    f"{url} to be ready again",
+                    lambda url=url: httpx2.get(f"{url}/readyz").status_code == 200,  # type: ignore[misc]
+                )
+        finally:
+            over.set()
+            for thread in threads:
+                thread.join(60)
+    assert {status for _, status in seen} <= {200, 503}
+    assert {path for path, status in seen if status == 200} == set(paths)
+    if arrived.status_code != 200:
+        # The page could not be looked up at that moment; the grant is stored all the same.
+        assert arrived.status_code == 503
+    assert view_of(town, account)["authorization"]["state"] == "active"
+    assert town.lwa_calls(partner=partner["selling_partner_id"]) == 1
+    town.evergrant.running.check()
+
+
+def test_an_embedded_database_that_was_killed_is_brought_back(town: Town, second: str) -> None:
+    """As the kernel kills the largest process when memory runs out. Nobody else minds it."""
+    account, _ = town.connected()
+    path = f"/v1/accounts/{account['id']}/access-token"
+    before = postmaster_of(town)
+    os.kill(before, signal.SIGKILL)
+    for url in (town.evergrant.url, second):
+        with httpx2.Client(
+            base_url=url, headers=town.house._http.headers, timeout=30, trust_env=False
+        ) as http:
+            wait_for(f"{url} to serve again", lambda: http.get(path).status_code == 200)
+            wait_for(f"{url} to be ready", lambda: http.get("/readyz").status_code == 200)
+    assert postmaster_of(town) != before
+    town.evergrant.running.check()

@@ -23,6 +23,7 @@ from demo.partner import Browser
 from demo.stage import wait_for
 from evergrant.rules.applications import NOTIFICATIONS_SCOPE
 from tests.journeys.conftest import Town, own_town_at
+from tests.journeys.nearby import nearby
 from tests.journeys.planes import NGINX, PARTICIPATIONS, RIGHTS, own_stream, ports, start_nginx
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("secrets")]
@@ -58,7 +59,8 @@ def receiver() -> Iterator[tuple[str, list[bytes]]]:
 
 @pytest.fixture
 def own_town(tmp_path: Path) -> Iterator[Town]:
-    with own_town_at(tmp_path, **{"EVERGRANT_LOG_LEVEL": "debug", **ports()}) as town:
+    settings: dict[str, Any] = {"EVERGRANT_LOG_LEVEL": "debug", **ports()}
+    with own_town_at(tmp_path, **settings) as town:
         yield town
 
 
@@ -171,7 +173,8 @@ def test_no_secret_is_written_down(
 
     # What was written down anywhere.
     dump = tmp_path / "dump.sql"
-    town.evergrant.cli("db", "dump", str(dump), "--plain")
+    operator = nearby(town.evergrant)
+    operator.cli("db", "dump", str(dump), "--plain")
     journal = town.house.send("GET", "/v1/journal", limit=500).text
     places: dict[str, bytes] = {
         "dump": _unpacked(dump),
@@ -184,8 +187,8 @@ def test_no_secret_is_written_down(
         "applications": town.house.send("GET", "/v1/applications", limit=100).content,
         "gateway metrics": httpx2.get(f"{own_stream(town).url}/metrics", trust_env=False).content,
         "arguments": _arguments(),
-        "check": town.evergrant.cli("settings").encode(),
-        "cli": town.evergrant.cli("account", "list", "--json").encode(),
+        "check": operator.cli("settings").encode(),
+        "cli": operator.cli("account", "list", "--json").encode(),
     }
     for log in (town.stage.folder / "logs").glob("*.log"):
         if log.stem != "emulator":
@@ -231,9 +234,10 @@ def use_the_gateway(
     told: list[str] = []
     if NGINX is not None:
         planes.append(start_nginx(town))
-        plane = town.evergrant.cli_json("apikey", "add", "shown", "--right", "data_plane")
+        operator = nearby(town.evergrant)
+        plane = operator.cli_json("apikey", "add", "shown", "--right", "data_plane")
         marked["data plane's key"] = plane["secret"]
-        shown = town.evergrant.cli(
+        shown = operator.cli(
             *("gateway", "nginx-config", "--whole", "--api-key-file", "-", "--listen", "8443"),
             stdin=marked["data plane's key"],
         )

@@ -18,7 +18,8 @@ from aiosmtpd.smtp import SMTP
 
 from demo.stage import BIN, Evergrant, Running, Stage, wait_for
 from evergrant.adapters.embedded_postgres import EmbeddedPostgres
-from tests.journeys.nearby import Nearby
+from tests.forked import warm_stage
+from tests.journeys.nearby import Nearby, furnish
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("worker")]
 
@@ -31,9 +32,9 @@ class Relay:
 
     def __init__(self) -> None:
         self.port = 0
-        self.asked = 0
+        self.asked: set[str] = set()
         self.letters: list[Any] = []
-        self.try_again = 0
+        self.try_again: set[str] = set()
         self._go = asyncio.Event()
         self._go.set()
         self._loop = asyncio.new_event_loop()
@@ -41,11 +42,11 @@ class Relay:
         self._thread = threading.Thread(target=self._run)
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
-        self.asked += 1
+        self.asked.update(envelope.rcpt_tos)
         # Cancelled when the connection breaks: then nothing was taken.
         await self._go.wait()
-        if self.try_again:
-            self.try_again -= 1
+        if refused := self.try_again.intersection(envelope.rcpt_tos):
+            self.try_again -= refused
             return "451 come back later"
         self.letters.append(message_from_bytes(envelope.content))
         return "250 taken"
@@ -147,10 +148,11 @@ class Backyard:
 
 @pytest.fixture(scope="module")
 def backyard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backyard]:
-    stage = Stage.clean(tmp_path_factory.mktemp("backyard") / "stage")
+    stage = warm_stage(tmp_path_factory.mktemp("backyard") / "stage")
     clock_file = stage.folder / "clock"
     clock_file.write_text("0")
     home = stage.folder / "home"
+    furnish(home)
     with stage.open(), Relay().open() as relay, EmbeddedPostgres(home) as server:
         env = {
             "EVERGRANT_HOME": str(home),
@@ -161,7 +163,7 @@ def backyard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backyard]:
         }
         house = Nearby(stage, "", env, None)  # type: ignore[arg-type]
         yard = Backyard(stage, relay, house, clock_file, server.url())
-        house.cli("migrate")
+        house.cli("migrate")  # and the key ring is made
         house.cli("app", "add", "Northwind Connect", "--application-id", AMAZON_ID)
         house.cli(
             *("app", "credentials", "Northwind Connect", "--lwa-client-id", CLIENT_ID),
@@ -174,48 +176,59 @@ def backyard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backyard]:
         stage.stop()
 
 
-def test_a_queued_task_delivers_at_once(backyard: Backyard) -> None:
-    backyard.account("At once", "at-once@shop.example")
-    worker = backyard.worker("first")
-    backyard.invite("At once")
-    wait_for("the letter", lambda: backyard.relay.to("at-once@shop.example"), within_s=90)
-    wait_for("the note of it", lambda: backyard.outbox("at-once@shop.example")[0] == "sent")
-    worker.stop()
-    assert worker.process.returncode == 0
-
-
-def test_what_was_committed_without_a_worker_waits_for_one(backyard: Backyard) -> None:
+def test_a_worker_delivers_what_waited_what_comes_and_what_it_has_in_hand(
+    backyard: Backyard,
+) -> None:
     backyard.account("Waiting", "waiting@shop.example")
     backyard.invite("Waiting")
     assert backyard.outbox("waiting@shop.example") == ("waiting", 0)
-    worker = backyard.worker("late")
+    worker = backyard.worker("first")
     wait_for("the letter", lambda: backyard.relay.to("waiting@shop.example"), within_s=90)
-    worker.stop()
 
+    backyard.account("At once", "at-once@shop.example")
+    backyard.invite("At once")
+    wait_for("the letter", lambda: backyard.relay.to("at-once@shop.example"), within_s=90)
+    wait_for("the note of it", lambda: backyard.outbox("at-once@shop.example")[0] == "sent")
 
-def test_a_stop_lets_the_job_under_way_come_to_its_end(backyard: Backyard) -> None:
+    # A stop lets the job under way come to its end.
     backyard.account("Stopped", "stopped@shop.example")
-    worker = backyard.worker("stopped")
-    asked = backyard.relay.asked
     backyard.relay.hold()
     backyard.invite("Stopped")
-    wait_for("the relay to be asked", lambda: backyard.relay.asked > asked)
+    wait_for("the relay to be asked", lambda: "stopped@shop.example" in backyard.relay.asked)
     worker.process.terminate()
     wait_for("the worker to hear it", lambda: "stopping" in worker.log.read_text())
     backyard.relay.release()
     assert worker.process.wait(90) == 0
     assert backyard.outbox("stopped@shop.example") == ("sent", 1)
     assert len(backyard.relay.to("stopped@shop.example")) == 1
+    assert "Traceback" not in worker.log.read_text()
+    assert " stopped " in worker.tail(1)
+    assert backyard.ask("select count(*) from procrastinate.procrastinate_workers") == [(0,)], (
+        "it said goodbye"
+    )
 
 
-def test_a_second_worker_takes_over_from_one_that_was_killed(backyard: Backyard) -> None:
-    backyard.account("Killed", "killed@shop.example")
+def test_a_worker_outlives_its_database_and_another_takes_over_when_it_is_killed(
+    backyard: Backyard,
+) -> None:
     doomed = backyard.worker("doomed")
-    asked = backyard.relay.asked
+    # The server ends every connection, as a restart does.
+    backyard.ask(
+        "select pg_terminate_backend(pid) from pg_stat_activity"
+        " where pid <> pg_backend_pid() and backend_type = 'client backend'"
+        " and datname = current_database()"
+    )
+    backyard.account("Cut off", "cut-off@shop.example")
+    backyard.invite("Cut off")
+    wait_for("the letter", lambda: backyard.relay.to("cut-off@shop.example"), within_s=90)
+    wait_for("the note of it", lambda: backyard.outbox("cut-off@shop.example")[0] == "sent")
+    doomed.check()
+
+    backyard.account("Killed", "killed@shop.example")
     backyard.relay.hold()
     backyard.invite("Killed")
-    wait_for("the relay to be asked", lambda: backyard.relay.asked > asked)
-    assert backyard.jobs_under_way() == 1
+    wait_for("the relay to be asked", lambda: "killed@shop.example" in backyard.relay.asked)
+    wait_for("the end of all other jobs", lambda: backyard.jobs_under_way() == 1)
     doomed.kill()
     backyard.relay.release()
     assert backyard.outbox("killed@shop.example") == ("waiting", 1)
@@ -227,39 +240,20 @@ def test_a_second_worker_takes_over_from_one_that_was_killed(backyard: Backyard)
     wait_for("the letter", lambda: backyard.relay.to("killed@shop.example"), within_s=90)
     wait_for("the note of it", lambda: backyard.outbox("killed@shop.example") == ("sent", 2))
     wait_for(
-        "the dead worker's job to be found", lambda: backyard.jobs_under_way() == 0, within_s=90
+        "the dead worker's job to be found",
+        lambda: "jobs of a dead worker are begun again" in heir.log.read_text(),
+        within_s=90,
     )
-    assert "jobs of a dead worker are begun again" in heir.log.read_text()
-    heir.stop()
+    wait_for("its end", lambda: backyard.jobs_under_way() == 0, within_s=90)
     assert len(backyard.relay.to("killed@shop.example")) == 1, "taken once"
-    assert backyard.ask("select count(*) from procrastinate.procrastinate_workers") == [(2,)], (
-        "only the killed process's two never said goodbye"
-    )
 
-
-def test_the_minutely_look_finds_what_has_to_be_tried_again(backyard: Backyard) -> None:
+    # What has to be tried again is found by the minutely look.
     backyard.account("Again", "again@shop.example")
-    worker = backyard.worker("patient", quick=True)
-    backyard.relay.try_again = 1
+    backyard.relay.try_again = {"again@shop.example"}
     backyard.invite("Again")
     wait_for("the refusal", lambda: backyard.outbox("again@shop.example") == ("waiting", 1))
-    wait_for("the note of it", lambda: "451" in worker.log.read_text())
+    wait_for("the note of it", lambda: "451" in heir.log.read_text())
     backyard.move_clock(24 * 3600)
     wait_for("the letter", lambda: backyard.relay.to("again@shop.example"), within_s=90)
     wait_for("the note of it", lambda: backyard.outbox("again@shop.example") == ("sent", 2))
-    worker.stop()
-
-
-def test_a_worker_outlives_its_database(backyard: Backyard) -> None:
-    """The server ends every connection, as a restart does."""
-    backyard.account("Cut off", "cut-off@shop.example")
-    worker = backyard.worker("cut")
-    backyard.ask(
-        "select pg_terminate_backend(pid) from pg_stat_activity"
-        " where pid <> pg_backend_pid() and backend_type = 'client backend'"
-        " and datname = current_database()"
-    )
-    backyard.invite("Cut off")
-    wait_for("the letter", lambda: backyard.relay.to("cut-off@shop.example"), within_s=90)
-    worker.check()
-    worker.stop()
+    heir.stop()
