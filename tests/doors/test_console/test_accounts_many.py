@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
+from evergrant.entrances.console import carried
+from evergrant.entrances.console.pages import accounts, accounts_many
+from evergrant.errors import Conflict
+from evergrant.overview import PAGE_SIZE
 from evergrant.ports.things import Account
 from evergrant.rules.flags import Flag
 from evergrant.rules.rights import SYSTEM, Role
@@ -46,11 +51,113 @@ def form_of(page: str) -> dict[str, str | list[str]]:
         r'<input type="hidden" name="(\w+)" value="([^"]*)">', page.partition("<main")[2]
     )
     found: dict[str, str | list[str]] = {name: value for name, value in fields if name != "proof"}
-    return {**found, "id": [value for name, value in fields if name == "id"]}
+    for several in ("id", "ids"):
+        found[several] = [value for name, value in fields if name == several]
+    return found
 
 
 async def letters(console: Console, account: Account) -> int:
     return len(await console.desk.consent.invitations(account.id, by=SYSTEM))
+
+
+# --- all that match -------------------------------------------------------------------------------
+
+
+async def crowd(console: Console, number: int, name: str = "Finch") -> list[Account]:
+    return [await shop(console, name=f"{name} {one:03}") for one in range(number)]
+
+
+async def flags_of(console: Console, *accounts: Account) -> list[bool]:
+    found = []
+    for one in accounts:
+        view = await console.desk.accounts.get(one.id, by=SYSTEM)
+        found.append(view.account.flags.get(Flag.SHIP_ORDERS, True))
+    return found
+
+
+async def test_all_that_match_are_offered_where_a_page_does_not_hold_them(
+    console: Console, window: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await crowd(console, PAGE_SIZE)
+    await shop(console, name="Alder")
+    assert "Select all" not in await window.read("/console/accounts?q=finch")
+    page = await window.read("/console/accounts")
+    assert f"Select all {PAGE_SIZE + 1} that match" in text_of(page)
+    assert 'name="all" value="1"' in page
+    monkeypatch.setattr(accounts, "MOST_AT_ONCE", 40)
+    monkeypatch.setattr(accounts_many, "MOST_AT_ONCE", 40)
+    page = await window.read("/console/accounts")
+    assert "51 match; at most 40 at once." in text_of(page)
+    assert 'name="all"' not in page
+    refused = await window.did(MANY, {"do": "links", "all": "1", "query": ""})
+    assert "More than 40 accounts match" in text_of(refused)
+    auditor = await console.as_(Role.AUDITOR)
+    assert "Select all" not in await auditor.read("/console/accounts")
+    await is_refused(auditor, MANY, do="links", all="1", query="")
+
+
+async def test_all_that_match_and_nobody_else(
+    console: Console, window: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page says how many; who comes to match after it is not touched. In turns."""
+    monkeypatch.setattr(accounts_many, "MOST", 10)
+    monkeypatch.setattr(accounts_many, "NAMED", 5)
+    monkeypatch.setattr(accounts_many, "TURN_S", -1.0)
+    finches, other = await crowd(console, 60), await shop(console, name="Alder")
+    form = {"do": "flags", "all": "1", "query": "q=finch&page=2", "switch": "ship_orders:off"}
+    form["id"] = other.id
+    answer = await window.post(MANY, {**form, "back": "/console/accounts?q=finch"})
+    page = text_of(answer.text)
+    assert "Ship orders: off for 60 accounts?" in page
+    assert "and 55 more." in page
+    later = await shop(console, name="Finch of today")
+    assert await flags_of(console, finches[0]) == [True], "nothing is done yet"
+
+    given, told = form_of(answer.text), []
+    answer = await window.post(f"{MANY}/flags", given)
+    while answer.status_code == 200:
+        told.append(text_of(answer.text))
+        assert "data-goes-on" in answer.text
+        answer = await window.post(f"{MANY}/flags", form_of(answer.text))
+    assert ["25 of 60" in told[0], "50 of 60" in told[1], len(told)] == [True, True, 2]
+    assert "60 accounts: Ship orders is off for them." in text_of(await window.follow(answer))
+    assert set(await flags_of(console, *finches)) == {False}
+    assert await flags_of(console, other, later) == [True, True]
+
+
+async def test_links_of_all_that_match_once_each_with_who_failed(
+    console: Console, window: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accounts_many, "MOST", 10)
+    monkeypatch.setattr(accounts_many, "TURN_S", -1.0)
+    finches = await crowd(console, 30)
+    answer = await window.post(MANY, {"do": "links", "all": "1", "query": "q=finch"})
+    assert "Send 30 links?" in text_of(answer.text)
+    await console.desk.accounts.close(finches[-1].id, by=SYSTEM)
+    broken, invite = finches[3].id, console.desk.consent.invite
+
+    async def fails_for_one(account_id: str, **more: Any) -> Any:
+        if account_id == broken:
+            raise Conflict("It is not to be.")
+        return await invite(account_id, **more)
+
+    monkeypatch.setattr(console.desk.consent, "invite", fails_for_one)
+    given = form_of(answer.text)
+    console.fakes.clock.move(seconds=1)
+    first = await window.post(f"{MANY}/links", given)
+    again = await window.post(f"{MANY}/links", given)
+    assert "24 links are on their way. Not done for 1: Finch 003" in text_of(first.text)
+    assert "0 links are on their way. Not done for 1" in text_of(again.text), "one letter each"
+    after = await window.did(f"{MANY}/links", form_of(first.text))
+    assert "28 links are on their way." in text_of(after)
+    assert "Not done for Finch 003 (It is not to be)" in text_of(after)
+    assert [await letters(console, one) for one in (finches[0], finches[-1])] == [1, 0]
+
+
+@pytest.mark.parametrize("pieces", ["", "AAAA", "<b>", carried.packed(b"acc_1,'; drop")[0]])
+async def test_a_form_that_is_not_whole(console: Console, window: Window, pieces: str) -> None:
+    form = {"ids": [pieces], "switch": "ship_orders:off"}
+    assert (await window.post(f"{MANY}/flags", form)).status_code == 422
 
 
 # --- links ----------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ from evergrant.rules.marketplaces import PartnerKind, Region
 from evergrant.rules.plain_words import STATE_WORDS
 from evergrant.rules.rights import Right
 
-__all__ = ["DOORS", "HERE", "REGION_WORDS"]
+__all__ = ["DOORS", "HERE", "MOST_AT_ONCE", "REGION_WORDS"]
 
 HERE = "/console/accounts"
 REGION_WORDS = {
@@ -35,6 +35,9 @@ REGION_WORDS = {
     Region.EU: "Europe, Middle East, India",
     Region.FE: "Asia Pacific",
 }
+#: All that fit a filter, for what is done to many: a mistake with more could not be mended by hand,
+#: and some minutes are as long as somebody watches a page.
+MOST_AT_ONCE = 5_000
 #: Where there are more, one of them is chosen on its own page.
 _MOST_CHOICES = 200
 #: One row looks like the others; more of its needs are shown on its own page.
@@ -58,6 +61,7 @@ async def show(asked: Asked) -> Response:
         "accounts/list.html",
         found=page,
         query=query,
+        most_at_once=MOST_AT_ONCE,
         here_address=_address(query),
         tabs=_tabs(page, query),
         columns=_columns(query),
