@@ -96,7 +96,7 @@ def furnished(
     watching, cooking = watching or Watching(), cooking or Cooking()
     store, clock, bell = sockets.store, sockets.clock, sockets.bell
     vault = Vault(sockets.keyring)
-    people = People(store, clock)
+    people = People(store, clock, bell)
     sessions = Sessions(
         store=store,
         clock=clock,

@@ -162,8 +162,29 @@ def test_sessions_and_second_factors(ada: Cli, word: Secret) -> None:
     assert ada("operator", "sign-out", "ada@house.example", "--json").json["ended"] == 0
 
 
+def test_single_sign_on_is_unbound_when_somebody_confirms_it(ada: Cli) -> None:
+    async def bind(desk: Desk) -> None:
+        async with desk.store.transaction() as tx:
+            (person,) = await tx.operators.all()
+            await tx.operators.change(person.id, sso_subject="https://id.house.example u-1")
+
+    async def bound_to(desk: Desk) -> str:
+        async with desk.store.transaction() as tx:
+            (person,) = await tx.operators.all()
+        return person.sso_subject
+
+    at_the_desk(bind)
+    refused = ada("operator", "unbind", "ada@house.example")
+    assert refused.code != 0
+    assert "--yes" in refused.err
+    assert at_the_desk(bound_to)
+    assert ada("operator", "unbind", "ada@house.example", "--yes", "--json").json["id"]
+    assert not at_the_desk(bound_to)
+    assert ada("operator", "unbind", "ada@house.example").code == 0, "nothing is left to confirm"
+
+
 @pytest.mark.parametrize(
-    "verb", ["unlock", "second-factor-reset", "sign-out", "enable", "sessions", "disable"]
+    "verb", ["unbind", "unlock", "second-factor-reset", "sign-out", "enable", "sessions", "disable"]
 )
 def test_nobody_of_that_name(house: Cli, verb: str) -> None:
     refused = house("operator", verb, "nobody@house.example")

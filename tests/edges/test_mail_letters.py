@@ -161,7 +161,7 @@ def check(message: EmailMessage, letter: Letter, raw: bytes) -> Seen:
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_every_letter_reads_the_same_in_both_parts(wire: Wire, language: str) -> None:
     common = {
-        "authorization_ending": ["Heron Books", "Northwind", "2026", "14"],
+        "authorization_ending": ["Heron Books", "Northwind", "2026"],
         "operators_digest": ["Heron Books", "shop@heron.example", "2026", "14", "rotate-secret"],
         "secret_incident": ["Northwind Connect", "invalid_client", "214", "rotate-secret"],
         "invitation": ["Heron Books", "Northwind Connect", "sellercentral-europe.amazon.com"],
@@ -171,6 +171,7 @@ async def test_every_letter_reads_the_same_in_both_parts(wire: Wire, language: s
         "letter_undeliverable": ["Heron Books", "550 no such user"],
         "operator_invitation": ["Ada Field", "Bea Moor", "Northwind", "2026", "00:00 UTC"],
         "operator_locked": ["Ada Field", "198.51.100.7", "07:30 UTC"],
+        "operator_way_in": ["Ada Field", "198.51.100.7", "07:30 UTC", "Cy Reed"],
     }
     assert set(common) == set(TOPICS)
     for topic in TOPICS:
@@ -187,19 +188,21 @@ async def test_a_hostile_name_harms_no_letter(wire: Wire, name: str) -> None:
     evil = HOSTILE[name]
     named = ("house_name", "account_name", "application_name", "error", "amazon_said")
     facts = FACTS | dict.fromkeys(named, evil) | digest(2, evil)
-    for topic in TOPICS:
-        for language in LANGUAGES:
-            letter = written(topic, language, facts)
-            message = await wire.read_back(letter)
-            seen = check(message, letter, wire.kept.raw[-1])
-            assert len(letter.subject) <= 150
-            everything = letter.subject + letter.text + html.unescape(letter.html)
-            assert not re.search("[\u202a-\u202e\u2066-\u2069\u200b-\u200f\x00\x1b]", everything)
-            assert "49" not in everything
-            assert not re.search(r"(?i)://evil|evil\.example(?::\d+)?/|www\.", everything)
-            assert not re.search(r"(?m)^Bcc:", letter.text)
-            if plain(evil):
-                assert " ".join(plain(evil).split()) in seen.text, "it is shown as it is"
+    turn = list(HOSTILE).index(name)
+    # Every name in every letter and in every language; every letter in every language.
+    assert len(LANGUAGES) <= min(len(TOPICS), len(HOSTILE))
+    for number, topic in enumerate(TOPICS, start=turn):
+        letter = written(topic, list(LANGUAGES)[number % len(LANGUAGES)], facts)
+        message = await wire.read_back(letter)
+        seen = check(message, letter, wire.kept.raw[-1])
+        assert len(letter.subject) <= 150
+        everything = letter.subject + letter.text + html.unescape(letter.html)
+        assert not re.search("[\u202a-\u202e\u2066-\u2069\u200b-\u200f\x00\x1b]", everything)
+        assert "49" not in everything
+        assert not re.search(r"(?i)://evil|evil\.example(?::\d+)?/|www\.", everything)
+        assert not re.search(r"(?m)^Bcc:", letter.text)
+        if plain(evil):
+            assert " ".join(plain(evil).split()) in seen.text, "it is shown as it is"
 
 
 async def test_a_letter_through_the_whole_house(wire: Wire) -> None:
@@ -214,7 +217,7 @@ async def test_a_letter_through_the_whole_house(wire: Wire) -> None:
     message = wire.last()
     link = (await house.desk.consent.link(account_id, by=SYSTEM)).reveal()
     assert message["Subject"].startswith(plain(name, 50))
-    assert message["Subject"].endswith("endet in 23 Tagen")
+    assert message["Subject"].endswith("endet am 2. März 2027")
     assert message["Reply-To"] == "dev-support@northwind.example"
     text, rich = parts(message)
     assert set(re.findall(r"https?://\S+", text)) == set(Seen(rich).links) == {link}

@@ -93,6 +93,9 @@ FACTS: dict[str, Any] = {
     "address": "198.51.100.7",
     "locked_until": datetime(2026, 11, 21, 7, 30, tzinfo=UTC),
     "knows_password": False,
+    "change": "password_set",
+    "changed_at": datetime(2026, 11, 21, 7, 30, tzinfo=UTC),
+    "changed_by": "Cy Reed",
     "told_at": datetime(2026, 11, 21, 7, 30, tzinfo=UTC),
     **digest(),
 }

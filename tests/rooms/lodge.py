@@ -57,7 +57,7 @@ class Lodge:
     def __post_init__(self) -> None:
         self.clock = self.fakes.clock
         self.rows: Store = self.store or self.fakes.store
-        self.people = People(self.rows, self.clock)
+        self.people = People(self.rows, self.clock, self.fakes.bell)
         # As slow as it has to be for passwords that are made up at run time.
         self.people._passwords = PasswordHash([Argon2Hasher(time_cost=1, memory_cost=64)])
         self.vault = Vault(self.fakes.keyring)

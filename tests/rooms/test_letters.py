@@ -15,6 +15,7 @@ from hypothesis import strategies as some
 
 from evergrant.consent.digest import Table
 from evergrant.letters import LANGUAGES, TOPICS, LetterLooks, marked, plain, render, tongue
+from evergrant.people import WayInChange
 from evergrant.rules.colours import OURS
 from evergrant.settings import House, Logo, Looks
 from evergrant.watch.daily_letter import BOARD
@@ -242,6 +243,22 @@ def test_an_incident_blames_no_account() -> None:
         assert "evergrant app rotate-secret app_01k9z4h6q8w2e5r7t9y1a3s5d7" in part
     bare = render("secret_incident", "en", FACTS | {"accounts": 0})
     assert "stand still:" not in bare.text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_change_of_a_way_in_has_words_of_its_own(language: str) -> None:
+    told = [
+        render("operator_way_in", language, FACTS | {"change": change.value})
+        for change in WayInChange
+    ]
+    for change, letter in zip(WayInChange, told, strict=True):
+        for part in (letter.subject, letter.text, letter.html):
+            assert change.value not in part
+    for part in ("subject", "text", "html"):
+        assert len({getattr(letter, part) for letter in told}) == len(WayInChange)
+    by_oneself = render("operator_way_in", language, FACTS | {"changed_by": "", "address": ""})
+    assert "Cy Reed" not in by_oneself.text + by_oneself.html
+    assert "198.51.100.7" not in by_oneself.text + by_oneself.html
 
 
 def test_a_language_that_is_not_spoken_becomes_english() -> None:

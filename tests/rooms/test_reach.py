@@ -683,11 +683,24 @@ def test_every_verb_is_in_a_table(world: World) -> None:
     assert gone == set(), "there is no such verb any longer"
 
 
-@pytest.mark.parametrize("verb", OF_ONE_ACCOUNT)
-async def test_an_account_out_of_reach_is_not_there(world: World, verb: str) -> None:
-    if verb in BEFORE:
-        for account_id in world.accounts.values():
-            await BEFORE[verb](world, account_id, SYSTEM)
+async def test_an_account_out_of_reach_is_not_there(world: World, subtests: pytest.Subtests) -> None:
+    """In one world, as nothing may change in it."""
+    for verb in OF_ONE_ACCOUNT:
+        if verb not in BEFORE:
+            with subtests.test(verb):
+                await not_there(world, verb)
+
+
+@pytest.mark.parametrize("verb", BEFORE)
+async def test_an_account_out_of_reach_is_not_there_whatever_it_is_in(
+    world: World, verb: str
+) -> None:
+    for account_id in world.accounts.values():
+        await BEFORE[verb](world, account_id, SYSTEM)
+    await not_there(world, verb)
+
+
+async def not_there(world: World, verb: str) -> None:
     for name, caller in world.callers().items():
         within = world.reach_of(name)
         for account_id in world.accounts.values():
@@ -702,22 +715,29 @@ async def test_an_account_out_of_reach_is_not_there(world: World, verb: str) -> 
 
 
 @pytest.mark.parametrize("verb", OF_ONE_ACCOUNT)
-@pytest.mark.parametrize("name", ["account", "both", "instance"])
-async def test_an_account_within_reach_is_worked_with(world: World, verb: str, name: str) -> None:
+async def test_an_account_within_reach_is_worked_with(
+    world: World, verb: str, subtests: pytest.Subtests
+) -> None:
     """Without this, a verb that refuses everybody would pass for one that keeps tenants apart."""
-    account_id = world.accounts[ONE]
-    if verb in BEFORE:
-        await BEFORE[verb](world, account_id, SYSTEM)
-    await OF_ONE_ACCOUNT[verb](world, account_id, world.callers()[name])
+    await world._add_account("third", world.instances[0])
+    for name, of in (("account", ONE), ("both", SIBLING), ("instance", "third")):
+        account_id, caller = world.accounts[of], world.callers()[name]
+        if caller.account_ids is not None:
+            caller = dataclasses.replace(caller, account_ids=frozenset({account_id}))
+        with subtests.test(name):
+            if verb in BEFORE:
+                await BEFORE[verb](world, account_id, SYSTEM)
+            await OF_ONE_ACCOUNT[verb](world, account_id, caller)
 
 
-@pytest.mark.parametrize("verb", OF_EVERYTHING)
-async def test_what_concerns_everything_is_refused(world: World, verb: str) -> None:
+async def test_what_concerns_everything_is_refused(world: World, subtests: pytest.Subtests) -> None:
     before = world.as_it_is()
-    for caller in world.callers().values():
-        with pytest.raises(NotAllowed):
-            await OF_EVERYTHING[verb](world, caller)
-    assert world.as_it_is() == before
+    for verb, ask in OF_EVERYTHING.items():
+        for name, caller in world.callers().items():
+            with subtests.test(verb, by=name):
+                with pytest.raises(NotAllowed):
+                    await ask(world, caller)
+                assert world.as_it_is() == before
 
 
 @pytest.mark.parametrize("verb", OF_ONE_INSTANCE)

@@ -32,6 +32,7 @@ TOPICS: tuple[str, ...] = (
     "secret_incident",
     "operator_invitation",
     "operator_locked",
+    "operator_way_in",
 )
 SUBJECT_LIMIT = 150
 

@@ -18,17 +18,27 @@ from evergrant.people.connection_keys import ConnectionKeys
 from evergrant.people.operators import Operators, caller_of
 from evergrant.people.rotation import DEFAULT_OVERLAP, LONGEST_OVERLAP
 from evergrant.people.values import NewApiKey, NewConnectionKey
-from evergrant.ports import Clock
+from evergrant.people.way_in import (
+    WAY_IN_LETTER,
+    WayInChange,
+    tell_way_in,
+    way_in_facts,
+)
+from evergrant.ports import Bell, Clock
 from evergrant.ports.store import Store
 
 __all__ = [
     "DEFAULT_OVERLAP",
     "LONGEST_OVERLAP",
     "MOST_ACCOUNTS",
+    "WAY_IN_LETTER",
     "NewApiKey",
     "NewConnectionKey",
     "People",
+    "WayInChange",
     "caller_of",
+    "tell_way_in",
+    "way_in_facts",
 ]
 
 
@@ -36,7 +46,8 @@ class People(Operators, ApiKeys, ConnectionKeys):
     """Verbs raise NotAllowed without the right, NotFound out of reach, InvalidInput with every
     flaw at once, Conflict when an e-mail address is taken or a key was rotated before."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
-        Operators.__init__(self, store, clock)
+    def __init__(self, store: Store, clock: Clock, bell: Bell | None = None) -> None:
+        """``bell``: rung for letters; None: the next look into the outbox finds them."""
+        Operators.__init__(self, store, clock, bell)
         ApiKeys.__init__(self, store, clock)
         ConnectionKeys.__init__(self, store, clock)

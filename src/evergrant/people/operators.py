@@ -18,7 +18,8 @@ from evergrant import journal
 from evergrant.errors import Conflict, LastAdmin, NotFound
 from evergrant.intake import Flaws, check_page, need_everywhere
 from evergrant.naming import new_id
-from evergrant.ports import Clock
+from evergrant.people.way_in import WayInChange, tell_way_in
+from evergrant.ports import Bell, Clock
 from evergrant.ports.store import ONE_OPERATOR_PER_EMAIL, AlreadyThere, Store, Transaction
 from evergrant.ports.things import Operator
 from evergrant.rules import ids
@@ -76,9 +77,10 @@ async def end_sessions(
 class Operators:
     """See `People`."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, bell: Bell | None = None) -> None:
         self._store = store
         self._clock = clock
+        self._bell = bell
         self._passwords = PasswordHash.recommended()
         self._room = asyncio.Semaphore(AT_ONCE)
         self._stand_in: str | None = None
@@ -114,7 +116,8 @@ class Operators:
         return found
 
     async def set_password(self, operator_id: str, password: Secret, *, by: Caller) -> Operator:
-        """Signs the operator out everywhere. Needs MANAGE. Journal: ``operator.password_set``."""
+        """Signs the operator out everywhere, and writes to them. Needs MANAGE. Journal:
+        ``operator.password_set``."""
         need_everywhere(by, Right.MANAGE)
         now = self._clock.now()
         operator = await self.find_operator(operator_id, by=by)
@@ -124,6 +127,9 @@ class Operators:
                 tx, operator.id, now, by, "operator.password_set", password_hash=hashed
             )
             await end_sessions(tx, operator.id, now, by)
+            ring = await tell_way_in(tx, fresh, WayInChange.PASSWORD_SET, now=now, by=by)
+        if self._bell is not None:
+            await self._bell.ring(ring)
         return fresh
 
     async def disable_operator(self, operator_id: str, *, by: Caller) -> Operator:
@@ -146,7 +152,8 @@ class Operators:
         """The operator, or None: unknown, disabled and wrong look and cost the same."""
         async with self._store.transaction() as tx:
             operator = await tx.operators.one(email=email.strip().lower())
-        known = operator.password_hash if operator else await self._stand_in_hash()
+        known = operator.password_hash if operator else ""
+        known = known or await self._stand_in_hash()
         fits, better = await self._verified(password, known)
         if operator is None or not fits or operator.disabled_at is not None:
             return None

@@ -1,7 +1,8 @@
 """THE PORTER'S LODGE. Who of the house comes in by a browser, and stays.
 
 Answers for: signing in by password and second factor or by the house's identity provider, sessions
-and their ends, lock-out, invitations of operators, and the first start. Does not answer for: what
+and their ends, lock-out, invitations of operators, and the first start; a person is written to when
+what lets them in has changed. Does not answer for: what
 an operator may do (``rules.rights``, asked by each room), for keys of programs (the key rack), or
 for cookies and pages (the console).
 
@@ -15,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from evergrant.people import People
+from evergrant.people import WAY_IN_LETTER, People, way_in_facts
 from evergrant.ports import Bell, Clock
 from evergrant.ports.signed_in import OperatorInvitation, OperatorSession, SignInMethod
 from evergrant.ports.single_sign_on import SingleSignOn
@@ -68,7 +69,7 @@ __all__ = [
 ]
 
 #: Letters to operators, for which this room knows what they say.
-LETTERS = frozenset({INVITATION_LETTER, LOCKED_LETTER})
+LETTERS = frozenset({INVITATION_LETTER, LOCKED_LETTER, WAY_IN_LETTER})
 
 
 class Sessions:
@@ -178,6 +179,13 @@ class Sessions:
         SingleSignOnRefused, ProviderUnavailable, NotFound."""
         return await self._arriving.finish(query, state, browser)
 
+    async def unbind_single_sign_on(self, operator_id: str, *, by: Caller) -> Operator:
+        """Whom the provider vouched for as this operator comes in by it no more; all sessions end.
+        The next one whom it vouches for with this mail address is bound anew. Doing it twice does
+        no harm. Needs MANAGE. Raises Conflict where there is no password: that would leave no way
+        in. Journal: ``operator.single_sign_on_unbound``."""
+        return await self._arriving.unbind(operator_id, by=by)
+
     # --- sessions ---
 
     async def sessions(
@@ -275,6 +283,8 @@ class Sessions:
 
     async def letter_facts(self, item: OutboxItem) -> OperatorLetter | None:
         """What a letter of ``LETTERS`` says; None when it is pointless by now."""
-        return (
-            locked_letter(item) if item.topic == LOCKED_LETTER else await self._joining.letter(item)
-        )
+        if item.topic == LOCKED_LETTER:
+            return locked_letter(item)
+        if item.topic == WAY_IN_LETTER:
+            return OperatorLetter(facts=way_in_facts(item))
+        return await self._joining.letter(item)

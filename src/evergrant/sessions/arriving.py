@@ -1,7 +1,7 @@
 """Coming in by the house's identity provider.
 
-Answers for: what one way there and back is bound to, and which operator came back. Does not answer
-for: the protocol itself (the pipe).
+Answers for: what one way there and back is bound to, which operator came back, and undoing that
+somebody is known by it. Does not answer for: the protocol itself (the pipe).
 
 Nothing of a way is kept here: all that it is bound to is derived from one secret, which the browser
 keeps meanwhile. Another browser does not have it, so nobody is made to sign in as somebody else.
@@ -14,15 +14,18 @@ import binascii
 import hashlib
 import hmac
 import secrets
+from datetime import datetime
 
 from evergrant import journal
-from evergrant.errors import NotFound, SingleSignOnRefused
-from evergrant.people import caller_of
+from evergrant.errors import Conflict, NotFound, SingleSignOnRefused
+from evergrant.intake import need_everywhere
+from evergrant.people import WayInChange, caller_of, tell_way_in
+from evergrant.people.operators import end_sessions
 from evergrant.ports.signed_in import SignInMethod
 from evergrant.ports.single_sign_on import Person, SignOnWay, SingleSignOn
 from evergrant.ports.store import AlreadyThere, Transaction
 from evergrant.ports.things import Operator
-from evergrant.rules.rights import SYSTEM
+from evergrant.rules.rights import SYSTEM, Caller, Right
 from evergrant.rules.secrecy import Secret
 from evergrant.sessions.ground import Ground
 from evergrant.sessions.sign_in import tell_signed_in
@@ -60,9 +63,10 @@ class Arriving:
         person = await provider.person(query, _way(state))
         refused: SingleSignOnRefused | None = None
         signed_in: SignedIn | None = None
+        ring: list[str] = []
         async with self._ground.store.transaction() as tx:
             try:
-                operator = await self._operator(tx, person)
+                operator, ring = await self._operator(tx, person, browser, now)
             except SingleSignOnRefused as error:
                 refused = error
                 await journal.write(
@@ -79,22 +83,27 @@ class Arriving:
                     tx, operator, browser, now, method=SignInMethod.SINGLE_SIGN_ON
                 )
                 await tell_signed_in(tx, signed_in, now)
+        await self._ground.bell.ring(ring)
         if signed_in is None:
             raise refused or SingleSignOnRefused("unknown")
         return Arrived(signed_in=signed_in, return_to=_unpacked(state))
 
-    async def _operator(self, tx: Transaction, person: Person) -> Operator:
+    async def _operator(
+        self, tx: Transaction, person: Person, browser: Browser, now: datetime
+    ) -> tuple[Operator, list[str]]:
         """By the subject once it is bound; before that by an address which the provider verified.
-        Raises SingleSignOnRefused."""
+        With what has to be rung for. Raises SingleSignOnRefused."""
         subject = f"{person.issuer} {person.subject}"
         known = await tx.operators.one(sso_subject=subject)
         if known is None:
-            known = await self._bound(tx, person, subject)
+            return await self._bound(tx, person, subject, browser, now)
         if known.disabled_at is not None:
             raise _stranger("disabled")
-        return known
+        return known, []
 
-    async def _bound(self, tx: Transaction, person: Person, subject: str) -> Operator:
+    async def _bound(
+        self, tx: Transaction, person: Person, subject: str, browser: Browser, now: datetime
+    ) -> tuple[Operator, list[str]]:
         if not person.email_verified:
             raise SingleSignOnRefused(
                 "email_not_verified",
@@ -117,13 +126,60 @@ class Arriving:
             raise _stranger("disabled" if found.disabled_at else "another_subject")
         await journal.write(
             tx,
-            now=self._ground.clock.now(),
+            now=now,
             by=caller_of(bound),
             verb="operator.single_sign_on_bound",
             subject=bound.id,
             issuer=person.issuer,
         )
-        return bound
+        ring = await tell_way_in(
+            tx,
+            bound,
+            WayInChange.SINGLE_SIGN_ON_BOUND,
+            now=now,
+            by=caller_of(bound),
+            address=browser.address,
+        )
+        return bound, ring
+
+    # --- no more ---
+
+    async def unbind(self, operator_id: str, *, by: Caller) -> Operator:
+        need_everywhere(by, Right.MANAGE)
+        now = self._ground.clock.now()
+        async with self._ground.store.transaction() as tx:
+            operator = await tx.operators.get(operator_id)
+            if operator is None:
+                raise NotFound("There is no such operator.")
+            if not operator.sso_subject:
+                return operator
+            if not operator.password_hash:
+                raise Conflict(
+                    f"{operator.name} has no password, and would have no way in any more.",
+                    hint="Set a password first (`evergrant operator password`), then unbind.",
+                )
+            as_seen = {
+                "sso_subject": operator.sso_subject,
+                "password_hash": operator.password_hash,
+            }
+            unbound = await tx.operators.change(operator_id, as_seen, sso_subject="")
+            if unbound is None:
+                raise Conflict("Somebody else changed this at the same moment; look at it again.")
+            await end_sessions(tx, operator_id, now, by)
+            await journal.write(
+                tx,
+                now=now,
+                by=by,
+                verb="operator.single_sign_on_unbound",
+                subject=operator_id,
+                email=unbound.email,
+                issuer=operator.sso_subject.partition(" ")[0],
+            )
+            ring = await tell_way_in(
+                tx, unbound, WayInChange.SINGLE_SIGN_ON_UNBOUND, now=now, by=by
+            )
+        await self._ground.bell.ring(ring)
+        return unbound
 
 
 def _stranger(reason: str) -> SingleSignOnRefused:

@@ -22,7 +22,7 @@ import pyotp
 from evergrant import journal, vault
 from evergrant.errors import Conflict, NotFound, SecondFactorRefused, SessionOver
 from evergrant.intake import need_everywhere
-from evergrant.people import caller_of
+from evergrant.people import WayInChange, caller_of, tell_way_in
 from evergrant.people.operators import end_sessions
 from evergrant.ports.signed_in import RecoveryCode
 from evergrant.ports.store import Transaction
@@ -62,11 +62,33 @@ class Factors:
         async with self._ground.store.transaction() as tx:
             here = await self._ground.here(tx, secret, now, Step.SECOND_FACTOR)
             is_right, ring = await self._try(tx, here.operator, code, browser.address, now)
-            signed_in = await self._anew(tx, here, browser, now) if is_right else None
+            signed_in = None
+            if is_right:
+                # Looked at before the session is made that comes from there.
+                ring += await self._tell_recovered(tx, here.operator, code, browser, now)
+                signed_in = await self._anew(tx, here, browser, now)
         await self._ground.bell.ring(ring)
         if signed_in is None:
             raise SecondFactorRefused
         return signed_in
+
+    async def _tell_recovered(
+        self, tx: Transaction, operator: Operator, code: str, browser: Browser, now: datetime
+    ) -> list[str]:
+        """A recovery code came from where this person was not seen lately. Gives what has to be
+        rung for."""
+        if not isinstance(read_code(code), RecoveryText):
+            return []
+        if await self._lockout.knows_place(tx, operator, browser, now):
+            return []
+        return await tell_way_in(
+            tx,
+            operator,
+            WayInChange.RECOVERY_CODE_USED,
+            now=now,
+            by=caller_of(operator),
+            address=browser.address,
+        )
 
     async def _anew(self, tx: Transaction, here: Here, browser: Browser, now: datetime) -> SignedIn:
         """The session of before is over; another one, with another secret, takes its place."""
@@ -210,7 +232,16 @@ class Factors:
             await journal.write(
                 tx, now=now, by=by, verb="operator.second_factor_set", subject=operator.id
             )
+            ring = await tell_way_in(
+                tx,
+                operator,
+                WayInChange.SECOND_FACTOR_SET,
+                now=now,
+                by=by,
+                address=browser.address,
+            )
             signed_in = await self._anew(tx, replace(here, operator=operator), browser, now)
+        await self._ground.bell.ring(ring)
         return Enrolled(signed_in=signed_in, recovery_codes=codes)
 
     async def new_recovery_codes(self, secret: Secret, code: str) -> tuple[Secret, ...]:
@@ -229,6 +260,14 @@ class Factors:
                     by=caller_of(here.operator),
                     verb="operator.recovery_codes_made",
                     subject=here.operator.id,
+                )
+                ring += await tell_way_in(
+                    tx,
+                    here.operator,
+                    WayInChange.RECOVERY_CODES_MADE,
+                    now=now,
+                    by=caller_of(here.operator),
+                    address=here.session.address,
                 )
         await self._ground.bell.ring(ring)
         if codes is None:
@@ -263,9 +302,11 @@ class Factors:
     async def remove(self, operator_id: str, *, by: Caller) -> Operator:
         need_everywhere(by, Right.MANAGE)
         now = self._ground.clock.now()
+        ring: list[str] = []
         async with self._ground.store.transaction() as tx:
+            before = await tx.operators.get(operator_id)
             operator = await tx.operators.change(operator_id, second_factor_at=None, code_step=0)
-            if operator is None:
+            if before is None or operator is None:
                 raise NotFound("There is no such operator.")
             await self._ground.vault.drop(tx, vault.second_factor_key(operator_id))
             await self._drop_recovery_codes(tx, operator_id)
@@ -279,6 +320,11 @@ class Factors:
                 subject=operator_id,
                 email=operator.email,
             )
+            if before.second_factor_at is not None:
+                ring = await tell_way_in(
+                    tx, operator, WayInChange.SECOND_FACTOR_REMOVED, now=now, by=by
+                )
+        await self._ground.bell.ring(ring)
         return operator
 
 

@@ -77,18 +77,29 @@ class Lockout:
         operator = await tx.operators.one(email=email)
         origin = origin_of(browser.address)
         # Asked for an unknown address as well, which costs the same.
+        is_known = await self._is_known(tx, operator, origin, now)
+        whose = _known_count(operator.id, origin) if operator and is_known else _email_count(email)
+        # Behind a proxy that nobody named all browsers look like one: nobody is to wait for what
+        # another one did.
+        counts = (_address_count(origin), whose) if origin else (whose,)
+        return await self.charge(tx, counts, now, operator=operator, address=browser.address)
+
+    async def knows_place(
+        self, tx: Transaction, operator: Operator, browser: Browser, now: datetime
+    ) -> bool:
+        """Whether the operator has come in from there lately, all steps taken."""
+        return await self._is_known(tx, operator, origin_of(browser.address), now)
+
+    async def _is_known(
+        self, tx: Transaction, operator: Operator | None, origin: str, now: datetime
+    ) -> bool:
         sessions = await tx.operator_sessions.all(
             operator_id=operator.id if operator else "",
             origin=origin,
             limit=_LOOKED_AT,
             newest_first=True,
         )
-        is_known = operator is not None and origin != "" and self._came_in(operator, sessions, now)
-        whose = _known_count(operator.id, origin) if operator and is_known else _email_count(email)
-        # Behind a proxy that nobody named all browsers look like one: nobody is to wait for what
-        # another one did.
-        counts = (_address_count(origin), whose) if origin else (whose,)
-        return await self.charge(tx, counts, now, operator=operator, address=browser.address)
+        return operator is not None and origin != "" and self._came_in(operator, sessions, now)
 
     def _came_in(
         self, operator: Operator, sessions: Sequence[OperatorSession], now: datetime

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from evergrant import journal
 from evergrant.errors import Flaw, InvalidInput, SignInRefused, StoreUnavailable
-from evergrant.people import caller_of
+from evergrant.people import WayInChange, caller_of, tell_way_in
 from evergrant.people.memory import Uses
 from evergrant.people.operators import end_sessions
 from evergrant.ports.signed_in import OperatorSession
@@ -184,7 +184,15 @@ class SignIn:
                 subject=fresh.id,
                 email=fresh.email,
             )
-            return await ground.open_session(
+            ring = await tell_way_in(
+                tx,
+                fresh,
+                WayInChange.PASSWORD_SET,
+                now=now,
+                by=by,
+                address=browser.address,
+            )
+            signed_in = await ground.open_session(
                 tx,
                 fresh,
                 browser,
@@ -192,6 +200,8 @@ class SignIn:
                 method=here.session.method,
                 proved=here.session.proved_at is not None,
             )
+        await ground.bell.ring(ring)
+        return signed_in
 
 
 async def tell_signed_in(tx: Transaction, signed_in: SignedIn, now: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,7 @@ import typer
 from evergrant.entrances.cli.given import asks_a_person, secret_of
 from evergrant.entrances.cli.running import app_with, at_desk, settings
 from evergrant.entrances.cli.show import Json, plain, remark, say, show_json, table, thing
+from evergrant.errors import InvalidInput
 
 if TYPE_CHECKING:
     from evergrant.desk import Desk
@@ -223,6 +225,35 @@ def reset_second_factor(operator: Who, json: Json = False) -> None:
         found = await desk.people.find_operator(operator, by=by)
         return await desk.sessions.remove_second_factor(found.id, by=by)
 
+    thing(at_desk(work), as_json=json)
+
+
+@operators.command("unbind")
+def unbind_single_sign_on(
+    operator: Who,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    json: Json = False,
+) -> None:
+    """Disconnect single sign-on from an operator, who signs in with their password then.
+
+    Signs them out everywhere. The next account at the identity provider that has their mail
+    address, verified, is connected again: to keep somebody out, disable them.
+    """
+
+    async def look(desk: Desk, by: Caller) -> Operator:
+        return await desk.people.find_operator(operator, by=by)
+
+    async def work(desk: Desk, by: Caller) -> Operator:
+        return await desk.sessions.unbind_single_sign_on(found.id, by=by)
+
+    found = at_desk(look)
+    if found.sso_subject and not yes:
+        if not sys.stdin.isatty():
+            raise InvalidInput(
+                f"Nobody is there to confirm that {found.name} is signed out everywhere.",
+                hint="Add --yes.",
+            )
+        typer.confirm(f"Disconnect single sign-on from {found.name} now?", abort=True)
     thing(at_desk(work), as_json=json)
 
 

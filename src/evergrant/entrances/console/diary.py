@@ -120,6 +120,7 @@ WORDS: Mapping[str, str] = MappingProxyType(
         "operator.signed_in": "signed in",
         "operator.signed_out": "signed out",
         "operator.single_sign_on_bound": "was recognised by single sign-on for the first time",
+        "operator.single_sign_on_unbound": "disconnected single sign-on from an operator",
         "operator.unlocked": "unlocked an operator",
         "orders.personal_read": "read personal data of buyers",
         "orders.purged": "forgot old orders",

@@ -128,6 +128,15 @@ async def remove_second_factor(asked: Asked) -> Response:
     return _back_to(asked, "The second factor is gone; the next sign-in sets up a new one.")
 
 
+async def unbind_single_sign_on(asked: Asked) -> Response:
+    try:
+        await asked.desk.sessions.unbind_single_sign_on(asked.path["operator_id"], by=asked.caller)
+    except Conflict as refused:
+        said = f"{refused.message} {refused.hint or ''}".strip()
+        return asked.back(f"/console/operators/{asked.path['operator_id']}", said, "bad")
+    return _back_to(asked, "Single sign-on lets nobody in as this person any more.")
+
+
 async def end_sessions(asked: Asked) -> Response:
     await asked.desk.sessions.revoke_all(asked.path["operator_id"], by=asked.caller)
     return _back_to(asked, "Signed out everywhere.")
@@ -157,5 +166,6 @@ DOORS = (
     Door("POST", f"{_ONE}/unlock", unlock, Right.MANAGE),
     Door("POST", f"{_ONE}/password", set_password, Right.MANAGE),
     Door("POST", f"{_ONE}/second-factor/remove", remove_second_factor, Right.MANAGE),
+    Door("POST", f"{_ONE}/single-sign-on/remove", unbind_single_sign_on, Right.MANAGE),
     Door("POST", f"{_ONE}/sign-out", end_sessions, Right.MANAGE),
 )
