@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from evergrant.rules import listings
 from evergrant.rules.changes import LANES, ChangeKind, Lane
-from evergrant.rules.feedcuts import COLLAPSING, Draft, collapse, listing_bytes
+from evergrant.rules.feedcuts import COLLAPSING, Collapsing, Draft, Group, Wished, listing_bytes
 from evergrant.rules.feedplans import (
     MOST_MESSAGES,
     MOST_OPEN,
@@ -531,13 +531,18 @@ def test_very_many_values_of_one_sku_become_one_and_are_noted_on_the_way() -> No
         )
 
 
+def _groups(changes: Iterable[Wished]) -> list[Group]:
+    collapsing = Collapsing()
+    return [*collapsing.take(changes), *collapsing.end()]
+
+
 def test_groups_keep_the_order_in_which_they_came() -> None:
     packages = [made(K.SHIPMENT, n, "o1") for n in (1, 2, 3, 4)]
-    (group,) = collapse(in_order(packages))
+    (group,) = _groups(in_order(packages))
     assert [one.id for one in group.kept] == ["chg_000003", "chg_000004"]
     assert group.superseded == {"chg_000001": "chg_000003", "chg_000002": "chg_000004"}
-    assert not list(collapse([]))
-    places = [(one.marketplace_id, one.subject) for one in collapse(in_order(
+    assert not _groups([])
+    places = [(one.marketplace_id, one.subject) for one in _groups(in_order(
         [made(K.PRICE, n, s, m) for n, (s, m) in enumerate([("b", "DE"), ("a", "FR"), ("a", "DE")])]
     ))]  # fmt: skip
     assert all(one < other for one, other in pairwise(places))

@@ -26,7 +26,6 @@ __all__ = [
     "Group",
     "Size",
     "Wished",
-    "collapse",
     "document_frame",
     "document_size",
     "listing_bytes",
@@ -115,13 +114,6 @@ class Collapsing:
         self._last[slot] = change
         if known is not None:
             self._earlier.setdefault(slot, []).append(known.id)
-
-
-def collapse(changes: Iterable[Wished]) -> Iterator[Group]:
-    """``Collapsing`` over a stream that is at hand."""
-    collapsing = Collapsing()
-    yield from collapsing.take(changes)
-    yield from collapsing.end()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

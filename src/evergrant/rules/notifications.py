@@ -13,7 +13,6 @@ never more than a reason to ask Amazon.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from urllib.parse import urlsplit
 
 from evergrant.rules.instants import read_instant
 from evergrant.rules.marketplaces import PartnerKind
+from evergrant.rules.messages import Misshapen, lowered, mapping, read_json
 from evergrant.rules.secrecy import Secret
 
 __all__ = [
@@ -127,27 +127,23 @@ class Unread:
 Reading = Notification | OfAnotherType | AboutSecrets | Unread
 
 
-class _Wrong(Exception):
-    """Holds the sentence; never leaves this module."""
-
-
 def read(body: Secret) -> Reading:
     """Never raises."""
     text = body.reveal()
     try:
         return _read(text)
-    except _Wrong as wrong:
+    except Misshapen as wrong:
         # Whatever is the matter with it: a secret is not thrown away.
         return AboutSecrets() if _SECRETS in text.upper() else Unread(why=str(wrong))
 
 
 def _read(text: str) -> Reading:
     if len(text) > _LONGEST:
-        raise _Wrong("The message is longer than any of Amazon's notifications.")
-    whole = _unwrapped(_json(text))
+        raise Misshapen("The message is longer than any of Amazon's notifications.")
+    whole = _unwrapped(read_json(text))
     kind = whole.get("notificationtype")
     if not isinstance(kind, str) or not _WORD.fullmatch(kind.strip().upper()):
-        raise _Wrong("The message names no type of notification.")
+        raise Misshapen("The message names no type of notification.")
     kind = kind.strip().upper()
     if kind.startswith(_SECRETS):
         return AboutSecrets()
@@ -158,18 +154,18 @@ def _read(text: str) -> Reading:
 
 def _notification(kind: NotificationType, whole: Mapping[str, Any]) -> Notification:
     part, name = _PARTS[kind]
-    payload = _mapping(whole.get("payload"), "The payload")
-    facts = _mapping(payload.get(part), "The part with the facts")
+    payload = mapping(whole.get("payload"), "The payload")
+    facts = mapping(payload.get(part), "The part with the facts")
     thing_id = _id(facts.get(name))
     if not thing_id:
-        raise _Wrong(f"The notification {kind.value} does not say what it is about.")
+        raise Misshapen(f"The notification {kind.value} does not say what it is about.")
     partner_ids = _partner_ids(facts)
     if not partner_ids:
-        raise _Wrong(f"The notification {kind.value} names no selling partner.")
+        raise Misshapen(f"The notification {kind.value} names no selling partner.")
     metadata = whole.get("notificationmetadata")
-    said = _lowered(metadata) if isinstance(metadata, Mapping) else {}
+    said = lowered(metadata) if isinstance(metadata, Mapping) else {}
     summary = facts.get("summary")
-    summed = _lowered(summary) if isinstance(summary, Mapping) else {}
+    summed = lowered(summary) if isinstance(summary, Mapping) else {}
     return Notification(
         type=kind,
         thing_id=thing_id,
@@ -191,37 +187,14 @@ def _partner_ids(facts: Mapping[str, Any]) -> frozenset[str]:
 def _unwrapped(value: object) -> dict[str, Any]:
     """The notification itself: SNS and EventBridge put theirs around it."""
     for _ in range(_DEEPEST):
-        whole = _mapping(value, "The message")
+        whole = mapping(value, "The message")
         if "notificationtype" in whole:
             return whole
         inner = whole.get("message", whole.get("detail", whole.get("body")))
         if inner is None:
             break
-        value = _json(inner) if isinstance(inner, str) else inner
-    raise _Wrong("The message names no type of notification.")
-
-
-def _json(text: str) -> object:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        raise _Wrong("The message is no JSON.") from None
-
-
-def _mapping(value: object, what: str) -> dict[str, Any]:
-    if not isinstance(value, Mapping):
-        raise _Wrong(f"{what} is missing or has another shape than Amazon's.")
-    return _lowered(value)
-
-
-def _lowered(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Keys that differ in their case alone, with different values, say two things at once."""
-    lowered: dict[str, Any] = {}
-    for name, inner in value.items():
-        known = lowered.setdefault(name.lower(), inner)
-        if known is not inner and known != inner:
-            raise _Wrong("The message says the same thing twice, differently.")
-    return lowered
+        value = read_json(inner) if isinstance(inner, str) else inner
+    raise Misshapen("The message names no type of notification.")
 
 
 def _id(value: object) -> str:

@@ -10,7 +10,6 @@ notifications with a capital one: so keys are read whatever their case.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from evergrant.rules.instants import read_instant
+from evergrant.rules.messages import Misshapen, lowered, mapping, read_json
 from evergrant.rules.secrecy import Secret
 
 __all__ = ["NewSecret", "Reading", "SecretEnding", "Unread", "read"]
@@ -66,36 +66,28 @@ class Unread:
 Reading = NewSecret | SecretEnding | Unread
 
 
-class _Wrong(Exception):
-    """Holds the sentence; never leaves this module."""
-
-
 def read(body: Secret) -> Reading:
     """Never raises."""
     try:
         return _read(body.reveal())
-    except _Wrong as wrong:
+    except Misshapen as wrong:
         return Unread(why=str(wrong))
 
 
 def _read(text: str) -> Reading:
     if len(text) > _LONGEST:
-        raise _Wrong("The message is longer than any of Amazon's notifications.")
-    try:
-        whole = json.loads(text)
-    except (ValueError, RecursionError):
-        raise _Wrong("The message is no JSON.") from None
-    notification = _mapping(whole, "The message")
+        raise Misshapen("The message is longer than any of Amazon's notifications.")
+    notification = mapping(read_json(text), "The message")
     kind = notification.get("notificationtype")
     if not isinstance(kind, str) or not kind.strip():
-        raise _Wrong("The message names no type of notification.")
+        raise Misshapen("The message names no type of notification.")
     kind = kind.strip().upper()
     if kind not in (NEW_SECRET, SECRET_ENDING):
         named = kind if _WORD.fullmatch(kind) else "one without a proper name"
-        raise _Wrong(f"The message is a notification of another type: {named}.")
-    payload = _mapping(notification.get("payload"), "The payload")
+        raise Misshapen(f"The message is a notification of another type: {named}.")
+    payload = mapping(notification.get("payload"), "The payload")
     metadata = notification.get("notificationmetadata")
-    said = _lowered(metadata) if isinstance(metadata, Mapping) else {}
+    said = lowered(metadata) if isinstance(metadata, Mapping) else {}
     at = read_instant(notification.get("eventtime"))
     known = said.get("notificationid")
     notification_id = known if isinstance(known, str) and _NOTIFICATION_ID.fullmatch(known) else ""
@@ -105,10 +97,10 @@ def _read(text: str) -> Reading:
 
 
 def _new_secret(payload: Mapping[str, Any], at: datetime | None, notification_id: str) -> NewSecret:
-    told = _mapping(payload.get("applicationoauthclientnewsecret"), "The part of the new secret")
+    told = mapping(payload.get("applicationoauthclientnewsecret"), "The part of the new secret")
     secret = told.get("newclientsecret")
     if not isinstance(secret, str) or not _is_secret(secret.strip()):
-        raise _Wrong("The message holds no client secret.")
+        raise Misshapen("The message holds no client secret.")
     return NewSecret(
         lwa_client_id=_client_id(told),
         secret=Secret(secret.strip()),
@@ -120,13 +112,13 @@ def _new_secret(payload: Mapping[str, Any], at: datetime | None, notification_id
 
 
 def _ending(payload: Mapping[str, Any], at: datetime | None, notification_id: str) -> SecretEnding:
-    told = _mapping(payload.get("applicationoauthclientsecretexpiry"), "The part of the expiry")
+    told = mapping(payload.get("applicationoauthclientsecretexpiry"), "The part of the expiry")
     client_id = _client_id(told)
     expires_at = read_instant(told.get("clientsecretexpirytime"))
     if expires_at is None:
-        raise _Wrong("The message names no day on which the client secret ends.")
+        raise Misshapen("The message names no day on which the client secret ends.")
     if _near(expires_at, at) is None:
-        raise _Wrong("The message names an end that no client secret can have.")
+        raise Misshapen("The message names an end that no client secret can have.")
     reason = told.get("clientsecretexpiryreason")
     return SecretEnding(
         lwa_client_id=client_id,
@@ -137,26 +129,10 @@ def _ending(payload: Mapping[str, Any], at: datetime | None, notification_id: st
     )
 
 
-def _mapping(value: object, what: str) -> dict[str, Any]:
-    if not isinstance(value, Mapping):
-        raise _Wrong(f"{what} is missing or has another shape than Amazon's.")
-    return _lowered(value)
-
-
-def _lowered(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Keys that differ in their case alone, with different values, say two things at once."""
-    lowered: dict[str, Any] = {}
-    for name, inner in value.items():
-        known = lowered.setdefault(name.lower(), inner)
-        if known != inner:
-            raise _Wrong("The message says the same thing twice, differently.")
-    return lowered
-
-
 def _client_id(told: Mapping[str, Any]) -> str:
     client_id = told.get("clientid")
     if not isinstance(client_id, str) or not 0 < len(client_id.strip()) <= 200:
-        raise _Wrong("The message names no client id.")
+        raise Misshapen("The message names no client id.")
     return client_id.strip()
 
 
