@@ -5,7 +5,7 @@ reports. A grant never lands on an account that it was not given for; that is wo
 any convenience. Does not answer for: pages and cookies (doors), words of letters (print shop),
 delivery (post room), access tokens after the first one (mint).
 
-Verbs that serve a partner's browser take no ``by``: the link, or the cookie with the OAuth state,
+Verbs that serve a partner's browser need no ``by``: the link, or the cookie with the OAuth state,
 is what they prove themselves with. When they refuse, they raise `errors.ConsentRefused`:
 
 - ``reason``: a value of ``rules.invitations.Refusal``, or "application_incomplete" (no
@@ -237,10 +237,14 @@ class Consent:
         Raises ConsentRefused."""
         return await self._invitations.open(link_secret)
 
-    async def begin(self, link_secret: str, browser: str | None) -> Departure:
-        """The button. ``browser`` is the value of our cookie, if there is one.
-        Raises ConsentRefused."""
-        return await self._handshakes.begin(link_secret, browser)
+    async def begin(
+        self, link_secret: str, browser: str | None, *, by: Caller | None = None
+    ) -> Departure:
+        """The button. ``browser`` is the value of our cookie, if there is one. ``by``: an operator
+        who presses it in their own browser, with the selling partner at the phone; journal and
+        events say so to the end. Needs WRITE then. Raises ConsentRefused; with ``by`` NotAllowed
+        and NotFound (out of reach) too."""
+        return await self._handshakes.begin(link_secret, browser, by=by)
 
     async def decline(self, link_secret: str) -> str:
         """ "This is not for me": the link stops working, operators are told. Gives the

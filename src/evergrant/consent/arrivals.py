@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from evergrant.consent.grants import MOST_RACES, Given, Grants, NotStorable, Raced
-from evergrant.consent.ground import Case, Ground, case_of
+from evergrant.consent.ground import Case, Ground, begun_by_whom, case_of
 from evergrant.consent.handshakes import LIVE, begun_by, facts_of, trouble_of
 from evergrant.consent.invitations import Invitations
 from evergrant.consent.looks import Looks
@@ -55,7 +55,6 @@ from evergrant.rules.invitations import (
     judge_callback,
 )
 from evergrant.rules.lifecycle import State
-from evergrant.rules.rights import partner
 from evergrant.rules.secrecy import Secret, digest
 
 __all__ = ["Arrivals", "Believed"]
@@ -312,7 +311,8 @@ class Arrivals:
             granted_at=now,
             handshake_id=believed.handshake.id,
         )
-        outbox_ids = await self._grants.store(tx, case, given, now, by=partner())
+        by = await begun_by_whom(tx, believed.handshake)
+        outbox_ids = await self._grants.store(tx, case, given, now, by=by)
         await self._invitations.spend_all(tx, case.account.id, now)
         return outbox_ids
 

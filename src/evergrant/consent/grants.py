@@ -129,7 +129,9 @@ class Grants:
             **_told(grant, after),
         )
         await notices.settle(tx, now=now, kinds=_SETTLED, subject=after.id)
-        return await self._announce(tx, case, grant, after, now)
+        # An adopted refresh token was begun by nobody: there was no consent page.
+        begun_by = "" if given.handshake_id is None else by.kind.value
+        return await self._announce(tx, case, grant, after, now, begun_by=begun_by)
 
     async def _advanced(
         self, tx: Transaction, before: Authorization, grant: Grant, to: State, now: datetime
@@ -162,7 +164,14 @@ class Grants:
         return after
 
     async def _announce(
-        self, tx: Transaction, case: Case, grant: Grant, after: Authorization, now: datetime
+        self,
+        tx: Transaction,
+        case: Case,
+        grant: Grant,
+        after: Authorization,
+        now: datetime,
+        *,
+        begun_by: str,
     ) -> tuple[str, ...]:
         item = await put_event(
             tx,
@@ -173,6 +182,7 @@ class Grants:
             renewal=case.renewal,
             grant_id=grant.id,
             source=grant.source.value,
+            begun_by=begun_by,
         )
         return () if item is None else (item.id,)
 

@@ -29,7 +29,7 @@ from evergrant.registry import Registry
 from evergrant.rules.budgets import Importance
 from evergrant.rules.faults import Fault
 from evergrant.rules.marketplaces import Marketplaces, Region
-from evergrant.rules.rights import Caller
+from evergrant.rules.rights import Caller, CallerKind, partner
 from evergrant.rules.secrecy import Secret
 from evergrant.settings import House
 from evergrant.vault import Vault
@@ -157,6 +157,17 @@ async def case_in_reach(tx: Transaction, account_id: str, by: Caller) -> Case:
     if not by.reaches_account(account_id, case.account.client_instance_id):
         raise NotFound
     return case
+
+
+async def begun_by_whom(tx: Transaction, handshake: Handshake | None) -> Caller:
+    """Who pressed the button: the selling partner, or an operator of the house with the selling
+    partner at the phone. The diary knows; that line was written in one commit with the handshake.
+    The caller has no rights: it is named, and asks for nothing."""
+    if handshake is None:
+        return partner()
+    lines = await tx.journal.read(subject=handshake.id, verb="handshake.begun", limit=1)
+    kind, _, who = (lines[0].caller if lines else "").partition(":")
+    return Caller(kind=CallerKind.OPERATOR, id=who) if kind == CallerKind.OPERATOR else partner()
 
 
 def host_of(origin: str) -> str:

@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from evergrant import journal
-from evergrant.consent.ground import Case, Ground, case_of
+from evergrant.consent.ground import Case, Ground, case_in_reach, case_of
 from evergrant.consent.invitations import Invitations, Live
 from evergrant.consent.queries import is_random_secret
 from evergrant.consent.reports import Filed, Reports, Trouble
 from evergrant.consent.values import Departure
 from evergrant.errors import ApplicationIncomplete, Blame
+from evergrant.intake import need
 from evergrant.naming import new_id
 from evergrant.ports.store import Transaction
 from evergrant.ports.things import Account, Application, Handshake, HandshakeStep
@@ -29,7 +30,7 @@ from evergrant.rules.applications import needs_beta
 from evergrant.rules.invitations import HANDSHAKE_LIFE, REFUSALS, HandshakeFacts, Refusal
 from evergrant.rules.lifecycle import State
 from evergrant.rules.marketplaces import PartnerKind, consent_url
-from evergrant.rules.rights import partner
+from evergrant.rules.rights import Caller, Right, partner
 from evergrant.rules.secrecy import Secret, digest
 
 __all__ = [
@@ -103,13 +104,19 @@ class Handshakes:
 
     # --- the button ---------------------------------------------------------------------------
 
-    async def begin(self, link_secret: str, browser: str | None) -> Departure:
+    async def begin(
+        self, link_secret: str, browser: str | None, *, by: Caller | None = None
+    ) -> Departure:
+        if by is not None:
+            need(by, Right.WRITE)
         now = self._ground.clock.now()
         cookie = browser if browser and is_random_secret(browser) else secrets.token_urlsafe(32)
         async with self._ground.store.transaction() as tx:
             shown = await self._invitations.look_up(tx, link_secret, now)
+            if by is not None and shown.case is not None:
+                await case_in_reach(tx, shown.case.account.id, by)
             if isinstance(shown, Live):
-                begun = await self._begin(tx, shown, cookie, now)
+                begun = await self._begin(tx, shown, cookie, now, by or partner())
             else:
                 begun = await self._invitations.refuse(tx, shown, now)
         if not isinstance(begun, _Begun):
@@ -130,7 +137,7 @@ class Handshakes:
         )
 
     async def _begin(
-        self, tx: Transaction, live: Live, cookie: str, now: datetime
+        self, tx: Transaction, live: Live, cookie: str, now: datetime, by: Caller
     ) -> _Begun | tuple[Trouble, Filed]:
         case = live.case
         try:
@@ -142,7 +149,7 @@ class Handshakes:
         await journal.write(
             tx,
             now=now,
-            by=partner(),
+            by=by,
             verb="handshake.begun",
             subject=begun.handshake.id,
             account_id=case.account.id,

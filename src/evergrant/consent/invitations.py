@@ -187,7 +187,7 @@ class Invitations:
                 trouble = _seen_at_amazon(
                     case.account, begun[-1] if begun else None, known, code, words
                 )
-                filed = await self._reports.file(tx, trouble, now)
+                filed = await self._reports.file(tx, trouble, now, by=partner())
         if case is None:
             raise await self.refused(refused)
         await self._ground.ring(filed.outbox_ids)

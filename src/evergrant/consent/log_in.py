@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from evergrant import journal
-from evergrant.consent.ground import Case, Ground, case_of
+from evergrant.consent.ground import Case, Ground, begun_by_whom, case_of
 from evergrant.consent.handshakes import (
     COOKIE_LIFE_S,
     LIVE,
@@ -44,7 +44,6 @@ from evergrant.rules.invitations import (
 )
 from evergrant.rules.lifecycle import State
 from evergrant.rules.marketplaces import Region
-from evergrant.rules.rights import partner
 from evergrant.rules.secrecy import Secret, digest
 from evergrant.rules.urls import add_query
 
@@ -180,7 +179,7 @@ class LogIn:
         await journal.write(
             tx,
             now=now,
-            by=partner(),
+            by=await begun_by_whom(tx, handshake),
             verb="handshake.logged_in",
             subject=handshake.id,
             account_id=case.account.id,

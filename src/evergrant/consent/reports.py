@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from evergrant import journal
-from evergrant.consent.ground import Ground
+from evergrant.consent.ground import Ground, begun_by_whom
 from evergrant.errors import Blame, ConsentRefused, NotFound
 from evergrant.intake import Flaws, accounts_within, need
 from evergrant.naming import new_id, new_reference
@@ -22,7 +22,7 @@ from evergrant.ports.store import Transaction
 from evergrant.ports.things import Account, Handshake, SupportReport
 from evergrant.rules import ids
 from evergrant.rules.invitations import Refusal
-from evergrant.rules.rights import Caller, Right, partner
+from evergrant.rules.rights import Caller, Right
 from evergrant.rules.secrecy import scrub
 
 __all__ = ["MOST_REPORTS", "Filed", "Reports", "Trouble"]
@@ -106,10 +106,11 @@ class Reports:
             facts=await self._facts(tx, trouble),
         )
         await tx.reports.add(report)
+        begun_by = await _whose(tx, trouble)
         await journal.write(
             tx,
             now=now,
-            by=by or partner(),
+            by=by or begun_by,
             verb="consent.refused",
             subject=handshake.id if handshake else report.id,
             account_id=report.account_id,
@@ -117,7 +118,7 @@ class Reports:
             blame=report.blame,
             reference=report.reference,
         )
-        event = await self._event(tx, report, account, now)
+        event = await self._event(tx, report, account, now, begun_by=begun_by)
         if recent or not trouble.told_by_mail:
             return Filed(report=report, outbox_ids=event)
         letter = await self._letter(tx, report, account, now)
@@ -168,7 +169,13 @@ class Reports:
         }
 
     async def _event(
-        self, tx: Transaction, report: SupportReport, account: Account | None, now: datetime
+        self,
+        tx: Transaction,
+        report: SupportReport,
+        account: Account | None,
+        now: datetime,
+        *,
+        begun_by: Caller,
     ) -> tuple[str, ...]:
         """The client instance hears what went wrong with one of its accounts."""
         if account is None or report.reason in _NO_FAILURE:
@@ -183,6 +190,7 @@ class Reports:
             account=account,
             authorization=authorization,
             renewal=authorization.grant_id is not None,
+            begun_by=begun_by.kind.value,
             reference=report.reference,
             reason=report.reason,
             blame=report.blame,
@@ -278,3 +286,10 @@ def _reaches(by: Caller, account: Account | None) -> bool:
     if account is None:
         return by.reaches(None)
     return by.reaches_account(account.id, account.client_instance_id)
+
+
+async def _whose(tx: Transaction, trouble: Trouble) -> Caller:
+    """Whoever began the attempt; but a stranger's browser that comes back with it is a stranger's
+    doing."""
+    strange = trouble.reason == Refusal.OTHER_BROWSER.value
+    return await begun_by_whom(tx, None if strange else trouble.handshake)

@@ -59,17 +59,22 @@ FACTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "renewal": "false",
             "grant_id": "id of the grant",
             "source": "`consent` or `adopted`",
+            "begun_by": "`partner`, or `operator`: one of yours, with the selling partner at the "
+            "phone; empty where it was adopted",
         },
         "authorization.renewed": {
             "renewal": "true",
             "grant_id": "id of the grant in force",
             "source": "`consent`, `adopted` or `reinstated`",
+            "begun_by": "`partner`, or `operator`: one of yours, with the selling partner at the "
+            "phone; of a consent only",
         },
         "authorization.expiring": {"days_left": "whole days until the end; 0 on the day itself"},
         "authorization.lapsed": {"amazon_reason": "Amazon's words, where it refused; may be empty"},
         "authorization.revoked": {"amazon_reason": "Amazon's words"},
         "authorization.failed": {
             "renewal": "true when it had been authorized before",
+            "begun_by": "`partner`, or `operator`: who began the consent that went wrong",
             "reference": "number of the report: `evergrant report`",
             "reason": "what went wrong, as one word",
             "blame": "who has to act: `partner`, `application`, `amazon`, `caller` or `us`",

@@ -121,7 +121,7 @@ async def renew(asked: Asked) -> Response:
         if asked.request.url.hostname != urlsplit(asked.settings.public_url).hostname:
             return onward(f"{link.reveal()}?from=console")
         link_secret = link.reveal().rpartition("/")[2]
-        departure = await desk.consent.begin(link_secret, visitor.browser_text)
+        departure = await desk.consent.begin(link_secret, visitor.browser_text, by=asked.caller)
     except (PartnerError, ApplicationError, Conflict) as error:
         return await sheet(asked, "accounts/renew_trouble.html", 409, error=error)
     response = onward(departure.location.reveal())
