@@ -30,6 +30,7 @@ from bench.town import rss_mib
 from demo.stage import free_port, wait_for
 from tests.journeys.amazon_stub import Stub
 from tests.journeys.conftest import Town
+from tests.journeys.nearby import nearby
 from tests.journeys.planes import (
     PARTICIPATIONS,
     Plane,
@@ -47,7 +48,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("nginx")]
 
 OPERATION = "sellers.v1.getMarketplaceParticipations"
 FEEDS = "/feeds/2021-06-30/feeds"
-LARGE = 512 * 1024 * 1024
+LARGE = 128 * 1024 * 1024
 
 
 class Ground:
@@ -120,7 +121,8 @@ def test_a_rate_that_amazon_reports_is_learned(ground: Ground, http: httpx2.Clie
 def test_an_access_token_that_amazon_ended_is_replaced_after_the_first_403(
     ground: Ground, http: httpx2.Client
 ) -> None:
-    account, partner = ground.town.connected()
+    partner = ground.town.partner()
+    account = ground.town.adopted(partner)
     who = headers(ground.key, account)
     assert http.get(PARTICIPATIONS, headers=who).status_code == 200
     ground.town.lever(
@@ -430,8 +432,9 @@ def test_nginx_need_not_be_root(ground: Ground, tmp_path: Path) -> None:
     try:
         port = free_port()
         config = folder / "nginx.conf"
-        key = ground.town.evergrant.cli_json("apikey", "add", "nobody", "--right", "data_plane")
-        ground.town.evergrant.cli(
+        operator = nearby(ground.town.evergrant)
+        key = operator.cli_json("apikey", "add", "nobody", "--right", "data_plane")
+        operator.cli(
             *("gateway", "nginx-config", "--whole", "--out", str(config)),
             *("--api-key-file", "-", "--listen", f"127.0.0.1:{port}"),
             stdin=key["secret"],
