@@ -523,6 +523,7 @@ APPLICATIONS: dict[str, Callable[[World, Caller], Awaitable[Any]]] = {
 #: Tried by a test of their own below.
 BY_THEMSELVES = {
     "accounts.add",
+    "consent.begin",  # beside the reception's other tests
     "registry.applications",
     "registry.instances",
     "tokens.at_hand",
