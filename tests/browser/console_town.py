@@ -106,7 +106,8 @@ class ConsoleTown:
         self.town.move_clocks(seconds)
 
     def pass_days(self, days: float) -> None:
-        """And what comes round by itself has come round."""
+        """And what comes round by itself has come round. Nobody had a page open for so long."""
+        self.rest()
         self.town.move_clocks(days * DAY_S)
         nearby(self.town.evergrant).cli("watch", "now")
 
@@ -164,6 +165,11 @@ class ConsoleTown:
         page.get_by_role("button", name="Add and send the link").click()
         expect(page.locator(".said.good")).to_contain_text("on its way")
         return page.url.removeprefix(self.url)
+
+    def rest(self) -> None:
+        """Nobody looks at anything: windows that listen to no news, and stay signed in."""
+        for window in self.windows:
+            window.page.goto("about:blank")
 
     def close(self) -> None:
         for window in self.windows:

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 import pyotp
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, ViewportSize
+from playwright.sync_api import Browser, BrowserContext, Error, Locator, Page, ViewportSize
 
 from evergrant.entrances.console import build
 from evergrant.entrances.serve import listen, serve, url_of
@@ -44,6 +44,7 @@ __all__ = [
     "Served",
     "Window",
     "axe_source",
+    "close_by",
     "found_by_axe",
     "invitation_path",
     "keep_picture",
@@ -51,7 +52,9 @@ __all__ = [
     "name_of",
     "open_window",
     "served",
+    "shown_to_eyes",
     "sticks_out",
+    "wakes_axe",
 ]
 
 Given = TypeVar("Given")
@@ -200,7 +203,9 @@ class Window:
 def open_window(
     browser: Browser, url: str = "", secret: str = "", size: ViewportSize | None = None, **more: Any
 ) -> Window:
-    context = browser.new_context(viewport=size or SCREEN, locale="en-GB", **more)
+    # What turns while one waits is painted sixty times a second.
+    still: dict[str, Any] = {"reduced_motion": "reduce", **more}
+    context = browser.new_context(viewport=size or SCREEN, locale="en-GB", **still)
     if secret:
         context.add_cookies([{"name": COOKIES.session, "value": secret, "url": url}])
     page = context.new_page()
@@ -213,6 +218,16 @@ def listen_to(page: Page, complaints: list[str]) -> None:
     """Errors of scripts, and what the page's own policy refused, which Chromium tells there."""
     page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
+
+
+def close_by(page: Page, button: str) -> None:
+    """Presses what closes the page, which may be gone before the click was answered."""
+    with page.expect_event("close"):
+        try:
+            page.get_by_role("button", name=button).click()
+        except Error as error:
+            if "closed" not in error.message:
+                raise
 
 
 def sticks_out(page: Page) -> str:
@@ -242,15 +257,39 @@ def axe_source() -> str | None:
     return None
 
 
-def found_by_axe(page: Page, source: str) -> list[str]:
-    """Serious and critical violations, one a line, with the first places."""
+def wakes_axe(page: Page, source: str) -> None:
+    """Once for each page that was loaded. Only rules that can find something serious: of the others
+    nothing is asked."""
     page.evaluate(source)
-    results: list[dict[str, Any]] = page.evaluate(_RUN_AXE)
+    page.evaluate(_SERIOUS_RULES)
+
+
+_SERIOUS_RULES = """() => axe.configure({ rules: axe._audit.rules
+  .filter((one) => one.impact === "minor" || one.impact === "moderate")
+  .map((one) => ({ id: one.id, enabled: false })) })"""
+
+
+#: What another theme or another width can change: colours, and which elements are there to be named
+#: and reached. What else a rule asks for stands in the page, whoever looks at it.
+_PAINTED = (
+    "color-contrast", "link-in-text-block",
+    "aria-command-name", "aria-input-field-name", "aria-toggle-field-name", "button-name",
+    "image-alt", "input-button-name", "label", "link-name", "role-img-alt", "select-name",
+    "summary-name", "svg-img-alt",
+    "aria-hidden-focus", "nested-interactive", "scrollable-region-focusable",
+)  # fmt: skip
+
+
+def found_by_axe(page: Page, *, again: bool = False) -> list[str]:
+    """Serious and critical violations, one a line, with the first places. ``again``: the page was
+    asked already, in another theme or at another width."""
+    results: list[dict[str, Any]] = page.evaluate(_RUN_AXE, list(_PAINTED) if again else None)
     return [f"{one['id']}: {one['help']} {one['where']}" for one in results]
 
 
-_RUN_AXE = """async () => {
-  const found = await axe.run(document, { resultTypes: ["violations"] });
+_RUN_AXE = """async (rules) => {
+  const wish = { resultTypes: ["violations"], preload: false, ...(rules && { runOnly: rules }) };
+  const found = await axe.run(document, wish);
   return found.violations
     .filter((one) => one.impact === "serious" || one.impact === "critical")
     .map((one) => ({ id: one.id, help: one.help, where: one.nodes.slice(0, 4).map(
@@ -259,6 +298,13 @@ _RUN_AXE = """async () => {
 
 
 # --- pictures -------------------------------------------------------------------------------------
+
+
+def shown_to_eyes(page: Page, path: Path) -> None:
+    """Some three hundred pictures take a minute: `make looks` takes them."""
+    if os.environ.get("EVERGRANT_PICTURES") == "all":
+        path.parent.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=path, full_page=True, animations="disabled")
 
 
 def name_of(address: str) -> str:

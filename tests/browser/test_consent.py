@@ -8,13 +8,18 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.looking import close_by, shown_to_eyes
 from tests.journeys.conftest import Town
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.processes,
+    pytest.mark.xdist_group("browser"),
+]
 
 
 def shot(page: Page, picture: Path, number: int) -> None:
-    page.screenshot(path=picture.with_stem(f"{picture.stem}-{number}"), full_page=True)
+    shown_to_eyes(page, picture.with_stem(f"{picture.stem}-{number}"))
 
 
 def fits(page: Page) -> bool:
@@ -34,8 +39,8 @@ def to_amazon_and_back(page: Page, partner: dict[str, Any]) -> None:
     page.get_by_role("button", name="Confirm").click()
 
 
-@pytest.mark.parametrize("kind", ["seller", "vendor"])
-@pytest.mark.parametrize("shape", ["always", "never"])
+# `journeys/test_connect` walks all four; here each kind and each shape meets a browser once.
+@pytest.mark.parametrize(("kind", "shape"), [("seller", "always"), ("vendor", "never")])
 def test_a_shop_owner_connects_on_a_phone(
     town: Town, phone: Page, picture: Path, kind: str, shape: str
 ) -> None:
@@ -89,11 +94,9 @@ def test_an_operator_renews_in_a_window_and_closes_it(
     expect(popup.locator("html")).to_have_attribute("lang", "en")
     expect(popup.get_by_text("You may close this window.")).to_be_visible()
     expect(popup.get_by_role("link", name="Continue")).to_have_count(0)
-    button = popup.get_by_role("button", name="Close this window")
-    expect(button).to_be_visible()
+    expect(popup.get_by_role("button", name="Close this window")).to_be_visible()
     shot(popup, picture, 1)
-    with popup.expect_event("close"):
-        button.click()
+    close_by(popup, "Close this window")
 
 
 def test_a_window_that_no_script_opened_says_so(town: Town, phone: Page, picture: Path) -> None:

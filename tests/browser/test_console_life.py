@@ -7,39 +7,24 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from demo.stage import Stage
 from tests.browser.console_town import ConsoleTown, Person, at_amazon
-from tests.journeys.conftest import raise_town
+from tests.browser.looking import close_by
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.processes,
-    pytest.mark.xdist_group("console-life"),
+    pytest.mark.xdist_group("browser"),
 ]
 
-SLOW_MS, USUAL_MS = 30_000, 5_000
 
-
-@pytest.fixture(scope="module")
-def here(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsoleTown]:
-    """The house from its first start: the admin by the code, two others by mail."""
-    expect.set_options(timeout=SLOW_MS)
-    stage = Stage.clean(tmp_path_factory.mktemp("console") / "stage")
-    with stage.open():
-        made = ConsoleTown(raise_town(stage), chromium)
-        made.town.lever("POST", "/login-leg", {"mode": "never"})
-        made.town.lever("PUT", "/feeds/pace", {"queue_s": 0, "processing_s": 0})
-        ada = made.first_start("Ada Field", "ada@northwind.example")
-        made.join(ada, "Ben Okafor", "ben@northwind.example", "Support")
-        made.join(ada, "Clara Weiss", "clara@northwind.example", "Team lead")
-        yield made
-        expect.set_options(timeout=USUAL_MS)
-        said = made.complaints()
-        made.close()
-        made.town.house.close()
-        assert said == []
+@pytest.fixture
+def here(staffed: ConsoleTown) -> Iterator[ConsoleTown]:
+    """Windows that nobody looks at any more are not read again at each piece of news."""
+    staffed.town.lever("POST", "/login-leg", {"mode": "never"})
+    yield staffed
+    staffed.rest()
 
 
 @pytest.fixture
@@ -176,8 +161,7 @@ def test_renewing_with_the_seller_at_the_phone(here: ConsoleTown, ben: Person) -
     # The page behind it knows already, and was not read anew as a whole.
     status(page).to_contain_text("Authorized until")
     assert page.evaluate("window.untouched") is True
-    with popup.expect_event("close"):
-        popup.get_by_role("button", name="Close this window").click()
+    close_by(popup, "Close this window")
 
 
 def test_many_accounts_found_switched_and_written_to(here: ConsoleTown, ben: Person) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import warnings
 from collections.abc import Iterator, Mapping
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize
+from playwright.sync_api import Browser, ViewportSize
 
 from evergrant.entrances.console.doors import Admits, all_doors
 from evergrant.rules.rights import Role
@@ -25,11 +24,16 @@ from tests.browser.looking import (
     invitation_path,
     name_of,
     open_window,
-    served,
+    shown_to_eyes,
     sticks_out,
+    wakes_axe,
 )
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("console-pages")]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.processes,
+    pytest.mark.xdist_group("browser-pages"),
+]
 
 MOST_BYTES = 200_000
 #: What a browser keeps as a file instead of painting it.
@@ -79,11 +83,9 @@ LOOKS: tuple[tuple[ViewportSize, Literal["light", "dark"]], ...] = (
 )
 
 
-@pytest.fixture(scope="module")
-def here() -> Iterator[Served]:
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    with served() as here:
-        yield here
+@pytest.fixture
+def here(filled: Served) -> Served:
+    return filled
 
 
 @dataclass
@@ -102,8 +104,8 @@ class Windows:
 
 
 @pytest.fixture(scope="module")
-def windows(here: Served, chromium: Browser) -> Iterator[Windows]:
-    made = Windows(here, chromium, {})
+def windows(filled: Served, chromium: Browser) -> Iterator[Windows]:
+    made = Windows(filled, chromium, {})
     yield made
     for window in made.opened.values():
         window.close()
@@ -191,6 +193,8 @@ def look(window: Window, url: str, name: str, axe: str | None, expected: int) ->
     weighs = len(page.content().encode())
     if weighs > MOST_BYTES:
         found.append(f"{weighs} bytes of HTML")
+    if axe is not None:
+        wakes_axe(page, axe)
     for size, theme in LOOKS:
         page.set_viewport_size(size)
         # Colours that are still on their way from one theme to the other are no colours to judge.
@@ -198,14 +202,8 @@ def look(window: Window, url: str, name: str, axe: str | None, expected: int) ->
         where = f"{size['width']} {theme}"
         if wide := sticks_out(page):
             found.append(f"{where}: sticks out: {wide}")
-        shoot(page, f"{name}-{size['width']}-{theme}")
+        shown_to_eyes(page, SHOTS / f"{name}-{size['width']}-{theme}.png")
         if axe is not None and (size, theme) in ((SCREEN, "light"), (PHONE, "dark")):
-            found += [f"{where}: {one}" for one in found_by_axe(page, axe)]
+            found += [f"{where}: {one}" for one in found_by_axe(page, again=size is PHONE)]
     said = [one for one in window.complaints if f"status of {expected}" not in one]
     assert not found + said, "\n".join(found + said)
-
-
-def shoot(page: Page, name: str) -> None:
-    """Some three hundred pictures take a minute: `make looks` takes them, for eyes."""
-    if os.environ.get("EVERGRANT_PICTURES") == "all":
-        page.screenshot(path=SHOTS / f"{name}.png", full_page=True, animations="disabled")

@@ -11,23 +11,21 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
-from tests.browser.looking import Served, Window, keep_picture, open_window, served
+from tests.browser.looking import Served, Window, keep_picture, open_window
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("console-pages")]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.processes,
+    pytest.mark.xdist_group("browser-pages"),
+]
 
 WIDE: ViewportSize = {"width": 1080, "height": 640}
 TALL: ViewportSize = {"width": 620, "height": 760}
 
 
 @pytest.fixture(scope="module")
-def here() -> Iterator[Served]:
-    with served() as here:
-        yield here
-
-
-@pytest.fixture(scope="module")
-def window(here: Served, chromium: Browser) -> Iterator[Window]:
-    window = open_window(chromium, here.url, here.secrets["ada"], WIDE)
+def window(filled: Served, chromium: Browser) -> Iterator[Window]:
+    window = open_window(chromium, filled.url, filled.secrets["ada"], WIDE)
     yield window
     assert window.complaints == []
     window.close()
@@ -68,11 +66,11 @@ PICTURES: dict[str, tuple[str, Callable[[Page], None], ViewportSize]] = {
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_a_picture(here: Served, window: Window, name: str) -> None:
+def test_a_picture(filled: Served, window: Window, name: str) -> None:
     path, prepare, size = PICTURES[name]
     page = window.page
     page.set_viewport_size(size)
-    answer = page.goto(here.url + path.format(**vars(here.filled)))
+    answer = page.goto(filled.url + path.format(**vars(filled.filled)))
     assert answer is not None
     assert answer.status == 200
     prepare(page)
