@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
+from evergrant.errors import StoreUnavailable
 from evergrant.rules.rights import Role
-from tests.doors.test_console.conftest import Console, text_of
+from tests.doors.test_console.conftest import COOKIES, Console, text_of
 
 
 async def test_a_stranger_is_sent_to_sign_in_and_comes_back(console: Console) -> None:
@@ -63,3 +68,31 @@ async def test_every_answer_is_guarded(console: Console) -> None:
         policy = answer.headers["content-security-policy"]
         assert "unsafe" not in policy
         assert "frame-ancestors 'none'" in policy
+
+
+async def test_a_database_that_is_away_is_told_calmly(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = await console.as_(Role.ADMIN)
+    asked = 0
+
+    async def away(*_: Any, **__: Any) -> None:
+        nonlocal asked
+        asked += 1
+        raise StoreUnavailable
+
+    with monkeypatch.context() as patched:
+        patched.setattr(console.desk.sessions, "recognise", away)
+        for path in ("/console", "/console/accounts", "/console/accounts/export.csv"):
+            answer = await window.get(path)
+            assert answer.status_code == 503, path
+            assert "The database does not answer." in text_of(answer.text)
+            assert "Load this page again in a moment." in text_of(answer.text)
+        assert asked == 3, "whoever waited for it once does not wait again to be told"
+        missing = await window.get("/console/nothing-here")
+        assert missing.status_code == 404
+        sent = await window.post("/console/accounts/new", {"name": "x"})
+        assert sent.status_code == 503
+        assert "Look in a moment whether it was done" in text_of(sent.text)
+        assert "set-cookie" not in sent.headers or COOKIES.session not in sent.headers["set-cookie"]
+    assert "Sign out" in text_of(await window.read("/console")), "the session is what it was"

@@ -22,11 +22,12 @@ from evergrant.entrances.console import forms, guard, paper
 from evergrant.entrances.console.asking import LIVE, Asked
 from evergrant.entrances.console.doors import Door, all_doors
 from evergrant.entrances.console.seals import Cookies
-from evergrant.errors import EvergrantError, TooLarge
+from evergrant.errors import EvergrantError, StoreUnavailable, TooLarge
 from evergrant.rules.faults import Fault
 
 if TYPE_CHECKING:
     from evergrant.desk import Desk
+    from evergrant.sessions import Present
     from evergrant.settings import Settings
 
 __all__ = ["build"]
@@ -35,6 +36,8 @@ _FOREIGN = (
     "This form was not sent from a page of this console, or it lay open for too long. Nothing was "
     "changed."
 )
+_LOOK_LATER = "Nothing is lost. Load this page again in a moment."
+_LOOK_FIRST = "Look in a moment whether it was done before you send it once more."
 
 
 def build(desk: Desk, settings: Settings, *, has_mailbox: bool = False) -> ASGIApp:
@@ -115,6 +118,19 @@ class _Frame:
             # An open page that reads itself again keeps nobody signed in.
             quietly = LIVE in request.headers
             present = await self._desk.sessions.recognise(secret, quietly=quietly)
+        return self._asked_by(request, present)
+
+    async def _asked_in_trouble(self, request: Request, error: Exception) -> Asked:
+        """Where nobody can be recognised now, what is wrong is told as to a stranger: it names
+        nothing of the house, and the session stays what it is."""
+        if isinstance(error, StoreUnavailable):
+            return self._asked_by(request, None)
+        try:
+            return await self._asked(request)
+        except StoreUnavailable:
+            return self._asked_by(request, None)
+
+    def _asked_by(self, request: Request, present: Present | None) -> Asked:
         return Asked(
             desk=self._desk,
             settings=self._settings,
@@ -130,17 +146,20 @@ class _Frame:
 
     async def on_error(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, EvergrantError)
-        asked = await self._asked(request)
-        return self._trouble(asked, problems.status_of(type(error)), str(error), error.hint)
+        asked = await self._asked_in_trouble(request, error)
+        hint = error.hint
+        if hint is None and isinstance(error, StoreUnavailable):
+            hint = _LOOK_LATER if request.method == "GET" else _LOOK_FIRST
+        return self._trouble(asked, problems.status_of(type(error)), str(error), hint)
 
     async def on_http_error(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        asked = await self._asked(request)
+        asked = await self._asked_in_trouble(request, error)
         words = _WORDS.get(error.status_code, error.detail)
         return self._trouble(asked, error.status_code, words, None)
 
     async def on_foreign_form(self, request: Request, error: Exception) -> Response:
-        asked = await self._asked(request)
+        asked = await self._asked_in_trouble(request, error)
         return self._trouble(asked, 403, _FOREIGN, "Load the page again and send it from there.")
 
     def _trouble(self, asked: Asked, status: int, words: str, hint: str | None) -> Response:
