@@ -7,14 +7,17 @@ now, and leaves everything running, for a person to click through.
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import signal
 import sys
 import time
 from datetime import timedelta
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
+import httpx2
 from rich.panel import Panel
 from rich.table import Table
 
@@ -39,6 +42,7 @@ from demo.year import Time
 
 FOLDER = Path(__file__).parents[1] / ".demo"
 SERVE_PORT = 8080
+INTERRUPTED = 130
 
 
 class Play:
@@ -165,9 +169,8 @@ class Play:
                 said.append(f"lives until {answer['expires_at']}")
         seller = self.accounts["seller"]
         with step("getMarketplaceParticipations with the seller's access token") as said:
-            path = "/sellers/v1/marketplaceParticipations"
-            answer = self.evergrant.cli_json("call", seller["id"], "GET", path)
-            rows = answer["body"]["payload"]
+            answer = self.house.ask("GET", f"/v1/accounts/{seller['id']}/access-token")
+            rows = call_amazon(self.emulator, rush.PATH, answer["access_token"])["payload"]
             said.append(", ".join(row["marketplace"]["countryCode"] for row in rows))
 
     def use_sdks(self) -> None:
@@ -259,10 +262,9 @@ class Play:
         """As a person does without a queue: a button in Amazon's console, and paste."""
         amazon = self.application["amazon"]["application_id"]
         fresh = lever(self.emulator, "POST", f"/world/applications/{amazon}/rotate")
-        said = self.evergrant.cli(
-            *("app", "rotate-secret", self.application["id"]), stdin=fresh["lwa_client_secret"]
-        )
-        return said.strip().splitlines()[0]
+        pasted = {"lwa_client_secret": fresh["lwa_client_secret"]}
+        self.house.ask("POST", f"/v1/applications/{self.application['id']}/secret", pasted)
+        return "Login with Amazon takes the new one, and it is in force."
 
     def close(self) -> None:
         asked = lever(self.emulator, "GET", "/history", kind="lwa")
@@ -293,6 +295,18 @@ class Play:
         self.house.ask("POST", f"/v1/accounts/{account['id']}/invitation")
         link = link_in(self.house.wait_for_letter(account["client_email"]))
         return f"{link}\n  sign in as {partner['email']} with password {partner['password']}"
+
+
+def call_amazon(emulator: Emulator, path: str, access_token: str) -> Any:
+    """As a program does that has an access token, and nothing else of Amazon's."""
+    answer = httpx2.get(
+        f"{emulator.addresses['eu']}{path}",
+        headers={"x-amz-access-token": access_token},
+        timeout=30,
+        trust_env=False,
+    )
+    answer.raise_for_status()
+    return answer.json()
 
 
 def row_of(account: dict[str, Any]) -> tuple[str, str, str, str]:
@@ -360,9 +374,27 @@ def write_surroundings(play: Play) -> Path:
     return path.relative_to(here) if path.is_relative_to(here) else path
 
 
+def heed_endings() -> None:
+    """Asked to end, or its terminal closed, it ends as by Ctrl-C: with everything that it started.
+    Asked once more while it does so, it goes on doing so."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        for one in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(one, signal.SIG_IGN)
+        if number == signal.SIGHUP:
+            # There is nobody left to read, and who writes to a closed terminal fails.
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            for stream in (1, 2):
+                os.dup2(nowhere, stream)
+        raise KeyboardInterrupt
+
+    for one in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(one) is not signal.SIG_IGN:  # as by nohup
+            signal.signal(one, end)
+
+
 def wait_for_ctrl_c(play: Play) -> None:
     """Until somebody ends it, or one of the processes falls over."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         while True:
             for running in play.stage.running:
@@ -380,10 +412,14 @@ def main() -> int:
     )
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where the demo lives")
     options = parser.parse_args()
+    heed_endings()
     try:
         with alone_in(options.folder):
             stage = Stage.clean(options.folder)
             return perform(stage, serve=options.serve, small=options.small)
+    except KeyboardInterrupt:
+        console.print("\nInterrupted before anything was started.")
+        return INTERRUPTED
     except StageError as error:
         console.print(f"[red]The demo did not start:[/] {error}", markup=True)
         return 1
@@ -401,7 +437,7 @@ def perform(stage: Stage, *, serve: bool, small: bool = False) -> int:
                 wait_for_ctrl_c(play)
     except KeyboardInterrupt:
         console.print("\nInterrupted; everything that was started has been ended.")
-        return 130
+        return INTERRUPTED
     except Exception as error:  # noqa: BLE001  # the last line of a demo is for a person
         console.print(f"\n[red]The demo stopped:[/] {error}", markup=True)
         console.print(f"The logs are in {stage.folder / 'logs'}.")

@@ -177,12 +177,22 @@ class Stage:
                 # In order where that goes: an embedded PostgreSQL that outlives its folder would
                 # take the socket of the next one away.
                 try:
-                    running.stop(within_s=10)
+                    running.stop()
                 except (StageError, KeyboardInterrupt):
                     running.kill()
+            _end_databases(self.folder)
             raise
         else:
             self.stop()
+
+
+def _end_databases(folder: Path) -> None:
+    """A server that was killed on its way up or down leaves its embedded PostgreSQL behind."""
+    for written in folder.glob("**/postgres/data/postmaster.pid"):
+        with contextlib.suppress(OSError, ValueError):
+            number = int(written.read_text().split("\n", 1)[0])
+            if os.fsencode(folder) in Path(f"/proc/{number}/cmdline").read_bytes():
+                os.kill(number, signal.SIGINT)  # rolls back what is open, and ends
 
 
 @dataclass(frozen=True)

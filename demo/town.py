@@ -164,8 +164,12 @@ class Town:
 
     def _each(self, verb: Callable[[Any], None], things: Iterable[Any]) -> None:
         with ThreadPoolExecutor(_HANDS) as hands:
-            for done in [hands.submit(verb, one) for one in things]:
-                done.result()
+            try:
+                for done in [hands.submit(verb, one) for one in things]:
+                    done.result()
+            except BaseException:
+                hands.shutdown(wait=False, cancel_futures=True)  # what was begun is all
+                raise
 
     # --- the house --------------------------------------------------------------------------------
 
