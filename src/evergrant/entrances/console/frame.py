@@ -148,8 +148,9 @@ class _Frame:
         assert isinstance(error, EvergrantError)
         asked = await self._asked_in_trouble(request, error)
         hint = error.hint
-        if hint is None and isinstance(error, StoreUnavailable):
-            hint = _LOOK_LATER if request.method == "GET" else _LOOK_FIRST
+        if isinstance(error, StoreUnavailable):
+            then = _LOOK_LATER if request.method == "GET" else _LOOK_FIRST
+            hint = f"{then} {hint or ''}".strip()
         return self._trouble(asked, problems.status_of(type(error)), str(error), hint)
 
     async def on_http_error(self, request: Request, error: Exception) -> Response:
