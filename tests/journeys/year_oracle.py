@@ -110,7 +110,6 @@ class Oracle:
         self.lines: list[tuple[_Shop, str, int, int]] = []  # not told to operators yet
         self.digest_at: datetime | None = None
         self.digest_day = -1
-        self.unread_since: dict[str, datetime] = {}  # applications whose queue cannot be read
         self.hanging: dict[str, bool] = {}  # of whom a notice came and goes: told to operators
         self.waiting: dict[str, list[_Waiting]] = {one.name: [] for one in INSTANCES}
         self.slow_letters: list[tuple[_Shop, str, int | None, datetime]] = []
@@ -424,7 +423,7 @@ class Oracle:
         for app in APPLICATIONS:
             if app.rotates != "queue":
                 continue
-            self._read_queue(app, day, now)
+            self._read_queue(app, now)
             if day >= self.secret_ends[app.name] - ROTATED_BEFORE and (
                 day not in app.broken and (day != app.broken.stop or now > noon(day))
             ):
@@ -434,12 +433,12 @@ class Oracle:
                 self.out.note(day, "rotated", app.name)
                 self._app_event(app, day, now, "secret.rotated")
 
-    def _read_queue(self, app: App, day: int, now: datetime) -> None:
-        if not app.broken or not noon(app.broken.start) < now < noon(app.broken.stop):
-            self.unread_since.pop(app.name, None)
-            self.hanging.pop(app.name, None)
-        elif now >= self.unread_since.setdefault(app.name, now) + timedelta(hours=1):
+    def _read_queue(self, app: App, now: datetime) -> None:
+        """AWS refuses its keys, which is told at once: it is no weather that passes."""
+        if app.broken and noon(app.broken.start) < now < noon(app.broken.stop):
             self.hanging.setdefault(app.name, False)
+        else:
+            self.hanging.pop(app.name, None)
 
     def _paste(self, day: int) -> None:
         for app in APPLICATIONS:
