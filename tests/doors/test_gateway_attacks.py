@@ -20,6 +20,7 @@ from tests.doors.gateway_house import (
     House,
     refused,
 )
+from tests.searching import cases
 
 
 @pytest.fixture
@@ -150,7 +151,7 @@ _ANY_NAME = st.one_of(_NAMES, st.binary(max_size=12).map(bytes.lower))
 
 
 @given(st.lists(st.tuples(_ANY_NAME, st.binary(max_size=20)), max_size=8))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=cases(120), deadline=None)
 def test_nothing_of_ours_ever_travels(sent: list[tuple[bytes, bytes]]) -> None:
     try:
         read = headers.read(sent, asking.HEADERS)

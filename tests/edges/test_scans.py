@@ -22,6 +22,7 @@ from evergrant.rules.applications import ApplicationKind, ApplicationStatus
 from evergrant.rules.lifecycle import State
 from evergrant.rules.marketplaces import PartnerKind, Region
 from evergrant.testing.store import MemoryStore
+from tests.searching import cases
 
 NOW = datetime(2026, 7, 1, 9, 30, tzinfo=UTC)
 DAYS = (30, 23, 16, 9, 2, 0)
@@ -540,7 +541,7 @@ def test_they_find_the_same(runner: asyncio.Runner, database_url: str) -> None:
     postgres = runner.run(open_store(database_url))
 
     @settings(
-        max_examples=80,
+        max_examples=cases(30),
         deadline=None,
         derandomize=True,
         database=None,

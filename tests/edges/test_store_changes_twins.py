@@ -22,6 +22,7 @@ from evergrant.ports.traded import Change, Outcome, Pick
 from evergrant.rules.changes import SETTLED, ChangeKind, ChangeState
 from evergrant.testing.store import MemoryStore
 from tests.edges.changes_ground import NOW, change
+from tests.searching import cases
 
 Verb = tuple[str, tuple[Any, ...], dict[str, Any]]
 
@@ -180,7 +181,7 @@ def test_they_tell_the_same_story(runner: asyncio.Runner, database_url: str) -> 
     postgres = runner.run(open_store(database_url))
 
     @settings(
-        max_examples=100,
+        max_examples=cases(40),
         deadline=None,
         derandomize=True,
         database=None,

@@ -23,6 +23,7 @@ from evergrant.ports.watched import EventRecord
 from evergrant.rules.applications import ApplicationKind, ApplicationStatus
 from evergrant.rules.marketplaces import PartnerKind, Region
 from evergrant.testing.store import MemoryStore
+from tests.searching import cases
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 WITHIN_S = 60.0
@@ -599,7 +600,7 @@ def test_they_tell_the_same(runner: asyncio.Runner, database_url: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as connection:
 
         @settings(
-            max_examples=50,
+            max_examples=cases(25),
             deadline=None,
             derandomize=True,
             database=None,

@@ -28,6 +28,7 @@ from evergrant.rules.marketplaces import PartnerKind, Region
 from evergrant.rules.notices import NoticeKind
 from evergrant.rules.rights import Role
 from evergrant.testing.store import MemoryStore
+from tests.searching import cases
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 ACCOUNTS = [f"acc_{letter}" for letter in "abcde"]
@@ -295,7 +296,7 @@ def test_they_tell_the_same_story(runner: asyncio.Runner, database_url: str) -> 
     postgres = runner.run(open_store(database_url))
 
     @settings(
-        max_examples=90,
+        max_examples=cases(35),
         deadline=None,
         derandomize=True,
         database=None,

@@ -10,6 +10,7 @@ from amazon_emulator.trade.orders import feed_xml
 from amazon_emulator.trade.orders.feeds_errands import REASON_CODES
 from amazon_emulator.trade.orders.orders import Refusal
 from tests.emulator.orders_desk import Shop, adjusted, adjustment, envelope, read_report
+from tests.searching import cases
 
 ACK = "POST_ORDER_ACKNOWLEDGEMENT_DATA"
 ACK_FLAT = "POST_FLAT_FILE_ORDER_ACKNOWLEDGEMENT_DATA"
@@ -87,7 +88,7 @@ def test_encodings(encoding: str) -> None:
     assert feed_xml.read(silent, "text/xml; charset=ISO-8859-1").text == "é"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=cases(80), deadline=None)
 @given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: f"<a>{text}</a>".encode()))
 def test_any_bytes_are_read_or_refused(content: bytes) -> None:
     try:
@@ -98,7 +99,7 @@ def test_any_bytes_are_read_or_refused(content: bytes) -> None:
     assert code in ("", "5000", "5001")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=cases(40), deadline=None)
 @given(st.text(max_size=60), st.text(max_size=20))
 def test_reports_are_xml_whatever_they_quote(words: str, order_id: str) -> None:
     result = feed_xml.Result(1, "1", words, order_id=order_id)

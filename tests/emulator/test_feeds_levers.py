@@ -24,6 +24,7 @@ from amazon_emulator.trade.processings import ENDS
 from amazon_emulator.world import Application, Partner
 from tests.emulator.conftest import House
 from tests.emulator.feeds_desk import DE, FEED_DOCUMENTS, ORDERS_XML, OTHER_XML, Desk, refused
+from tests.searching import cases
 
 
 @pytest.fixture
@@ -516,4 +517,4 @@ class Queues(RuleBasedStateMachine):
 
 
 TestQueues = Queues.TestCase
-TestQueues.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+TestQueues.settings = settings(max_examples=cases(60), stateful_step_count=30, deadline=None)

@@ -22,9 +22,10 @@ from amazon_emulator.faces.levers.wishes import Wish, WrongWish
 from amazon_emulator.limits import Limits
 from amazon_emulator.models import Contract
 from amazon_emulator.stage import FACES, Stage
+from tests.searching import cases
 
-PULLS = 25
-WORLDS = 150
+PULLS = cases(12)
+WORLDS = cases(60)
 ODD: list[Any] = [
     *(None, True, False, 0, 1, -1, 3, 2.5, -0.0, 10**30, -(10**30), 10**400, 1e308, 5e-324),
     *(

@@ -16,6 +16,7 @@ from amazon_emulator.limits import Limits, Plan, Plans, Verdict
 from amazon_emulator.limits.buckets import SWEEP_AT_LEAST
 from amazon_emulator.limits.measures import Measure, exact
 from amazon_emulator.stage import Stage
+from tests.searching import cases
 
 START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 ONE = timedelta(microseconds=1)
@@ -166,7 +167,9 @@ class AgainstTheNaiveOne(RuleBasedStateMachine):
 
 
 TestAgainstTheNaiveOne = AgainstTheNaiveOne.TestCase
-TestAgainstTheNaiveOne.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestAgainstTheNaiveOne.settings = settings(
+    max_examples=cases(60), stateful_step_count=40, deadline=None
+)
 
 
 # --- exactness ------------------------------------------------------------------------------------

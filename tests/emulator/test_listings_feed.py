@@ -33,6 +33,7 @@ from tests.emulator.listings_desk import (
     stock,
     whole,
 )
+from tests.searching import cases
 
 Json = dict[str, Any]
 FEED = "feeds/listings-feed-schema-v2.json"
@@ -352,7 +353,7 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=150)
+@settings(max_examples=cases(60))
 @given(told=st.lists(JSON, min_size=1, max_size=4), offered=JSON, stocked=JSON, named=JSON)
 def test_whatever_is_sent_there_is_a_report(
     told: Any, offered: Any, stocked: Any, named: Any

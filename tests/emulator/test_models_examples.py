@@ -16,6 +16,7 @@ from amazon_emulator.models import Described, answer, read
 from amazon_emulator.models.document import Document
 from amazon_emulator.models.examples import example_of, example_response
 from amazon_emulator.models.patterns import text_for
+from tests.searching import cases
 
 Json = dict[str, Any]
 
@@ -124,7 +125,7 @@ class TestExamples:
         made = example_of(document, schema)
         assert document.validator(schema).is_valid(made), made
 
-    @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=cases(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(st.deferred(lambda: schemas))
     def test_example_is_always_valid(self, schema: Json) -> None:
         made = example_of(Document(), schema)
@@ -132,7 +133,7 @@ class TestExamples:
         assert plain.is_valid(made), (schema, made)
         assert example_of(Document(), schema) == made
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=cases(40), deadline=None)
     @given(st.deferred(lambda: regexes()), st.integers(0, 12))
     def test_text_of_a_pattern_fits_it(self, pattern: str, least: int) -> None:
         text = text_for(pattern, least)

@@ -26,6 +26,7 @@ from tests.emulator.orders_desk import (
     read_report,
 )
 from tests.emulator.test_order_feeds import REFUND, REFUND_FLAT, back, priced
+from tests.searching import cases
 
 DAY = 86400
 NO_AMOUNTS = (
@@ -72,7 +73,7 @@ def test_finer_than_the_currency(text: str, currency: str) -> None:
 CENTS = st.integers(0, int(money.MOST) * 100 - 1)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=cases(120), deadline=None)
 @given(CENTS, st.integers(1, money.MOST_PIECES), st.data())
 def test_shares_lose_nothing(cents: int, pieces: int, data: st.DataObject) -> None:
     whole = Decimal(cents) / 100
@@ -83,7 +84,7 @@ def test_shares_lose_nothing(cents: int, pieces: int, data: st.DataObject) -> No
     assert shares[-1] == whole
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=cases(80), deadline=None)
 @given(CENTS)
 def test_numbers_in_json_are_exact(cents: int) -> None:
     amount = Decimal(cents) / 100
@@ -235,7 +236,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=cases(50), deadline=None)
 @given(STEPS, st.integers(1, 3))
 def test_whoever_gives_back_it_is_never_more_than_was_taken(steps: Any, quantity: int) -> None:
     shop = Shop.open()

@@ -25,6 +25,7 @@ from tests.emulator.orders_desk import (
     orders_desk,
     read_report,
 )
+from tests.searching import cases
 
 SHIP = "POST_ORDER_FULFILLMENT_DATA"
 SHIP_FLAT = "POST_FLAT_FILE_FULFILLMENT_DATA"
@@ -424,7 +425,7 @@ WISHES = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=cases(25), deadline=None)
 @given(WISHES, st.integers(1, 3))
 def test_never_more_back_than_was_taken(wishes: list[dict[str, str]], quantity: int) -> None:
     shop = Shop.open()
@@ -443,7 +444,7 @@ def test_never_more_back_than_was_taken(wishes: list[dict[str, str]], quantity: 
             assert amount <= charged[component]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=cases(25), deadline=None)
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=6), st.integers(1, 99999))
 def test_shares_add_up(parts: list[int], cents: int) -> None:
     shop = Shop.open()

@@ -16,6 +16,7 @@ from amazon_emulator import Emulator, LeverError, world_file
 from amazon_emulator.stage import Stage
 from amazon_emulator.weather import Spell
 from tests.emulator.conftest import House
+from tests.searching import cases
 
 HERE = {"amazon_emulator": 1}
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
@@ -213,7 +214,7 @@ def worlds(draw: st.DrawFn) -> dict[str, Any]:
     return made
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=cases(25), deadline=None)
 @given(worlds(), st.booleans())
 def test_there_and_back(whole: dict[str, Any], credentials: bool) -> None:
     first = Stage.fresh(gentle=True, seed=0, start=NOW)

@@ -26,6 +26,7 @@ from tests.rooms.rotation_ground import (
     not_enrolled,
     world,
 )
+from tests.searching import cases
 
 
 async def _due() -> World:
@@ -162,7 +163,10 @@ happenings = st.one_of(
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+    max_examples=cases(25),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=True,
 )
 @given(st.lists(happenings, min_size=3, max_size=40))
 def test_whatever_happens_nobody_asks_twice_and_the_working_secret_stays(

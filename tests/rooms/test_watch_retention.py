@@ -34,6 +34,7 @@ from evergrant.rules.lifecycle import State
 from evergrant.rules.notices import NoticeKind
 from evergrant.settings import Watching
 from evergrant.testing.store import MemoryStore
+from evergrant.testing.watched import MemoryScans
 from evergrant.watch import Watch, retention
 from evergrant.watch.farewells import drop_superseded, forget_closed
 from evergrant.watch.retention import Purged, purge, purge_journal
@@ -512,6 +513,25 @@ async def test_two_towers_forget_an_account_once(here: Reception) -> None:
     ends = await asyncio.gather(*(forget_closed(here.store, here.clock.now()) for _ in range(3)))
     assert sum(ends) == 1
     told = [line for line in await lines(here) if line.verb == "account.personal_data_purged"]
+    assert len(told) == 1
+
+
+async def test_a_tower_that_comes_late_forgets_nothing_again(
+    quick: Reception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one was done between this one's look and its turn."""
+    account = await quick.add_account()
+    await quick.connect(account, SHOP)
+    await quick.accounts.close(account.id, by=BOSS)
+    later(quick, terms.CLOSED_KEPT + DAY)
+    assert await forget_closed(quick.store, quick.clock.now()) == 1
+
+    async def as_before(scans: object, before: object, *, limit: int) -> list[str]:
+        return [account.id]
+
+    monkeypatch.setattr(MemoryScans, "closed_since", as_before)
+    assert await forget_closed(quick.store, quick.clock.now()) == 0
+    told = [line for line in await lines(quick) if line.verb == "account.personal_data_purged"]
     assert len(told) == 1
 
 

@@ -25,6 +25,7 @@ from evergrant.rules.budgets import (
     Wish,
     margin_s,
 )
+from tests.searching import cases
 
 #: As large as the instants that the database's clock shows, with the same rounding.
 BEGIN_S = 1_800_000_000.0
@@ -108,7 +109,7 @@ moves = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=cases(80), deadline=None)
 @given(plan=plans, moves=moves)
 def test_amazon_never_says_no(plan: Plan, moves: list[Move]) -> None:
     """However unevenly the calls come, as long as none is later than the margin."""
@@ -237,7 +238,7 @@ def test_nearly_all_that_the_plan_permits_is_granted(plan: Plan, workers: int, m
     assert 0.99 * permitted <= len(granted) <= permitted
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=cases(25), deadline=None)
 @given(
     plan=st.sampled_from([Plan(0.5, 1), Plan(10, 1), Plan(5, 10), Plan(40, 3), Plan(100, 100)]),
     most=st.lists(st.integers(1, 1000), min_size=2, max_size=6),
@@ -391,7 +392,7 @@ errands = st.lists(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=cases(160), deadline=None)
 @given(plan=plans, errands=errands, drained=st.none() | st.integers(0, 59))
 def test_whatever_is_given_back_amazon_never_says_no(
     plan: Plan, errands: list[Errand], drained: int | None
@@ -432,7 +433,7 @@ def test_whatever_is_given_back_amazon_never_says_no(
     assert all(amazon.arrive(at_s) for at_s in sorted(arrivals))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=cases(25), deadline=None)
 @given(
     plan=st.sampled_from([Plan(20, 40), Plan(5, 10), Plan(100, 100), Plan(1, 15)]),
     held_paces=st.floats(0.1, 3),
@@ -471,7 +472,7 @@ def test_giving_back_makes_nobody_poorer(
 # --- reserves -------------------------------------------------------------------------------------
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=cases(25), deadline=None)
 @given(
     rate=st.sampled_from([0.1, 5.0, 100.0]),
     burst=st.integers(3, 20),

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from evergrant.rules import order_privacy
 from evergrant.rules.order_privacy import DIRECT, RETAIL, SELLER, Allowed, joined, split
+from tests.searching import cases
 
 TREES = {"seller": SELLER, "retail": RETAIL, "direct": DIRECT}
 #: A word that stands nowhere else.
@@ -23,6 +24,7 @@ PEOPLE = (
     *("buyer", "recipient", "shipToParty", "giftMessage", "phone", "buyerEmail", "payment"),
     *("taxRegistrations", "deliveryAddress", "customization", "newBlockOfTomorrow", "a/b~c"),
 )
+
 SCALARS = st.none() | st.booleans() | st.integers(-9, 9) | st.sampled_from(["x", "2026-11-21", ""])
 
 
@@ -55,7 +57,7 @@ def bodies(allowed: Allowed) -> st.SearchStrategy[dict[str, Any]]:
 
 @pytest.mark.parametrize("kind", sorted(TREES))
 def test_no_personal_value_ever_stays_plain_and_nothing_is_lost(kind: str) -> None:
-    @settings(max_examples=60)
+    @settings(max_examples=cases(25))
     @given(bodies(TREES[kind]))
     def holds(body: dict[str, Any]) -> None:
         plain, personal = split(body, TREES[kind])

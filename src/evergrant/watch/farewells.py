@@ -75,7 +75,10 @@ async def _forget(tx: Transaction, account_id: str, now: datetime) -> bool:
     authorization = await tx.authorizations.one(account_id=account_id)
     if authorization is None or not await _left(tx, authorization, now):
         return False  # somebody reopened it meanwhile
+    account = await tx.accounts.get(account_id)
     tokens = await _empty_safe(tx, authorization, now)
+    if not tokens and (account is None or not (account.client_email or account.notes)):
+        return False  # somebody else did it since we looked
     await tx.accounts.change(account_id, client_email="", notes="")
     told = {
         "refresh_tokens": tokens,
