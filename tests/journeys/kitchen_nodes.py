@@ -73,8 +73,9 @@ class Node:
         wish = {"turns": turns, "die_at": die_at, "stop_at": stop_at}
         self.writing.write(f"{json.dumps(wish)}\n".encode())
 
-    async def hear(self, within_s: float = 60.0) -> dict[str, Any] | None:
-        """What it says of its errand; None: it was killed."""
+    async def hear(self, within_s: float = 300.0) -> dict[str, Any] | None:
+        """What it says of its errand, in which dozens of shops have their turn; None: it was
+        killed."""
         async with asyncio.timeout(within_s):
             try:
                 line = await self.reading.readline()

@@ -30,9 +30,10 @@ from typing import Any, TextIO
 
 import pytest
 
-from demo.stage import Stage, start_emulator
+from demo.stage import start_emulator
 from evergrant.settings import Settings
 from tests.emulator.conftest import models_folder
+from tests.forked import warm_stage
 from tests.journeys import day_node
 from tests.journeys.day_books import Books
 from tests.journeys.day_lines import draw
@@ -131,7 +132,7 @@ def nursery(environ: dict[str, str], log: TextIO) -> subprocess.Popen[str]:
 @asynccontextmanager
 async def town(folder: Path, database_url: str) -> AsyncIterator[tuple[World, Nodes]]:
     plan = draw(ACCOUNTS, CHANGES, WAVES, SEED)
-    stage = Stage.clean(folder)
+    stage = warm_stage(folder)
     models = models_folder()
     contract = ["--models", str(models), "--contract", "refuse"] if models else ["--no-models"]
     with stage.open():

@@ -26,9 +26,9 @@ import psycopg
 import pytest
 import pytest_asyncio
 
-from demo.stage import Stage
 from evergrant.rules.rights import SYSTEM
 from tests.conftest import Databases
+from tests.forked import warm_stage
 from tests.journeys.kitchen_node import TIMEOUT_S
 from tests.journeys.kitchen_town import Town, Trial, eventually, open_town
 from tests.journeys.kitchen_trade import ALL, TRADES, Trade
@@ -67,7 +67,7 @@ DEEDS = {
 async def town(
     tmp_path_factory: pytest.TempPathFactory, postgres_server: Databases
 ) -> AsyncIterator[Town]:
-    stage = Stage.clean(tmp_path_factory.mktemp("kitchen") / "stage")
+    stage = warm_stage(tmp_path_factory.mktemp("kitchen") / "stage")
     name = postgres_server.take_migrated()
     with stage.open():
         async with open_town(stage, postgres_server.server.url(name)) as town:

@@ -177,7 +177,7 @@ class Node:
     async def look(self, die_at: tuple[str, int] | None = None) -> dict[str, Any] | None:
         """What it says of its look; None: it was killed."""
         self.writing.write(f"{json.dumps({'die_at': die_at})}\n".encode())
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(300):  # beside other tests a look may take a minute
             line = await self.reading.readline()
         if not line:
             return None
