@@ -122,7 +122,7 @@ docs: setup-dev  ## write the generated pages and pictures again
 	@$(BIN)/python docs/draw.py && $(BIN)/python docs/reference_pages.py && $(BIN)/python docs/api_page.py && $(BIN)/python docs/checks_page.py && $(BIN)/python docs/emulator_pages.py && $(BIN)/python docs/operations_table.py && $(BIN)/python docs/events_table.py
 
 looks: setup-dev chromium node-sdk  ## take pictures of every page at two widths, by day and by night, into test-output, to look at
-	@EVERGRANT_PICTURES=all $(BIN)/python -m pytest -q -p no:cacheprovider tests/browser/test_console_pages.py tests/browser/test_public.py
+	@EVERGRANT_PICTURES=all $(BIN)/python -m pytest -q -p no:cacheprovider tests/browser/test_console_pages.py tests/browser/test_public.py tests/browser/test_letters.py tests/browser/test_consent.py
 
 town: setup-dev  ## the demo's town comes up and four people look around in it; takes a minute and a half
 	@PYTHONDONTWRITEBYTECODE= EVERGRANT_TOWN=full $(BIN)/python -m pytest -q tests/journeys/test_demo_town.py
