@@ -34,6 +34,7 @@ import pytest
 
 from demo.stage import Emulator, Stage, start_emulator
 from evergrant.settings import Settings
+from tests.forked import warm_stage
 from tests.journeys import year_node
 from tests.journeys.year_arrivals import MailServer, Now, Receivers
 from tests.journeys.year_books import differences, read_board, read_events, read_journal, table
@@ -46,10 +47,10 @@ pytestmark = [pytest.mark.postgres, pytest.mark.processes]
 ROOT = Path(__file__).parents[2]
 SEED = 20261121
 FULL = os.environ.get("EVERGRANT_YEAR") == "full"
-ACCOUNTS, ENDS, QUIET = (200, None, 1) if FULL else (30, 4, 25)
+ACCOUNTS, ENDS, QUIET = (200, None, 1) if FULL else (30, 4, 60)
 #: A node is killed in about one look of so many.
-KILLED_EVERY = 8 if FULL else 3
-KILLED_AT_LEAST = 12
+KILLED_EVERY = 8 if FULL else 4
+KILLED_AT_LEAST = 10
 #: Events are forgotten after 90 days.
 READ_EVERY = 30
 AFTER_A_KILL = timedelta(minutes=5)
@@ -60,7 +61,7 @@ Look = Callable[[datetime], Awaitable[None]]
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Any:
-    stage = Stage.clean(tmp_path / "stage")
+    stage = warm_stage(tmp_path / "stage")
     with stage.open():
         yield stage
 

@@ -22,7 +22,7 @@ from aiosmtpd.smtp import SMTP
 from standardwebhooks import Webhook
 
 from tests.journeys.year_oracle import Happened
-from tests.journeys.year_plan import INSTANCES, Instance, Life, Plan
+from tests.journeys.year_plan import BEGIN, INSTANCES, Instance, Life, Plan
 
 __all__ = ["MailServer", "Now", "Receivers"]
 
@@ -47,14 +47,13 @@ TABLES = {
 
 @dataclass
 class Now:
-    """Where the play stands. ``offset`` from the machine's clock."""
+    """Where the play stands."""
 
     day: int = 0
-    offset: timedelta = timedelta()
     at_s: float = 0.0  # seconds since the play began
 
     def today(self) -> date:
-        return (datetime.now(UTC) + self.offset).date()
+        return (BEGIN + timedelta(seconds=self.at_s)).date()
 
 
 @dataclass

@@ -10,6 +10,7 @@ the n-th time that it comes to that step.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -157,8 +158,16 @@ async def _live(port: int, name: str) -> None:
     writing.close()
 
 
+async def _warm_up() -> None:
+    """What every node would have to read and to import anew."""
+    async with open_node(Settings.from_environment()):
+        return
+
+
 def main() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    asyncio.run(_warm_up())
+    gc.freeze()
     for line in sys.stdin:
         wish = json.loads(line)
         if os.fork() == 0:

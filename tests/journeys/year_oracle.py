@@ -94,8 +94,7 @@ class Oracle:
         """Quiet mornings are slept through, but for one in ``every``: nothing happens otherwise by
         that. Changes the plan."""
         whole = cls(plan)
-        wanted = {day for day, *_ in whole.out.things} | {*range(0, DAYS, every), PAUSE.stop}
-        plan.looked &= wanted
+        plan.looked &= whole.stirred | {*range(0, DAYS, every), PAUSE.stop}
         hurried = cls(plan)
         assert hurried.out == whole.out
         return hurried
@@ -113,6 +112,7 @@ class Oracle:
         self.hanging: dict[str, bool] = {}  # of whom a notice came and goes: told to operators
         self.waiting: dict[str, list[_Waiting]] = {one.name: [] for one in INSTANCES}
         self.slow_letters: list[tuple[_Shop, str, int | None, datetime]] = []
+        self.stirred: set[int] = set()  # on whose morning something happened
         self._walk()
 
     # --- the days -----------------------------------------------------------------------------
@@ -122,7 +122,10 @@ class Oracle:
             if day in PAUSE:
                 continue
             if day in self.plan.looked:
+                before = self.out.things.total()
                 self._look(day, morning(day))
+                if self.out.things.total() > before:
+                    self.stirred.add(day)
             for shop in self.shops:
                 self._come(shop, day)
             for shop in self.shops:
