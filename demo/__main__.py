@@ -7,6 +7,7 @@ now, and leaves everything running, for a person to click through.
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import shlex
 import signal
@@ -382,15 +383,19 @@ def heed_endings() -> None:
         for one in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(one, signal.SIG_IGN)
         if number == signal.SIGHUP:
-            # There is nobody left to read, and who writes to a closed terminal fails.
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            for stream in (1, 2):
-                os.dup2(nowhere, stream)
+            hush()
         raise KeyboardInterrupt
 
     for one in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(one) is not signal.SIG_IGN:  # as by nohup
             signal.signal(one, end)
+
+
+def hush() -> None:
+    """There is nobody left to read, and who writes to a closed terminal fails."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        os.dup2(nowhere, stream)
 
 
 def wait_for_ctrl_c(play: Play) -> None:
@@ -439,6 +444,10 @@ def perform(stage: Stage, *, serve: bool, small: bool = False) -> int:
         console.print("\nInterrupted; everything that was started has been ended.")
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001  # the last line of a demo is for a person
+        if isinstance(error, OSError) and error.errno == errno.EIO:
+            # A word to the terminal that was closed came before the signal that tells of it.
+            hush()
+            return INTERRUPTED
         console.print(f"\n[red]The demo stopped:[/] {error}", markup=True)
         console.print(f"The logs are in {stage.folder / 'logs'}.")
         return 1

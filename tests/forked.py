@@ -6,7 +6,7 @@ start costs. Does not answer for: what a cold start shows, such as the command l
 processes (``cold_start``); the demo and the tests of the doors start cold.
 
 The house of the forks runs no thread and opens nothing, so that a child is what a fresh process
-would be. It lives as long as the process that asked for it; its children outlive it.
+would be. It lives as long as the process that asked for it, and ends what that one left running.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,8 @@ WARM = (
     "amazon_emulator.server",
 )
 _LONGEST = 1 << 20
+#: What is left running when the tests were ended has so long to end in order.
+_PATIENCE_S = 20.0
 
 
 def warm_stage(folder: Path) -> Stage:
@@ -144,7 +147,7 @@ class _House:
 
     def _close(self) -> None:
         self._line.close()
-        self._process.wait(30)
+        self._process.wait(2 * _PATIENCE_S)
 
 
 @functools.cache
@@ -157,10 +160,12 @@ def _house() -> _House:
 
 def _next_errand(line: socket.socket) -> list[str]:
     """Serves until the line is closed. It comes back in a child, with what that child shall do."""
+    living: set[int] = set()
     while said := line.recv(_LONGEST):
         wish = json.loads(said)
         if "ended" in wish:
             _, status = os.waitpid(wish["ended"], 0)
+            living.discard(wish["ended"])
             line.send(str(os.waitstatus_to_exitcode(status)).encode())
             continue
         settled, settling = os.pipe()
@@ -175,8 +180,24 @@ def _next_errand(line: socket.socket) -> list[str]:
         # Only then it is a session of its own, which can be signalled as a whole.
         os.read(settled, 1)
         os.close(settled)
+        living.add(pid)
         line.send(str(pid).encode())
+    _end(living)
     sys.exit()
+
+
+def _end(living: set[int]) -> None:
+    """In order where that goes, so that an embedded PostgreSQL ends with its Evergrant."""
+    for pid in living:
+        os.kill(pid, signal.SIGTERM)  # nobody waited for it: its number is its own
+    patience_ends_s = time.monotonic() + _PATIENCE_S
+    while living and time.monotonic() < patience_ends_s:
+        ended = {pid for pid in living if os.waitpid(pid, os.WNOHANG) != (0, 0)}
+        living -= ended
+        if not ended:
+            time.sleep(0.05)
+    for pid in living:
+        os.killpg(pid, signal.SIGKILL)
 
 
 def _settle(wish: Mapping[str, Any]) -> None:

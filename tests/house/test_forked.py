@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from demo.stage import wait_for
 from tests.forked import Forked, launch, warm_stage
 
 HERE = dict(os.environ)
@@ -58,3 +59,24 @@ def test_it_has_its_own_session_and_environment_and_can_be_killed(tmp_path: Path
         assert other.process.pid != running.process.pid
     finally:
         other.stop()
+
+
+def test_what_a_killed_asker_left_running_is_ended(tmp_path: Path) -> None:
+    emulator = Path(sys.executable).parent / "amazon-emulator"
+    asker = f"""
+import os, signal, sys
+from pathlib import Path
+from demo.stage import wait_for
+from tests.forked import launch
+command = [{str(emulator)!r}, "serve", "--port", "0"]
+print(launch(command, dict(os.environ), Path({str(tmp_path / "log")!r})).pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    said = subprocess.run(
+        [sys.executable, "-c", asker],
+        capture_output=True,
+        check=False,
+        cwd=Path(__file__).parent.parent.parent,
+    )
+    assert said.returncode == -signal.SIGKILL, said.stderr
+    wait_for("its child to end", lambda: not Path(f"/proc/{int(said.stdout)}").exists())

@@ -1,8 +1,8 @@
 """What makes a town stand sooner: its command line in this process, and a home with a database that
 was made and migrated once.
 
-That both also work as a stranger would begin, with an empty folder and in processes of their own,
-is shown by the demo, by `test_break_ins` and by the tests of the doors.
+That both also work as a stranger would begin is shown elsewhere: with an empty folder by
+`test_break_ins`, in processes of their own by the demo and the tests of the doors.
 """
 
 from __future__ import annotations

@@ -554,8 +554,8 @@ def plan_of(account_id: str | None, application_id: str | None = None) -> NewPla
     )
 
 
-async def _permitted() -> None:
-    return None
+async def _permitted() -> Callable[[Answer], None]:
+    return lambda answer: None
 
 
 async def _opened(w: World, report_id: str, by: Caller) -> None:

@@ -29,7 +29,7 @@ from evergrant.ports.traded import Change, FeedRun
 from evergrant.rules import ids, waits
 from evergrant.rules.changes import ChangeKind, ChangeState
 from evergrant.rules.faults import Fault
-from evergrant.rules.rights import Right
+from evergrant.rules.rights import CallerKind, Right
 from evergrant.rules.waits import Waiting, Why
 
 __all__ = ["DOORS"]
@@ -158,11 +158,14 @@ async def _with_names(asked: Asked, lines: list[Line]) -> list[tuple[Line, str]]
     ]
 
 
-def _name(caller: str, names: Mapping[str, str]) -> str:
-    if caller in names:
-        return names[caller]
-    kind, _, name = caller.partition(":")
-    return f"{name} (command line)" if kind == "command_line" else "somebody"
+def _name(paused_by: str, names: Mapping[str, str]) -> str:
+    """A name; of pauses from before names were kept it is who, as the journal writes it."""
+    if paused_by in names:
+        return names[paused_by]
+    kind, written, name = paused_by.partition(":")
+    if not written or kind not in [*CallerKind]:
+        return paused_by
+    return f"{name} (command line)" if kind == CallerKind.COMMAND_LINE else "somebody"
 
 
 # --- one account ----------------------------------------------------------------------------------
