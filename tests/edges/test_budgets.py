@@ -86,6 +86,10 @@ class RuleBudgets:
         found = sorted(name for name in self.buckets if name.startswith(prefix))
         return [Level.of(name, self.buckets[name], self._now_s) for name in found]
 
+    async def low(self, *, limit: int) -> Sequence[Level]:
+        low = [one for one in await self.look("") if rule.is_low(one.left, one.plan.burst)]
+        return sorted(low, key=lambda one: (one.left / one.plan.burst, one.bucket))[:limit]
+
 
 @pytest.fixture
 def clock() -> FakeClock:
@@ -112,6 +116,24 @@ async def taken(budgets: Budgets, wish: Wish) -> int:
 
 
 # --- the contract -------------------------------------------------------------------------------
+
+
+async def test_which_are_nearly_empty(budgets: Budgets, clock: FakeClock) -> None:
+    twenty = Plan(0.1, 20)
+    for name, most in (("full", 1), ("edge", 17), ("low", 19)):
+        assert await taken(budgets, wish(share(f"a/b/eu/{name}", twenty), most=most)) == most
+    # One of a single permit is empty after each call.
+    for name, plan in (("empty", twenty), ("of-two", Plan(0.1, 2)), ("of-one", Plan(0.1, 1))):
+        await budgets.drain([share(f"a/c/eu/{name}", plan)])
+    low = await budgets.low(limit=10)
+    assert [one.bucket for one in low] == ["a/c/eu/empty", "a/c/eu/of-two", "a/b/eu/low"]
+    assert [round(one.left) for one in low] == [0, 0, 1]
+    assert [one.plan for one in low] == [twenty, Plan(0.1, 2), twenty]
+    assert [one.bucket for one in await budgets.low(limit=1)] == ["a/c/eu/empty"]
+    clock.move(seconds=12)  # one comes back, and a little
+    assert [one.bucket for one in await budgets.low(limit=10)] == ["a/c/eu/empty"]
+    clock.move(days=1)
+    assert await budgets.low(limit=10) == []
 
 
 async def test_a_burst_then_the_rate(budgets: Budgets, clock: FakeClock) -> None:

@@ -222,7 +222,7 @@ async def test_weeks_begin_on_monday_and_name_the_nearest(both: Both) -> None:
         assert all(week.begins_at <= at < week.begins_at + 7 * DAY for at in ends)
 
 
-async def test_the_house_at_a_glance(both: Both) -> None:
+async def test_the_house_at_a_glance(both: Both, crowd: Town) -> None:
     assert await of_both(both, "ended_and_undated", WHOLE) > (0, 0)
     applications = await of_both(both, "applications", NOW)
     assert [one.name for one in applications] == ["Connector", "Dead", "élan", "Own"]
@@ -232,6 +232,17 @@ async def test_the_house_at_a_glance(both: Both) -> None:
     assert await of_both(both, "webhooks", NOW)
     busy = await of_both(both, "busy", WHOLE, since=NOW - 2 * DAY, limit=7)
     assert len(busy) == 7
+    met = await of_both(both, "busy", WHOLE, since=NOW - 2 * DAY, limit=1000)
+    named = {(one.account_id, one.operation) for one in met}
+    quiet = {
+        (one.account_id, one.operation)
+        for one in crowd.rows["call_counts"]
+        if one.account_id and one.hour_at >= NOW - 2 * DAY
+    } - named
+    assert quiet
+    also = [*sorted(quiet)[:3], ("acc_unknown", "nothing")]
+    told = await of_both(both, "busy", WHOLE, since=NOW - 2 * DAY, limit=1000, also=also)
+    assert {(one.account_id, one.operation) for one in told} == named | set(also[:3])
     assert await of_both(both, "trade", WHOLE, settled_since=NOW - DAY)
     assert await of_both(both, "trade", WHOLE, settled_since=None)
     planned, open_ones = await of_both(both, "runs", WHOLE, since=NOW - DAY)

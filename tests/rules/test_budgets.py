@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evergrant.rules.budgets import FULL, Granted, Plan, SharedBucket, Wait, available, learn, take
+from evergrant.rules.budgets import (
+    FULL,
+    Granted,
+    Plan,
+    SharedBucket,
+    Wait,
+    available,
+    is_low,
+    learn,
+    take,
+)
 
 
 class NaiveBucket:
@@ -102,3 +112,19 @@ def test_an_impossible_plan_is_refused(rate: float, burst: int) -> None:
 def test_an_impossible_reserve_is_refused(reserve: int) -> None:
     with pytest.raises(ValueError, match="cannot reserve"):
         take(FULL, Plan(1, 5), 0, reserve=reserve)
+
+
+@pytest.mark.parametrize(
+    ("left", "burst", "low"),
+    [
+        (0.0, 20, True),
+        (1.99, 20, True),
+        (2.0, 20, False),
+        (0.99, 5, True),
+        (1.0, 5, False),
+        (0.0, 1, False),  # empty after each call
+        (20.0, 20, False),
+    ],
+)
+def test_nearly_empty(left: float, burst: int, low: bool) -> None:
+    assert is_low(left, burst) is low

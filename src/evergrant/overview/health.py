@@ -29,7 +29,7 @@ __all__ = ["HealthLook"]
 DAY = timedelta(days=1)
 #: LWA's silence is told every ten minutes while it lasts and somebody asks.
 SILENT_FOR = timedelta(minutes=15)
-#: So many accounts and operations that met a limit are shown, and their buckets looked at.
+#: So many accounts and operations that met a limit, or are about to, are shown.
 MOST_LIMITS = 20
 
 
@@ -79,11 +79,14 @@ class HealthLook:
 
     async def _figures(self, now: datetime) -> _Figures:
         reach = Reach()
+        low = [] if self._budgets is None else await self._budgets.low(limit=MOST_LIMITS)
         midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         async with self._store.transaction() as tx:
             runs, open_runs = await tx.boards.runs(reach, since=midnight)
             return _Figures(
-                busy=await tx.boards.busy(reach, since=now - DAY, limit=MOST_LIMITS),
+                busy=await tx.boards.busy(
+                    reach, since=now - DAY, limit=2 * MOST_LIMITS, also=_drawn_by_accounts(low)
+                ),
                 trade=await tx.boards.trade(reach, settled_since=midnight),
                 runs=runs,
                 open_runs=open_runs,
@@ -102,7 +105,13 @@ class HealthLook:
         if self._budgets is not None:
             for prefix in sorted({f"{one.application_id}/{one.account_id}/" for one in busy}):
                 levels |= _lowest(await self._budgets.look(prefix))
-        return tuple(_limit(one, levels.get((one.account_id, one.operation))) for one in busy)
+        met = [_limit(one, levels.get((one.account_id, one.operation))) for one in busy]
+        return tuple(sorted(met, key=lambda one: not one.is_near_its_end)[:MOST_LIMITS])
+
+
+def _drawn_by_accounts(levels: Iterable[Level]) -> list[tuple[str, str]]:
+    named = [read_bucket(level.bucket) for level in levels]
+    return [(one.account_id, one.operation) for one in named if one and one.account_id]
 
 
 def _lowest(levels: Iterable[Level]) -> Mapping[tuple[str, str], Level]:

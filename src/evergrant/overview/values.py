@@ -18,6 +18,7 @@ from evergrant.ports.boards import (
 )
 from evergrant.ports.pulse import PulseSeen
 from evergrant.rules.attention import Badge, Of, Weight
+from evergrant.rules.budgets import is_low
 from evergrant.rules.changes import ChangeKind, ChangeState
 from evergrant.rules.flags import Flag
 from evergrant.rules.lifecycle import State
@@ -151,8 +152,8 @@ class Terms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitPulse:
-    """Calls of one account to one operation in the last 24 hours that met a limit. ``left`` and
-    ``burst`` of the fullest-drawn bucket behind it now; None: it was not looked at."""
+    """Calls of one account to one operation in the last 24 hours that met a limit, or are about to.
+    ``left`` and ``burst`` of the fullest-drawn bucket behind it now; None: it was not looked at."""
 
     account_id: str
     account_name: str
@@ -169,10 +170,10 @@ class LimitPulse:
 
     @property
     def is_near_its_end(self) -> bool:
-        """Less than a tenth of the bucket is left, or somebody stands in line."""
+        """Nearly empty, or somebody stands in line."""
         if self.left is None or self.burst is None:
             return False
-        return self.waiting > 0 or self.left < max(self.burst / 10, 1)
+        return self.waiting > 0 or is_low(self.left, self.burst)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

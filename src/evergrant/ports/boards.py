@@ -284,9 +284,17 @@ class Boards(Protocol):
         was given up in the 24 hours before ``now``; the longest waiting first."""
         ...
 
-    async def busy(self, reach: Reach, *, since: datetime, limit: int) -> list[Busy]:
+    async def busy(
+        self,
+        reach: Reach,
+        *,
+        since: datetime,
+        limit: int,
+        also: Collection[tuple[str, str]] = (),
+    ) -> list[Busy]:
         """Those with throttles, refusals or waits since then, the worst first: by throttles, by
-        refusals, by the time that they waited."""
+        refusals, by the time that they waited. ``also``: accounts and operations that are told
+        whatever they met, if they made a call since then; ``limit`` is for both together."""
         ...
 
     async def trade(self, reach: Reach, *, settled_since: datetime | None) -> list[TradeCount]:

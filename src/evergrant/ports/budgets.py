@@ -22,6 +22,7 @@ from evergrant.rules.budgets import (
     SharedBucket,
     Taken,
     Wish,
+    is_low,
     left,
     standing,
 )
@@ -44,6 +45,10 @@ class Level:
     reported_at: datetime | None
     throttled_at: datetime | None  # Amazon's last 429
     used_at: datetime | None
+
+    @property
+    def is_low(self) -> bool:
+        return is_low(self.left, self.plan.burst)
 
     @classmethod
     def of(cls, name: str, bucket: SharedBucket, now_s: float) -> Level:
@@ -94,4 +99,8 @@ class Budgets(Protocol):
 
     async def look(self, prefix: str) -> Sequence[Level]:
         """Every bucket whose name begins so, in order of names."""
+        ...
+
+    async def low(self, *, limit: int) -> Sequence[Level]:
+        """Buckets that are nearly empty now (``Level.is_low``), the emptiest first."""
         ...

@@ -37,6 +37,7 @@ __all__ = [
     "ASK_AGAIN_WITHIN_S",
     "FULL",
     "GRACE_S",
+    "LOW_SHARE",
     "Bucket",
     "Granted",
     "Importance",
@@ -52,6 +53,7 @@ __all__ = [
     "drain",
     "draw",
     "give_back",
+    "is_low",
     "is_rate",
     "learn",
     "leave_line",
@@ -186,6 +188,8 @@ class Queued:
 ASK_AGAIN_WITHIN_S = 1.0
 #: A ticket whose holder has not asked again this long after it should have is dead.
 GRACE_S = 0.5
+#: A bucket of which less than this share is left is nearly empty.
+LOW_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -320,6 +324,12 @@ def left(bucket: SharedBucket, now_s: float) -> float:
     """Tokens left, fractions included: 0 to ``burst``."""
     missing = _missing_s(bucket, now_s) / _pace_s(bucket.plan)
     return min(max(bucket.plan.burst - missing, 0.0), float(bucket.plan.burst))
+
+
+def is_low(left: float, burst: int) -> bool:
+    """Nearly empty: less than a tenth is left, or not one permit. A bucket of one permit is empty
+    after each call, which says nothing."""
+    return burst > 1 and left < max(burst * LOW_SHARE, 1.0)
 
 
 def standing(bucket: SharedBucket, now_s: float) -> tuple[Ticket, ...]:

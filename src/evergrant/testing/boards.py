@@ -207,7 +207,14 @@ class MemoryBoards:
         last = datetime.max.replace(tzinfo=UTC)
         return sorted(found, key=lambda one: (one.oldest_waiting_at or last, one.id))
 
-    async def busy(self, reach: b.Reach, *, since: datetime, limit: int) -> list[b.Busy]:
+    async def busy(
+        self,
+        reach: b.Reach,
+        *,
+        since: datetime,
+        limit: int,
+        also: Collection[tuple[str, str]] = (),
+    ) -> list[b.Busy]:
         accounts = await self._reached(reach)
         whole = reach == b.Reach()
         by_pair: dict[tuple[str, str], list[CallCount]] = defaultdict(list)
@@ -231,7 +238,11 @@ class MemoryBoards:
                     last_at=max(one.last_at for one in counts),
                 )
             )
-        found = [one for one in found if one.waits or one.refused or one.throttled]
+        found = [
+            one
+            for one in found
+            if one.waits or one.refused or one.throttled or (one.account_id, one.operation) in also
+        ]
         found.sort(key=lambda one: (one.account_id, one.operation))
         found.sort(key=lambda one: (one.throttled, one.refused, one.waited_ms), reverse=True)
         return found[:limit]

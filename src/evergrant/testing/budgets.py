@@ -60,6 +60,10 @@ class MemoryBudgets:
             if name.startswith(prefix)
         ]
 
+    async def low(self, *, limit: int) -> Sequence[Level]:
+        low = [one for one in await self.look("") if one.is_low]
+        return sorted(low, key=lambda one: (one.left / one.plan.burst, one.bucket))[:limit]
+
     def _now_s(self) -> float:
         if self.down:
             raise StoreUnavailable

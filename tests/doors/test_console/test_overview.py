@@ -12,15 +12,18 @@ from evergrant.entrances.console import build
 from evergrant.entrances.console.doors import all_doors
 from evergrant.entrances.console.pages import overview as page
 from evergrant.naming import new_id
+from evergrant.ports.budgets import Share, Wish
 from evergrant.ports.pulse import PulseSeen, WorkerSeen
 from evergrant.ports.things import CallCount, OutboxItem, OutboxKind, OutboxState
 from evergrant.ports.traded import Change
 from evergrant.rules import ids
+from evergrant.rules.budgets import Plan
 from evergrant.rules.changes import LANES, ChangeKind, ChangeState
 from evergrant.rules.lifecycle import State
 from evergrant.rules.rights import Role
 from tests.doors.test_console.conftest import Console, text_of
 
+CATALOG = "catalog.2022-04-01.searchCatalogItems"
 HOSTILE = """<script>alert(1)</script>"><img src=x onerror='alert(2)'>"""
 
 
@@ -257,6 +260,33 @@ async def test_limits_that_were_met(console: Console) -> None:
     limits = part(await (await console.as_()).read("/console"), "overview-limits")
     assert "getOrders" in limits
     assert "3 4.5 s in all" in text_of(limits)
+
+
+async def test_a_limit_that_no_call_met_yet_and_is_near_its_end(console: Console) -> None:
+    account_id = await console.house.account()
+    now = console.fakes.clock.now()
+    row = CallCount(
+        id=f"{account_id}/catalog", account_id=account_id, operation=CATALOG,
+        hour_at=now.replace(minute=0), calls=19, last_at=now,
+    )  # fmt: skip
+    async with console.desk.store.transaction() as tx:
+        account = await tx.accounts.get(account_id)
+        assert account is not None
+        await tx.call_counts.add_up([row])
+    name = f"{account.application_id}/{account_id}/eu/{CATALOG}"
+    share = Share(bucket=name, plan=Plan(0.001, 20))
+    await console.fakes.budgets.take(Wish(shares=[share], most=17))
+    window = await console.as_()
+    console.fakes.clock.move(seconds=31)  # figures are kept for a while
+    limits = text_of(part(await window.read("/console"), "overview-limits"))
+    assert "No limit is near its end" in limits
+    await console.fakes.budgets.take(Wish(shares=[share], most=2))
+    console.fakes.clock.move(seconds=31)
+    html = await window.read("/console")
+    limits = text_of(part(html, "overview-limits"))
+    assert CATALOG in limits
+    assert "1 of 20" in limits
+    assert "1 bucket of calls nearly empty" in tile(html, "limits")
 
 
 async def test_an_overview_of_many_is_small_and_costs_few_questions(console: Console) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, LiteralString
 
 import psycopg
@@ -28,7 +28,7 @@ from evergrant.adapters.store.address import to_psycopg, with_options
 from evergrant.adapters.store.trouble import plainly
 from evergrant.errors import StoreUnavailable
 from evergrant.ports.budgets import Level, Queued, Share, Taken, Wish
-from evergrant.rules.budgets import is_rate
+from evergrant.rules.budgets import LOW_SHARE, is_rate
 
 __all__ = ["PostgresBudgets", "open_budgets"]
 
@@ -49,7 +49,18 @@ _MAKE: LiteralString = """
 """
 _LOOK: LiteralString = """
     SELECT *, extract(epoch FROM clock_timestamp())::float8 AS now_s FROM budgets
-     WHERE bucket >= %s AND bucket < %s ORDER BY bucket
+     WHERE bucket >= %(from)s AND bucket < %(before)s ORDER BY bucket
+"""
+#: What is missing of a bucket, of what it holds; who has the whole of it stands at -Infinity.
+_LOW: LiteralString = """
+    SELECT * FROM (
+        SELECT *, (theoretical_arrival_s - now_s) * rate_per_s / burst AS missing
+          FROM (SELECT *, coalesce(%(now_s)s::float8, extract(epoch FROM clock_timestamp())::float8)
+                          AS now_s FROM budgets) AS b
+         WHERE theoretical_arrival_s > now_s AND burst > 1) AS b
+     WHERE missing > 1 - greatest(%(share)s::float8, 1.0 / burst)
+     ORDER BY least(missing, 1) DESC, bucket COLLATE "C"
+     LIMIT %(most)s
 """
 #: No name of a bucket has it: it is not printable.
 _BEHIND_ALL_NAMES = "\U0010ffff"
@@ -160,14 +171,7 @@ class PostgresBudgets:
     async def look(self, prefix: str) -> Sequence[Level]:
         if not prefix.isprintable():
             return []  # no bucket has such a name
-        with plainly():
-            try:
-                rows = await self._look(prefix)
-            except _NOBODYS_DEATH:
-                raise
-            except psycopg.OperationalError:
-                await self._pool.check()
-                rows = await self._look(prefix)
+        rows = await self._read(_LOOK, {"from": prefix, "before": prefix + _BEHIND_ALL_NAMES})
         return [
             Level.of(
                 row["bucket"],
@@ -177,12 +181,27 @@ class PostgresBudgets:
             for row in rows
         ]
 
-    async def _look(self, prefix: str) -> list[dict[str, Any]]:
+    async def low(self, *, limit: int) -> Sequence[Level]:
+        now_s = None if self._now_s is None else self._now_s()
+        rows = await self._read(_LOW, {"now_s": now_s, "share": LOW_SHARE, "most": limit})
+        return [Level.of(row["bucket"], asks.read_bucket(row), row["now_s"]) for row in rows]
+
+    async def _read(self, asked: LiteralString, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+        with plainly():
+            try:
+                return await self._rows(asked, values)
+            except _NOBODYS_DEATH:
+                raise
+            except psycopg.OperationalError:
+                await self._pool.check()
+                return await self._rows(asked, values)
+
+    async def _rows(self, asked: LiteralString, values: Mapping[str, Any]) -> list[dict[str, Any]]:
         async with (
             self._pool.connection() as connection,
             connection.cursor(row_factory=dict_row) as cursor,
         ):
-            await cursor.execute(_LOOK, (prefix, prefix + _BEHIND_ALL_NAMES))
+            await cursor.execute(asked, values)
             return await cursor.fetchall()
 
     # --- together ---

@@ -99,7 +99,9 @@ SELECT n.account_id, coalesce(a.name, ''), coalesce(a.application_id, ''), n.ope
                sum(throttled)::bigint AS throttled, max(last_at) AS last_at
           FROM call_counts WHERE hour_at >= :since
          GROUP BY account_id, operation
-        HAVING sum(waits) > 0 OR sum(refused) > 0 OR sum(throttled) > 0) AS n
+        HAVING sum(waits) > 0 OR sum(refused) > 0 OR sum(throttled) > 0
+            OR (account_id, operation) IN (SELECT * FROM unnest(CAST(:accounts AS text[]),
+                                                                CAST(:operations AS text[])))) AS n
   LEFT JOIN accounts a ON a.id = n.account_id
  WHERE (a.id IS NOT NULL AND :reach) OR (:whole AND n.account_id = '')
  ORDER BY n.throttled DESC, n.refused DESC, n.waited_ms DESC, n.account_id, n.operation
@@ -208,9 +210,18 @@ class HouseBoards:
             for own, name, waiting, oldest_at, failed, error in await self._rows(_WEBHOOKS, values)
         ]
 
-    async def busy(self, reach: b.Reach, *, since: datetime, limit: int) -> list[b.Busy]:
+    async def busy(
+        self,
+        reach: b.Reach,
+        *,
+        since: datetime,
+        limit: int,
+        also: Collection[tuple[str, str]] = (),
+    ) -> list[b.Busy]:
         condition, values = reach_sql(reach)
         values |= {"since": since, "most": limit, "whole": reach == b.Reach()}
+        values["accounts"] = [account_id for account_id, _ in also]
+        values["operations"] = [operation for _, operation in also]
         return [
             b.Busy(
                 account_id=account_id,

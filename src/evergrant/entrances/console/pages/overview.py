@@ -235,7 +235,7 @@ def _figures(health: Health) -> dict[str, str]:
             f"{one.name}: {one.waiting:,} wait" + (f", {one.failed:,} given up" * bool(one.failed))
             for one in health.instances[:MOST_INSTANCES]
         ),
-        "limits": f"{_count(len(health.limits), 'operation')} met a limit in 24 hours.",
+        "limits": f"{_count(_met(health), 'operation')} met a limit in 24 hours.",
         "queue": "",
         "workers": "",
         "feeds": f"{_count(health.runs_today, 'run')} today, {health.runs_open:,} open.",
@@ -252,6 +252,10 @@ def _figures(health: Health) -> dict[str, str]:
             seconds = max(pulse.looked_at - newest, timedelta()).total_seconds()
             found["workers"] = f"Last sign of life {seconds:.0f} s ago."
     return found
+
+
+def _met(health: Health) -> int:
+    return sum(bool(one.waits or one.refused or one.throttled) for one in health.limits)
 
 
 def _gauge(limit: LimitPulse) -> Markup | None:
