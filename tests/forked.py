@@ -18,6 +18,7 @@ import gc
 import importlib
 import json
 import os
+import pkgutil
 import runpy
 import select
 import signal
@@ -30,6 +31,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import typer.main
+
 from demo.stage import Stage, cold_start
 
 __all__ = ["Forked", "launch", "warm_stage"]
@@ -39,13 +42,19 @@ SCRIPTS = {
     "evergrant": ("evergrant.entrances.cli", "main"),
     "amazon-emulator": ("amazon_emulator.cli", "main"),
 }
-WARM = (
-    "evergrant.entrances.cli.processes",
-    "evergrant.entrances.cli.running",
-    "evergrant.entrances.worker",
-    "evergrant.wiring",
-    "amazon_emulator.cli",
-    "amazon_emulator.server",
+#: Imported with all that is in them: a command imports what it needs late, when it is a child.
+WARM = ("evergrant", "amazon_emulator")
+#: What no process of ours imports, or only when it is Alembic that reads it.
+COLD = ("evergrant.testing", "amazon_emulator.pytest_plugin", "__main__", "migrations")
+#: What they or their libraries import only when it is needed.
+LATE = (
+    "argon2",
+    "encodings.idna",
+    "granian.server.embed",
+    "httpcore2._backends.auto",
+    "procrastinate.worker",
+    "typer._adapters",
+    "uvloop",
 )
 _LONGEST = 1 << 20
 #: What is left running when the tests were ended has so long to end in order.
@@ -224,9 +233,22 @@ def _run(command: Sequence[str]) -> None:
         runpy.run_module(command[2], run_name="__main__", alter_sys=True)
 
 
+def _warm_up() -> None:
+    for package in map(importlib.import_module, WARM):
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not found.name.endswith(COLD) and not found.name.startswith(COLD):
+                importlib.import_module(found.name)
+    for module in LATE:
+        # A library of another version keeps such a thing elsewhere; then it comes late.
+        with contextlib.suppress(ImportError):
+            importlib.import_module(module)
+    # The commands are the same whichever of them is called.
+    typer.main.get_command = functools.cache(typer.main.get_command)
+    typer.main.get_command(importlib.import_module("evergrant.entrances.cli.root").app)
+
+
 def _main() -> None:
-    for module in WARM:
-        importlib.import_module(module)
+    _warm_up()
     # What is there already is shared with the children, not copied by their collector.
     gc.collect()
     gc.freeze()
