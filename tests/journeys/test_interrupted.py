@@ -14,6 +14,7 @@ from demo.house import link_in
 from demo.partner import Browser
 from demo.stage import wait_for
 from tests.journeys.conftest import Town, own_town_at
+from tests.journeys.quick_worker import launch_quick
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("interrupted")]
 
@@ -64,6 +65,8 @@ def test_killed_at_the_worst_moments(own_town: Town) -> None:
         assert not one.is_alive()
     town.lever("POST", "/lwa/clear")
 
+    # Nobody has to wait for its minutes.
+    town.stage.launch = launch_quick
     town.evergrant.restart()
     view = town.house.ask("GET", f"/v1/accounts/{unseen['id']}")
     assert view["authorization"]["state"] == "active"
