@@ -1,6 +1,6 @@
-"""`evergrant worker`, or another command with a worker in it, whose minutes last some seconds: rounds
-that come once a minute come every third second, and whoever is silent for some seconds counts as
-dead. All else is the real one.
+"""`evergrant worker`, or another command with a worker in it, whose minutes last some seconds:
+rounds that come once a minute come every third second, and whoever is silent for some seconds
+counts as dead. All else is the real one.
 
 Answers for: a test of what comes round by itself need not wait for a minute. Does not answer for:
 how often each round comes (tests/doors/test_worker.py).
