@@ -2,8 +2,9 @@
 is out of breath would.
 
 Started as a program it is the place where nodes come from: each line of its input is a JSON object
-``{"port": where the play listens, "name": ...}``, for which it forks a node. A node calls at that
-port, says its name, and gets a line for each errand::
+``{"port": where the play listens, "name": ..., "itself": false}``, for which it forks a node. With
+``"itself": true`` it is that node, until it is left: what it learns then, all later ones know. A
+node calls at that port, says its name, and gets a line for each errand::
 
     {"turns": [[account id, "work" | "sweep" | "reports"], ...],
      "die_at": number of the act or null, "stop_at": name of the act or null}
@@ -216,10 +217,7 @@ async def _reports(desk: Desk, account_id: str) -> None:
 _WHAT = {"work": _work, "sweep": _sweep, "reports": _reports}
 
 
-async def _live(port: int, name: str) -> None:
-    few_are_few()
-    acts = Acts()
-    acts.watch()
+async def _live(acts: Acts, port: int, name: str) -> None:
     reading, writing = await asyncio.open_connection("127.0.0.1", port, limit=2**22)
     async with open_node(Settings.from_environment()) as desk:
         writing.write(f"{json.dumps({'name': name, 'pid': os.getpid()})}\n".encode())
@@ -242,15 +240,22 @@ async def _warm_up() -> None:
 
 def main() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    few_are_few()
+    acts = Acts()
+    acts.watch()
     asyncio.run(_warm_up())
     gc.freeze()
     for line in sys.stdin:
         wish = json.loads(line)
-        if os.fork() == 0:
+        if wish["itself"]:
+            asyncio.run(_live(acts, wish["port"], wish["name"]))
+            gc.collect()
+            gc.freeze()
+        elif os.fork() == 0:
             code = 1
             try:
                 os.close(0)
-                asyncio.run(_live(wish["port"], wish["name"]))
+                asyncio.run(_live(acts, wish["port"], wish["name"]))
                 code = 0
             except BaseException as error:  # noqa: BLE001 - told by the log and the code
                 print(repr(error), file=sys.stderr, flush=True)

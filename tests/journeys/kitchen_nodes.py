@@ -111,12 +111,14 @@ class Nodes:
         self.server = await asyncio.start_server(self._come, "127.0.0.1", 0, limit=2**22)
         self.port = self.server.sockets[0].getsockname()[1]
 
-    async def another(self) -> Node:
+    async def another(self, *, itself: bool = False) -> Node:
+        """``itself``: the nursery is that node, and makes no other one until it was left."""
         self.number += 1
         name = f"node {self.number}"
         coming = self.coming[name] = asyncio.get_running_loop().create_future()
         assert self.nursery.stdin is not None
-        self.nursery.stdin.write(f"{json.dumps({'port': self.port, 'name': name})}\n")
+        wish = {"port": self.port, "name": name, "itself": itself}
+        self.nursery.stdin.write(f"{json.dumps(wish)}\n")
         self.nursery.stdin.flush()
         async with asyncio.timeout(60):
             node: Node = await coming

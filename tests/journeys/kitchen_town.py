@@ -197,6 +197,17 @@ class Town:
         while len(self.healthy) > 1:
             self.nodes.leave(self.healthy.pop())
 
+    @asynccontextmanager
+    async def nursery_learns(self) -> AsyncIterator[None]:
+        """Meanwhile it does everything itself, so that its children need not find out how."""
+        itself = await self.nodes.another(itself=True)
+        self.healthy, others = [itself], self.healthy
+        try:
+            yield
+        finally:
+            self.healthy = others
+            self.nodes.leave(itself)
+
     def refuse_connections(self, admin: psycopg.Connection[Any]) -> None:
         """As a server that goes down: whoever is connected is thrown out, and nobody comes in."""
         name = self.database.info.dbname

@@ -78,7 +78,8 @@ async def town(
 async def undisturbed(town: Town) -> dict[str, list[list[str]]]:
     """The acts of each kind, by turn."""
     trials = [await town.trial(trade) for trade in ALL]
-    await town.pass_by(trials)
+    async with town.nursery_learns():
+        await town.pass_by(trials)
     faults = await town.faults(trials)
     assert not faults, "\n".join(faults)
     return {trial.trade.name: trial.looks for trial in trials}
