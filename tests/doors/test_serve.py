@@ -42,7 +42,8 @@ def door(name: str) -> ASGIApp:
 
 
 NAMES = ("ops", "access_token", "lwa", "api", "public", "mailbox")
-ALL = Doors(**{name: door(name) for name in NAMES})
+BUILT: dict[str, Any] = {name: door(name) for name in NAMES}
+ALL = Doors(**BUILT)
 
 
 @asynccontextmanager

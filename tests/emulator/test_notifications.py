@@ -91,14 +91,15 @@ def test_a_queue_that_amazon_cannot_use(desk: Desk) -> None:
     assert "no queue" in refusal(desk.destination(shut.replace("shut", "none")))[2]
     for arn in ("news", "arn:aws:sns:eu-west-1:1:q", ""):
         assert refusal(desk.destination(arn))[:2] == (400, "InvalidInput")
-    for body in (
+    bodies_that_fail: tuple[Any, ...] = (
         {"name": "x"},
         {"name": "", "resourceSpecification": {"sqs": {"arn": desk.queue()}}},
         {"name": "x", "resourceSpecification": {}},
         {"name": "x", "resourceSpecification": {"sqs": {}, "eventBridge": {"region": "r"}}},
         {"name": "x", "resourceSpecification": {"eventBridge": {"region": "r"}}},
         [],
-    ):
+    )
+    for body in bodies_that_fail:
         assert desk.call("POST", "/destinations", body).status_code == 400, body
 
 
@@ -145,7 +146,7 @@ def test_wrong_subscriptions(desk: Desk) -> None:
         assert refusal(desk.subscribe(kind, destination_id))[0] == 400
     assert refusal(desk.subscribe("ORDER_CHANGE", destination_id, "7.0"))[0] == 400
     order = {"eventFilterType": "ORDER_CHANGE"}
-    for directive in (
+    directives: tuple[dict[str, Any], ...] = (
         {"eventFilter": order, "filterExpression": "a == 1"},
         {"filterExpression": "a +"},
         {"filterExpression": "a" * 257},
@@ -156,7 +157,8 @@ def test_wrong_subscriptions(desk: Desk) -> None:
         {"eventFilter": {**order, "marketplaceIds": DE}},
         {"eventFilter": {**order, "aggregationSettings": {}}},
         {"other": {}},
-    ):
+    )
+    for directive in directives:
         answer = desk.subscribe("ORDER_CHANGE", destination_id, **directive)
         assert refusal(answer)[:2] == (400, "InvalidInput"), directive
     offer = {"eventFilterType": "ANY_OFFER_CHANGED", "aggregationSettings": {"x": 1}}
@@ -394,7 +396,8 @@ def test_the_world_keeps_what_was_subscribed(desk: Desk) -> None:
     desk.tell("ORDER_CHANGE", {"a": 1})
     stage = desk.amazon.stage
     other = Stage.fresh(gentle=True, seed=0, start=None)
-    for kind in (Subscriptions, Post):
+    kinds: tuple[type[Subscriptions | Post], ...] = (Subscriptions, Post)
+    for kind in kinds:
         content = json.loads(json.dumps(stage.of(kind).as_json()))
         other.of(kind).load(other, content)
         assert other.of(kind).as_json() == content

@@ -131,7 +131,11 @@ def test_queues_and_keys_survive_a_file() -> None:
 
     def again(*, credentials: bool) -> Stage:
         other = Stage.fresh(gentle=True, seed=0, start=None)
-        for kind, part in ((AwsAccess, access), (Queues, queues)):
+        parts: tuple[tuple[type[AwsAccess | Queues], AwsAccess | Queues], ...] = (
+            (AwsAccess, access),
+            (Queues, queues),
+        )
+        for kind, part in parts:
             content = json.loads(json.dumps(part.as_json(credentials=credentials)))
             other.of(kind).load(other, content)
         return other
@@ -186,6 +190,6 @@ def test_a_world_with_endless_delays_is_told() -> None:
     """NaN and infinity are no JSON, and Python reads them all the same."""
     for delay in (float("nan"), float("inf"), -1, 31_536_001):
         stage = Stage.fresh(gentle=True, seed=0, start=None)
-        content = {"delay_s": delay, "lose": 0, "double": 0, "under_way": []}
+        content: dict[str, Any] = {"delay_s": delay, "lose": 0, "double": 0, "under_way": []}
         with pytest.raises(ValueError, match="post"):
             stage.of(Post).load(stage, content)

@@ -298,8 +298,8 @@ async def test_orders_are_looked_for_now(console: Console, account: str) -> None
     assert console.fakes.bell.orders == [account]
     async with aclosing(console.desk.news.listen()) as hearing:
         await console.desk.orders.sweep_asked(account)
-        told = {(one.topic, one.account_id) for one in hearing.waiting()}
-    assert ("orders", account) in told
+        news = {(one.topic, one.account_id) for one in hearing.waiting()}
+    assert ("orders", account) in news
     page = await window.read(f"/console/orders?account={account}")
     assert ID in page
     assert "next to be read" not in text_of(page)

@@ -164,9 +164,10 @@ async def test_sessions_are_listed_and_ended_one_by_one(console: Console) -> Non
     await here.did(ends[0])
     assert (await there.get("/console/me")).status_code == 303
     other = await console.as_(Role.AUDITOR)
+    assert here.operator is not None
     mine = await console.desk.sessions.sessions(
         by=console.caller(here.operator), operator_id=here.operator.id
-    )  # type: ignore[union-attr]
+    )
     alive = [one for one in mine if one.ended_at is None]
     answer = await other.post(f"/console/me/sessions/{alive[0].id}/end")
     assert answer.status_code in (403, 404)
