@@ -94,6 +94,8 @@ class ConsoleTown:
     browser: Browser
     people: dict[str, Person] = field(default_factory=dict)
     windows: list[Window] = field(default_factory=list)
+    #: What windows that are closed complained of.
+    heard: list[str] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -169,7 +171,18 @@ class ConsoleTown:
     def rest(self) -> None:
         """Nobody looks at anything: windows that listen to no news, and stay signed in."""
         for window in self.windows:
-            window.page.goto("about:blank")
+            if window.page.url != "about:blank":
+                window.page.goto("about:blank")
+
+    def only_people(self) -> None:
+        """Whatever windows a test opened beside those of the people are closed, and these rest."""
+        theirs = {id(person.window) for person in self.people.values()}
+        for window in self.windows:
+            if id(window) not in theirs:
+                window.close()
+                self.heard += window.complaints
+        self.windows = [window for window in self.windows if id(window) in theirs]
+        self.rest()
 
     def close(self) -> None:
         for window in self.windows:
@@ -180,8 +193,8 @@ class ConsoleTown:
         browser notes each of both."""
         return [
             words
-            for window in self.windows
-            for words in window.complaints
+            for said in (self.heard, *(window.complaints for window in self.windows))
+            for words in said
             if not words.startswith(
                 ("Failed to load resource", "EventSource's response has a MIME")
             )

@@ -36,6 +36,7 @@ from tests.doors.test_console.conftest import COOKIES, Console, open_console
 from tests.doors.test_console.filled import Filled, fill
 
 __all__ = [
+    "ALL_LOOKS",
     "LARGEST_PICTURE",
     "PHONE",
     "PICTURES",
@@ -66,6 +67,8 @@ PICTURES = ROOT / "docs" / "pictures" / "console"
 SCREEN: ViewportSize = {"width": 1280, "height": 800}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 LARGEST_PICTURE = 60_000
+#: `make looks`.
+ALL_LOOKS = os.environ.get("EVERGRANT_PICTURES") == "all"
 _AXE = ROOT / ".venv" / "node" / "node_modules" / "axe-core" / "axe.min.js"
 _AGENT = Agent(address="127.0.0.1", agent="Chromium")
 _PASSWORD = Secret("four quiet words here")
@@ -264,9 +267,38 @@ def wakes_axe(page: Page, source: str) -> None:
     page.evaluate(_SERIOUS_RULES)
 
 
-_SERIOUS_RULES = """() => axe.configure({ rules: axe._audit.rules
-  .filter((one) => one.impact === "minor" || one.impact === "moderate")
-  .map((one) => ({ id: one.id, enabled: false })) })"""
+_SERIOUS_RULES = """() => axe.configure({ rules: [
+  ...axe._audit.rules
+    .filter((one) => one.impact === "minor" || one.impact === "moderate")
+    .map((one) => ({ id: one.id, enabled: false })),
+  { id: "color-contrast", selector: "[data-as-painted]" }] })"""
+
+#: Half of axe's work is contrast, row after row of the same colours. Of all that is painted alike,
+#: itself and all that lies behind it, one is asked: here it is marked.
+_MARK_COLOURS = """() => {
+  const behind = new Map(), seen = new Set();
+  const painted = (one) => {
+    if (!one) return "";
+    if (!behind.has(one)) {
+      const { backgroundColor, backgroundImage, opacity, filter } = getComputedStyle(one);
+      behind.set(one, [painted(one.parentElement), backgroundColor, backgroundImage, opacity,
+        filter].join("|"));
+    }
+    return behind.get(one);
+  };
+  for (const one of document.querySelectorAll("*")) {
+    delete one.dataset?.asPainted;
+    const { color, fontSize, fontWeight, textShadow, position, display, visibility } =
+      getComputedStyle(one);
+    const words = [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+    if (!words && !one.matches("input, select, textarea")) continue;
+    const key = [one.tagName, one.getAttribute("class"), one.getAttribute("type"), color, fontSize,
+      fontWeight, textShadow, position, display, visibility, one.checkVisibility(), one.disabled,
+      !!one.closest("[aria-disabled=true], fieldset:disabled, label"), painted(one)].join("|");
+    if (!seen.has(key)) one.dataset.asPainted = "";
+    seen.add(key);
+  }
+}"""
 
 
 #: What another theme or another width can change: colours, and which elements are there to be named
@@ -283,6 +315,7 @@ _PAINTED = (
 def found_by_axe(page: Page, *, again: bool = False) -> list[str]:
     """Serious and critical violations, one a line, with the first places. ``again``: the page was
     asked already, in another theme or at another width."""
+    page.evaluate(_MARK_COLOURS)
     results: list[dict[str, Any]] = page.evaluate(_RUN_AXE, list(_PAINTED) if again else None)
     return [f"{one['id']}: {one['help']} {one['where']}" for one in results]
 
@@ -302,7 +335,7 @@ _RUN_AXE = """async (rules) => {
 
 def shown_to_eyes(page: Page, path: Path) -> None:
     """Some three hundred pictures take a minute: `make looks` takes them."""
-    if os.environ.get("EVERGRANT_PICTURES") == "all":
+    if ALL_LOOKS:
         path.parent.mkdir(parents=True, exist_ok=True)
         page.screenshot(path=path, full_page=True, animations="disabled")
 

@@ -24,7 +24,7 @@ def here(staffed: ConsoleTown) -> Iterator[ConsoleTown]:
     """Windows that nobody looks at any more are not read again at each piece of news."""
     staffed.town.lever("POST", "/login-leg", {"mode": "never"})
     yield staffed
-    staffed.rest()
+    staffed.only_people()
 
 
 @pytest.fixture

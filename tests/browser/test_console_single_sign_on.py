@@ -24,7 +24,7 @@ def page(staffed: ConsoleTown, provider: Provider) -> Iterator[Page]:
     provider.oidc.now = int(staffed.now())
     window = staffed.window()
     yield window.page
-    staffed.rest()
+    staffed.only_people()
 
 
 @pytest.fixture
