@@ -555,7 +555,11 @@ def test_programs_that_the_servers_user_cannot_reach_are_copied(
     monkeypatch.setattr(machine, "ROOTS_FOLDER", elsewhere)
     package = programs().parents[1]
     place = closed / package.name / programs().parent.name
-    shutil.copytree(programs().parent, place, symlinks=True)
+    # What makes and starts a server; the rest is not worth two copies.
+    started_with = ("initdb", "pg_ctl", "postgres")
+    others = [path.name for path in programs().iterdir() if path.name not in started_with]
+    left_out = shutil.ignore_patterns("include", "pgxs", "*.a", *others)
+    shutil.copytree(programs().parent, place, symlinks=True, ignore=left_out)
     libraries = f"{package.name}.libs"
     shutil.copytree(package.with_name(libraries), closed / libraries, symlinks=True)
     for path in (closed, *closed.rglob("*")):
