@@ -60,23 +60,23 @@ def _told(request: Request, problem: Problem) -> Response:
     )
 
 
-def _room_refused(request: Request, error: Exception) -> Response:
+async def _room_refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, EvergrantError)
     takes_body = getattr(request.scope.get("route"), "body_field", None) is not None
     return _told(request, problems.of_error(error, in_query=not takes_body))
 
 
-def _refused(request: Request, error: Exception) -> Response:
+async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)
     return _told(request, error.problem)
 
 
-def _invalid(request: Request, error: Exception) -> Response:
+async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     return _told(request, of_validation(error, request.scope.get("route")))
 
 
-def _framework_refused(request: Request, error: Exception) -> Response:
+async def _framework_refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     headers = dict(error.headers or {})
     if error.status_code == 405 and (methods := document.methods_of(request.url.path)):
@@ -85,6 +85,6 @@ def _framework_refused(request: Request, error: Exception) -> Response:
     return _told(request, problems.of_status(error.status_code, headers=headers))
 
 
-def _unexpected(request: Request, error: Exception) -> Response:
+async def _unexpected(request: Request, error: Exception) -> Response:
     # The framework raises it again after this answer; the porter writes it into the log.
     return _told(request, problems.unexpected())

@@ -36,17 +36,18 @@ LONGEST_PAGE: Final = 500
 _ID = "[0-9a-z]{26}$"
 
 
-def _desk(request: Request) -> Desk:
+# The framework sends to another thread whatever is not async: twice to and fro for each request.
+async def _desk(request: Request) -> Desk:
     desk: Desk = request.app.state.desk
     return desk
 
 
-def _caller(request: Request) -> Caller:
+async def _caller(request: Request) -> Caller:
     caller: Caller = request.state.caller
     return caller
 
 
-def _settings(request: Request) -> Settings:
+async def _settings(request: Request) -> Settings:
     settings: Settings = request.app.state.settings
     return settings
 
@@ -74,7 +75,7 @@ class PageWished:
         return self.limit + 1
 
 
-def _paging(
+async def _paging(
     after: Annotated[
         str | None,
         Query(
