@@ -1,5 +1,8 @@
 """Fixtures that several doors' tests share."""
 
+import importlib.util
+import sys
+
 import pytest
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
@@ -10,6 +13,7 @@ from tests.doors.cli_house import (
     cli,
     connected,
     house,
+    migrated,
     stocked,
     stocks,
     with_account,
@@ -21,11 +25,17 @@ __all__ = [
     "cli",
     "connected",
     "house",
+    "migrated",
     "quick",
     "stocked",
     "stocks",
     "with_account",
 ]
+
+# For each request the client looks for a library of another kind of loops; the machine's folders
+# need not be searched each time where there is none.
+if importlib.util.find_spec("sniffio") is None:
+    sys.modules["sniffio"] = None  # type: ignore[assignment]
 
 #: As slow as it has to be for passwords that are made up at run time. What is in force is proved
 #: with the rooms, and by the processes and browsers of the journeys.

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import runpy
-import subprocess
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -190,16 +188,6 @@ async def test_pages_are_asked_for_again_and_not_sent_again(house: House) -> Non
     start = await stranger.get("/v1")
     assert start.status_code == 307
     assert start.headers["location"] == "/v1/docs"
-
-
-def test_the_reference_page_is_fresh() -> None:
-    checked = subprocess.run(
-        [sys.executable, ROOT / "docs/api_page.py", "--check"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert checked.returncode == 0, checked.stderr
 
 
 def test_a_stale_reference_page_is_noticed(tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
