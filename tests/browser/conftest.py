@@ -17,7 +17,7 @@ from tests.browser.signing_on import Provider, open_provider
 from tests.forked import warm_stage
 from tests.journeys.conftest import Town, raise_town
 
-#: The first is the same engine without a browser's own windows around it: a third less of work.
+#: The first is the same engine without the rest of a browser: a sixth to a third less of work.
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 FLAGS = (
     "--disable-gpu",
