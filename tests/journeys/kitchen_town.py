@@ -66,7 +66,7 @@ DUE = """
     SELECT id, due_at FROM work WHERE due_at IS NOT NULL AND id = ANY(%(ids)s)
     UNION ALL
     SELECT id, due_at FROM order_sweeps
-     WHERE due_at IS NOT NULL AND id = ANY(%(ids)s)
+     WHERE due_at IS NOT NULL AND id = ANY(%(sweeping)s)
        AND (page <> '' OR bound_at IS NULL OR bound_at < %(an_hour_before)s)
     UNION ALL
     SELECT account_id, next_at FROM amazon_reports
@@ -238,9 +238,10 @@ class Town:
         """Whose turn it is, and when the next one's is."""
         by_id = {trial.id: trial for trial in trials}
         an_hour_before = self.opened_at - timedelta(hours=1)
-        rows = self.database.execute(
-            DUE, {"ids": list(by_id), "an_hour_before": an_hour_before}
-        ).fetchall()
+        # A worker that was stopped may have left others' orders in the midst of their pages.
+        sweeping = [trial.id for trial in trials if trial.trade.what == "sweep"]
+        wish = {"ids": list(by_id), "sweeping": sweeping, "an_hour_before": an_hour_before}
+        rows = self.database.execute(DUE, wish).fetchall()
         now = self.clock.now()
         due = [by_id[account_id] for account_id, at in rows if at <= now]
         return due, min((at for _, at in rows), default=None)
