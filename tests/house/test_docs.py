@@ -59,6 +59,16 @@ def test_names_in_other_documents_are_settings() -> None:
             assert named <= known | READ_ELSEWHERE | {"EVERGRANT_"}, page.name
 
 
+def test_every_decision_is_in_the_index_and_numbered_once() -> None:
+    folder = ROOT / "docs/adr"
+    pages = sorted(page.name for page in folder.glob("0*.md"))
+    assert [name[:4] for name in pages] == [f"{number:04}" for number in range(1, len(pages) + 1)]
+    rows = re.findall(
+        r"^\| \[(\d+)\]\(([^)]+)\) \|", (folder / "README.md").read_text(), re.MULTILINE
+    )
+    assert rows == [(name[:4], name) for name in pages]
+
+
 def test_every_error_is_documented_and_no_other() -> None:
     leaves = {
         thing.code: thing.__name__
