@@ -16,6 +16,7 @@ from evergrant.ports.traded import AmazonReportStep, OrderKind
 from evergrant.rules.attention import Action
 from evergrant.rules.changes import ChangeKind, ChangeState
 from evergrant.rules.feedruns import Path, RunStep
+from evergrant.rules.rights import CallerKind
 from evergrant.rules.waits import SENTENCES, Waiting, Why
 from evergrant.rules.wishes.earlier import LineFate
 
@@ -34,6 +35,7 @@ __all__ = [
     "counted",
     "one",
     "order_badge",
+    "pauser",
     "said",
     "why",
 ]
@@ -231,3 +233,13 @@ def _amount(value: object) -> Decimal:
 
 def _joined(wish: Mapping[str, Any], *names: str) -> str:
     return " ".join(str(wish[name]) for name in names if wish.get(name) not in (None, ""))
+
+
+def pauser(paused_by: str, names: Mapping[str, str]) -> str:
+    """A name; of pauses from before names were kept it is who, as the journal writes it."""
+    if paused_by in names:
+        return names[paused_by]
+    kind, written, name = paused_by.partition(":")
+    if not written or kind not in [*CallerKind]:
+        return paused_by
+    return f"{name} (command line)" if kind == CallerKind.COMMAND_LINE else "somebody"

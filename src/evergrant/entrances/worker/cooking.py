@@ -28,6 +28,8 @@ _FIRST = 1
 #: Does one job, counts it, and says what became of it: (name, what is done, facts of the log line).
 Told = Callable[..., Awaitable[Any]]
 Counted = Callable[[str, int], None]
+#: What is done at an instant of the clock, in seconds of the epoch.
+_Errand = Callable[[int], Awaitable[None]]
 
 
 def define_cooking(app: App, desk: Desk, bell: Bell, told: Told, counted: Counted) -> None:
@@ -51,51 +53,23 @@ def define_cooking(app: App, desk: Desk, bell: Bell, told: Told, counted: Counte
         if due:
             await bell.ring_for_work(due)
 
-    @app.periodic(cron="* * * * *", periodic_id="feeds.folder")
-    @app.task(
-        name="feeds.folder",
-        queue=ROUNDS_QUEUE,
-        queueing_lock="feeds.folder",
-        lock="feeds.folder",
-        priority=_FIRST,
-    )
+    @_round(app, "feeds.folder", "* * * * *")
     async def folder(timestamp: int) -> None:
         _count(counted, "folder_", await told("feeds.folder", desk.feeds.folder.round()))
 
     _define_orders(app, desk, told, counted)
 
-    @app.periodic(cron="* * * * * */20", periodic_id="amazon_reports")
-    @app.task(
-        name="amazon_reports",
-        queue=ROUNDS_QUEUE,
-        queueing_lock="amazon_reports",
-        lock="amazon_reports",
-        priority=_FIRST,
-    )
+    @_round(app, "amazon_reports", "* * * * * */20")
     async def reports(timestamp: int) -> None:
         _count(
             counted, "amazon_reports_", await told("amazon_reports", desk.amazon_reports.round())
         )
 
-    @app.periodic(cron="* * * * * */20", periodic_id="notifications")
-    @app.task(
-        name="notifications",
-        queue=ROUNDS_QUEUE,
-        queueing_lock="notifications",
-        lock="notifications",
-        priority=_FIRST,
-    )
+    @_round(app, "notifications", "* * * * * */20")
     async def notifications(timestamp: int) -> None:
         _count(counted, "notifications_", await told("notifications", desk.notifications.round()))
 
-    @app.periodic(cron="41 * * * *", periodic_id="feeds.tidy")
-    @app.task(
-        name="feeds.tidy",
-        queue=ROUNDS_QUEUE,
-        queueing_lock="feeds.tidy",
-        lock="feeds.tidy",
-        priority=_FIRST,
-    )
+    @_round(app, "feeds.tidy", "41 * * * *")
     async def tidy(timestamp: int) -> None:
         _count(counted, "forgotten_", await told("feeds.tidy", desk.feeds.keeping.tidy()))
         if orders := await told("orders.tidy", desk.orders.purge(desk.clock.now())):
@@ -103,14 +77,7 @@ def define_cooking(app: App, desk: Desk, bell: Bell, told: Told, counted: Counte
 
 
 def _define_orders(app: App, desk: Desk, told: Told, counted: Counted) -> None:
-    @app.periodic(cron="* * * * *", periodic_id="orders.sweep")
-    @app.task(
-        name="orders.sweep",
-        queue=ROUNDS_QUEUE,
-        queueing_lock="orders.sweep",
-        lock="orders.sweep",
-        priority=_FIRST,
-    )
+    @_round(app, "orders.sweep", "* * * * *")
     async def orders(timestamp: int) -> None:
         _count(counted, "orders_", await told("orders.sweep", desk.orders.round()))
 
@@ -118,6 +85,18 @@ def _define_orders(app: App, desk: Desk, told: Told, counted: Counted) -> None:
     async def asked_orders(account_id: str) -> None:
         swept = await told(ORDERS, desk.orders.sweep_asked(account_id), account_id=account_id)
         _count(counted, "orders_", swept)
+
+
+def _round(app: App, name: str, cron: str) -> Callable[[_Errand], Any]:
+    """A task of the queue of rounds that the clock begins, one at a time."""
+
+    def define(errand: _Errand) -> Any:
+        task = app.task(
+            name=name, queue=ROUNDS_QUEUE, queueing_lock=name, lock=name, priority=_FIRST
+        )(errand)
+        return app.periodic(cron=cron, periodic_id=name)(task)
+
+    return define
 
 
 def _count(counted: Counted, prefix: str, found: Any) -> None:

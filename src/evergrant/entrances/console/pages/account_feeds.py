@@ -37,9 +37,8 @@ async def show(asked: Asked) -> Response:
     work = feeds.work
     paused_by = ""
     if work is not None and work.paused_at is not None:
-        paused_by = (await desk.feeds.ledger.names([work.paused_by], by=by)).get(
-            work.paused_by, work.paused_by
-        )
+        names = await desk.feeds.ledger.names([work.paused_by], by=by)
+        paused_by = trade_words.pauser(work.paused_by, names)
     return await sheet(
         asked,
         "accounts/feeds.html",

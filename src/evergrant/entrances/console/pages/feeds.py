@@ -29,7 +29,7 @@ from evergrant.ports.traded import Change, FeedRun
 from evergrant.rules import ids, waits
 from evergrant.rules.changes import ChangeKind, ChangeState
 from evergrant.rules.faults import Fault
-from evergrant.rules.rights import CallerKind, Right
+from evergrant.rules.rights import Right
 from evergrant.rules.waits import Waiting, Why
 
 __all__ = ["DOORS"]
@@ -153,19 +153,14 @@ async def _with_names(asked: Asked, lines: list[Line]) -> list[tuple[Line, str]]
     callers = {one.feeds.work.paused_by for one in lines if one.paused and one.feeds.work}
     names = await asked.desk.feeds.ledger.names(callers, by=asked.caller) if callers else {}
     return [
-        (one, _name(one.feeds.work.paused_by, names) if one.paused and one.feeds.work else "")
+        (
+            one,
+            trade_words.pauser(one.feeds.work.paused_by, names)
+            if one.paused and one.feeds.work
+            else "",
+        )
         for one in lines
     ]
-
-
-def _name(paused_by: str, names: Mapping[str, str]) -> str:
-    """A name; of pauses from before names were kept it is who, as the journal writes it."""
-    if paused_by in names:
-        return names[paused_by]
-    kind, written, name = paused_by.partition(":")
-    if not written or kind not in [*CallerKind]:
-        return paused_by
-    return f"{name} (command line)" if kind == CallerKind.COMMAND_LINE else "somebody"
 
 
 # --- one account ----------------------------------------------------------------------------------
