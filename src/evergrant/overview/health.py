@@ -29,6 +29,8 @@ __all__ = ["HealthLook"]
 DAY = timedelta(days=1)
 #: LWA's silence is told every ten minutes while it lasts and somebody asks.
 SILENT_FOR = timedelta(minutes=15)
+#: Two lines in that time for each application, of very many.
+_MOST_SILENCES = 1_000
 #: So many accounts and operations that met a limit, or are about to, are shown.
 MOST_LIMITS = 20
 
@@ -162,11 +164,15 @@ async def _silent(
     tx: Transaction, applications: Iterable[ApplicationPulse], now: datetime
 ) -> Mapping[str, datetime]:
     """Applications for which LWA did not answer lately, and when that was."""
+    known = {one.id for one in applications}
+    lines = await tx.journal.read(
+        verb="application.lwa_silent",
+        since=now - SILENT_FOR,
+        newest_first=True,
+        limit=_MOST_SILENCES,
+    )
     found: dict[str, datetime] = {}
-    for one in applications:
-        lines = await tx.journal.read(
-            subject=one.id, verb="application.lwa_silent", newest_first=True, limit=1
-        )
-        if lines and lines[0].at > now - SILENT_FOR:
-            found[one.id] = lines[0].at
+    for line in lines:
+        if line.subject in known and line.at > now - SILENT_FOR:
+            found.setdefault(line.subject, line.at)
     return found
