@@ -161,6 +161,9 @@ def test_wrong_options_are_told_in_a_line(
     options: tuple[str, ...], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    # Other tests' models lie near by, and reading them is told.
+    found = cli.find_folder
+    monkeypatch.setattr(cli, "find_folder", lambda given, environ, _: found(given, environ, []))
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken.json").write_text("{")
     wrong = {"amazon_emulator": 1, "grants": [{"partner": "nobody", "application": "none"}]}
